@@ -1,0 +1,1 @@
+"""One thin module a DVC stage: parse, call the library, write."""
