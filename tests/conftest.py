@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 # Must stand before the first import of the house: the hook rewrites modules as they load.
 install_import_hook("pipeline", "beartype.beartype")
+
+# As the stages run: results are those of one thread, and workers of xdist do not get in each
+# other's way.
+torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parent.parent
 

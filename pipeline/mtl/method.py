@@ -1,0 +1,139 @@
+"""What every multi-task method shares: the losses of a batch, and the bookkeeping over epochs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pipeline.mtl.labelled import LabelledTasks, labelled_tasks, mean_losses
+from pipeline.mtl.predictions import Objective, Predictions
+from pipeline.mtl.task import Task, check_tasks
+
+
+@dataclass(frozen=True)
+class _Batch:
+    labelled: LabelledTasks
+    losses: Float[Tensor, " k"]
+
+
+class MultiTaskMethod(nn.Module, ABC):
+    """Base of the four methods: how a batch's task losses become one objective.
+
+    A step is `objective`, backward, the optimiser's step on the network, `on_step`; an epoch ends
+    with `on_cycle_end`. All state stands in buffers, none in parameters: `state_dict`, taken after
+    `on_step`, resumes bit for bit, and no optimiser of the network can touch it.
+
+    Every task loss is a mean over that task's labelled rows. A task without one in a batch gives
+    exactly no loss and no gradient, and what is remembered of it stays as it was.
+    """
+
+    task_weights: Tensor  # (F,)
+    loss_sums: Tensor  # (F,) over the labelled rows of the current cycle
+    loss_counts: Tensor  # (F,)
+    start_losses: Tensor  # (F,) L_f(0), where start_known
+    start_known: Tensor  # (F,)
+    epochs: Tensor  # ()
+
+    def __init__(self, tasks: Sequence[Task], *, beta: float = 0.0, cycle_epochs: int = 1) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        check_tasks(self.tasks)
+        self.beta = beta
+        self.cycle_epochs = cycle_epochs
+        n = len(self.tasks)
+        self.register_buffer("task_weights", torch.ones(n))
+        self.register_buffer("loss_sums", torch.zeros(n))
+        self.register_buffer("loss_counts", torch.zeros(n, dtype=torch.int64))
+        self.register_buffer("start_losses", torch.ones(n))
+        self.register_buffer("start_known", torch.zeros(n, dtype=torch.bool))
+        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+        self._batch: _Batch | None = None
+
+    def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
+        """Return the scalar to minimise, and each labelled task's own loss.
+
+        `targets`: task -> (B,) int64, -1 = unknown. Raises ValueError naming the task whose labels
+        or logits do not fit.
+        """
+        labelled = labelled_tasks(self.tasks, targets)
+        losses = mean_losses(labelled, predictions.logits, self.beta)
+        self._batch = _Batch(labelled, losses.detach())
+        loss = self._combine(predictions, labelled, losses) if labelled.tasks else None
+        names = [task.name for task in labelled.tasks]
+        return Objective(
+            loss=_attached_zero(predictions) if loss is None else loss,
+            task_losses=dict(zip(names, losses.detach().unbind(), strict=True)),
+        )
+
+    @abstractmethod
+    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
+        """Make one scalar of the k labelled tasks' losses (k,); k >= 1."""
+
+    def on_step(self) -> None:
+        """Take in the batch that `objective` saw last; call it after the network's step."""
+        if self._batch is None:
+            raise RuntimeError("on_step() was called without objective() before it")
+        batch, self._batch = self._batch, None
+        if batch.labelled.tasks:
+            self._record(batch.labelled, batch.losses.to(self.task_weights))
+
+    def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
+        self.loss_sums.index_add_(0, labelled.index, losses * labelled.counts)
+        self.loss_counts.index_add_(0, labelled.index, labelled.counts)
+
+    def on_cycle_end(self) -> None:
+        """End an epoch; after `cycle_epochs` of them a training cycle is complete."""
+        means = self.loss_sums / self.loss_counts.clamp(min=1)
+        seen = self.loss_counts > 0
+        # A task first labelled in a later epoch starts there.
+        self.start_losses = torch.where(seen & ~self.start_known, means, self.start_losses)
+        self.start_known = self.start_known | seen
+        self.epochs += 1
+        if int(self.epochs) % self.cycle_epochs == 0:
+            self._end_cycle(means, seen)
+            self.loss_sums.zero_()
+            self.loss_counts.zero_()
+
+    def _end_cycle(self, means: Tensor, seen: Tensor) -> None:
+        """React to a cycle's mean losses (F,) of the tasks seen in it (F,); nothing by default."""
+
+    @torch.no_grad()
+    def evaluation_losses(
+        self, predictions: Predictions, targets: dict[str, Tensor]
+    ) -> dict[str, tuple[Tensor, int]]:
+        """Return each task's unweighted mean loss and its labelled rows, (0, 0) without any.
+
+        The loss is the one this method trains (focal for dmtl, plain cross entropy otherwise).
+        No state is touched.
+        """
+        labelled = labelled_tasks(self.tasks, targets)
+        losses = mean_losses(labelled, predictions.logits, self.beta)
+        found = zip(labelled.tasks, losses.unbind(), labelled.counts.tolist(), strict=True)
+        nothing = (predictions.joint.new_zeros(()), 0)
+        return dict.fromkeys((task.name for task in self.tasks), nothing) | {
+            task.name: (loss, count) for task, loss, count in found
+        }
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Each task's current weight w_f."""
+        return self._named(self.task_weights)
+
+    @property
+    def initial_losses(self) -> dict[str, float] | None:
+        """L_f(0) of the tasks for which it is known (all, after the first epoch), else None."""
+        found = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
+        return {task.name: loss for task, loss, known in found if known} or None
+
+    def _named(self, values: Tensor) -> dict[str, float]:
+        return dict(zip((task.name for task in self.tasks), values.tolist(), strict=True))
+
+
+def _attached_zero(predictions: Predictions) -> Tensor:
+    # Sums of no rows: 0 whatever the logits hold, with zero gradients, so that backward() works.
+    return sum((logits[:0].sum() for logits in predictions.logits.values()), torch.zeros(()))

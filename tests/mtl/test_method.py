@@ -1,0 +1,258 @@
+"""What all four methods promise: masking, bookkeeping, and a state that can be resumed."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from pipeline.mtl import METHODS, Predictions, Task, build_mtl
+
+NAMES = sorted(METHODS)
+
+
+@pytest.fixture
+def supervised(toy):
+    """A network like the toy, whose heads also hand out what mtinet's deep supervision needs."""
+
+    class Supervised(toy):
+        def forward(self, x):
+            out = super().forward(x)
+            auxiliary = [{k: 0.5 * z for k, z in out.logits.items()}, dict(out.logits)]
+            return Predictions(out.logits, out.hidden, out.joint, auxiliary)
+
+    return Supervised
+
+
+@pytest.fixture
+def build(counts):
+    def make(name, tasks, **options):
+        if name == "dmtl":
+            keep = {task.name for task in tasks}
+            for key, values in counts.items():
+                options[key] = {k: v for k, v in values.items() if k in keep}
+        return build_mtl(name, tasks, **options).double()
+
+    return make
+
+
+def unknown(tasks, rows):
+    return {task.name: torch.full((rows,), -1) for task in tasks}
+
+
+def bits(method):
+    return {k: v.clone() for k, v in method.state_dict().items()}
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_without_labels_gives_no_loss_no_gradient_and_changes_nothing(
+    name, build, tasks, supervised, make_inputs
+):
+    network, method = supervised(tasks), build(name, tasks)
+    before = bits(method)
+    out = method.objective(network(make_inputs(6)), unknown(tasks, 6))
+    out.loss.backward()
+    method.on_step()
+    assert out.loss.item() == 0.0
+    assert out.task_losses == {}
+    assert not any(p.grad.any() for p in network.parameters() if p.grad is not None)
+    assert equal(before, bits(method))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_without_labels_leaves_its_head_and_its_state_alone(
+    name, build, tasks, supervised, make_inputs, make_labels
+):
+    network, method = supervised(tasks), build(name, tasks)
+    targets = make_labels(tasks, 8)
+    for _ in range(2):  # the second epoch has weights that move
+        method.objective(network(make_inputs(8)), targets)
+        method.on_step()
+        method.on_cycle_end()
+    before = bits(method)
+    out = method.objective(network(make_inputs(8)), targets | {"kind": torch.full((8,), -1)})
+    out.loss.backward()
+    method.on_step()
+    assert list(out.task_losses) == ["damage", "victim", "useful"]
+    assert network.last[1].weight.grad is None
+    assert network.first[1].weight.grad is None
+    assert network.trunk.weight.grad.any()
+    for key, value in bits(method).items():
+        if value.shape == (4,):
+            assert torch.equal(value[1], before[key][1]), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_task_is_its_own_loss(name, build, toy, supervised, make_inputs, make_labels):
+    tasks = (Task("kind", ("none", "flood", "fire")),)
+    network = toy(tasks)
+    out = network(make_inputs(6))
+    predictions = Predictions(out.logits, out.hidden, out.joint, [out.logits])
+    targets = make_labels(tasks, 6)
+    if name == "dmtl":
+        with pytest.warns(UserWarning, match="N/n_f is taken as 1 for kind"):
+            method = build_mtl(name, tasks).double()
+    else:
+        method = build(name, tasks)
+    for _ in range(3):
+        out = method.objective(predictions, targets)
+        torch.testing.assert_close(out.loss, out.task_losses["kind"])
+        method.on_step()
+        method.on_cycle_end()
+    assert method.weights == {"kind": 1.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_logits_never_give_nan(name, build, supervised, tasks, make_inputs, make_labels):
+    network, method = supervised(tasks), build(name, tasks)
+    targets = make_labels(tasks, 8)
+    for scale in (1e4, -1e4, 0.0, 1e-12):
+        with torch.no_grad():
+            for layer in network.last:
+                layer.weight.fill_(scale)
+        out = method.objective(network(make_inputs(8)), targets)
+        network.zero_grad()
+        out.loss.backward()
+        method.on_step()
+        method.on_cycle_end()
+        assert out.loss.isfinite()
+        assert all(p.grad.isfinite().all() for p in network.parameters())
+        assert all(w > 0 or name == "moo" for w in method.weights.values())
+        assert sum(method.weights.values()) == pytest.approx(1.0 if name == "moo" else 4.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
+    name, build, tasks, supervised, make_inputs, make_labels
+):
+    network, method = supervised(tasks), build(name, tasks)
+    predictions, targets = network(make_inputs(12)), make_labels(tasks, 12)
+    assert method.initial_losses is None
+    for part in (slice(0, 3), slice(3, 12)):
+        piece = Predictions(
+            {k: v[part] for k, v in predictions.logits.items()},
+            {k: v[part] for k, v in predictions.hidden.items()},
+            predictions.joint,
+            [{k: v[part] for k, v in level.items()} for level in predictions.auxiliary],
+        )
+        if name == "moo":  # the joint's rows must be the batch's
+            piece = network(make_inputs(12)[part])
+        method.objective(piece, {k: v[part] for k, v in targets.items()})
+        method.on_step()
+    assert method.initial_losses is None
+    method.on_cycle_end()
+    whole = method.evaluation_losses(predictions, targets)
+    expected = {k: loss.item() for k, (loss, _) in whole.items()}
+    assert method.initial_losses == pytest.approx(expected)
+    # A later epoch does not change them.
+    method.objective(network(2 * make_inputs(12)), targets)
+    method.on_step()
+    method.on_cycle_end()
+    assert method.initial_losses == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_first_labelled_in_a_later_epoch_starts_there(
+    name, build, tasks, supervised, make_inputs, make_labels
+):
+    network, method = supervised(tasks), build(name, tasks)
+    targets = make_labels(tasks, 8)
+    method.objective(network(make_inputs(8)), targets | {"kind": torch.full((8,), -1)})
+    method.on_step()
+    method.on_cycle_end()
+    assert method.initial_losses is not None
+    assert "kind" not in method.initial_losses
+    assert name == "moo" or method.weights["kind"] == 1.0
+    out = method.objective(network(make_inputs(8)), targets)
+    method.on_step()
+    method.on_cycle_end()
+    assert method.initial_losses["kind"] == pytest.approx(out.task_losses["kind"].item())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_evaluation_touches_no_state_and_counts_labels(
+    name, build, tasks, supervised, make_inputs, make_labels
+):
+    network, method = supervised(tasks), build(name, tasks)
+    targets = make_labels(tasks, 8) | {"kind": torch.full((8,), -1)}
+    out = method.objective(network(make_inputs(8)), targets)
+    before = bits(method)
+    with torch.no_grad():
+        losses = method.evaluation_losses(network(make_inputs(8)), targets)
+    assert equal(before, bits(method))
+    assert {k: n for k, (_, n) in losses.items()} == {
+        k: int((v >= 0).sum()) for k, v in targets.items()
+    }
+    assert losses["kind"][0].item() == 0.0
+    for key, loss in out.task_losses.items():
+        assert torch.equal(losses[key][0], loss)
+        assert not losses[key][0].requires_grad
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_loaded_half_way_continues_bit_for_bit(
+    name, build, tasks, supervised, make_inputs, make_labels
+):
+    network = supervised(tasks)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    method = build(name, tasks)
+
+    def run(network, optimizer, method, steps):
+        seen = []
+        for step in steps:
+            targets = {k: v.roll(step) for k, v in make_labels(tasks, 8).items()}
+            out = method.objective(network(make_inputs(8).roll(step, 0)), targets)
+            optimizer.zero_grad()
+            out.loss.backward()
+            optimizer.step()
+            method.on_step()
+            if step % 3 == 2:
+                method.on_cycle_end()
+            seen.append((out.loss.item(), *method.weights.values()))
+        return seen
+
+    run(network, optimizer, method, range(7))
+    saved = copy.deepcopy((network, bits(method)))
+    expected = run(network, optimizer, method, range(7, 16))
+    network, state = saved
+    fresh = build(name, tasks)
+    fresh.load_state_dict(state)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    assert run(network, optimizer, fresh, range(7, 16)) == expected
+    assert equal(bits(fresh), bits(method))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_has_nothing_that_the_networks_optimizer_could_move(name, build, tasks):
+    method = build(name, tasks)
+    assert list(method.parameters()) == []
+    assert all(not value.requires_grad for value in method.buffers())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_state_does_not_grow(name, build, tasks, supervised, make_inputs, make_labels):
+    network, method = supervised(tasks), build(name, tasks)
+    sizes = {k: v.shape for k, v in method.state_dict().items()}
+    for _ in range(4):
+        method.objective(network(make_inputs(8)), make_labels(tasks, 8))
+        method.on_step()
+        method.on_cycle_end()
+    assert {k: v.shape for k, v in method.state_dict().items()} == sizes
+
+
+def test_a_step_without_an_objective_is_an_error(tasks):
+    method = build_mtl("lsew", tasks)
+    with pytest.raises(RuntimeError, match="without objective"):
+        method.on_step()
+
+
+def test_an_empty_epoch_changes_nothing(build, tasks):
+    method = build("dmtl", tasks)
+    method.on_cycle_end()
+    assert method.initial_losses is None
+    assert set(method.weights.values()) == {1.0}
