@@ -1,0 +1,129 @@
+"""Inception V3 (Szegedy et al. 2016): frames to pooled 2048-d vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import Inception3
+from torchvision.models.inception import BasicConv2d
+from torchvision.transforms.v2 import functional as F
+
+from pipeline.extractors.digest import require_weights, sha256_of_files
+
+# The network's own reductions leave nothing of a smaller picture.
+SMALLEST = 75
+
+# A picture this much longer than wide is cut to the middle before it is resized, which would
+# otherwise make it as many times larger; the centre crop takes the middle anyway.
+LONGEST = 16
+
+
+class InceptionV3:
+    """Torchvision's Inception V3 without its classifier.
+
+    Frames are resized (shorter side to `size`, bilinear, antialiased) and centre cropped, scaled
+    to [-1, 1] and averaged over all positions of the last layer. `digest` is the SHA-256 of the
+    weights.
+    """
+
+    version = "1"
+    dim = 2048
+
+    def __init__(self, network: Inception3, digest: str) -> None:
+        self.network = network
+        self.digest = digest
+
+    @classmethod
+    def from_file(cls, path: str | Path, device: str = "cpu") -> InceptionV3:
+        """Load weights with torchvision's names, from .safetensors or the official .pth.
+
+        Raises ValueError naming the file and the keys when they are not Inception V3's.
+        """
+        path = require_weights(path)
+        network = build_network(load_state(path), path)
+        return cls(fast(network).to(device), sha256_of_files(path))
+
+    def prepare(
+        self, frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
+    ) -> UInt8[np.ndarray, "n size size 3"]:
+        """Resize and crop frames; a second time changes nothing, so callers may do it early."""
+        if size < SMALLEST:
+            raise ValueError(f"size is {size}; allowed: from {SMALLEST}, Inception V3's smallest")
+        pictures = torch.from_numpy(_cut_to_ratio(frames)).permute(0, 3, 1, 2)
+        pictures = F.center_crop(F.resize(pictures, [size], antialias=True), [size, size])
+        return pictures.permute(0, 2, 3, 1).contiguous().numpy()
+
+    @torch.inference_mode()
+    def features(
+        self, frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
+    ) -> Float32[np.ndarray, "n 2048"]:
+        """Return the pooled vector of each frame.
+
+        The frames are one batch. Sums in convolutions can change in the last bit with the size of
+        a batch: give one clip or one photo a call, and its features have the same bytes always.
+        """
+        if not len(frames):
+            return np.zeros((0, self.dim), np.float32)
+        device = next(self.network.parameters()).device
+        pictures = torch.from_numpy(self.prepare(frames, size)).to(device)
+        # [n, H, W, 3] seen as [n, 3, H, W] is the channels-last layout, at no cost.
+        return self.network(normalise(pictures).permute(0, 3, 1, 2)).cpu().numpy()
+
+
+def normalise(pictures: UInt8[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
+    """Scale 0..255 to [-1, 1], as the official weights want.
+
+    They were trained so in TensorFlow: torchvision's ImageNet normalisation followed by its
+    `transform_input`, which undoes it, is this very map.
+    """
+    return pictures.float() / 127.5 - 1
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from .safetensors, or from .pth without running what is pickled in it."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path}: not a readable weights file ({error})") from error
+
+
+def build_network(state: dict[str, Tensor], path: Path) -> Inception3:
+    """Build Inception V3 in evaluation mode from a state dict, without its two classifiers."""
+    with torch.device("meta"):
+        network = Inception3(aux_logits=False, transform_input=False, init_weights=False)
+    network.fc = nn.Identity()
+    wanted = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
+    try:
+        network.load_state_dict(wanted, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: not the weights of Inception V3 ({error})") from None
+    return network.float().eval().requires_grad_(False)
+
+
+def fast(network: Inception3) -> Inception3:
+    """Fold each batch norm into its convolution and lay weights out channels last.
+
+    The same function up to rounding, in about 60 % of the time on a CPU.
+    """
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, BasicConv2d):
+                folded = nn.Sequential(fuse_conv_bn_eval(child.conv, child.bn), nn.ReLU(True))
+                setattr(module, name, folded)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _cut_to_ratio(frames: np.ndarray) -> np.ndarray:
+    height, width = frames.shape[1:3]
+    limit = LONGEST * min(height, width)
+    top, left = max(height - limit, 0) // 2, max(width - limit, 0) // 2
+    middle = frames[:, top : top + limit, left : left + limit]
+    return np.require(middle, requirements=["C", "W"])  # torch wants it writeable

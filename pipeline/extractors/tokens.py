@@ -1,0 +1,51 @@
+"""Tweets and descriptions to words."""
+
+from __future__ import annotations
+
+import html
+import re
+
+# A tweet has at most 280 characters; of a longer description the beginning is used.
+LONGEST_TEXT = 200
+
+# A letter of any script, its combining marks included (which \w leaves out), or a digit: whatever
+# is not space, control, punctuation, symbol or emoji.
+LETTER = (
+    r"[^\s\x00-/:-@\[-^`{-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb-\xbf\xd7\xf7\u2000-\u200b\u200e-\u2bff"
+    r"\u3000-\u303f\ufe0e\ufe0f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+    r"\ufff0-\uffff\U0001f000-\U0001faff\U000e0000-\U000e007f]"
+)
+SYMBOL = r"[\xa9\xae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+
+NOT = rf"[nN]['\u2019][tT](?!{LETTER})"
+
+TOKEN = re.compile(
+    rf"""
+    (?i:https?://|www\.)[^\s<>"]*[^\s<>".,:;!?'\)\]\u2026]  # address, without what ends a sentence
+    | [@#]{LETTER}+                                         # mention, hashtag
+    | [\U0001f1e6-\U0001f1ff]{{2}}                          # flag
+    | [0-9\#*]\ufe0f?\u20e3                                 # keycap
+    | {SYMBOL}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*          # emoji with variant or skin tone,
+      (?:\u200d{SYMBOL}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*)*  # joined to others
+    | \d+(?:[.,:]\d+)*                                      # number, time
+    | {LETTER}+?(?={NOT})                                   # do n't, as ELMo learnt it
+    | {NOT}
+    | ['\u2019](?i:s|m|d|re|ve|ll)(?!{LETTER})               # it 's
+    | {LETTER}+(?:-{LETTER}+)*                              # word, also with hyphens
+    | \.\.+                                                 # ellipsis
+    | [^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]  # a mark
+    """,
+    re.VERBOSE,
+)
+
+
+def tokenize(text: str) -> list[str]:
+    """Split a text into at most `LONGEST_TEXT` words and marks, in the way ELMo's own were split.
+
+    Addresses, mentions, hashtags, numbers and emoji (joined ones too) stay whole; clitics and
+    punctuation stand alone; HTML entities are read; case is kept.
+
+    >>> tokenize("Don't panic, #Houston: it's 5,000 &amp; rising...")
+    ['Do', "n't", 'panic', ',', '#Houston', ':', 'it', "'s", '5,000', '&', 'rising', '...']
+    """
+    return TOKEN.findall(html.unescape(text))[:LONGEST_TEXT]

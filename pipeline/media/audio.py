@@ -1,0 +1,118 @@
+"""The sound of a clip as one waveform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+
+import av
+import numpy as np
+import soxr  # type: ignore[import-untyped]
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from jaxtyping import Float32
+
+from pipeline.media.container import best_audio, ends_early, open_container, origin, reason
+from pipeline.media.errors import MediaError
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Mono samples in [-1, 1], `rate` a second; `truncated`: the file is damaged or cut short."""
+
+    samples: Float32[np.ndarray, " samples"]
+    rate: int
+    truncated: bool
+
+
+def read_waveform(
+    path: str | Path, rate: int = 22_050, start: float | None = None, end: float | None = None
+) -> Waveform:
+    """Return the best audio stream between `start` and `end` (seconds from the file's beginning).
+
+    Channels are averaged, then resampled by soxr (high quality, the resampler of librosa).
+    Loudness is kept; what a lossy codec overshoots is cut to [-1, 1].
+
+    Raises MediaError of kind missing_file, decode_failed, truncated, no_audio_stream or no_frames
+    (no sample in the span); ValueError for an empty span of time.
+    """
+    begin, finish = 0.0 if start is None else start, inf if end is None else end
+    if begin >= finish:
+        raise ValueError(f"{path}: start {begin} is not before end {finish}")
+    with open_container(path) as container:
+        sound = _read(container, best_audio(container, path), finish)
+        cut = finish == inf and ends_early(container, origin(container) + sound.end)
+    mono = sound.between(begin, finish)
+    if not mono.size:
+        raise MediaError(
+            "decode_failed" if sound.damage else "no_frames",
+            f"{path}: no sound between {begin} and {finish} seconds {sound.damage}".strip(),
+        )
+    samples = soxr.resample(mono, sound.rate, rate, quality="HQ")
+    return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
+
+
+@dataclass
+class _Sound:
+    """What is decoded so far: mono pieces; `begin` is the first sample's time in seconds."""
+
+    rate: int = 0
+    begin: float = 0.0
+    length: int = 0
+    pieces: list[np.ndarray] = field(default_factory=list)
+    damage: str = ""
+
+    @property
+    def end(self) -> float:
+        return self.begin + self.length / self.rate if self.rate else 0.0
+
+    def add(self, frame: av.AudioFrame, seconds: float) -> None:
+        if not self.rate:
+            self.rate, self.begin = frame.sample_rate, seconds
+        if frame.sample_rate != self.rate:
+            raise ValueError(f"the sample rate changes from {self.rate} to {frame.sample_rate}")
+        self.pieces.append(_mono(frame))
+        self.length += frame.samples
+
+    def between(self, begin: float, finish: float) -> Float32[np.ndarray, " samples"]:
+        if not self.pieces:
+            return np.zeros(0, np.float32)
+        first = max(round((begin - self.begin) * self.rate), 0)
+        stop = None if finish == inf else max(round((finish - self.begin) * self.rate), 0)
+        return np.concatenate(self.pieces)[first:stop]
+
+
+def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sound:
+    sound = _Sound()
+    try:
+        for packet in container.demux(stream):
+            sound.damage = sound.damage or ("(a packet is cut short)" if packet.is_corrupt else "")
+            for frame in _decode(stream, packet, sound):
+                sound.add(frame, (frame.time or 0.0) - origin(container))
+            if sound.end > finish:
+                break
+    except (av.FFmpegError, ValueError) as error:
+        sound.damage = f"({reason(error)})"  # what came before counts
+    return sound
+
+
+def _decode(stream: AudioStream, packet: av.Packet, sound: _Sound) -> list[av.AudioFrame]:
+    try:
+        return stream.codec_context.decode(packet)
+    except av.FFmpegError as error:
+        sound.damage = f"({reason(error)})"
+        return []
+
+
+def _mono(frame: av.AudioFrame) -> Float32[np.ndarray, " samples"]:
+    """Average the channels of a frame of any sample format, scaled to [-1, 1]."""
+    values: np.ndarray = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, frame.layout.nb_channels).T
+    mono = values.mean(axis=0, dtype=np.float64)
+    if values.dtype == np.uint8:
+        mono = (mono - 128) / 128
+    elif values.dtype.kind == "i":
+        mono /= 2 ** (8 * values.itemsize - 1)
+    return mono.astype(np.float32)

@@ -1,0 +1,101 @@
+"""Opening a video or audio file safely, and choosing its stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from pipeline.media.errors import MediaError, require_file
+
+# FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
+# "clip" could make it read any of them. Only formats that hold their own data are opened.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,"
+    "wav,w64,aiff,mp3,flac,aac,amr,caf"
+)
+
+# Seconds by which the last packet may miss the stated duration: rounding, and audio padding.
+SLACK = 0.2
+
+
+def open_container(path: str | Path) -> InputContainer:
+    """Open a video or audio file of the allowed formats.
+
+    Raises MediaError of kind missing_file or decode_failed.
+    """
+    path = require_file(path)
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    try:
+        # "file:" keeps a name with a colon from being read as a protocol.
+        return av.open(f"file:{path}", container_options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        if _is_mp4(path):
+            raise MediaError(
+                "truncated", f"{path}: the file ends before its index; fetch it again"
+            ) from error
+        raise MediaError(
+            "decode_failed", f"{path}: not a readable video or audio file ({reason(error)})"
+        ) from error
+
+
+def best_video(container: InputContainer, path: str | Path) -> VideoStream:
+    """Return the stream a player would show: FFmpeg's choice, but never a cover picture.
+
+    Raises MediaError of kind no_video_stream.
+    """
+    # FFmpeg's own choice first, then the others in the file's order.
+    candidates = [_best(container, "video"), *container.streams.video]
+    for stream in candidates:
+        if isinstance(stream, VideoStream) and not _is_cover(stream):
+            return stream
+    raise MediaError("no_video_stream", f"{path}: no video stream")
+
+
+def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
+    """Return the stream a player would play; raises MediaError of kind no_audio_stream."""
+    stream = _best(container, "audio")
+    if not isinstance(stream, AudioStream):
+        raise MediaError("no_audio_stream", f"{path}: no audio stream")
+    return stream
+
+
+def origin(container: InputContainer) -> float:
+    """Seconds that a player shows as 0:00."""
+    return (container.start_time or 0) / av.time_base
+
+
+def ends_early(container: InputContainer, end: float) -> bool:
+    """Tell whether a file whose packets end at `end` seconds was meant to be longer.
+
+    Only formats whose header states a duration can tell; elsewhere FFmpeg estimates it.
+    """
+    stated = container.format.name.startswith(("mov", "matroska", "flv"))
+    if not stated or container.duration is None:
+        return False
+    return end < origin(container) + container.duration / av.time_base - SLACK
+
+
+def reason(error: Exception) -> str:
+    """Say in FFmpeg's words what went wrong, without its numbers."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
+def _best(container: InputContainer, kind: Literal["video", "audio"]) -> object:
+    stream = container.streams.best(kind)
+    # A stream whose codec FFmpeg was built without has no codec context.
+    return stream if stream is not None and stream.codec_context is not None else None
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)

@@ -1,0 +1,89 @@
+"""Photos of any usual format to RGB."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline.media.errors import MediaError, require_file
+
+# Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+
+# 89 million: what Pillow itself warns at; 256 MiB once decoded to RGB.
+MAX_PIXELS = 1024**3 // 4 // 3
+
+
+def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Read a photo as RGB, the way a viewer shows it on a white page.
+
+    The EXIF orientation is applied, transparency is laid over white, 16-bit values are scaled
+    (not cut) to 8 bits, and an animation gives its first frame. Colour profiles are ignored.
+
+    Raises MediaError of kind missing_file, not_an_image, truncated, too_large (more than
+    `MAX_PIXELS`, found before decoding) or decode_failed.
+    """
+    path = require_file(path)
+    with _open(path) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large(path)
+        return _decode(path, image)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # The size is checked by the caller; a second opinion on stderr helps nobody.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except UnidentifiedImageError:
+        raise MediaError(
+            "not_an_image", f"{path}: not a readable {', '.join(FORMATS)} picture"
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _decode(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    try:
+        upright = ImageOps.exif_transpose(image)
+        return np.array(_to_rgb(upright))
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    # A damaged picture can make a decoder raise nearly anything, struct.error and IndexError too.
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _scale_to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        page = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(page, image)
+    return image.convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError("32-bit grey values without a known white; save the picture with 8 bits")
+    # Pillow's own conversion cuts everything above 255 to white.
+    return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _too_large(path: Path) -> MediaError:
+    return MediaError("too_large", f"{path}: more than {MAX_PIXELS} pixels; make it smaller")
+
+
+def _unreadable(path: Path, error: Exception) -> MediaError:
+    if "truncated" in str(error).lower():
+        return MediaError("truncated", f"{path}: the picture ends early ({error})")
+    return MediaError("decode_failed", f"{path}: {type(error).__name__}: {error}")

@@ -1,0 +1,87 @@
+"""When the frames of a video are shown, read from its packets without decoding one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from jaxtyping import Bool, Float, Int
+
+from pipeline.media.container import best_video, ends_early, open_container, origin
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The packets of a video stream in decoding order, one row each.
+
+    `pts`: presentation time in the stream's own unit; `shown`: false for packets that only serve
+    to decode others; `keyframe`: decoding may begin here; `seconds`: `pts` from the time that a
+    player shows as 0:00; `truncated`: the file ends before it should.
+    """
+
+    pts: Int[np.ndarray, " packets"]
+    shown: Bool[np.ndarray, " packets"]
+    keyframe: Bool[np.ndarray, " packets"]
+    seconds: Float[np.ndarray, " packets"]
+    truncated: bool
+
+
+def read_schedule(path: str | Path) -> Schedule | None:
+    """Read the schedule of the best video stream; None where the container does not tell it.
+
+    AVI and raw streams, for example, store no presentation times. Raises MediaError as
+    `open_container` and `best_video` do.
+    """
+    with open_container(path) as container:
+        stream = best_video(container, path)
+        packets = _Packets(stream.index)
+        try:
+            # Audio is read too: its end tells whether the file was cut.
+            for packet in container.demux([*container.streams.video, *container.streams.audio]):
+                if packet.size:  # the last, empty packet only flushes a decoder
+                    packets.add(packet)
+        except av.FFmpegError:
+            packets.damaged = True  # what came before counts
+        known = [value for value in packets.pts if value is not None]
+        if len(known) < len(packets.pts) or len(set(known)) < len(known):
+            return None
+        return Schedule(
+            pts=np.array(known, dtype=np.int64),
+            shown=np.array(packets.shown, dtype=bool),
+            keyframe=np.array(packets.keyframe, dtype=bool),
+            seconds=to_seconds(container, stream, known),
+            truncated=packets.damaged or ends_early(container, packets.end),
+        )
+
+
+@dataclass
+class _Packets:
+    """What is kept of the packets read so far; `end` is in seconds, over all streams."""
+
+    stream: int
+    pts: list[int | None] = field(default_factory=list)
+    shown: list[bool] = field(default_factory=list)
+    keyframe: list[bool] = field(default_factory=list)
+    end: float = 0.0
+    damaged: bool = False
+
+    def add(self, packet: av.Packet) -> None:
+        if packet.pts is not None and packet.time_base is not None:
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self.end = max(self.end, float(end))
+        self.damaged |= packet.is_corrupt
+        if packet.stream_index == self.stream:
+            self.pts.append(packet.pts)
+            self.shown.append(not packet.is_discard)
+            self.keyframe.append(packet.is_keyframe)
+
+
+def to_seconds(
+    container: InputContainer, stream: VideoStream, pts: list[int]
+) -> Float[np.ndarray, " frames"]:
+    """Convert presentation times to seconds after the time that a player shows as 0:00."""
+    return np.array(pts, dtype=np.float64) * float(stream.time_base or 1) - origin(container)

@@ -1,0 +1,45 @@
+"""The untrained networks at full size, written and loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.extractors import ELMo, InceptionV3, SoundNet
+from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Equal bytes are promised for one thread, as in a worker."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    write_inception(folder / "inception.safetensors")
+    write_soundnet(folder / "soundnet.safetensors")
+    write_elmo(folder / "options.json", folder / "weights.hdf5", model="small")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inception(weights: Path) -> InceptionV3:
+    return InceptionV3.from_file(weights / "inception.safetensors")
+
+
+@pytest.fixture(scope="session")
+def elmo(weights: Path) -> ELMo:
+    return ELMo.from_files(weights / "options.json", weights / "weights.hdf5")
+
+
+@pytest.fixture(scope="session")
+def soundnet(weights: Path) -> SoundNet:
+    return SoundNet.from_file(weights / "soundnet.safetensors")

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.extractors import ELMo
+
+HARD_WORDS = ["\U0001f30a\U0001f3fd", "\x00\x07", "a" * 60, "é" * 40, "\ud83d", "", "<S>", "</S>"]
+
+
+def load_reference() -> ModuleType:
+    path = Path(__file__).with_name("elmo_reference.py")
+    spec = importlib.util.spec_from_file_location("elmo_reference", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+Reference = load_reference().Reference
+
+
+@pytest.fixture(scope="module")
+def official(shared_data: Path) -> Path:
+    """AllenNLP's tiny model with the outputs that TensorFlow gave for it."""
+    return shared_data / "elmo" / "allennlp"
+
+
+@pytest.fixture(scope="module")
+def tiny(official: Path) -> ELMo:
+    return ELMo.from_files(official / "options.json", official / "lm_weights.hdf5")
+
+
+@pytest.fixture(scope="module")
+def slots(official: Path) -> list[list[list[str]]]:
+    """Three slots of ten sentences, split into words."""
+    texts = json.loads((official / "sentences.json").read_text())
+    return [[text.split() if isinstance(text, str) else text for text in slot] for slot in texts]
+
+
+def expected_top(official: Path, slot: int, key: int) -> np.ndarray:
+    with h5py.File(official / f"lm_embeddings_{slot}.hdf5") as file:
+        return np.concatenate(list(file[str(key)][...]), axis=1)
+
+
+def some_sentences(count: int, longest: int = 14) -> list[list[str]]:
+    generator = random.Random(0)
+    words = ["flood", "in", "Houston", "#help", "!", "the", "water", "rose", *HARD_WORDS]
+    return [generator.choices(words, k=generator.randint(0, longest)) for _ in range(count)]
+
+
+def test_character_cnn_equals_tensorflow_for_every_word(tiny: ELMo, official: Path) -> None:
+    words = (official / "vocab_test.txt").read_text().splitlines()
+    with h5py.File(official / "elmo_token_embeddings.hdf5") as file:
+        expected = file["embedding"][...]
+    assert len(words) == len(expected) == 458
+    (layers,) = tiny.embed([words])
+    assert np.abs(layers[0, :, :16] - expected).max() < 2e-6
+    assert np.array_equal(layers[0, :, :16], layers[0, :, 16:])
+
+
+def test_top_layer_equals_tensorflow_from_a_fresh_state(
+    tiny: ELMo, official: Path, slots: list[list[list[str]]]
+) -> None:
+    for slot, layers in enumerate(tiny.embed([sentences[0] for sentences in slots])):
+        assert np.abs(layers[2] - expected_top(official, slot, 0)).max() < 2e-6
+
+
+def test_the_reference_replays_tensorflow_with_its_carried_state(
+    official: Path, slots: list[list[list[str]]]
+) -> None:
+    reference = Reference(official / "options.json", official / "lm_weights.hdf5")
+    for slot, sentences in enumerate(slots):
+        state: dict = {}
+        for key, sentence in enumerate(sentences):
+            layers = reference.sentence(sentence, state)
+            assert np.abs(layers[2] - expected_top(official, slot, key)).max() < 2e-6
+
+
+def test_every_layer_equals_the_reference(
+    tiny: ELMo, official: Path, slots: list[list[list[str]]]
+) -> None:
+    reference = Reference(official / "options.json", official / "lm_weights.hdf5")
+    sentences = [*slots[1], *some_sentences(20), HARD_WORDS]
+    for sentence, layers in zip(sentences, tiny.embed(sentences), strict=True):
+        assert layers.shape == (3, len(sentence), 32)
+        assert layers.dtype == np.float32
+        if sentence:
+            assert np.abs(layers - reference.sentence(sentence)).max() < 3e-6
+
+
+def test_the_full_size_equals_the_reference(elmo: ELMo, weights: Path) -> None:
+    reference = Reference(weights / "options.json", weights / "weights.hdf5")
+    sentence = ["Flood", "in", "Houston", "\U0001f30a"]
+    (layers,) = elmo.embed([sentence])
+    assert layers.shape == (3, 4, 256)
+    assert np.abs(layers - reference.sentence(sentence)).max() < 1e-5
+
+
+def test_each_call_starts_from_a_fresh_state(tiny: ELMo) -> None:
+    sentences = some_sentences(6)
+    first = tiny.embed(sentences)
+    for before, after in zip(first, tiny.embed(sentences), strict=True):
+        assert before.tobytes() == after.tobytes()
+
+
+def test_bytes_do_not_depend_on_batch_or_order(elmo: ELMo) -> None:
+    sentences = some_sentences(40)
+    together = elmo.embed(sentences)
+    shuffled = list(range(40))
+    random.Random(1).shuffle(shuffled)
+    groups = [shuffled[:1], shuffled[1:4], shuffled[4:21], shuffled[21:]]
+    for group in groups:
+        for index, layers in zip(group, elmo.embed([sentences[k] for k in group]), strict=True):
+            assert layers.tobytes() == together[index].tobytes()
+
+
+def test_empty_sentences_have_no_tokens(tiny: ELMo) -> None:
+    assert tiny.embed([]) == []
+    shapes = [layers.shape for layers in tiny.embed([[], ["a"], []])]
+    assert shapes == [(3, 0, 32), (3, 1, 32), (3, 0, 32)]
+
+
+def test_words_are_cut_after_48_bytes(tiny: ELMo) -> None:
+    (layers,) = tiny.embed([["a" * 48, "a" * 49, "a" * 200, "a" * 47]])
+    assert np.array_equal(layers[0, 0], layers[0, 1])
+    assert np.array_equal(layers[0, 0], layers[0, 2])
+    assert not np.array_equal(layers[0, 0], layers[0, 3])
+
+
+def test_context_reaches_both_ways(elmo: ELMo) -> None:
+    a, b, c = elmo.embed([["the", "bank", "flooded"], ["the", "bank", "closed"], ["a", "bank"]])
+    half = elmo.dim // 2
+    for layer in (1, 2):
+        assert np.allclose(a[layer, 1, :half], b[layer, 1, :half], atol=1e-6)  # the same before
+        assert np.abs(a[layer, 1, half:] - b[layer, 1, half:]).max() > 0.01  # another word after
+        assert np.abs(a[layer, 1, :half] - c[layer, 1, :half]).max() > 0.01
+    assert np.array_equal(a[0, 1], c[0, 1])
+
+
+def test_words_are_told_apart_and_cells_are_not_saturated(elmo: ELMo) -> None:
+    words = ["flood", "fire", "rescue", "help", "water", "the", "a", "in", "victims", "pray"]
+    (layers,) = elmo.embed([words])
+    similarity = np.corrcoef(layers[0])
+    assert np.abs(similarity[~np.eye(len(words), dtype=bool)]).max() < 0.9
+    assert 0.3 < layers[0].std() < 3
+    assert 0.3 < layers[1].std() < 3
+    assert (np.abs(layers[1]) >= 3).mean() < 0.02  # cut by the projection's clip
+
+
+def test_missing_and_mismatched_files_are_named(weights: Path, tmp_path: Path) -> None:
+    options, values = weights / "options.json", weights / "weights.hdf5"
+    with pytest.raises(ValueError, match=r"nothing\.json"):
+        ELMo.from_files(tmp_path / "nothing.json", values)
+    with pytest.raises(ValueError, match=r"nothing\.hdf5"):
+        ELMo.from_files(options, tmp_path / "nothing.hdf5")
+    (tmp_path / "text.hdf5").write_text("text")
+    with pytest.raises(ValueError, match=r"text\.hdf5"):
+        ELMo.from_files(options, tmp_path / "text.hdf5")
+    with h5py.File(tmp_path / "empty.hdf5", "w"):
+        pass
+    with pytest.raises(ValueError, match="char_embed"):
+        ELMo.from_files(options, tmp_path / "empty.hdf5")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("lstm", "dim", 64, "different models"),
+        ("char_cnn", "activation", "tanh", "relu"),
+        ("lstm", "use_skip_connections", False, "true"),
+        ("lstm", "cell_clip", None, "cell_clip"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    weights: Path, tmp_path: Path, section: str, key: str, value: object, message: str
+) -> None:
+    options = json.loads((weights / "options.json").read_text())
+    if value is None:
+        del options[section][key]
+    else:
+        options[section][key] = value
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    with pytest.raises(ValueError, match=message):
+        ELMo.from_files(tmp_path / "options.json", weights / "weights.hdf5")
+
+
+def test_the_digest_tells_weights_apart(elmo: ELMo, weights: Path, tmp_path: Path) -> None:
+    shutil.copy(weights / "weights.hdf5", tmp_path / "weights.hdf5")
+    options = (weights / "options.json").read_text()
+    (tmp_path / "options.json").write_text(options)
+    same = ELMo.from_files(tmp_path / "options.json", tmp_path / "weights.hdf5")
+    (tmp_path / "options.json").write_text(options + " ")
+    other = ELMo.from_files(tmp_path / "options.json", tmp_path / "weights.hdf5")
+    assert same.digest == elmo.digest
+    assert other.digest != elmo.digest

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
+
+from pipeline.extractors import SoundNet
+from pipeline.extractors.soundnet import BLOCKS, LAYERS, repeated, shortest
+from pipeline.media import read_waveform
+
+
+@pytest.fixture
+def real_first_blocks(weights: Path, shared_data: Path, tmp_path: Path) -> SoundNet:
+    """The untrained network with the published conv1 and conv2."""
+    state = load_file(weights / "soundnet.safetensors")
+    real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
+    names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
+    for k in (1, 2):
+        # [kernel, 1, in, out] as TensorFlow keeps it
+        kernel = real[f"conv{k}/weights"].squeeze(1).transpose(2, 1, 0)
+        state[f"conv{k}.weight"] = torch.from_numpy(kernel.copy())
+        state[f"conv{k}.bias"] = torch.from_numpy(real[f"conv{k}/biases"])
+        for theirs, ours in names.items():
+            state[f"batchnorm{k}.{ours}"] = torch.from_numpy(real[f"conv{k}/{theirs}"])
+    save_file(state, tmp_path / "real.safetensors")
+    return SoundNet.from_file(tmp_path / "real.safetensors")
+
+
+def test_the_recorded_extrema_of_conv1_are_reproduced(
+    real_first_blocks: SoundNet, shared_data: Path
+) -> None:
+    with wave.open(str(shared_data / "soundnet" / "example.wav")) as file:
+        stereo = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
+    sound = np.tile(stereo[:, 0].astype(np.float32) / 2**15, 3)
+    network = real_first_blocks.network
+    with torch.inference_mode():
+        convolved = network.conv1(torch.from_numpy(sound)[None, None] * 256)
+        normed = network.batchnorm1(convolved)
+    assert convolved.max().item() == pytest.approx(1584.0886, abs=1e-3)
+    assert convolved.min().item() == pytest.approx(-1547.1093, abs=1e-3)
+    assert normed.max().item() == pytest.approx(17.7110, abs=1e-4)
+    assert normed.min().item() == pytest.approx(-17.3334, abs=1e-4)
+    features = real_first_blocks.features(sound, layer="conv1")
+    assert features.max() == pytest.approx(17.7110, abs=1e-4)
+    assert features.min() == 0
+    assert np.isfinite(real_first_blocks.features(sound, layer="pool2")).all()
+
+
+def test_layers_are_the_table(soundnet: SoundNet, weights: Path) -> None:
+    """Compute every layer again from the file with plain functions."""
+    state = load_file(weights / "soundnet.safetensors")
+    table = {  # filters, kernel, stride, padding, pool: written out a second time on purpose
+        1: (16, 64, 2, 32, 8),
+        2: (32, 32, 2, 16, 8),
+        3: (64, 16, 2, 8, 1),
+        4: (128, 8, 2, 4, 1),
+        5: (256, 4, 2, 2, 4),
+        6: (512, 4, 2, 2, 1),
+        7: (1024, 4, 2, 2, 1),
+    }
+    sound = np.random.default_rng(0).uniform(-1, 1, 22_050 * 13).astype(np.float32)
+    x = torch.from_numpy(sound)[None, None] * 256
+    for k, (filters, kernel, stride, padding, pool) in table.items():
+        w, b = state[f"conv{k}.weight"], state[f"conv{k}.bias"]
+        assert w.shape == (filters, x.shape[1], kernel)
+        norm = [state[f"batchnorm{k}.{n}"] for n in ("running_mean", "running_var")]
+        scale = [state[f"batchnorm{k}.{n}"] for n in ("weight", "bias")]
+        x = F.relu(F.batch_norm(F.conv1d(x, w, b, stride, padding), *norm, *scale, eps=1e-5))
+        _assert_equal(soundnet.features(sound, f"conv{k}"), x)
+        if pool > 1:
+            x = F.max_pool1d(x, pool, pool)
+            _assert_equal(soundnet.features(sound, f"pool{k}"), x)
+    for head, classes in (("conv8_objs", 1000), ("conv8_scns", 401)):
+        y = F.conv1d(x, state[f"{head}.weight"], state[f"{head}.bias"], 2, 0)
+        assert y.shape[1] == classes
+        _assert_equal(soundnet.features(sound, head), y)
+
+
+def _assert_equal(found: np.ndarray, expected: torch.Tensor) -> None:
+    assert np.abs(found - expected[0].T.numpy()).max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_shortest_is_exact(soundnet: SoundNet, layer: str) -> None:
+    least = shortest(layer)
+    network = soundnet.network
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 1, least), layer).shape[2] == 1
+        if least > 1:
+            with pytest.raises(RuntimeError):
+                network(torch.zeros(1, 1, least - 1), layer)
+
+
+@pytest.mark.parametrize("samples", [1, 10, 4_573, 4_574, 22_050])
+def test_short_sounds_are_repeated_until_they_give_a_step(soundnet: SoundNet, samples: int) -> None:
+    sound = np.random.default_rng(0).uniform(-1, 1, samples).astype(np.float32)
+    features = soundnet.features(sound)
+    assert features.shape[0] >= 1
+    assert features.shape[1] == soundnet.dim == 1024
+    least = shortest("conv7")
+    assert np.array_equal(repeated(sound, least)[:samples], sound)
+    assert np.array_equal(features, soundnet.features(repeated(sound, least)))
+
+
+def test_one_step_a_32768_samples(soundnet: SoundNet) -> None:
+    sound = np.zeros(32_768 * 6, np.float32)
+    assert soundnet.features(sound).shape[0] - soundnet.features(sound[: 32_768 * 3]).shape[0] == 3
+
+
+def test_two_dimensional_ports_load(soundnet: SoundNet, weights: Path, tmp_path: Path) -> None:
+    state = load_file(weights / "soundnet.safetensors")
+    port = {k: v[..., None].contiguous() if v.ndim == 3 else v for k, v in state.items()}
+    del port["conv8_objs.weight"], port["conv8_objs.bias"]
+    save_file(port, tmp_path / "port.safetensors")
+    other = SoundNet.from_file(tmp_path / "port.safetensors")
+    sound = np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32)
+    assert np.array_equal(other.features(sound), soundnet.features(sound))
+    with pytest.raises(ValueError, match="conv8_objs is not in these weights"):
+        other.features(sound, "conv8_objs")
+
+
+def test_an_unknown_layer_is_refused_with_the_allowed_ones(soundnet: SoundNet) -> None:
+    for layer in ("conv9", "pool3", "", "convolution"):
+        with pytest.raises(ValueError, match="pool5"):
+            soundnet.features(np.ones(8, np.float32), layer)
+    with pytest.raises(ValueError, match="empty"):
+        soundnet.features(np.zeros(0, np.float32))
+
+
+def test_other_weights_are_refused_by_name(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors.*SoundNet"):
+        SoundNet.from_file(tmp_path / "other.safetensors")
+
+
+def test_sounds_are_told_apart_and_no_layer_dies_or_explodes(soundnet: SoundNet) -> None:
+    time = np.arange(22_050 * 4) / 22_050
+    noise = np.random.default_rng(0).normal(0, 0.1, time.size)
+    sounds = {
+        "low": 0.2 * np.sin(2 * np.pi * 150 * time),
+        "high": 0.2 * np.sin(2 * np.pi * 3000 * time),
+        "siren": 0.2 * np.sin(2 * np.pi * (800 * time + 40 * np.sin(2 * np.pi * time))),
+        "noise": noise,
+        "beats": noise * (np.sin(2 * np.pi * 4 * time) > 0.9),
+    }
+    for layer in BLOCKS:
+        values = [soundnet.features(s.astype(np.float32), f"conv{layer}") for s in sounds.values()]
+        assert all(0.02 < value.mean() < 5 for value in values), layer
+    pooled = np.stack([value.mean(axis=0) for value in values])
+    unit = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+    assert (1 - unit @ unit.T)[~np.eye(5, dtype=bool)].min() > 0.01
+
+
+def test_a_real_sound_gives_the_same_bytes_twice(soundnet: SoundNet, shared_data: Path) -> None:
+    sound = read_waveform(shared_data / "media" / "video" / "nasa_13013.mp4").samples
+    first = soundnet.features(sound)
+    assert first.shape == (10, 1024)
+    assert soundnet.features(sound).tobytes() == first.tobytes()
