@@ -1,0 +1,99 @@
+"""From a sequence of feature vectors to one vector, with what each step weighed."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from pipeline.models.masking import masked_softmax, valid_steps
+
+
+class AttentiveBiGRU(nn.Module):
+    """Two bidirectional GRU layers and additive attention pooling over their states.
+
+    a_t = softmax over valid t of u . tanh(W h_t + b); the vector is sum_t a_t h_t ("2 Bi-GRU
+    layers with attention enabled", section IV-B).
+
+    Args:
+        input_dim: width d of a step.
+        hidden: h, width of one direction; the vector is ``dim`` = 2h wide.
+        layers: number of GRU layers.
+        dropout: between the GRU layers.
+    """
+
+    def __init__(
+        self, input_dim: int, hidden: int = 128, layers: int = 2, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.dim = 2 * hidden
+        self.gru = nn.GRU(
+            input_dim,
+            hidden,
+            layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=dropout if layers > 1 else 0.0,  # there is nothing between one layer
+        )
+        self.key = nn.Linear(self.dim, self.dim)
+        self.query = nn.Linear(self.dim, 1, bias=False)
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b h"], Float[Tensor, "b t"]]:
+        """Encode the first ``lengths[b]`` steps of each row to (B, 2h), attention (B, T).
+
+        Padded steps have no influence, whatever they contain; a row of length 0 gives zeros.
+        """
+        rows, steps, _ = x.shape
+        if steps == 0:  # nothing to pack: no row has this modality
+            return x.new_zeros(rows, self.dim), x.new_zeros(rows, 0)
+        valid = valid_steps(lengths, steps)
+        states = self._states(torch.where(valid.unsqueeze(-1), x, 0.0), lengths)
+        scores = self.query(self.key(states).tanh())  # (B, T, 1)
+        attention = masked_softmax(scores, valid)
+        return (attention * states).sum(dim=1), attention.squeeze(-1)
+
+    def _states(self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Tensor:
+        # A length of 0 cannot be packed: such a row runs over one zero step and is masked after.
+        clamped = lengths.clamp(min=1).cpu()
+        packed = pack_padded_sequence(x, clamped, batch_first=True, enforce_sorted=False)
+        states, _ = self.gru(packed)
+        return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
+
+
+class PooledVector(nn.Module):
+    """Mean over the valid steps: nothing is learned.
+
+    Args:
+        input_dim: width d of a step, and of the vector (``dim``).
+    """
+
+    def __init__(self, input_dim: int) -> None:
+        super().__init__()
+        self.dim = input_dim
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b t"]]:
+        """Average the first ``lengths[b]`` steps to (B, d); the weights (B, T) are equal."""
+        valid = valid_steps(lengths, x.shape[1])
+        weights = valid.to(x.dtype) / lengths.clamp(min=1).unsqueeze(1)
+        clean = torch.where(valid.unsqueeze(-1), x, 0.0)
+        return (weights.unsqueeze(-1) * clean).sum(dim=1), weights
+
+
+def build_encoder(
+    name: str, input_dim: int, hidden: int = 128, layers: int = 2, dropout: float = 0.0
+) -> AttentiveBiGRU | PooledVector:
+    """Build the encoder "bigru" or "pooled"; the latter has no size and no dropout to set.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name == "bigru":
+        return AttentiveBiGRU(input_dim, hidden, layers, dropout)
+    if name == "pooled":
+        return PooledVector(input_dim)
+    raise ValueError(f"unknown encoder {name!r}; allowed: bigru, pooled")

@@ -1,0 +1,64 @@
+"""Dynamic Attention Unit: importance of each modality, sample by sample (eq. 1)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
+
+
+class DynamicAttentionUnit(nn.Module):
+    """Two convolutions over the stacked map of M vectors, LeakyReLU after both (eq. 1).
+
+    The first kernel is 5 wide and max(5, 2M - 1) tall: 5 by 5 as printed up to M = 3, and for
+    more modalities the smallest height with which each still sees every other. The position of a
+    modality matters, so the order of the rows is part of the model.
+
+    Args:
+        modalities: M.
+        channels: maps between the two convolutions.
+        vector: one weight a feature instead of the mean over features.
+        gate: squash the weights with a sigmoid; the paper does not, they may be negative.
+    """
+
+    offsets: Tensor  # (M, M), row of the kernel with which output row i reads input row j
+
+    def __init__(
+        self, modalities: int, channels: int = 16, vector: bool = False, gate: bool = False
+    ) -> None:
+        super().__init__()
+        height = max(KERNEL, 2 * modalities - 1)
+        self.vector = vector
+        self.gate = gate
+        self.conv = nn.Conv2d(1, channels, (height, KERNEL), padding="same")
+        self.mix = nn.Linear(channels, 1)  # the 1 by 1 convolution
+        # Start near w = 1, where eq. 2 is the plain mean. A negative start would sit on the flat
+        # side of the LeakyReLU, and the unimodal level would begin, and stay, near 0.
+        nn.init.ones_(self.mix.bias)
+        self.activation = nn.LeakyReLU()
+        rows = torch.arange(modalities)
+        self.register_buffer("offsets", rows - rows[:, None] + height // 2, persistent=False)
+
+    def forward(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
+        """Weights w_m of eq. 1: (B, M, 1), or (B, M, D) where they are vectors."""
+        maps = self.activation(self._convolve(units))  # (B, D, M, c)
+        weights = self.activation(self.mix(maps)).squeeze(3).transpose(1, 2)  # (B, M, D)
+        if not self.vector:
+            weights = weights.mean(dim=2, keepdim=True)
+        return weights.sigmoid() if self.gate else weights
+
+    def _convolve(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b d m c"]:
+        """Apply ``conv`` as one matrix product a column: a third of conv2d's time on a CPU."""
+        count = units.shape[1]
+        margin = KERNEL // 2
+        windows = functional.pad(units, (margin, margin)).unfold(2, KERNEL, 1)  # (B, M, D, 5)
+        kernel = self.conv.weight.squeeze(1)[:, self.offsets]  # (c, M out, M in, 5)
+        flat = kernel.permute(1, 0, 2, 3).flatten(0, 1).flatten(1)  # (M c, M 5)
+        assert self.conv.bias is not None
+        bias = self.conv.bias.repeat(count)
+        return functional.linear(windows.transpose(1, 2).flatten(2), flat, bias).unflatten(
+            2, (count, -1)
+        )

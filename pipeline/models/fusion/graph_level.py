@@ -1,0 +1,84 @@
+"""One level of the hierarchical fusion graph: vertices, similarities, weights (eqs 3 to 6)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from pipeline.models.fusion.pair_network import PairNetwork
+from pipeline.models.fusion.planned_level import PlannedLevel
+from pipeline.models.fusion.vertices import LevelPlan
+from pipeline.models.masking import masked_softmax
+
+
+class LevelOutput(NamedTuple):
+    """What a level gives to the joint vector, to the next level and to the reader."""
+
+    combined: Tensor  # F of eq. 6, (B, D)
+    vectors: Tensor  # one a support, (B, K, D)
+    weights: Tensor  # softmaxed, one a support, (B, K, W)
+    scores: Tensor  # q of eq. 5, one a support, (B, K, W)
+    vertex_weights: Tensor  # softmaxed, one a vertex, (B, P, W)
+    similarity: Tensor  # S of eq. 4, one a vertex, (B, P)
+
+
+class GraphLevel(PlannedLevel):
+    """Vertices of one level as one batched operation, weighted and summed.
+
+    Args:
+        plan: partners and supports of the level's vertices.
+        modalities: M.
+        width: D.
+        channels: of the convolution of eq. 3.
+        theta: offset of the similarity in eq. 5.
+    """
+
+    def __init__(
+        self, plan: LevelPlan, modalities: int, width: int, channels: int, theta: float
+    ) -> None:
+        super().__init__(plan, modalities)
+        self.theta = theta
+        self.network = PairNetwork(plan.pairs, width, channels)
+
+    def forward(
+        self,
+        pool: Float[Tensor, "b k d"],
+        weights: Float[Tensor, "b k w"],
+        present: Bool[Tensor, "b m"],
+    ) -> LevelOutput:
+        """Combine the pool's vectors (B, K', D), weighted by (B, K', W), pair by pair."""
+        vertices = self.network(pool)  # eq. 3
+        similarity = self.pick(softmax_cosine(pool))  # eq. 4
+        left, right = (weights.index_select(1, side) for side in (self.left, self.right))
+        scores = (left + right) / (similarity + self.theta).unsqueeze(-1)  # q of eq. 5
+        mask = self.complete(present)
+        shares = masked_softmax(scores, mask)  # w of eq. 5
+        combined = (shares * vertices).sum(dim=1)  # eq. 6
+        merged = self._merge(vertices, shares, scores)
+        return LevelOutput(combined, *merged, shares, similarity.where(mask, 0.0))
+
+    def _merge(
+        self,
+        vertices: Float[Tensor, "b p d"],
+        shares: Float[Tensor, "b p w"],
+        scores: Float[Tensor, "b p w"],
+    ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b k w"], Float[Tensor, "b k w"]]:
+        """One vertex a support: shares add up, vectors and scores are averaged by them."""
+        if self.per_support == 1:
+            return vertices, shares, scores
+        vertices, shares, scores = (
+            x.unflatten(1, (-1, self.per_support)) for x in (vertices, shares, scores)
+        )
+        # Softmax inside a support, not shares over their sum: that sum may underflow to 0.
+        inside = scores.softmax(dim=2)
+        return (inside * vertices).sum(2), shares.sum(2), (inside * scores).sum(2)
+
+
+def softmax_cosine(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, "b k k"]:
+    """Cosine of the feature-axis softmaxes of every two vectors (eq. 4), in (0, 1]."""
+    mass = vectors.softmax(dim=-1)
+    # No epsilon: a softmax over D features is at least D^-0.5 long.
+    unit = mass / mass.norm(dim=-1, keepdim=True)
+    return unit @ unit.transpose(1, 2)

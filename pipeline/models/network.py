@@ -1,0 +1,78 @@
+"""The whole network: standardise, encode, fuse, classify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pipeline.models.fusion import Fusion
+from pipeline.models.standardise import Standardise
+
+
+class NetworkOutput(NamedTuple):
+    """Logits, and everything on the way that a learning method or a reader asks for."""
+
+    logits: dict[str, Tensor]  # task -> (B, C_f)
+    hidden: dict[str, Tensor]  # task -> (B, h), input of the task's last Linear
+    joint: Tensor  # (B, joint_dim)
+    levels: list[Tensor]  # (B, level_dims[i]) each
+    auxiliary: list[dict[str, Tensor]]  # logits of deep supervision, where the heads have them
+    fusion_weights: dict[str, Tensor]  # Fused.weights
+    attention: dict[str, Tensor]  # modality -> (B, T_m), what each step weighed, detached
+
+
+class MultimodalNetwork(nn.Module):
+    """Encoders, a fusion and heads, put together.
+
+    Args:
+        encoders: one a modality; maps (B, T, d) and lengths (B,) to a vector and an attention.
+        fusion: built for the encoders' widths.
+        heads: called with the fused vector and the levels; gives logits, hidden and auxiliary.
+        standardise: fitted to the training rows, one a modality.
+
+    Raises:
+        ValueError: where these are not for the same modalities.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        fusion: Fusion,
+        heads: nn.Module,
+        standardise: Mapping[str, Standardise],
+    ) -> None:
+        super().__init__()
+        self.modalities = fusion.modalities
+        for argument, given in (("encoders", encoders), ("standardise", standardise)):
+            if set(given) != set(self.modalities):
+                raise ValueError(
+                    f"{argument} are for {sorted(given)}, the fusion for {list(self.modalities)}"
+                )
+        # Lists in the stored order: a modality's name need not be a valid attribute name.
+        self.standardise = nn.ModuleList(standardise[name] for name in self.modalities)
+        self.encoders = nn.ModuleList(encoders[name] for name in self.modalities)
+        self.fusion = fusion
+        self.heads = heads
+
+    def forward(
+        self,
+        sequences: Mapping[str, Float[Tensor, "b _ _"]],
+        lengths: Mapping[str, Int[Tensor, " b"]],
+    ) -> NetworkOutput:
+        """Classify padded sequences (B, T_m, d_m) of ``lengths`` (B,); length 0 is absent."""
+        features, attention = {}, {}
+        for name, scale, encode in zip(
+            self.modalities, self.standardise, self.encoders, strict=True
+        ):
+            x = scale(sequences[name], lengths[name])
+            features[name], weights = encode(x, lengths[name])
+            attention[name] = weights.detach()
+        present = {name: lengths[name] > 0 for name in self.modalities}
+        fused = self.fusion(features, present)
+        logits, hidden, auxiliary = self.heads(fused.joint, fused.levels)
+        return NetworkOutput(
+            logits, hidden, fused.joint, fused.levels, auxiliary, fused.weights, attention
+        )

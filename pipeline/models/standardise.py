@@ -1,0 +1,87 @@
+"""Features at mean 0 and standard deviation 1, by statistics of the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pipeline.models.masking import valid_steps
+
+# Features are stored as float32: a spread below its resolution is rounding, not information.
+RESOLUTION = 10 * torch.finfo(torch.float32).eps
+
+
+class Standardise(nn.Module):
+    """(x - mean) / std for each feature, with both as buffers; the identity until fitted.
+
+    Without it a modality with large raw features dominates a concatenation for a reason that has
+    nothing to do with fusion.
+
+    Args:
+        dim: number of features d.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+
+    @classmethod
+    def fit(cls, dim: int, arrays: Iterable[Any]) -> Standardise:
+        """Fit to arrays (n_i, d) of training rows or steps, read one at a time.
+
+        A feature that does not vary is centred and divided by 1. Without any row the result is
+        the identity.
+
+        Raises:
+            ValueError: for an array of another width, or with NaN or infinite values.
+        """
+        count = 0
+        mean = torch.zeros(dim, dtype=torch.float64)
+        squares = torch.zeros(dim, dtype=torch.float64)  # sum of squared deviations
+        for index, array in enumerate(arrays):
+            values = _checked(torch.as_tensor(array), dim, index)
+            if len(values) == 0:
+                continue
+            # Chan's update: sums of raw squares would cancel where the mean is large.
+            shift = values.mean(dim=0) - mean
+            total = count + len(values)
+            squares += (values - values.mean(dim=0)).square().sum(dim=0)
+            squares += shift.square() * (count * len(values) / total)
+            mean += shift * (len(values) / total)
+            count = total
+        module = cls(dim)
+        if count:
+            module.set_statistics(mean, (squares / count).sqrt())
+        return module
+
+    def set_statistics(self, mean: Float[Tensor, " d"], std: Float[Tensor, " d"]) -> None:
+        """Store statistics (d,); where std is 0 up to rounding, 1 is stored."""
+        constant = std <= RESOLUTION * mean.abs()
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(constant, torch.ones_like(std), std))
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t d"]:
+        """Standardise the first ``lengths[b]`` steps of each row; padded steps are 0."""
+        valid = valid_steps(lengths, x.shape[1]).unsqueeze(-1)
+        return torch.where(valid, (torch.where(valid, x, 0.0) - self.mean) / self.std, 0.0)
+
+
+def _checked(values: Tensor, dim: int, index: int) -> Float[Tensor, "n d"]:
+    if values.ndim != 2 or values.shape[1] != dim:
+        raise ValueError(f"array {index} is {tuple(values.shape)}, expected (n, {dim})")
+    values = values.to(torch.float64)
+    if not values.isfinite().all():
+        raise ValueError(
+            f"array {index} has NaN or infinite values; leave such rows out: they are absent"
+        )
+    return values

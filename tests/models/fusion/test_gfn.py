@@ -1,0 +1,181 @@
+"""GFN against its formulas, one row and one vertex at a time."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models.fusion.gfn import GFN
+
+DIMS = {"a": 3, "b": 5, "c": 4}
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+
+
+def elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def mlp(P: dict[str, np.ndarray], key: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    hidden = P[f"{key}.0.weight"] @ np.concatenate([a, b]) + P[f"{key}.0.bias"]
+    hidden = np.where(hidden > 0, hidden, 0.2 * hidden)
+    return np.tanh(P[f"{key}.2.weight"] @ hidden + P[f"{key}.2.bias"])
+
+
+def encode(P: dict[str, np.ndarray], index: int, x: np.ndarray) -> np.ndarray:
+    y = P[f"encoders.{index}.0.weight"] @ x + P[f"encoders.{index}.0.bias"]
+    y = (y - y.mean()) / np.sqrt(y.var() + 1e-5)
+    return np.tanh(y * P[f"encoders.{index}.1.weight"] + P[f"encoders.{index}.1.bias"])
+
+
+def reference(
+    fusion: GFN, row: dict[str, np.ndarray]
+) -> tuple[list[np.ndarray], dict[str, dict[Any, float]]]:
+    """Levels U, B, T of the present modalities before the batch normalisation, and weights."""
+    P = {name: value.detach().numpy() for name, value in fusion.named_parameters()}
+    x = {m: encode(P, fusion.modalities.index(m), value) for m, value in sorted(row.items())}
+    zero = np.zeros(fusion.level_dims[0])
+    u, bias = P["importance.weight"][0], P["importance.bias"][0]
+    s = {m: 1 / (1 + np.exp(-(u @ x[m] + bias))) for m in x}
+    U = sum((s[m] * x[m] for m in x), zero) / max(len(x), 1)
+
+    pairs = list(combinations(x, 2))
+    q = {(i, j): (s[i] + s[j]) / (softmax(x[i]) @ softmax(x[j]) + 0.5) for i, j in pairs}
+    n = dict(zip(pairs, softmax(np.array(list(q.values()))), strict=True)) if pairs else {}
+    V = {(i, j): mlp(P, "graph.0.network", x[i], x[j]) for i, j in pairs}
+    y = {pair: elu(n[pair] * V[pair]) for pair in pairs}
+
+    q3, raw = {}, {}
+    for i, j, k in combinations(x, 3):
+        for left, right in [
+            ((i, j), (j, k)),
+            ((i, j), (i, k)),
+            ((j, k), (i, k)),
+            ((i, j), k),
+            ((j, k), i),
+            ((i, k), j),
+        ]:
+            pair = isinstance(right, tuple)
+            other = softmax(V[right] if pair else x[right])
+            top = q[left] + (q[right] if pair else s[right])
+            q3[left, right] = top / (softmax(V[left]) @ other + 0.5)
+            raw[left, right] = mlp(P, "graph.1.network", y[left], y[right] if pair else x[right])
+    n3 = dict(zip(q3, softmax(np.array(list(q3.values()))), strict=True)) if q3 else {}
+    levels = [U, sum(y.values(), zero), sum((elu(n3[v] * raw[v]) for v in raw), zero)]
+    weights = {"unimodal": s, "bimodal": n, "trimodal": n3}
+    return levels[: len(fusion.level_dims)], weights
+
+
+@given(count=st.integers(1, 5), data=st.data())
+def test_levels_and_weights_equal_the_formulas_written_out_vertex_by_vertex(
+    count: int, data: st.DataObject, filled: Any, batch: Any
+) -> None:
+    dims = {name: 3 + index for index, name in enumerate("abcde"[:count])}
+    fusion = filled(GFN(dims, width=6, hidden=4))
+    features = batch(dims, 2)
+    chosen = st.sets(st.sampled_from(sorted(dims)))
+    rows = [data.draw(chosen), data.draw(chosen)]
+    out = fusion(features, {m: torch.tensor([m in row for row in rows]) for m in dims})
+    for index, names in enumerate(rows):
+        row = {m: features[m][index].numpy() for m in names}
+        levels, weights = reference(fusion, row)
+        for level, expected in zip(out.levels, levels, strict=True):
+            np.testing.assert_allclose(level[index].detach(), expected, rtol=1e-9, atol=1e-12)
+        for name, labels in fusion.vertices.items():
+            columns = [weights[name].get(label, 0.0) for label in labels]
+            np.testing.assert_allclose(out.weights[name][index], columns, rtol=1e-9, atol=1e-12)
+
+
+def test_joint_is_the_batch_normalised_concatenation(batch: Any) -> None:
+    fusion = GFN(DIMS, width=6).double().train()
+    out = fusion(batch(DIMS, 8))
+    joint = torch.cat(out.levels, dim=1)
+    expected = (joint - joint.mean(dim=0)) / (joint.var(dim=0, correction=0) + 1e-5).sqrt()
+    torch.testing.assert_close(out.joint, expected)
+
+
+def test_batch_of_one_in_training_is_normalised_by_running_statistics(batch: Any) -> None:
+    fusion = GFN(DIMS, width=6).double().train()
+    features = batch(DIMS, 1)
+    torch.testing.assert_close(fusion(features).joint, fusion.eval()(features).joint)
+
+
+def test_rows_do_not_depend_on_each_other_in_evaluation(batch: Any) -> None:
+    fusion = GFN(DIMS, width=6).double().eval()
+    features = batch(DIMS, 4)
+    alone = fusion({m: x[2:3] for m, x in features.items()}).joint
+    torch.testing.assert_close(fusion(features).joint[2:3], alone)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_without_the_last_modality_it_is_the_fusion_of_the_others(
+    training: bool, batch: Any
+) -> None:
+    fusion = GFN(DIMS, width=6).double().train(training)
+    less = GFN({"a": 3, "b": 5}, width=6).double().train(training)
+    shared = {key: value for key, value in fusion.state_dict().items() if key in less.state_dict()}
+    less.load_state_dict(shared)
+    features = batch(DIMS, 4)
+    present = {m: torch.full((4,), m != "c") for m in DIMS}
+    joint = fusion(features, present).joint
+    torch.testing.assert_close(joint[:, :12], less({m: features[m] for m in "ab"}).joint)
+    assert (joint[:, 12:] == 0).all()
+
+
+@pytest.mark.parametrize("width", [64, 512])
+def test_similarity_is_about_one_over_the_width_whatever_the_inputs(width: int) -> None:
+    fusion = GFN(DIMS, width=width)
+    weights = fusion({m: 5 * torch.randn(32, dim) for m, dim in DIMS.items()}).weights
+    for name in ("similarity.bimodal", "similarity.trimodal"):
+        assert ((weights[name] * width - 1).abs() < 0.5).all()
+        assert weights[name].std() < 0.1 / width + 2e-3
+
+
+def test_vertex_weights_of_a_level_sum_to_one(batch: Any) -> None:
+    weights = GFN(DIMS, width=6).double()(batch(DIMS, 3)).weights
+    for name in ("bimodal", "trimodal"):
+        torch.testing.assert_close(weights[name].sum(dim=1), torch.ones(3, dtype=torch.float64))
+    assert ((weights["unimodal"] > 0) & (weights["unimodal"] < 1)).all()
+
+
+def test_two_modalities_have_one_bimodal_vertex_of_weight_one() -> None:
+    fusion = GFN({"a": 3, "b": 5}, width=6)
+    out = fusion({"a": torch.randn(4, 3), "b": torch.randn(4, 5)})
+    assert (out.weights["bimodal"] == 1).all()
+    assert out.joint.shape == (4, 12)
+
+
+def test_gradients_match_finite_differences(filled: Any, batch: Any) -> None:
+    fusion = filled(GFN(DIMS, width=4, hidden=3)).eval()
+    features = batch(DIMS, 2)
+    inputs = tuple(features[m].requires_grad_() for m in sorted(DIMS))
+
+    def joint(*values: torch.Tensor) -> torch.Tensor:
+        return fusion(dict(zip(sorted(DIMS), values[:3], strict=True))).joint
+
+    assert torch.autograd.gradcheck(joint, (*inputs, *fusion.parameters()), fast_mode=True)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_parameter_count(count: int) -> None:
+    dims = {name: 10 for name in "abcde"[:count]}
+    fusion = GFN(dims, width=6, hidden=4)
+    encoders = count * (10 * 6 + 6 + 2 * 6)
+    networks = 2 * ((12 * 4 + 4) + (4 * 6 + 6))  # one a level, however many vertices
+    expected = encoders + (6 + 1) + networks + 3 * 2 * 6
+    assert sum(p.numel() for p in fusion.parameters()) == expected
+
+
+def test_options_out_of_range_are_errors() -> None:
+    with pytest.raises(ValueError, match=r"theta is 1\.5"):
+        GFN(DIMS, theta=1.5)
+    with pytest.raises(ValueError, match="variant is 'paper'; allowed: code"):
+        GFN(DIMS, variant="paper")

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models.fusion import build_fusion
+from pipeline.models.fusion.graph_level import softmax_cosine
+from pipeline.models.fusion.hgfn import HGFN
+
+DIMS = {"visual": 7, "text": 5, "audio": 6}
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"align": "pad"},
+    {"weight": "vector"},
+    {"gate": "sigmoid"},
+    {"pairs": "ordered"},
+    {"tri_weight": "q"},
+    {"align": "pad", "weight": "vector", "pairs": "ordered", "tri_weight": "q"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_equals_the_equations_written_out_vertex_by_vertex(
+    options: dict[str, Any], count: int, filled: Any, batch: Any, hgfn_row: Any
+) -> None:
+    dims = {name: 5 + index for index, name in enumerate("abcde"[:count])}
+    fusion = filled(build_fusion("hgfn", dims, width=9, theta=0.3, max_order=count, **options))
+    features = batch(dims, 2)
+    out = fusion(features)
+    for row in range(2):
+        expected = hgfn_row(fusion, features, dims, row, theta=0.3, **options)
+        for level, reference in zip(out.levels, expected.levels, strict=True):
+            np.testing.assert_allclose(level[row].detach(), reference, rtol=1e-9, atol=1e-12)
+        for name, weights in expected.weights.items():
+            columns = [weights[vertex].mean() for vertex in fusion.vertices[name]]
+            np.testing.assert_allclose(out.weights[name][row], columns, rtol=1e-9, atol=1e-12)
+            columns = [expected.similarity[name][vertex] for vertex in fusion.vertices[name]]
+            np.testing.assert_allclose(
+                out.weights[f"similarity.{name}"][row], columns, rtol=1e-9, atol=1e-12
+            )
+
+
+def summing_fusion(tri_weight: str) -> HGFN:
+    """Width 4, where w_m is the mean of x_m and CONV adds its two partners (positive inputs)."""
+    fusion = HGFN({"a": 4, "b": 4, "c": 4}, align="pad", tri_weight=tri_weight).double()
+    with torch.no_grad():
+        for parameter in fusion.parameters():
+            parameter.zero_()
+        fusion.attention.conv.weight[0, 0, 2, 2] = 1.0
+        fusion.attention.mix.weight[0, 0] = 1.0
+        for level in fusion.graph:
+            level.network.conv.weight[0, 0, 2] = 1.0
+            level.network.dense[1].copy_(torch.eye(4).repeat(1, 2))  # 4 wide: all is seam
+    return fusion
+
+
+@pytest.mark.parametrize("tri_weight", ["w", "q"])
+def test_hand_computed_example_of_equations_2_4_5_6_7(tri_weight: str) -> None:
+    a = np.array([1.0, 2.0, 0.5, 0.1])
+    b = np.array([0.3, 0.2, 1.5, 2.0])
+    c = np.array([2.0, 0.1, 0.1, 0.6])
+    w_a, w_b, w_c = 0.9, 1.0, 0.7  # their means
+    uni = (0.9 * a + 1.0 * b + 0.7 * c) / 3  # eq. 2
+
+    def similarity(x: np.ndarray, y: np.ndarray) -> float:  # eq. 4
+        x, y = np.exp(x) / np.exp(x).sum(), np.exp(y) / np.exp(y).sum()
+        return float((x * y).sum() / np.sqrt((x**2).sum()) / np.sqrt((y**2).sum()))
+
+    ab, ac, bc = a + b, a + c, b + c  # eq. 3 with a CONV that adds
+    q_ab = 1.9 / (similarity(a, b) + 0.5)  # eq. 5
+    q_ac = 1.6 / (similarity(a, c) + 0.5)
+    q_bc = 1.7 / (similarity(b, c) + 0.5)
+    total = np.exp(q_ab) + np.exp(q_ac) + np.exp(q_bc)
+    w_ab, w_ac, w_bc = np.exp(q_ab) / total, np.exp(q_ac) / total, np.exp(q_bc) / total
+    bi = w_ab * ab + w_ac * ac + w_bc * bc  # eq. 6
+
+    u_ab, u_ac, u_bc = (w_ab, w_ac, w_bc) if tri_weight == "w" else (q_ab, q_ac, q_bc)
+    q = np.array(
+        [
+            (u_ab + u_bc) / (similarity(ab, bc) + 0.5),
+            (u_ab + u_ac) / (similarity(ab, ac) + 0.5),
+            (u_bc + u_ac) / (similarity(bc, ac) + 0.5),
+            (u_ab + w_c) / (similarity(ab, c) + 0.5),
+            (u_bc + w_a) / (similarity(bc, a) + 0.5),
+            (u_ac + w_b) / (similarity(ac, b) + 0.5),
+        ]
+    )
+    w = np.exp(q) / np.exp(q).sum()
+    tri = w @ np.stack([ab + bc, ab + ac, bc + ac, ab + c, bc + a, ac + b])
+
+    fusion = summing_fusion(tri_weight)
+    out = fusion({name: torch.tensor(x)[None] for name, x in zip("abc", (a, b, c), strict=True)})
+    np.testing.assert_allclose(out.weights["unimodal"][0], [0.9, 1.0, 0.7], rtol=1e-12)
+    np.testing.assert_allclose(out.weights["bimodal"][0], [w_ab, w_ac, w_bc], rtol=1e-12)
+    np.testing.assert_allclose(out.weights["trimodal"][0], w, rtol=1e-12)
+    expected = np.concatenate([uni, bi, tri])  # eq. 7
+    np.testing.assert_allclose(out.joint[0].detach(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("deviation", [0.1, 0.3, 0.5, 1.0])
+def test_similarity_of_gaussian_vectors_is_exp_of_minus_variance(deviation: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    vectors = deviation * torch.randn(8, 2, 4096, generator=generator, dtype=torch.float64)
+    mean = softmax_cosine(vectors)[:, 0, 1].mean().item()
+    assert mean == pytest.approx(np.exp(-(deviation**2)), rel=0.05)
+
+
+@given(st.floats(0.0, 30.0), st.integers(1, 8))
+def test_similarity_lies_in_zero_to_one(scale: float, width: int) -> None:
+    S = softmax_cosine(scale * torch.randn(2, 3, width, dtype=torch.float64))
+    assert (S > 0).all()
+    assert (S <= 1 + 1e-12).all()
+    torch.testing.assert_close(S.diagonal(dim1=1, dim2=2), torch.ones(2, 3, dtype=torch.float64))
+
+
+def test_two_modalities_make_theta_inert() -> None:
+    features = {"text": torch.randn(3, 5).double(), "visual": torch.randn(3, 7).double()}
+    fusion = HGFN({"text": 5, "visual": 7}, width=8).double()
+    theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    fusion.graph[0].theta = theta
+    out = fusion(features)
+    (gradient,) = torch.autograd.grad(out.levels[1].square().sum(), theta)
+    assert gradient == 0
+    assert (out.weights["bimodal"] == 1).all()
+    assert out.joint.shape == (3, 2 * 8)
+    assert fusion.joint_dim == 16
+
+
+def test_three_modalities_do_not(batch: Any) -> None:
+    fusion = HGFN(DIMS, width=8).double()
+    theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    fusion.graph[0].theta = theta
+    out = fusion(batch(DIMS, 3))
+    (gradient,) = torch.autograd.grad(out.levels[1].square().sum(), theta)
+    assert gradient != 0
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gradients_match_finite_differences(
+    options: dict[str, Any], filled: Any, batch: Any
+) -> None:
+    dims = {"a": 3, "b": 7, "c": 4}
+    fusion = filled(HGFN(dims, width=7, **options))
+    features = batch(dims, 2)
+    inputs = tuple(features[name].requires_grad_() for name in sorted(dims))
+    parameters = tuple(fusion.parameters())
+
+    def joint(*values: torch.Tensor) -> torch.Tensor:
+        return fusion(dict(zip(sorted(dims), values[:3], strict=True))).joint
+
+    assert torch.autograd.gradcheck(joint, (*inputs, *parameters), fast_mode=True)
+
+
+def test_one_row_gives_what_it_gives_in_a_batch(batch: Any) -> None:
+    fusion = HGFN(DIMS, width=8).double()
+    features = batch(DIMS, 5)
+    together = fusion(features)
+    for row in range(5):
+        alone = fusion({name: x[row : row + 1] for name, x in features.items()})
+        torch.testing.assert_close(alone.joint[0], together.joint[row], rtol=1e-12, atol=1e-12)
+        for key, value in alone.weights.items():
+            torch.testing.assert_close(value[0], together.weights[key][row])
+
+
+def test_ordered_pairs_with_a_symmetric_vertex_give_the_unordered_level(batch: Any) -> None:
+    unordered = summing_fusion("w")
+    ordered = HGFN({"a": 4, "b": 4, "c": 4}, align="pad", pairs="ordered").double()
+    ordered.load_state_dict(unordered.state_dict())
+    features = {name: x.abs() for name, x in batch({"a": 4, "b": 4, "c": 4}, 3).items()}
+    one, both = unordered(features), ordered(features)
+    torch.testing.assert_close(both.levels[1], one.levels[1], rtol=1e-12, atol=1e-12)
+    weights = both.weights["bimodal"].unflatten(1, (3, 2))
+    torch.testing.assert_close(weights[..., 0], one.weights["bimodal"] / 2)
+    torch.testing.assert_close(weights[..., 1], one.weights["bimodal"] / 2)
+
+
+def test_ordered_pairs_average_both_orders(batch: Any) -> None:
+    dims = {"a": 6, "b": 6}
+    unordered = HGFN(dims, align="pad").double()
+    ordered = HGFN(dims, align="pad", pairs="ordered").double()
+    ordered.load_state_dict(unordered.state_dict())
+    features = batch(dims, 3)
+    network = unordered.graph[0].network
+    a, b = features["a"], features["b"]
+    mean = (network.one_vertex(torch.cat([a, b], 1)) + network.one_vertex(torch.cat([b, a], 1))) / 2
+    torch.testing.assert_close(ordered(features).levels[1], mean)
+    assert ordered.vertices["bimodal"] == [("a", "b"), ("b", "a")]
+
+
+def test_vector_weights_of_a_constant_map_equal_scalar_weights(batch: Any) -> None:
+    scalar = HGFN(DIMS, width=8).double()
+    vector = HGFN(DIMS, width=8, weight="vector").double()
+    with torch.no_grad():
+        scalar.attention.mix.weight.zero_()
+        scalar.attention.mix.bias.fill_(0.75)
+    vector.load_state_dict(scalar.state_dict())
+    features = batch(DIMS, 3)
+    torch.testing.assert_close(
+        scalar(features).joint, vector(features).joint, rtol=1e-13, atol=1e-13
+    )
+
+
+def test_unimodal_level_is_linear_in_the_importances(batch: Any) -> None:
+    fusion = HGFN(DIMS, width=8).double()
+    features = batch(DIMS, 3)
+    with torch.no_grad():
+        fusion.attention.mix.weight.abs_()
+        fusion.attention.conv.weight.abs_()
+        fusion.attention.mix.bias.zero_()
+        positive = {name: x.abs() for name, x in features.items()}
+        once = fusion(positive).levels[0]
+        fusion.attention.mix.weight.mul_(3)
+        # LeakyReLU is homogeneous: three times the last layer is three times every w.
+        torch.testing.assert_close(fusion(positive).levels[0], 3 * once)
+
+
+def test_weights_depend_on_the_sample(batch: Any) -> None:
+    weights = HGFN(DIMS, width=8).double()(batch(DIMS, 4)).weights
+    for key in ("unimodal", "bimodal", "trimodal"):
+        assert (weights[key][0] - weights[key][1]).abs().max() > 1e-4
+
+
+@given(count=st.integers(1, 6), rows=st.integers(1, 3), data=st.data())
+def test_vertex_weights_of_a_level_sum_to_one(count: int, rows: int, data: st.DataObject) -> None:
+    dims = {name: 3 for name in "abcdef"[:count]}
+    order = data.draw(st.integers(1, min(count, 4)))
+    fusion = HGFN(dims, width=4, max_order=order)
+    weights = fusion({name: torch.randn(rows, 3) for name in dims}).weights
+    for name in list(fusion.vertices)[1:]:
+        assert weights[name].shape == (rows, len(fusion.vertices[name]))
+        torch.testing.assert_close(weights[name].sum(dim=1), torch.ones(rows))
+        assert not weights[name].requires_grad
+
+
+def test_pad_mode_leaves_the_leading_features_untouched_and_takes_the_widest(batch: Any) -> None:
+    fusion = HGFN(DIMS, width=256, align="pad")
+    features = batch(DIMS, 2)
+    inputs, mask = fusion.masked_inputs(features, None)
+    units = fusion.align(inputs, mask)
+    assert units.shape == (2, 3, 7)
+    for index, (name, dim) in enumerate(sorted(DIMS.items())):
+        assert torch.equal(units[:, index, :dim], features[name])
+        assert (units[:, index, dim:] == 0).all()
+    assert fusion.level_dims == [7, 7, 7]
+
+
+def test_order_of_the_given_dictionaries_does_not_matter(batch: Any) -> None:
+    features = batch(DIMS, 2)
+    fusion = HGFN(DIMS, width=8).double()
+    other = HGFN(dict(reversed(DIMS.items())), width=8).double()
+    other.load_state_dict(fusion.state_dict())
+    backwards = other(dict(reversed(features.items())))
+    assert torch.equal(fusion(features).joint, backwards.joint)
+    assert fusion.modalities == other.modalities == ("audio", "text", "visual")
+
+
+def test_max_order_limits_the_levels() -> None:
+    fusion = HGFN({name: 4 for name in "abcd"}, width=8)
+    assert list(fusion.vertices) == ["unimodal", "bimodal", "trimodal"]
+    fusion = HGFN({name: 4 for name in "abcd"}, width=8, max_order=2)
+    assert fusion.level_dims == [8, 8]
+
+
+@pytest.mark.parametrize("theta", [0.0, 1.0, -0.5, 1.5, float("nan")])
+def test_theta_outside_zero_to_one_is_an_error(theta: float) -> None:
+    with pytest.raises(ValueError, match="theta"):
+        HGFN(DIMS, theta=theta)
+
+
+@pytest.mark.parametrize("option", ["align", "weight", "gate", "pairs", "tri_weight"])
+def test_an_unknown_value_of_an_option_names_option_and_choices(option: str) -> None:
+    with pytest.raises(ValueError, match=rf"{option} is 'neither'; allowed: \w+, \w+"):
+        HGFN(DIMS, **{option: "neither"})
+
+
+@pytest.mark.parametrize("max_order", [0, 4])
+def test_max_order_beyond_the_modalities_is_an_error(max_order: int) -> None:
+    with pytest.raises(ValueError, match="max_order"):
+        HGFN(DIMS, max_order=max_order)
+
+
+def test_parameter_counts() -> None:
+    def count(fusion: HGFN) -> int:
+        return sum(parameter.numel() for parameter in fusion.parameters())
+
+    dims = {"audio": 1024, "text": 1024, "visual": 2048}
+    attention = (16 * 25 + 16) + (16 + 1)
+    # One CONV of eq. 3: 8.4 million in the paper's reading, 0.5 million at width 256.
+    padded = (5 + 1) + (2 * 2048 * 2048 + 2048)
+    assert count(HGFN(dims, align="pad")) == attention + 2 * padded
+    linear = (4 * 5 + 4) + (2 * 256 * 4 * 256 + 256)
+    projections = 256 * (1024 + 1024 + 2048) + 3 * (256 + 2 * 256)
+    assert count(HGFN(dims)) == projections + attention + 2 * linear

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from pipeline.models.fusion.matf import MATF
+
+DIMS = {"a": 3, "b": 5, "c": 4}
+Side = list[tuple[int, int]]
+
+
+def encodings(fusion: MATF, features: dict[str, torch.Tensor]) -> torch.Tensor:
+    pairs = zip(fusion.encoders, sorted(features), strict=True)
+    return torch.stack([encode(features[name]) for encode, name in pairs], dim=1)
+
+
+def reference(fusion: MATF, e: torch.Tensor, cells: Side, names: list[int]) -> torch.Tensor:
+    """Joint of the chosen modalities (positions), written out on an explicit canvas."""
+    side = fusion.side
+    canvas = torch.zeros(len(e), e.shape[2], side, side, dtype=e.dtype)
+    for m in names:
+        y, x = cells[m]
+        canvas[:, :, y, x] = torch.maximum(canvas[:, :, y, x], e[:, m])
+    out = fine = fusion.fine(canvas)
+    if fusion.coarse is not None:
+        # Maximum over blocks of 2 by 2 that may stick out of the grid, then the upper scale.
+        out = fine.new_full((*fine.shape[:2], side + side % 2, side + side % 2), -torch.inf)
+        out[:, :, :side, :side] = fine
+        pooled = out.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).amax(dim=(3, 5))
+        up = fusion.coarse[2](fusion.coarse[1](pooled))
+        out = fine + up[:, :, :side, :side]
+    joint = torch.zeros_like(e)
+    for m in names:
+        y, x = cells[m]
+        joint[:, m] = out[:, :, y, x] + e[:, m]
+    return joint.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("count", "side"), [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 3), (9, 3), (10, 4)]
+)
+def test_equals_an_explicit_canvas(count: int, side: int, batch: Any) -> None:
+    dims = {name: 2 + index for index, name in enumerate("abcdefghij"[:count])}
+    fusion = MATF(dims, channels=4).double()
+    assert fusion.side == side
+    features = batch(dims, 3)
+    cells = [(m // side, m % side) for m in range(count)]
+    expected = reference(fusion, encodings(fusion, features), cells, list(range(count)))
+    torch.testing.assert_close(fusion(features).joint, expected)
+
+
+@pytest.mark.parametrize("absent", [(), ("a",), ("b",), ("c",), ("a", "c"), ("a", "b", "c")])
+def test_an_absent_modality_leaves_its_cell_empty(absent: tuple[str, ...], batch: Any) -> None:
+    fusion = MATF(DIMS, channels=4).double()
+    features = batch(DIMS, 2)
+    present = {name: torch.full((2,), name not in absent) for name in DIMS}
+    names = [m for m, name in enumerate(sorted(DIMS)) if name not in absent]
+    expected = reference(fusion, encodings(fusion, features), [(0, 0), (0, 1), (1, 0)], names)
+    torch.testing.assert_close(fusion(features, present).joint, expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_without_the_last_modality_it_is_the_fusion_of_the_others(
+    training: bool, batch: Any
+) -> None:
+    fusion = MATF(DIMS, channels=4).double().train(training)
+    less = MATF({"a": 3, "b": 5}, channels=4).double().train(training)
+    shared = {key: value for key, value in fusion.state_dict().items() if key in less.state_dict()}
+    less.load_state_dict(shared)
+    features = batch(DIMS, 4)
+    joint = fusion(features, {m: torch.full((4,), m != "c") for m in DIMS}).joint
+    torch.testing.assert_close(joint[:, :8], less({m: features[m] for m in "ab"}).joint)
+    assert (joint[:, 8:] == 0).all()
+
+
+def test_zero_convolutions_leave_the_encodings(batch: Any) -> None:
+    fusion = MATF(DIMS, channels=4).double()
+    with torch.no_grad():
+        for name, parameter in fusion.named_parameters():
+            if not name.startswith("encoders"):
+                parameter.zero_()
+    features = batch(DIMS, 3)
+    assert torch.equal(fusion(features).joint, encodings(fusion, features).flatten(1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_every_modality_reaches_every_part_of_the_result(count: int, batch: Any) -> None:
+    dims = {name: 3 for name in "abcde"[:count]}
+    fusion = MATF(dims, channels=16).double()
+    features = {name: x.requires_grad_() for name, x in batch(dims, 4).items()}
+    parts = fusion(features).joint.unflatten(1, (count, -1))
+    for m in range(count):
+        gradients = torch.autograd.grad(
+            parts[:, m].square().sum(), list(features.values()), retain_graph=True
+        )
+        assert all((gradient != 0).any() for gradient in gradients)
+
+
+def test_only_the_positive_part_is_placed(batch: Any) -> None:
+    fusion = MATF(DIMS, channels=4).double()
+    features = batch(DIMS, 2)
+    e = encodings(fusion, features)
+    canvas = fusion._place(e)
+    assert (canvas >= 0).all()
+    torch.testing.assert_close(canvas[:, :, 0, 1], functional.relu(e[:, 1]))
+    assert (canvas[:, :, 1, 1] == 0).all()
+
+
+def test_swapping_two_modalities_is_not_a_permutation_of_the_result() -> None:
+    dims = {"a": 4, "b": 4}
+    fusion = MATF(dims, channels=4).double()
+    swapped = MATF(dims, channels=4).double()
+    state = fusion.state_dict()
+    for part in ("weight", "bias"):
+        a, b = f"encoders.0.{part}", f"encoders.1.{part}"
+        state[a], state[b] = state[b].clone(), state[a].clone()
+    swapped.load_state_dict(state)
+    x, y = torch.randn(2, 3, 4, dtype=torch.float64)
+    parts = fusion({"a": x, "b": y}).joint.unflatten(1, (2, -1))
+    other = swapped({"a": y, "b": x}).joint.unflatten(1, (2, -1)).flip(1)
+    assert not torch.allclose(parts, other, atol=1e-3)
+    # With kernels that do not tell left from right it is.
+    with torch.no_grad():
+        for model in (fusion, swapped):
+            for name, parameter in model.named_parameters():
+                if parameter.ndim == 4:
+                    parameter.copy_((fusion.get_parameter(name) + parameter.flip(3)) / 2)
+    for name, parameter in fusion.named_parameters():
+        if parameter.ndim == 4:
+            torch.testing.assert_close(parameter, parameter.flip(3))
+            with torch.no_grad():
+                swapped.get_parameter(name).copy_(parameter)
+    parts = fusion({"a": x, "b": y}).joint.unflatten(1, (2, -1))
+    other = swapped({"a": y, "b": x}).joint.unflatten(1, (2, -1)).flip(1)
+    torch.testing.assert_close(parts, other)
+
+
+def test_one_row_gives_what_it_gives_in_a_training_batch(batch: Any) -> None:
+    fusion = MATF(DIMS, channels=8).double().train()
+    features = batch(DIMS, 4)
+    alone = fusion({m: x[1:2] for m, x in features.items()}).joint
+    torch.testing.assert_close(fusion(features).joint[1:2], alone)
+
+
+def test_a_learned_scene_is_a_parameter_that_starts_inert(batch: Any) -> None:
+    fusion = MATF(DIMS, channels=4, scene="learned").double()
+    assert fusion.scene is not None
+    assert fusion.fine[0].in_channels == 8
+    fusion(batch(DIMS, 2)).joint.square().sum().backward()
+    assert fusion.scene.grad is not None
+    assert (fusion.scene.grad != 0).any()
+    with pytest.raises(ValueError, match="scene is 'photo'; allowed: zeros, learned"):
+        MATF(DIMS, scene="photo")
+
+
+def test_gradients_match_finite_differences(batch: Any) -> None:
+    fusion = MATF(DIMS, channels=4).double()
+    features = batch(DIMS, 2)
+    inputs = tuple(features[m].requires_grad_() for m in sorted(DIMS))
+
+    def joint(*values: torch.Tensor) -> torch.Tensor:
+        return fusion(dict(zip(sorted(DIMS), values[:3], strict=True))).joint
+
+    assert torch.autograd.gradcheck(joint, (*inputs, *fusion.parameters()), fast_mode=True)
+
+
+def test_parameter_count_at_the_published_width() -> None:
+    fusion = MATF({"audio": 1024, "text": 1024, "visual": 2048})
+    encoders = 64 * (1024 + 1024 + 2048) + 3 * 64
+    convolutions = 2 * (64 * 64 * 9 + 64 + 2 * 64) + (64 * 64 * 16 + 64)
+    assert sum(p.numel() for p in fusion.parameters()) == encoders + convolutions

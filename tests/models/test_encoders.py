@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.models.encoders import AttentiveBiGRU, PooledVector, build_encoder
+
+Encoder = AttentiveBiGRU | PooledVector
+
+
+def encoder(name: str) -> Encoder:
+    return build_encoder(name, 3, hidden=4).double()
+
+
+def from_definition(model: AttentiveBiGRU, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """One unpadded row (T, d), step by step."""
+    states, _ = model.gru(x[None])
+    W, b = model.key.weight, model.key.bias
+    scores = torch.stack([model.query.weight[0] @ torch.tanh(W @ h + b) for h in states[0]])
+    attention = scores.exp() / scores.exp().sum()
+    return sum(a * h for a, h in zip(attention, states[0], strict=True)), attention
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 3))
+def test_gru_equals_its_definition_row_by_row(lengths: list[int], padding: int) -> None:
+    model = AttentiveBiGRU(3, hidden=4).double()
+    x = torch.randn(len(lengths), max(lengths) + padding, 3, dtype=torch.float64)
+    vector, attention = model(x, torch.tensor(lengths))
+    for row, length in enumerate(lengths):
+        expected, weights = from_definition(model, x[row, :length])
+        torch.testing.assert_close(vector[row], expected)
+        torch.testing.assert_close(attention[row, :length], weights)
+        assert (attention[row, length:] == 0).all()
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+def test_pooled_vector_is_the_mean_of_the_valid_steps(lengths: list[int]) -> None:
+    x = torch.randn(len(lengths), max(lengths), 3, dtype=torch.float64)
+    vector, attention = PooledVector(3)(x, torch.tensor(lengths))
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(vector[row], x[row, :length].mean(dim=0))
+        assert (attention[row, :length] == 1 / length).all()
+
+
+@pytest.mark.parametrize("name", ["bigru", "pooled"])
+@pytest.mark.parametrize("content", [0.0, 1e6, float("nan"), float("inf")])
+def test_amount_and_content_of_padding_change_nothing(name: str, content: float) -> None:
+    model = encoder(name)
+    x = torch.randn(3, 4, 3, dtype=torch.float64)
+    lengths = torch.tensor([4, 2, 0])
+    expected, attention = model(x, lengths)
+    padded = torch.full((3, 9, 3), content, dtype=torch.float64)
+    padded[0, :4], padded[1, :2] = x[0], x[1, :2]
+    padded.requires_grad_()
+    vector, longer = model(padded, lengths)
+    torch.testing.assert_close(vector, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(longer[:, :4], attention, rtol=0, atol=1e-12)
+    assert longer.shape == (3, 9)
+    vector.square().sum().backward()
+    assert padded.grad is not None
+    assert (padded.grad[0, 4:] == 0).all()
+    assert (padded.grad[1, 2:] == 0).all()
+    assert (padded.grad[2] == 0).all()
+    assert (padded.grad[0, :4] != 0).any()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["bigru", "pooled"])
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=5))
+def test_attention_sums_to_one_where_there_is_a_step(name: str, lengths: list[int]) -> None:
+    vector, attention = encoder(name)(
+        torch.randn(len(lengths), 4, 3, dtype=torch.float64), torch.tensor(lengths)
+    )
+    expected = (torch.tensor(lengths) > 0).double()
+    torch.testing.assert_close(attention.sum(dim=1), expected)
+    assert (vector[torch.tensor(lengths) == 0] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["bigru", "pooled"])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_batch_without_any_step_gives_zeros_and_trains(name: str, steps: int) -> None:
+    model = encoder(name)
+    x = torch.full((2, steps, 3), float("nan"), dtype=torch.float64, requires_grad=True)
+    vector, attention = model(x, torch.tensor([0, 0]))
+    assert (vector == 0).all()
+    assert vector.shape == (2, model.dim)
+    assert attention.shape == (2, steps)
+    if vector.requires_grad:
+        vector.sum().backward()
+        assert all(p.grad is None or (p.grad == 0).all() for p in model.parameters())
+
+
+def test_one_row_gives_what_it_gives_in_a_batch() -> None:
+    model = encoder("bigru")
+    x = torch.randn(4, 6, 3, dtype=torch.float64)
+    lengths = torch.tensor([6, 1, 3, 5])
+    together, _ = model(x, lengths)
+    for row in range(4):
+        alone, _ = model(x[row : row + 1], lengths[row : row + 1])
+        torch.testing.assert_close(alone[0], together[row])
+
+
+def test_order_of_the_steps_matters_to_the_gru_alone() -> None:
+    x = torch.randn(1, 4, 3, dtype=torch.float64)
+    lengths = torch.tensor([4])
+    gru, pooled = encoder("bigru"), encoder("pooled")
+    assert not torch.allclose(gru(x, lengths)[0], gru(x.flip(1), lengths)[0], atol=1e-4)
+    torch.testing.assert_close(pooled(x, lengths)[0], pooled(x.flip(1), lengths)[0])
+
+
+def test_one_layer_has_no_place_for_dropout_and_does_not_warn() -> None:
+    model = build_encoder("bigru", 3, hidden=4, layers=1, dropout=0.5)
+    assert model.dim == 8
+
+
+def test_dropout_between_layers_acts_in_training_only() -> None:
+    model = AttentiveBiGRU(3, hidden=4, dropout=0.5)
+    x, lengths = torch.randn(2, 4, 3), torch.tensor([4, 3])
+    assert not torch.equal(model(x, lengths)[0], model(x, lengths)[0])
+    model.eval()
+    assert torch.equal(model(x, lengths)[0], model(x, lengths)[0])
+
+
+def test_unknown_encoder_lists_what_is_allowed() -> None:
+    with pytest.raises(ValueError, match="unknown encoder 'gru'; allowed: bigru, pooled"):
+        build_encoder("gru", 3)
+
+
+def test_parameter_count_of_two_bidirectional_layers() -> None:
+    d, h = 5, 4
+    layers = 2 * (3 * h * (d + h) + 6 * h) + 2 * (3 * h * (2 * h + h) + 6 * h)
+    attention = (2 * h) * (2 * h) + 2 * h + 2 * h
+    model = AttentiveBiGRU(d, hidden=h)
+    assert sum(p.numel() for p in model.parameters()) == layers + attention

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.encoders import build_encoder
+from pipeline.models.fusion import FUSIONS, build_fusion
+from pipeline.models.heads import TaskHeads
+from pipeline.models.network import MultimodalNetwork
+from pipeline.models.standardise import Standardise
+
+DIMS = {"visual": 4, "text": 5, "audio": 3}
+
+
+def network(name: str = "hgfn", encoder: str = "bigru") -> MultimodalNetwork:
+    encoders = {m: build_encoder(encoder, dim, hidden=3) for m, dim in DIMS.items()}
+    fusion = build_fusion(name, {m: module.dim for m, module in encoders.items()}, width=8)
+    heads = TaskHeads(fusion.joint_dim, {"informative": 2, "flood": 1}, hidden=4)
+    scales = {m: Standardise.fit(dim, [torch.randn(9, dim)]) for m, dim in DIMS.items()}
+    return MultimodalNetwork(encoders, fusion, heads, scales).double()
+
+
+def inputs(rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    steps = {"visual": 4, "text": 6, "audio": 2}
+    sequences = {m: torch.randn(rows, steps[m], dim).double() for m, dim in DIMS.items()}
+    lengths = {m: torch.randint(1, steps[m] + 1, (rows,)) for m in DIMS}
+    return sequences, lengths
+
+
+@pytest.mark.parametrize("name", sorted(FUSIONS))
+@pytest.mark.parametrize("encoder", ["bigru", "pooled"])
+def test_output_has_everything_on_the_way(name: str, encoder: str) -> None:
+    model = network(name, encoder)
+    sequences, lengths = inputs(3)
+    out = model(sequences, lengths)
+    assert {task: x.shape for task, x in out.logits.items()} == {
+        "informative": (3, 2),
+        "flood": (3, 1),
+    }
+    assert out.hidden["flood"].shape == (3, 4)
+    assert out.joint.shape == (3, model.fusion.joint_dim)
+    assert len(out.levels) == len(model.fusion.level_dims)
+    assert out.auxiliary == []
+    assert out.attention["text"].shape == (3, 6)
+    assert not out.fusion_weights["absent"].any()
+    assert not any(x.requires_grad for x in (out.attention | out.fusion_weights).values())
+
+
+@pytest.mark.parametrize("name", sorted(FUSIONS))
+@pytest.mark.parametrize("encoder", ["bigru", "pooled"])
+def test_length_zero_is_an_absent_modality(name: str, encoder: str) -> None:
+    model = network(name, encoder)
+    sequences, lengths = inputs(4)
+    lengths["audio"] = torch.tensor([0, 2, 0, 1])
+    lengths["text"][2] = lengths["visual"][2] = 0
+    for modality in DIMS:
+        sequences[modality][lengths[modality] == 0] = float("nan")
+        sequences[modality].requires_grad_()
+    out = model(sequences, lengths)
+    assert out.fusion_weights["absent"].tolist() == [False, False, True, False]
+    sum(x.square().sum() for x in out.logits.values()).backward()
+    for x in out.logits.values():
+        assert x.isfinite().all()
+    for parameter in model.parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+    for modality in DIMS:
+        gradient = sequences[modality].grad
+        assert gradient is not None
+        assert (gradient[lengths[modality] == 0] == 0).all()
+
+
+def test_heads_get_joint_and_levels_and_may_return_auxiliary_logits() -> None:
+    class DeepHeads(nn.Module):
+        def forward(self, joint: Tensor, levels: list[Tensor]) -> tuple[dict, dict, list]:
+            return {"t": joint}, {"t": joint}, [{"t": level} for level in levels]
+
+    model = network()
+    model.heads = DeepHeads()
+    out = model(*inputs(2))
+    assert len(out.auxiliary) == 3
+    assert torch.equal(out.auxiliary[1]["t"], out.levels[1])
+
+
+def test_state_round_trip_gives_the_same_logits() -> None:
+    first, second = network().eval(), network().eval()
+    batch = inputs(2)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(*batch).logits["flood"], second(*batch).logits["flood"])
+
+
+def test_parts_for_other_modalities_are_an_error() -> None:
+    model = network()
+    fusion = build_fusion("cfc", {"text": 6, "visual": 6})
+    encoders = dict(zip(model.modalities, model.encoders, strict=True))
+    with pytest.raises(ValueError, match=r"encoders are for \['audio', 'text', 'visual'\]"):
+        MultimodalNetwork(encoders, fusion, model.heads, {})
+    two = {name: encoders[name] for name in fusion.modalities}
+    with pytest.raises(ValueError, match=r"standardise are for \[\]"):
+        MultimodalNetwork(two, fusion, model.heads, {})
