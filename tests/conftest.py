@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Must stand before the first import of the house: the hook rewrites modules as they load.
 install_import_hook("pipeline", "beartype.beartype")
+
+# The first example of a test pays for imports; time is no property of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # As the stages run: results are those of one thread, and workers of xdist do not get in each
 # other's way.

@@ -7,8 +7,8 @@ from math import inf
 from pathlib import Path
 
 import av
+import librosa
 import numpy as np
-import soxr  # type: ignore[import-untyped]
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from jaxtyping import Float32
@@ -31,7 +31,7 @@ def read_waveform(
 ) -> Waveform:
     """Return the best audio stream between `start` and `end` (seconds from the file's beginning).
 
-    Channels are averaged, then resampled by soxr (high quality, the resampler of librosa).
+    Channels are averaged, then resampled (soxr, high quality).
     Loudness is kept; what a lossy codec overshoots is cut to [-1, 1].
 
     Raises MediaError of kind missing_file, decode_failed, truncated, no_audio_stream or no_frames
@@ -49,7 +49,7 @@ def read_waveform(
             "decode_failed" if sound.damage else "no_frames",
             f"{path}: no sound between {begin} and {finish} seconds {sound.damage}".strip(),
         )
-    samples = soxr.resample(mono, sound.rate, rate, quality="HQ")
+    samples = librosa.resample(mono, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.extractors import tokenize, tokens
+from pipeline.extractors import tokens
+from pipeline.extractors.tokens import tokenize
 
 
 def test_the_documented_example() -> None:

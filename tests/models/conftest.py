@@ -7,12 +7,7 @@ from typing import TypeVar
 
 import pytest
 import torch
-from hypothesis import settings
 from torch import Tensor, nn
-
-# The first example of a test pays for imports and thread pools; time is no property of the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -1,0 +1,47 @@
+"""What can silently go wrong with a checkout, found before it costs a night."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import runtime
+from pipeline.params import load_params
+
+
+def diagnose(root: Path) -> Iterator[str]:
+    """Yield one line a fault found below a project's root, each with its cure."""
+    yield from _settings(root)
+    yield from _empty_lock(root)
+    yield from _damaged_cache(root)
+
+
+def _settings(root: Path) -> Iterator[str]:
+    checks = (
+        lambda: load_params(root / "params.yaml"),
+        runtime.workers,
+        runtime.device,
+        runtime.engine,
+    )
+    for check in checks:
+        try:
+            check()
+        except ValueError as error:
+            yield str(error)
+
+
+def _empty_lock(root: Path) -> Iterator[str]:
+    # A killed DVC can leave this file empty; every later command then fails to parse it.
+    lock = root / ".dvc" / "tmp" / "rwlock"
+    if lock.is_file() and not lock.read_bytes().strip():
+        yield f"{lock} is empty: DVC was killed while it wrote it; delete the file"
+
+
+def _damaged_cache(root: Path) -> Iterator[str]:
+    # DVC trusts its cache: a flipped bit there goes into every checkout unnoticed.
+    for path in sorted((root / ".dvc" / "cache" / "files" / "md5").glob("??/*")):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        if digest != path.parent.name + path.name.removesuffix(".dir"):
+            yield f"{path} is damaged: delete it, then run `dvc repro` or `dvc pull`"

@@ -1,0 +1,162 @@
+"""The typed schema of params.yaml: a wrong key or value ends in one line that names it."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    # Strict: the text "1.0" or a boolean is never taken for a number.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class CrisisMMDParams(_Section):
+    """Where CrisisMMD comes from, which labels count, and how it is split."""
+
+    source: str
+    labels: Literal["agreed", "text", "image"]
+    split: Literal["grouped"]
+
+
+class YouTubeParams(_Section):
+    """Where the clips come from and how they are split."""
+
+    source: str
+    split: Literal["grouped"]
+
+
+class DataParams(_Section):
+    """Both data sets."""
+
+    crisismmd: CrisisMMDParams
+    youtube: YouTubeParams
+
+
+class VisualParams(_Section):
+    """Frames through Inception V3."""
+
+    frames: Annotated[int, Field(ge=1, le=1000)]
+    size: Annotated[int, Field(ge=75, le=1024)]  # 75: the smallest input Inception V3 can pool
+    precision: Literal["float32"]
+
+
+class TextParams(_Section):
+    """Tokens through ELMo."""
+
+    model: Literal["small", "medium", "original", "original_5.5b"]
+    layer: Literal["average", "top"]
+    precision: Literal["float32"]
+
+
+class AudioParams(_Section):
+    """Waveforms through SoundNet."""
+
+    layer: Literal["conv5", "pool5", "conv6", "conv7"]
+
+
+class FeatureParams(_Section):
+    """The three extractors and where their weights come from."""
+
+    weights: Literal["untrained"]
+    visual: VisualParams
+    text: TextParams
+    audio: AudioParams
+
+
+class FusionParams(_Section):
+    """How the modalities become one vector."""
+
+    name: Literal["hgfn", "gfn", "matf", "cfc", "dmf"]
+    theta: Fraction
+    width: Annotated[int, Field(ge=2)]
+
+
+class MTLParams(_Section):
+    """How the tasks share one network."""
+
+    name: Literal["dmtl", "lsew", "moo", "mtinet"]
+    alpha: Annotated[float, Field(ge=0)]
+    beta: Annotated[float, Field(ge=0)]
+
+
+class TrainParams(_Section):
+    """Optimisation."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Positive
+    max_epochs: Positive
+    patience: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    modalities: Annotated[list[Literal["visual", "text", "audio"]], Field(min_length=1)]
+
+
+class EvaluateParams(_Section):
+    """How probabilities become decisions."""
+
+    threshold: Literal["validation", "half"]
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    seed: Seed
+    data: DataParams
+    features: FeatureParams
+    fusion: FusionParams
+    mtl: MTLParams
+    train: TrainParams
+    evaluate: EvaluateParams
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a parameter file.
+
+    YAML 1.2 rules apply, so that `1e-4` is a number. Raises ValueError with one line for each
+    wrong key: its name, its value, and what is allowed.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; run from the project's root") from None
+    except YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ValueError("\n".join(_explain(path, e) for e in error.errors())) from None
+
+
+def _explain(path: Path, error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        return f"{path}: unknown key {key}{_suggestion(error['loc'])}; remove it or correct it"
+    if error["type"] == "missing":
+        return f"{path}: {key} is missing; add it"
+    message = error["msg"].removeprefix("Input should be ").removeprefix("List should have ")
+    if error["type"] == "model_type":
+        message = f"a mapping of the keys {', '.join(_fields(error['loc']))}"
+    return f"{path}: {key} is {error['input']!r}; allowed: {message}"
+
+
+def _suggestion(location: tuple[str | int, ...]) -> str:
+    fields = _fields(location[:-1])
+    close = get_close_matches(str(location[-1]), fields, n=1)
+    return f", did you mean {close[0]}?" if close else f" (known here: {', '.join(fields)})"
+
+
+def _fields(location: tuple[str | int, ...]) -> list[str]:
+    section: Any = Params
+    for part in location:
+        section = section.model_fields[str(part)].annotation
+    return list(section.model_fields)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one good file in DVC's cache."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    digest = hashlib.md5(b"good").hexdigest()
+    cached = tmp_path / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"good")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def doctor() -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["doctor"])
+    return result.exit_code, result.output
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    assert "doctor" in result.output
+
+
+def test_a_sound_project_has_nothing_wrong(project: Path) -> None:
+    assert doctor() == (0, "nothing wrong\n")
+
+
+def test_a_flipped_byte_in_dvcs_cache_is_found(project: Path) -> None:
+    (cached,) = (project / ".dvc/cache/files/md5").glob("??/*")
+    cached.write_bytes(b"gooe")
+    code, told = doctor()
+    assert code == 1
+    assert f"{cached.relative_to(project)} is damaged: delete it" in told
+
+
+def test_an_empty_lock_of_a_killed_dvc_is_found(project: Path) -> None:
+    (project / ".dvc/tmp").mkdir()
+    (project / ".dvc/tmp/rwlock").touch()
+    code, told = doctor()
+    assert code == 1
+    assert "rwlock is empty" in told
+    assert "delete the file" in told
+
+
+def test_wrong_settings_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("theta: 0.5", "theta: 2.0"))
+    monkeypatch.setenv("HGFN_WORKERS", "many")
+    code, told = doctor()
+    assert code == 1
+    assert "fusion.theta is 2.0; allowed: less than 1" in told
+    assert "HGFN_WORKERS is 'many'; allowed: a whole number from 1" in told
+    assert "2 faults found" in told

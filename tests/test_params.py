@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.params import load_params
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = (ROOT / "params.yaml").read_text()
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    assert SHIPPED.count(old) >= 1
+    path.write_text(SHIPPED.replace(old, new, 1))
+    return path
+
+
+def refusal(path: Path) -> str:
+    """What the user is told, without the file's name."""
+    with pytest.raises(ValueError, match=r".") as caught:
+        load_params(path)
+    told = str(caught.value)
+    assert all(line.startswith(f"{path}: ") for line in told.splitlines())
+    return told.replace(f"{path}: ", "")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "params.yaml"
+
+
+def test_the_shipped_file_fits_its_schema() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert (params.fusion.name, params.mtl.name, params.features.visual.frames) == (
+        "hgfn",
+        "dmtl",
+        40,
+    )
+    assert params.train.modalities == ["visual", "text", "audio"]
+
+
+@pytest.mark.parametrize("written", ["1e-4", "1.0e-4", "0.0001"])
+def test_an_exponent_without_a_point_is_a_number(file: Path, written: str) -> None:
+    params = load_params(changed(file, "learning_rate: 0.001", f"learning_rate: {written}"))
+    assert params.train.learning_rate == 1e-4
+
+
+def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
+    assert load_params(changed(file, "alpha: 1.0", "alpha: 2")).mtl.alpha == 2.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("alpha: 1.0", "alpha: abc", "mtl.alpha is 'abc'; allowed: a valid number"),
+        ("alpha: 1.0", 'alpha: "1.0"', "mtl.alpha is '1.0'; allowed: a valid number"),
+        ("alpha: 1.0", "alpha: .inf", "mtl.alpha is inf; allowed: a finite number"),
+        ("alpha: 1.0", "alpha: .nan", "mtl.alpha is nan; allowed: a finite number"),
+        ("alpha: 1.0", "alpha: -1", "mtl.alpha is -1; allowed: greater than or equal to 0"),
+        ("alpha: 1.0", "alpha:", "mtl.alpha is None; allowed: a valid number"),
+        ("seed: 0", "seed: true", "seed is True; allowed: a valid integer"),
+        ("seed: 0", "seed: -1", "seed is -1; allowed: greater than or equal to 0"),
+        ("seed: 0", f"seed: {2**32}", f"seed is {2**32}; allowed: less than {2**32}"),
+        ("frames: 40", "frames: 40.0", "features.visual.frames is 40.0; allowed: a valid integer"),
+        (
+            "frames: 40",
+            "frames: 0",
+            "features.visual.frames is 0; allowed: greater than or equal to 1",
+        ),
+        ("theta: 0.5", "theta: 1", "fusion.theta is 1; allowed: less than 1"),
+        ("theta: 0.5", "theta: 0", "fusion.theta is 0; allowed: greater than 0"),
+        (
+            "source: sample",
+            "source: 3",
+            "data.crisismmd.source is 3; allowed: a valid string",
+        ),
+        (
+            "name: hgfn",
+            "name: hgnf",
+            "fusion.name is 'hgnf'; allowed: 'hgfn', 'gfn', 'matf', 'cfc' or 'dmf'",
+        ),
+        (
+            "  - audio",
+            "  - smell",
+            "train.modalities.2 is 'smell'; allowed: 'visual', 'text' or 'audio'",
+        ),
+        (
+            "modalities:\n  - visual\n  - text\n  - audio",
+            "modalities: []",
+            "train.modalities is []; allowed: at least 1 item after validation, not 0",
+        ),
+        (
+            "  alpha: 1.0",
+            "  alhpa: 1.0\n  alpha: 1.0",
+            "unknown key mtl.alhpa, did you mean alpha?; remove it or correct it",
+        ),
+        (
+            "  alpha: 1.0",
+            "  qqq: 1.0\n  alpha: 1.0",
+            "unknown key mtl.qqq (known here: name, alpha, beta); remove it or correct it",
+        ),
+        (
+            "seed: 0",
+            "seed: 0\n1: 2",
+            "unknown key 1 (known here: seed, data, features, fusion, mtl, train, evaluate); "
+            "remove it or correct it",
+        ),
+        ("  theta: 0.5\n", "", "fusion.theta is missing; add it"),
+    ],
+)
+def test_a_wrong_key_or_value_is_told_in_one_line(
+    file: Path, old: str, new: str, told: str
+) -> None:
+    assert refusal(changed(file, old, new)) == told
+
+
+def test_each_of_several_faults_has_a_line_of_its_own(file: Path) -> None:
+    told = refusal(changed(file, "theta: 0.5", "thetta: 0.5"))
+    assert sorted(told.splitlines()) == [
+        "fusion.theta is missing; add it",
+        "unknown key fusion.thetta, did you mean theta?; remove it or correct it",
+    ]
+
+
+SECTIONS = "a mapping of the keys seed, data, features, fusion, mtl, train, evaluate"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", f"the file is None; allowed: {SECTIONS}"),
+        ("# nothing\n", f"the file is None; allowed: {SECTIONS}"),
+        ("- 1\n- 2\n", f"the file is [1, 2]; allowed: {SECTIONS}"),
+        ("seed\n", f"the file is 'seed'; allowed: {SECTIONS}"),
+    ],
+)
+def test_a_file_without_keys_is_refused(file: Path, text: str, told: str) -> None:
+    file.write_text(text)
+    assert refusal(file) == told
+
+
+def test_a_value_where_a_section_belongs_is_refused(file: Path) -> None:
+    told = refusal(changed(file, "fusion:\n", "fusion: hgfn\nother:\n"))
+    assert "fusion is 'hgfn'; allowed: a mapping of the keys name, theta, width" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SHIPPED + "\nseed: [1\n", "while parsing a flow sequence"),
+        (SHIPPED + "\nseed: 1\n", 'found duplicate key "seed"'),
+        ("seed: 0\n---\nseed: 1\n", "expected a single document"),
+        (SHIPPED + "\n\tx: 1\n", "found character '\\t'"),
+    ],
+)
+def test_broken_yaml_is_told_in_one_line(file: Path, text: str, reason: str) -> None:
+    file.write_text(text)
+    told = refusal(file)
+    assert told.startswith("not valid YAML: ")
+    assert reason in told
+    assert "\n" not in told
+
+
+def test_bytes_that_are_not_text_are_refused(file: Path) -> None:
+    file.write_bytes(SHIPPED.encode() + b"# \xe9\n")
+    assert refusal(file).startswith("not valid YAML: ")
+
+
+def test_no_file_says_where_to_run(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "none.yaml") == "no such file; run from the project's root"

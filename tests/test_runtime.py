@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline import runtime
+
+VARIABLES: dict[str, Callable[[], object]] = {
+    "HGFN_WORKERS": runtime.workers,
+    "HGFN_DEVICE": runtime.device,
+    "HGFN_ENGINE": runtime.engine,
+    "HGFN_CACHE": runtime.cache_folder,
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "meant"),
+    [
+        ("HGFN_WORKERS", "1", 1),
+        ("HGFN_WORKERS", "12", 12),
+        ("HGFN_DEVICE", "cpu", "cpu"),
+        ("HGFN_DEVICE", "cuda", "cuda"),
+        ("HGFN_ENGINE", "local", "local"),
+        ("HGFN_CACHE", "/some where/é", Path("/some where/é")),
+        ("HGFN_CACHE", "~/cache", Path.home() / "cache"),
+    ],
+)
+def test_a_good_value_is_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, meant: object
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert VARIABLES[variable]() == meant
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_an_empty_variable_is_one_that_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    unset = VARIABLES[variable]()
+    monkeypatch.setenv(variable, "")
+    assert VARIABLES[variable]() == unset
+
+
+def test_without_variables_it_is_every_core_the_cpu_and_the_users_cache() -> None:
+    assert runtime.workers() == os.cpu_count()
+    assert (runtime.device(), runtime.engine()) == ("cpu", "local")
+    assert runtime.cache_folder().name == "hgfn"
+
+
+@pytest.mark.parametrize(
+    ("variable", "allowed"),
+    [
+        ("HGFN_WORKERS", "a whole number from 1"),
+        ("HGFN_DEVICE", "cpu, cuda"),
+        ("HGFN_ENGINE", "local"),
+    ],
+)
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", " 2", "²", "CPU", "Local"])
+def test_a_bad_value_is_refused_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, allowed: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=r".") as caught:
+        VARIABLES[variable]()
+    assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
