@@ -1,0 +1,1 @@
+"""Raw sources to one index table a data set: reading, grouping, splitting."""

@@ -1,0 +1,72 @@
+"""Which samples are the same thing twice: exact, near-duplicate and shared keys, as clusters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+# Measured on five events of CrisisMMD (10,799 texts): at 0.5 the two pairs found are one message
+# reworded; at 0.35 most pairs are different messages of one template.
+NEAR = 0.5
+SHINGLE = 3
+
+_NOISE = re.compile(r"https?://\S*|\bRT\b|@\w+|[^\w\s]|_", re.UNICODE)
+
+
+def normalise(text: str) -> str:
+    """Reduce a tweet to what it says: no links, retweet marks, mentions, punctuation or case."""
+    return " ".join(_NOISE.sub(" ", text).casefold().split())
+
+
+def cluster(keys: Iterable[Iterable[object | None]], pairs: np.ndarray | None = None) -> np.ndarray:
+    """Number the clusters of samples that share a key, directly or through others.
+
+    Each of `keys` holds one value a sample, None where the sample has none. `pairs` [p, 2] adds
+    links between samples. Returns one cluster number a sample.
+    """
+    columns = [pd.Series(list(key), dtype=object) for key in keys]
+    samples = len(columns[0])
+    rows, nodes, offset = [], [], samples
+    for column in columns:
+        codes, values = pd.factorize(column, use_na_sentinel=True)
+        known = codes >= 0
+        rows.append(np.flatnonzero(known))
+        nodes.append(codes[known] + offset)
+        offset += len(values)
+    if pairs is not None and len(pairs):
+        rows.append(pairs[:, 0])
+        nodes.append(pairs[:, 1])
+    row, node = np.concatenate(rows), np.concatenate(nodes)
+    graph = coo_matrix((np.ones(len(row), bool), (row, node)), shape=(offset, offset))
+    return connected_components(graph, directed=False)[1][:samples]
+
+
+def near_duplicates(texts: Sequence[str], threshold: float = NEAR) -> np.ndarray:
+    """Find pairs [p, 2] of texts whose sets of word triples overlap (Jaccard >= threshold)."""
+    unique, inverse = np.unique([normalise(text) for text in texts], return_inverse=True)
+    first = np.zeros(len(unique), int)
+    first[inverse[::-1]] = np.arange(len(texts))[::-1]
+    incidence = _shingles(list(unique))
+    shared = (incidence @ incidence.T).tocoo()
+    sizes = np.asarray(incidence.sum(axis=1)).ravel()
+    jaccard = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
+    near = (shared.row < shared.col) & (jaccard >= threshold)
+    return np.stack([first[shared.row[near]], first[shared.col[near]]], axis=1)
+
+
+def _shingles(texts: list[str]) -> csr_matrix:
+    rows: list[int] = []
+    names: list[str] = []
+    for row, text in enumerate(texts):
+        words = text.split()
+        spans = {tuple(words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1)}
+        rows.extend([row] * len(spans))
+        names.extend(" ".join(span) for span in sorted(spans))
+    codes, vocabulary = pd.factorize(pd.Series(names, dtype=object))
+    shape = (len(texts), max(1, len(vocabulary)))
+    return csr_matrix((np.ones(len(rows), np.int32), (rows, codes)), shape=shape)

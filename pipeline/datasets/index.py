@@ -1,0 +1,102 @@
+"""The index table: one row a sample, whatever the data set, with its group and its split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.datasets import crisismmd, youtube
+from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
+from pipeline.datasets.split import check_no_leak, grouped_split
+
+FILES = ("image", "video", "audio")
+COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index table, its tasks, and the files that are not there (id, modality)."""
+
+    table: pd.DataFrame
+    tasks: list[dict[str, Any]]
+    missing: list[tuple[str, str]]
+
+
+def index_crisismmd(raw: Path, labels: crisismmd.Labels) -> Index:
+    """Index tweets with photos; a group is a tweet with all its near-duplicates."""
+    samples = crisismmd.read_samples(raw, labels)
+    samples, missing = _drop_missing_files(samples, raw, ("image",))
+    keys = {
+        "tweet id": samples["tweet"],
+        "image id": samples["image_id"],
+        "image bytes": _digests(raw, samples["image"]),
+        "normalised text": _normalised(samples["text"]),
+    }
+    return _index(samples, crisismmd.TASKS, keys, missing)
+
+
+def index_youtube(raw: Path) -> Index:
+    """Index clips; a group is a source video with all that say or show the same."""
+    samples, tasks = youtube.read_samples(raw)
+    source = samples["video"]
+    samples, missing = _drop_missing_files(samples, raw, ("video", "audio"))
+    keys = {
+        "source": source,
+        "file bytes": _digests(raw, samples["video"]),
+        "normalised text": _normalised(samples["text"]),
+    }
+    return _index(samples, tasks, keys, missing)
+
+
+def _index(
+    samples: pd.DataFrame,
+    tasks: list[dict[str, Any]],
+    keys: dict[str, pd.Series],
+    missing: list[tuple[str, str]],
+) -> Index:
+    names = [task["name"] for task in tasks]
+    repeated = samples.loc[samples["id"].duplicated(), "id"]
+    if len(repeated):
+        raise ValueError(f"id {repeated.iloc[0]!r} stands in two rows; each sample needs its own")
+    clusters = cluster(keys.values(), near_duplicates(samples["text"].tolist()))
+    # A group bears the name of its first member, so that it does not depend on the numbering.
+    samples["group"] = samples["id"].groupby(clusters).transform("min")
+    samples["split"] = grouped_split(samples["group"], samples[names])
+    check_no_leak(samples, keys)
+    table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
+    return Index(_typed(table), tasks, missing)
+
+
+def _drop_missing_files(
+    samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    missing = []
+    for column in columns:
+        absent = ~samples[column].map(lambda path: (raw / path).is_file()).astype(bool)
+        modality = "audio" if column == "audio" else "visual"
+        missing += [(identity, modality) for identity in samples.loc[absent, "id"]]
+        samples[column] = samples[column].where(~absent, None)
+    return samples, missing
+
+
+def _normalised(texts: pd.Series) -> pd.Series:
+    # Nothing said is nothing shared: empty texts must not form one group.
+    return texts.map(normalise).replace("", None)
+
+
+def _digests(raw: Path, paths: pd.Series) -> pd.Series:
+    return paths.map(lambda path: _digest(raw / path), na_action="ignore")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    text = dict.fromkeys(("id", "group", "split", "text", *FILES), "string")
+    return table.astype({**text, "start": "Float64", "end": "Float64"})

@@ -1,0 +1,99 @@
+"""A manifest: one CSV row a clip, with what is known about it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ("id", "source", "start", "end", "description")
+# What a concept cannot be called: columns of the index, and the mean of all in the metrics.
+RESERVED = ("group", "split", "text", "image", "video", "audio", "mean")
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read and check a manifest: id, source, start, end, description, one 0/1 column a concept.
+
+    Times are seconds, empty for the whole clip; an empty concept is unknown. Concept columns come
+    back as nullable integers. Raises ValueError naming file, row and column.
+    """
+    table = _read(path)
+    _check_columns(path, table)
+    _check_ids(path, table["id"])
+    times = {column: _times(path, table[column]) for column in ("start", "end")}
+    backwards = times["end"] <= times["start"].fillna(0)
+    _refuse(path, backwards, "end", table["end"], "a time after start")
+    table = table.assign(**times)
+    _refuse(path, table["source"] == "", "source", table["source"], "a path, URL or YouTube id")
+    for concept in concepts(table):
+        known = table[concept].isin(["0", "1", ""])
+        _refuse(path, ~known, concept, table[concept], "0, 1 or empty")
+        table[concept] = table[concept].map({"0": 0, "1": 1}).astype("Int64")
+    return table
+
+
+def concepts(manifest: pd.DataFrame) -> list[str]:
+    """Name the concept columns, in the file's order."""
+    return [column for column in manifest.columns if column not in COLUMNS]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise ValueError(f"{path}: no such manifest; correct data.youtube.source")
+    # Not pandas: its reader shifts or fills a row of too many or too few fields silently.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header, *rows = [row for row in reader if row] or [[]]
+        except (csv.Error, UnicodeDecodeError) as error:
+            near = f"near line {reader.line_num}"
+            raise ValueError(f"{path}: not a UTF-8 CSV table {near} ({error})") from None
+    if not rows:
+        raise ValueError(f"{path}: no clip; add a row a clip below the header")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{path}: row {number} has {len(row)} fields, the header {len(header)}; "
+                "put a text with commas between double quotes"
+            )
+    return pd.DataFrame(rows, columns=header, dtype=str)
+
+
+def _check_columns(path: Path, table: pd.DataFrame) -> None:
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise ValueError(f"{path}: column {missing[0]} is missing (found {list(table.columns)})")
+    if not concepts(table):
+        raise ValueError(f"{path}: no concept column; add one a concept beside {COLUMNS}")
+    names = list(table.columns)
+    for name in names:
+        if not name or name in RESERVED or names.count(name) > 1:
+            raise ValueError(
+                f"{path}: column {names.index(name) + 1} is named {name!r}; allowed: a name that "
+                f"stands once, and none of {', '.join(RESERVED)}"
+            )
+
+
+def _check_ids(path: Path, ids: pd.Series) -> None:
+    # An id names the clip's file in the raw folder: it must be a plain name there.
+    bad = (ids == "") | ids.str.contains(r"[/\\\0]") | ids.str.startswith(".")
+    _refuse(path, bad, "id", ids, "a name without slashes that does not begin with a dot")
+    _refuse(path, ids.duplicated(), "id", ids, "an id of its own for each clip")
+
+
+def _times(path: Path, column: pd.Series) -> pd.Series:
+    times = pd.to_numeric(column, errors="coerce")
+    wrong = (column != "") & ~((times >= 0) & (times < np.inf))
+    _refuse(path, wrong, str(column.name), column, "seconds from 0, or empty")
+    return times.astype("Float64")
+
+
+def _refuse(path: Path, wrong: pd.Series, column: str, values: pd.Series, allowed: str) -> None:
+    wrong = wrong.fillna(False).astype(bool)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: row {row + 2}, column {column} is {values.iloc[row]!r}; allowed: {allowed}"
+        )

@@ -1,0 +1,62 @@
+"""The data sets, what each offers, and where its files lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One data set: its modalities, whether it shows photos or clips, and how time is encoded.
+
+    Photos and tweets have no time axis worth modelling: their features go to the fusion directly.
+    Clips go through the recurrent encoder (section IV-B).
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    visual: Literal["photo", "clip"]
+    encoder: Literal["pooled", "bigru"]
+
+    @property
+    def folder(self) -> Path:
+        """`data/<set>`, relative to the project's root."""
+        return Path("data") / self.name
+
+    @property
+    def raw(self) -> Path:
+        """Folder of the raw data; paths in the index are relative to it."""
+        return self.folder / "raw"
+
+    @property
+    def index(self) -> Path:
+        """The index table."""
+        return self.folder / "index.parquet"
+
+    @property
+    def tasks(self) -> Path:
+        """The tasks' description."""
+        return self.folder / "tasks.json"
+
+    def features(self, modality: str) -> Path:
+        """A modality's feature file."""
+        return self.folder / "features" / f"{modality}.h5"
+
+    def failures(self, stage: str) -> Path:
+        """What one stage could not read."""
+        return self.folder / "failures" / f"{stage}.csv"
+
+
+SETS = {
+    "crisismmd": DataSet("crisismmd", ("text", "visual"), "photo", "pooled"),
+    "youtube": DataSet("youtube", ("audio", "text", "visual"), "clip", "bigru"),
+}
+
+
+def data_set(name: str) -> DataSet:
+    """Look a data set up; raises ValueError that lists the known ones."""
+    if name not in SETS:
+        raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(SETS)}")
+    return SETS[name]

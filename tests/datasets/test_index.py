@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.datasets.duplicates import normalise
+from pipeline.datasets.index import COLUMNS, Index, index_crisismmd, index_youtube
+
+Row = dict[str, str]
+Make = Callable[..., Row]
+Write = Callable[..., Path]
+WritePhoto = Callable[[Path, Row, bytes], None]
+
+TEXT_COLUMNS = ["id", "group", "split", "text", "image", "video", "audio"]
+
+
+def dirty_rows(tweet: Make) -> dict[str, Row]:
+    """What stands twice in real life, each under the name of what it shows."""
+    said = "shelters open in the old town hall tonight for all who fled"
+    return {
+        "album 0": tweet(1, 0, tweet_text="one tweet, three photos"),
+        "album 1": tweet(1, 1, tweet_text="one tweet, three photos"),
+        # The same tweet under an image id that is not its own, as in the real set.
+        "album 2": tweet(1, 2, tweet_text="one tweet, three photos", image_id="77_0"),
+        "original": tweet(2, tweet_text=f"{said} https://t.co/aaa"),
+        "retweet": tweet(3, tweet_text=f"RT @red: {said} https://t.co/bbb"),
+        "reworded": tweet(4, tweet_text=f"UPDATE: {said} https://t.co/ccc"),
+        "same photo a": tweet(5),
+        "same photo b": tweet(6),
+        "empty a": tweet(7, tweet_text=""),
+        "empty b": tweet(8, tweet_text="https://t.co/ddd"),
+        "no photo": tweet(9),
+        "image id a": tweet(10, image_id="shared"),
+        "image id b": tweet(11, image_id="shared"),
+        "unknown": tweet(12, text_info="nan", image_human="dont_know_or_cant_judge"),
+        "damaged": tweet(13, image_damage="severe_damage"),
+    }
+
+
+@pytest.fixture
+def dirty(tweet: Make, write_annotations: Write, write_photo: WritePhoto) -> tuple[Path, Index]:
+    rows = dirty_rows(tweet)
+    raw = write_annotations([*rows.values(), *(tweet(k) for k in range(20, 32))])
+    for name, row in rows.items():
+        if name != "no photo":
+            write_photo(raw, row, b"twice" if "same photo" in name else name.encode())
+    return raw, index_crisismmd(raw, "agreed")
+
+
+@pytest.fixture
+def by_name(dirty: tuple[Path, Index], tweet: Make) -> pd.DataFrame:
+    """The index's rows under the names of `dirty_rows`."""
+    names = {Path(row["image_path"]).stem: name for name, row in dirty_rows(tweet).items()}
+    table = dirty[1].table.assign(name=dirty[1].table["id"].map(names))
+    return table.dropna(subset="name").set_index("name")
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        ["album 0", "album 1", "album 2"],
+        ["original", "retweet", "reworded"],
+        ["same photo a", "same photo b"],
+        ["image id a", "image id b"],
+    ],
+)
+def test_the_same_thing_twice_is_one_group(by_name: pd.DataFrame, alike: list[str]) -> None:
+    group = by_name.loc[alike, "group"]
+    assert group.nunique() == 1
+    assert group.iloc[0] == by_name.loc[alike, "id"].min()
+    assert (by_name["group"] == group.iloc[0]).sum() == len(alike)
+
+
+def test_samples_that_say_nothing_are_no_group(by_name: pd.DataFrame) -> None:
+    empty = by_name.loc[["empty a", "empty b"]]
+    assert (empty["group"] == empty["id"]).all()
+
+
+def test_nothing_stands_on_two_sides(dirty: tuple[Path, Index]) -> None:
+    raw, index = dirty
+    table = index.table
+    photos = table["image"].map(lambda p: (raw / p).read_bytes() if pd.notna(p) else None)
+    tweets = table["id"].str.split("_").str[0]
+    said = table["text"].map(normalise).replace("", None)
+    for key in (table["group"], tweets, photos, said):
+        assert (table["split"].groupby(key).nunique() == 1).all()
+    assert set(table["split"]) == {"train", "val", "test"}
+
+
+def test_a_photo_that_is_not_there_is_null_and_counted(
+    dirty: tuple[Path, Index], by_name: pd.DataFrame
+) -> None:
+    table, missing = dirty[1].table, dirty[1].missing
+    assert pd.isna(by_name.loc["no photo", "image"])
+    assert by_name.loc["no photo", "text"] == "message 9 of its own"
+    assert by_name["image"].notna().sum() == len(by_name) - 1
+    assert sorted(missing) == sorted((i, "visual") for i in table.loc[table["image"].isna(), "id"])
+    assert len(missing) == 1 + 12
+
+
+def test_rows_are_sorted_and_typed(dirty: tuple[Path, Index]) -> None:
+    table = dirty[1].table
+    tasks = [task["name"] for task in dirty[1].tasks]
+    assert list(table.columns) == [*COLUMNS, *tasks]
+    assert table["id"].is_unique
+    assert table["id"].is_monotonic_increasing
+    assert table.dtypes.astype(str).to_dict() == {
+        **dict.fromkeys(TEXT_COLUMNS, "string"),
+        "start": "Float64",
+        "end": "Float64",
+        **dict.fromkeys(tasks, "Int64"),
+    }
+    assert table[["video", "audio", "start", "end"]].isna().all(axis=None)
+
+
+def test_unknown_labels_are_null(by_name: pd.DataFrame) -> None:
+    assert pd.isna(by_name.loc["unknown", "informative"])
+    assert pd.isna(by_name.loc["unknown", "humanitarian"])
+    assert by_name.loc["damaged", ["informative", "humanitarian", "damage"]].tolist() == [1, 3, 2]
+    assert by_name["damage"].notna().sum() == 1
+
+
+def test_types_survive_the_file(dirty: tuple[Path, Index], tmp_path: Path) -> None:
+    dirty[1].table.to_parquet(tmp_path / "index.parquet", index=False)
+    read = pd.read_parquet(tmp_path / "index.parquet")
+    pd.testing.assert_frame_equal(read, dirty[1].table, check_dtype=False)
+    assert read["damage"].dtype == "Int64"
+
+
+def test_the_order_of_the_rows_changes_nothing(
+    dirty: tuple[Path, Index], write_annotations: Write, tweet: Make
+) -> None:
+    rows = [*dirty_rows(tweet).values(), *(tweet(k) for k in range(20, 32))]
+    for seed in range(3):
+        random.Random(seed).shuffle(rows)
+        raw = write_annotations(rows)
+        pd.testing.assert_frame_equal(index_crisismmd(raw, "agreed").table, dirty[1].table)
+
+
+def test_two_photos_of_one_name_are_refused(tweet: Make, write_annotations: Write) -> None:
+    rows = [tweet(k) for k in range(9)]
+    rows[8] = tweet(8, image_path="data_image/other/1_1_2017/90000_0.jpg")
+    with pytest.raises(ValueError, match="id '90000_0' stands in two rows"):
+        index_crisismmd(write_annotations(rows), "agreed")
+
+
+def test_annotations_without_a_row_are_refused(write_annotations: Write) -> None:
+    with pytest.raises(ValueError, match="0 independent groups"):
+        index_crisismmd(write_annotations([]), "agreed")
+
+
+@pytest.mark.slow
+def test_the_real_set_is_split_without_a_leak(shared_data: Path) -> None:
+    index = index_crisismmd(shared_data / "crisismmd", "agreed")
+    table = index.table
+    assert len(table) == len(index.missing) == 12_198
+    sides = table["split"].value_counts(normalize=True)
+    assert sides["train"] == pytest.approx(0.6, abs=0.01)
+    assert sides["val"] == pytest.approx(0.2, abs=0.01)
+    for key in (table["id"].str.split("_").str[0], table["text"].map(normalise).replace("", None)):
+        assert (table["split"].groupby(key).nunique() == 1).all()
+    for task in ("informative", "humanitarian", "damage"):
+        overall = table[task].value_counts(normalize=True)
+        for _, side in table.groupby("split"):
+            share = side[task].value_counts(normalize=True)
+            assert (share - overall).abs().max() < 0.02
+
+
+HEADER = "id,source,start,end,description,flood\n"
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Eight clips: two cuts of one file, a copy of it, one that is not there."""
+    raw = tmp_path / "raw"
+    (raw / "clips").mkdir(parents=True)
+    for name in "acdefg":
+        (raw / "clips" / f"{name}.mp4").write_bytes(name.encode())
+    shutil.copy(raw / "clips" / "a.mp4", raw / "clips" / "b.mp4")
+    rows = [f"{name},clips/{name}.mp4,,,about {name},0" for name in "bcdefgh"]
+    rows += ["a2,clips/a.mp4,5,9.5,another cut,", "a1,clips/a.mp4,0,5,one cut,1"]
+    (raw / "manifest.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    return raw
+
+
+def test_cuts_and_copies_of_one_video_are_one_group(clips: Path) -> None:
+    table = index_youtube(clips).table.set_index("id")
+    assert set(table.index[table["group"] == "a1"]) == {"a1", "a2", "b"}
+    assert table["group"].nunique() == 7
+
+
+def test_a_clip_that_is_not_there_lacks_both_modalities(clips: Path) -> None:
+    index = index_youtube(clips)
+    assert index.missing == [("h", "visual"), ("h", "audio")]
+    row = index.table.set_index("id").loc["h"]
+    assert pd.isna(row["video"])
+    assert pd.isna(row["audio"])
+    assert (row["text"], row["flood"]) == ("about h", 0)
+
+
+def test_cuts_keep_their_times(clips: Path) -> None:
+    table = index_youtube(clips).table.set_index("id")
+    assert table.loc["a2", ["start", "end"]].tolist() == [5, 9.5]
+    assert table.loc["b", ["start", "end"]].isna().all()
+    assert pd.isna(table.loc["a2", "flood"])
+
+
+def test_lost_cuts_of_one_video_stay_one_group(clips: Path) -> None:
+    (clips / "clips" / "a.mp4").unlink()
+    (clips / "clips" / "b.mp4").unlink()
+    table = index_youtube(clips).table.set_index("id")
+    assert table.loc["a1", "group"] == table.loc["a2", "group"] == "a1"
+    assert table.loc["b", "group"] == "b"
