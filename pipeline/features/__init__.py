@@ -1,0 +1,1 @@
+"""Samples to feature files: cached a sample at a time, packed once."""

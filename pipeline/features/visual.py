@@ -1,0 +1,76 @@
+"""Photos and clips through Inception V3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.extractors.inception import InceptionV3
+from pipeline.features.cache import Entry
+from pipeline.features.recipe import FILE, Identity, Item, identity
+from pipeline.media.image import read_photo
+from pipeline.media.video import sample_frames
+
+
+@dataclass(frozen=True)
+class PhotoRecipe:
+    """One photo through Inception V3: [1, 2048]."""
+
+    weights: Path
+    size: int
+    modality: ClassVar[str] = "visual"
+
+    @property
+    def dim(self) -> int:
+        """See Recipe."""
+        return InceptionV3.dim
+
+    def identity(self) -> Identity:
+        """See Recipe."""
+        return identity(InceptionV3.version, self.weights, reader="photo", size=self.size)
+
+    def open(self) -> Callable[[Item], Entry]:
+        """See Recipe."""
+        network = InceptionV3.from_file(self.weights)
+        return lambda item: Entry(network.features(read_photo(item.file)[None], size=self.size))
+
+
+@dataclass(frozen=True)
+class ClipRecipe:
+    """Uniformly sampled frames of a clip through Inception V3: [frames, 2048]."""
+
+    weights: Path
+    frames: int
+    size: int
+    modality: ClassVar[str] = "visual"
+
+    @property
+    def dim(self) -> int:
+        """See Recipe."""
+        return InceptionV3.dim
+
+    def identity(self) -> Identity:
+        """See Recipe."""
+        return identity(
+            InceptionV3.version, self.weights, reader="clip", size=self.size, frames=self.frames
+        )
+
+    def open(self) -> Callable[[Item], Entry]:
+        """See Recipe."""
+        network = InceptionV3.from_file(self.weights)
+
+        # Pictures are shrunk as they are decoded: 40 large ones are never held together.
+        def shrink(picture: np.ndarray) -> np.ndarray:
+            return network.prepare(picture[None], self.size)[0]
+
+        def extract(item: Item) -> Entry:
+            clip = sample_frames(item.file, self.frames, item.start, item.end, shrink)
+            fault = ("truncated", f"{FILE}: damaged or cut off; what it has of frames is used")
+            features = network.features(clip.frames, size=self.size)
+            return Entry(features, fault if clip.truncated else None)
+
+        return extract

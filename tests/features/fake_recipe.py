@@ -1,0 +1,50 @@
+"""A recipe without a network, importable by worker processes; it logs what it extracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.features.cache import Entry
+from pipeline.features.recipe import FILE, Identity, Item
+from pipeline.media.errors import MediaError
+
+
+@dataclass(frozen=True)
+class FakeRecipe:
+    """Features are the input's length, times `scale`; some inputs have a fault instead."""
+
+    log: Path
+    scale: int = 1
+    broken: bool = False
+    modality: ClassVar[str] = "text"
+    dim: ClassVar[int] = 2
+
+    def identity(self) -> Identity:
+        return {"version": "1", "scale": self.scale}
+
+    def open(self) -> Callable[[Item], Entry]:
+        if self.broken:
+            raise ValueError("weights.bin: not the weights of this network")
+
+        def extract(item: Item) -> Entry:
+            with self.log.open("a") as log:
+                log.write(f"{item.id}\n")
+            contents = item.text if item.path is None else item.path.read_text()
+            assert contents is not None
+            features = np.full((len(contents), 2), self.scale * len(contents), np.float32)
+            if contents == "unreadable":
+                raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
+            if contents == "bug":
+                raise KeyError("a fault of the code, not of the item")
+            if contents in ("nan", "inf"):
+                features[-1, -1] = float(contents)
+            if contents == "mute":
+                return Entry(None, ("empty_text", f"{FILE}: says nothing"))
+            return Entry(features, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
+
+        return extract

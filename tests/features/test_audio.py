@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.extractors import SoundNet
+from pipeline.features.audio import AudioRecipe
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features, item_key
+from pipeline.features.recipe import Item, try_extract
+from pipeline.features.store import FeatureFile
+from pipeline.media.audio import read_waveform
+
+RATE = 22_050
+
+
+@pytest.fixture
+def write_wav(tmp_path: Path) -> Callable[..., Path]:
+    def write(name: str, seconds: float, pitch: float) -> Path:
+        path = tmp_path / name
+        t = np.arange(round(seconds * RATE)) / RATE
+        sound = (20_000 * np.sin(2 * np.pi * pitch * t)).astype("<i2")
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes(sound.tobytes())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def recipe(weights: Path) -> AudioRecipe:
+    return AudioRecipe(weights / "soundnet.safetensors", "conv7")
+
+
+def test_features_are_the_networks_of_the_clips_sound(
+    recipe: AudioRecipe, write_wav: Callable[..., Path]
+) -> None:
+    path = write_wav("a.wav", 4, 440)
+    entry = try_extract(recipe.open(), Item("a", path=path, start=0.5, end=3.5))
+    sound = read_waveform(path, start=0.5, end=3.5)
+    expected = SoundNet.from_file(recipe.weights).features(sound.samples, layer="conv7")
+    assert entry.array is not None
+    assert entry.fault is None
+    assert entry.array.tobytes() == expected.tobytes()
+    assert entry.array.shape[1] == recipe.dim == 1024
+    assert sound.samples.shape == (3 * RATE,)
+
+
+@pytest.mark.parametrize(("layer", "dim"), [("conv5", 256), ("pool5", 256), ("conv6", 512)])
+def test_each_layer_has_its_width_and_identity(
+    recipe: AudioRecipe, write_wav: Callable[..., Path], layer: str, dim: int
+) -> None:
+    other = AudioRecipe(recipe.weights, layer)
+    item = Item("a", path=write_wav("a.wav", 1, 440))
+    entry = try_extract(other.open(), item)
+    assert entry.array is not None
+    assert entry.array.shape[1] == other.dim == dim
+    keys = {item_key(r.modality, r.identity(), item) for r in (recipe, other)}
+    assert len(keys) == 2
+
+
+@pytest.mark.slow
+def test_workers_change_no_byte_and_faults_name_their_own_file(
+    recipe: AudioRecipe, write_wav: Callable[..., Path], tmp_path: Path
+) -> None:
+    items = [Item(f"{k}", path=write_wav(f"{k}.wav", 1 + k, 220 * (1 + k))) for k in range(2)]
+    for name in ("bad one.wav", "bad two.wav"):
+        (tmp_path / name).write_text("no sound")
+        items.append(Item(name, path=tmp_path / name))
+    results = []
+    for workers in (1, 2):
+        cache, path = ItemCache(tmp_path / f"cache{workers}"), tmp_path / f"{workers}.h5"
+        failures = extract_features(recipe, items, ["silent"], path, cache, workers)
+        results.append((failures, path.read_bytes()))
+        for failure in failures:
+            assert failure.kind == "decode_failed"
+            assert failure.message.startswith(f"{tmp_path / failure.id}: ")
+        assert [failure.id for failure in failures] == ["bad one.wav", "bad two.wav"]
+    assert results[0] == results[1]
+    file = FeatureFile(tmp_path / "1.h5")
+    assert file.present.tolist() == [True, True, False, False, False]
+    assert file.attributes["modality"] == "audio"
+    assert file.attributes["layer"] == "conv7"

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features
+from pipeline.features.failures import Failure
+from pipeline.features.recipe import Item
+from pipeline.features.store import FeatureFile
+
+Fake = Callable[..., Any]
+Extracted = Callable[[], list[str]]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ItemCache:
+    return ItemCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "features" / "text.h5"
+
+
+def texts(contents: Mapping[str, str]) -> list[Item]:
+    return [Item(name, text=text) for name, text in contents.items()]
+
+
+def lengths(path: Path) -> dict[str, int]:
+    file = FeatureFile(path)
+    return {name: len(array) for name, array in zip(file.ids, file.read(), strict=True)}
+
+
+def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) -> None:
+    items = texts({"c": "abc", "a": "a"})
+    assert extract_features(fake(scale=3), items, ["d", "b"], out, cache, workers=1) == []
+    file = FeatureFile(out)
+    assert file.ids == ["a", "b", "c", "d"]
+    assert file.present.tolist() == [True, False, True, False]
+    assert np.array_equal(file.read()[2], np.full((3, 2), 9, np.float32))
+    assert file.attributes == {"modality": "text", "version": "1", "scale": 3, "format": 1}
+
+
+def test_equal_inputs_are_computed_once(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "same", "b": "same", "c": "other", "d": "same"})
+    extract_features(fake(), items, [], out, cache, workers=1)
+    assert len(extracted()) == 2
+    assert lengths(out) == {"a": 4, "b": 4, "c": 5, "d": 4}
+
+
+def test_a_second_run_computes_nothing_and_writes_the_same(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "flood", "b": "unreadable", "c": "cut"})
+    first = extract_features(fake(), items, [], out, cache, workers=1)
+    written = out.read_bytes()
+    assert extracted() == ["a", "b", "c"]
+    again = ItemCache(cache.folder)
+    assert extract_features(fake(), items[::-1], [], out, again, workers=1) == first[::-1]
+    assert extracted() == []
+    assert out.read_bytes() == written
+
+
+def test_only_what_is_new_is_computed(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    extract_features(fake(), texts({"a": "flood"}), [], out, cache, workers=1)
+    extracted()
+    extract_features(fake(), texts({"a": "flood", "b": "fire"}), [], out, cache, workers=1)
+    assert extracted() == ["b"]
+
+
+def test_another_parameter_computes_anew_and_the_old_stays(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "flood"})
+    for scale, computed in [(1, ["a"]), (2, ["a"]), (1, []), (2, [])]:
+        extract_features(fake(scale=scale), items, [], out, cache, workers=1)
+        assert extracted() == computed
+        assert FeatureFile(out).read()[0][0, 0] == 5 * scale
+
+
+def test_a_damaged_entry_is_made_again_and_counted(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "flood", "b": "fire"})
+    extract_features(fake(), items, [], out, cache, workers=1)
+    written = out.read_bytes()
+    extracted()
+    entry = next(path for path in sorted(cache.folder.rglob("*")) if path.is_file())
+    entry.write_bytes(entry.read_bytes()[:-1] + b"?")
+    extract_features(fake(), items, [], out, cache, workers=1)
+    assert len(extracted()) == 1
+    assert cache.damaged == 1
+    assert out.read_bytes() == written
+
+
+def test_faults_are_listed_and_their_samples_absent_or_not(
+    fake: Fake, cache: ItemCache, out: Path
+) -> None:
+    contents = {"a": "good", "b": "unreadable", "c": "cut", "d": "nan", "e": "inf", "f": "mute"}
+    failures = extract_features(fake(), texts(contents), ["g"], out, cache, workers=1)
+    assert {(f.id, f.modality, f.kind) for f in failures} == {
+        ("b", "text", "decode_failed"),
+        ("c", "text", "truncated"),
+        ("d", "text", "not_finite"),
+        ("e", "text", "not_finite"),
+        ("f", "text", "empty_text"),
+    }
+    # Cut off, but what there is of it is used.
+    assert lengths(out) == {"a": 4, "b": 0, "c": 3, "d": 0, "e": 0, "f": 0, "g": 0}
+    assert FeatureFile(out).present.tolist() == [True, False, True, *[False] * 4]
+
+
+@pytest.mark.parametrize("contents", ["unreadable", "cut", "nan"])
+def test_a_message_names_the_samples_own_file(
+    fake: Fake, cache: ItemCache, out: Path, tmp_path: Path, contents: str
+) -> None:
+    items = [Item("good", text="good")]
+    for name in ("first.jpg", "second.jpg"):
+        (tmp_path / name).write_text(contents)
+        items.append(Item(name, path=tmp_path / name))
+    failures = extract_features(fake(), items, [], out, cache, workers=1)
+    assert len(failures) == 2
+    for failure in failures:
+        other = "second.jpg" if failure.id == "first.jpg" else "first.jpg"
+        assert str(tmp_path / failure.id) in failure.message
+        assert other not in failure.message
+        assert "{file}" not in failure.message
+
+
+def test_when_every_item_fails_the_old_file_stays(fake: Fake, cache: ItemCache, out: Path) -> None:
+    extract_features(fake(), texts({"a": "good"}), [], out, cache, workers=1)
+    old = out.read_bytes()
+    items = texts({"a": "mute", "b": "nan"})
+    with pytest.raises(ValueError, match=r"^text: every item failed; the first: .*says nothing$"):
+        extract_features(fake(), items, ["c"], out, cache, workers=1)
+    assert out.read_bytes() == old
+
+
+def test_samples_without_a_source_are_no_failure(fake: Fake, cache: ItemCache, out: Path) -> None:
+    assert extract_features(fake(), [], ["a", "b"], out, cache, workers=1) == []
+    assert lengths(out) == {"a": 0, "b": 0}
+
+
+def test_an_error_of_the_code_is_raised_and_what_was_done_is_kept(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "good", "b": "bug"})
+    with pytest.raises(KeyError, match="a fault of the code"):
+        extract_features(fake(), items, [], out, cache, workers=1)
+    assert not out.exists()
+    assert extracted() == ["a", "b"]
+    extract_features(fake(), items[:1], [], out, cache, workers=1)
+    assert extracted() == []
+
+
+def test_failures_are_told_of_each_sample_that_shares_the_fault(
+    fake: Fake, cache: ItemCache, out: Path
+) -> None:
+    items = texts({"a": "good", "b": "nan", "c": "nan"})
+    failures = extract_features(fake(), items, [], out, cache, workers=1)
+    assert [failure.id for failure in failures] == ["b", "c"]
+    assert all(isinstance(failure, Failure) for failure in failures)

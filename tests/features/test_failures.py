@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.features.failures import Failure, read_failures, summary, write_failures
+
+FAILURES = [
+    Failure("b", "visual", "truncated", "data/b.jpg: cut"),
+    Failure("a", "visual", "missing_file", 'a comma, a "quote",\na line feed, \r, ü'),
+    Failure("a", "audio", "missing_file", ""),
+    Failure("nan", "text", "empty_text", "NA"),
+]
+
+
+def test_failures_come_back_sorted(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "failures.csv"
+    write_failures(path, FAILURES)
+    assert read_failures(path) == sorted(FAILURES)
+    assert path.read_text().startswith("id,modality,kind,message\na,audio,")
+
+
+def test_their_order_changes_no_byte(tmp_path: Path) -> None:
+    write_failures(tmp_path / "one.csv", FAILURES)
+    write_failures(tmp_path / "two.csv", FAILURES[::-1])
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+def test_none_is_a_table_too(tmp_path: Path) -> None:
+    write_failures(tmp_path / "failures.csv", [])
+    assert (tmp_path / "failures.csv").read_text() == "id,modality,kind,message\n"
+    assert read_failures(tmp_path / "failures.csv") == []
+
+
+@pytest.mark.parametrize(
+    ("failures", "told"),
+    [
+        ([], "no fault"),
+        (FAILURES, "4 faults (empty_text 1, missing_file 2, truncated 1)"),
+    ],
+)
+def test_the_summary_counts_kinds(failures: list[Failure], told: str) -> None:
+    assert summary(failures) == told

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.features.store import FORMAT, FeatureFile, write_features
+
+Loads = dict[str, Callable[[], np.ndarray] | None]
+ATTRIBUTES = {"modality": "visual", "weights": "00ff", "size": 224, "ratio": 0.5}
+
+
+def array(name: str, length: int, dim: int = 4) -> np.ndarray:
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return rng.standard_normal((length, dim), dtype=np.float32)
+
+
+def loads(lengths: dict[str, int | None], dim: int = 4) -> Loads:
+    return {
+        name: None if length is None else (lambda n=name, k=length: array(n, k, dim))
+        for name, length in lengths.items()
+    }
+
+
+LENGTHS = {"b": 3, "a": 1, "é🌊": 2, "c": None, "B": 40, "z" * 100: 5}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "features" / "visual.h5"
+
+
+def only_file(path: Path) -> bool:
+    return list(path.parent.iterdir()) == [path]
+
+
+def test_ids_offsets_and_arrays_come_back(path: Path) -> None:
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    file = FeatureFile(path)
+    assert file.ids == sorted(LENGTHS)
+    assert file.present.tolist() == [LENGTHS[name] is not None for name in file.ids]
+    assert np.diff(file.offsets).tolist() == [LENGTHS[name] or 0 for name in file.ids]
+    assert file.offsets[0] == 0
+    assert file.dim == 4
+    for name, read in zip(file.ids, file.read(), strict=True):
+        assert read.dtype == np.float32
+        assert read.tobytes() == array(name, LENGTHS[name] or 0).tobytes()
+        assert read.shape == (LENGTHS[name] or 0, 4)
+    assert only_file(path)
+
+
+def test_attributes_and_the_format_are_kept(path: Path) -> None:
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    assert FeatureFile(path).attributes == {**ATTRIBUTES, "format": FORMAT}
+
+
+def test_the_file_is_what_the_design_promises(path: Path) -> None:
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    with h5py.File(path) as file:
+        assert set(file) == {"ids", "offsets", "values", "present"}
+        assert all(file[name].fletcher32 for name in file)
+        assert (file["offsets"].dtype, file["present"].dtype) == (np.int64, bool)
+        assert file["values"].shape == (51, 4)
+        assert file["values"].dtype == np.float32
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8),
+        st.none() | st.integers(1, 5),
+        min_size=1,
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_the_same_arrays_give_the_same_bytes_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, lengths: dict[str, int | None], order: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("features")
+    names = list(lengths)
+    order.shuffle(names)
+    write_features(folder / "one.h5", loads(lengths), 4, ATTRIBUTES)
+    write_features(folder / "two.h5", loads({n: lengths[n] for n in names}), 4, ATTRIBUTES)
+    assert (folder / "one.h5").read_bytes() == (folder / "two.h5").read_bytes()
+    file = FeatureFile(folder / "one.h5")
+    assert file.ids == sorted(lengths)
+    assert [len(read) for read in file.read()] == [lengths[name] or 0 for name in file.ids]
+
+
+def test_the_bytes_do_not_hold_the_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # HDF5 can note when an object was made; two runs would then differ by the clock.
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    with h5py.File(path) as file:
+        for name in file:
+            assert h5py.h5g.get_objinfo(file.id, name.encode()).mtime == 0
+
+
+def test_values_of_many_chunks_come_back(path: Path) -> None:
+    lengths: dict[str, int | None] = {f"{k:02}": 1 + k for k in range(40)}
+    write_features(path, loads(lengths, dim=1000), 1000, {})
+    with h5py.File(path) as file:
+        assert file["values"].chunks[0] < file["values"].shape[0]
+    read = FeatureFile(path).read()
+    assert all(np.array_equal(read[k], array(f"{k:02}", 1 + k, 1000)) for k in range(40))
+
+
+@pytest.mark.parametrize("dataset", ["values", "offsets", "present", "ids"])
+def test_a_flipped_bit_is_found(path: Path, dataset: str) -> None:
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    with h5py.File(path) as file:
+        chunk = file[dataset].id.get_chunk_info(0)
+    damaged = bytearray(path.read_bytes())
+    damaged[chunk.byte_offset + chunk.size // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(OSError, match=r"(?i)fletcher32|checksum|filter"):
+        FeatureFile(path).read()
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "ü"]])
+def test_a_set_without_the_modality_has_a_file_too(path: Path, names: list[str]) -> None:
+    write_features(path, dict.fromkeys(names), 4, ATTRIBUTES)
+    file = FeatureFile(path)
+    assert file.ids == names
+    assert not file.present.any()
+    assert [read.shape for read in file.read()] == [(0, 4)] * len(names)
+    with h5py.File(path) as raw:
+        assert raw["values"].fletcher32
+
+
+def test_no_sample_is_refused(path: Path) -> None:
+    with pytest.raises(ValueError, match=r"visual.h5: no sample to write"):
+        write_features(path, {}, 4, {})
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (0, 4), (1, 2, 4), ()])
+def test_a_wrong_shape_is_told_with_its_id(path: Path, shape: tuple[int, ...]) -> None:
+    wrong = {"a": lambda: array("a", 1), "odd": lambda: np.zeros(shape, np.float32)}
+    with pytest.raises(ValueError, match=r"features of odd have shape .*; expected \[length, 4\]"):
+        write_features(path, wrong, 4, {})
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["while counting", "while writing"])
+def test_a_fault_leaves_the_old_file_and_nothing_else(path: Path, at: int) -> None:
+    calls = 0
+
+    def fail() -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise ValueError("vanished")
+        return array("b", 2)
+
+    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
+    old = path.read_bytes()
+    with pytest.raises(ValueError, match="vanished"):
+        write_features(path, {"a": lambda: array("a", 1), "b": fail}, 4, ATTRIBUTES)
+    assert path.read_bytes() == old
+    assert only_file(path)
+
+
+@pytest.mark.parametrize("contents", [b"", b"id,values\n", None])
+def test_what_is_no_feature_file_is_refused(tmp_path: Path, contents: bytes | None) -> None:
+    path = tmp_path / "visual.h5"
+    if contents is not None:
+        path.write_bytes(contents)
+    with pytest.raises(ValueError, match=r"visual.h5: not a feature file; extract again"):
+        FeatureFile(path)
+
+
+@pytest.mark.parametrize("version", [None, 0, FORMAT + 1])
+def test_another_format_is_refused(path: Path, version: int | None) -> None:
+    write_features(path, loads(LENGTHS), 4, {})
+    with h5py.File(path, "r+") as file:
+        del file.attrs["format"]
+        if version is not None:
+            file.attrs["format"] = version
+    with pytest.raises(ValueError, match=rf"not a feature file of format {FORMAT}; extract again"):
+        FeatureFile(path)

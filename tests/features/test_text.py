@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.extractors import ELMo
+from pipeline.extractors.tokens import tokenize
+from pipeline.features.cache import Entry
+from pipeline.features.extract import item_key
+from pipeline.features.recipe import Item, try_extract
+from pipeline.features.text import TextRecipe
+
+TEXT = "Flood in #Houston: don't drive! 🌊"
+
+
+def recipe(weights: Path, layer: str) -> TextRecipe:
+    return TextRecipe(weights / "options.json", weights / "weights.hdf5", layer)
+
+
+def extract(weights: Path, layer: str, text: str) -> Entry:
+    return try_extract(recipe(weights, layer).open(), Item("a", text=text))
+
+
+def test_the_layer_is_the_top_or_the_average(weights: Path) -> None:
+    elmo = ELMo.from_files(weights / "options.json", weights / "weights.hdf5")
+    (layers,) = elmo.embed([tokenize(TEXT)])
+    top, average = (extract(weights, layer, TEXT).array for layer in ("top", "average"))
+    assert top is not None
+    assert average is not None
+    assert np.array_equal(top, layers[2])
+    np.testing.assert_allclose(average, (layers[0] + layers[1] + layers[2]) / 3, atol=1e-6)
+    assert top.shape == (len(tokenize(TEXT)), recipe(weights, "top").dim)
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\u200b"])
+def test_a_text_without_a_word_is_a_fault(weights: Path, text: str) -> None:
+    entry = extract(weights, "top", text)
+    assert entry == Entry(None, ("empty_text", "no word in the text"))
+
+
+def test_layer_options_and_weights_are_part_of_the_identity(weights: Path, tmp_path: Path) -> None:
+    original = recipe(weights, "top")
+    options = json.loads(original.options.read_text())
+    (tmp_path / "options.json").write_text(json.dumps(options, indent=1))
+    shutil.copy(original.weights, tmp_path / "weights.hdf5")
+    with (tmp_path / "weights.hdf5").open("ab") as file:
+        file.write(b"\0")
+    recipes = [
+        original,
+        recipe(weights, "average"),
+        TextRecipe(tmp_path / "options.json", original.weights, "top"),
+        TextRecipe(original.options, tmp_path / "weights.hdf5", "top"),
+    ]
+    item = Item("a", text=TEXT)
+    assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)

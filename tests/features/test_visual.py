@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.extractors import InceptionV3
+from pipeline.features.extract import item_key
+from pipeline.features.recipe import FILE, Item, try_extract
+from pipeline.features.visual import ClipRecipe, PhotoRecipe
+from pipeline.media.video import sample_frames
+
+SIZE = 80  # about as small as Inception V3 may see
+UNREADABLE = {"not_an_image", "decode_failed"}
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A second of ten frames of noise, its index in front."""
+    path = tmp_path / "clip.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=10, options={"g": "1"})
+        stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
+        for _ in range(10):
+            noise = rng.integers(0, 256, (80, 96, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (90, 120, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def inception(weights: Path) -> Path:
+    return weights / "inception.safetensors"
+
+
+def test_a_photo_is_one_vector(inception: Path, photo: Path) -> None:
+    recipe = PhotoRecipe(inception, SIZE)
+    entry = try_extract(recipe.open(), Item("a", path=photo))
+    assert entry.array is not None
+    pixels = np.asarray(Image.open(photo))[None]
+    expected = InceptionV3.from_file(inception).features(pixels, size=SIZE)
+    assert entry.array.tobytes() == expected.tobytes()
+    assert entry.array.shape == (1, recipe.dim) == (1, 2048)
+
+
+def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path) -> None:
+    recipe = ClipRecipe(inception, 3, SIZE)
+    entry = try_extract(recipe.open(), Item("a", path=clip, start=0.2, end=0.9))
+    assert entry.array is not None
+    assert entry.fault is None
+    frames = sample_frames(clip, 3, 0.2, 0.9).frames
+    expected = InceptionV3.from_file(inception).features(frames, size=SIZE)
+    assert entry.array.tobytes() == expected.tobytes()
+    assert entry.array.shape == (3, 2048)
+
+
+def test_a_clip_cut_short_keeps_what_it_has_and_says_so(inception: Path, clip: Path) -> None:
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    entry = try_extract(ClipRecipe(inception, 2, SIZE).open(), Item("a", path=clip))
+    assert entry.array is not None
+    assert entry.array.shape == (2, 2048)
+    told = f"{FILE}: damaged or cut off; what it has of frames is used"
+    assert entry.fault == ("truncated", told)
+
+
+@pytest.mark.parametrize("make", [lambda w: PhotoRecipe(w, SIZE), lambda w: ClipRecipe(w, 2, SIZE)])
+@pytest.mark.parametrize(
+    ("contents", "kinds"),
+    [("", UNREADABLE), ("<html>", UNREADABLE), (None, {"missing_file"})],
+    ids=["empty", "a web page", "not there"],
+)
+def test_what_cannot_be_read_is_a_fault(
+    inception: Path,
+    tmp_path: Path,
+    make: Callable[[Path], PhotoRecipe | ClipRecipe],
+    contents: str | None,
+    kinds: set[str],
+) -> None:
+    path = tmp_path / "odd.jpg"
+    if contents is not None:
+        path.write_text(contents)
+    entry = try_extract(make(inception).open(), Item("a", path=path))
+    assert entry.array is None
+    assert entry.fault is not None
+    kind, message = entry.fault
+    assert kind in kinds
+    assert message.startswith(f"{FILE}: ")
+
+
+def test_whatever_changes_the_features_changes_the_key(inception: Path, photo: Path) -> None:
+    recipes = [
+        PhotoRecipe(inception, 224),
+        PhotoRecipe(inception, 299),
+        ClipRecipe(inception, 40, 224),
+        ClipRecipe(inception, 20, 224),
+        ClipRecipe(inception, 40, 299),
+        ClipRecipe(inception, 1, 224),
+    ]
+    item = Item("a", path=photo)
+    assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
