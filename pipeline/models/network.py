@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -72,7 +73,11 @@ class MultimodalNetwork(nn.Module):
             attention[name] = weights.detach()
         present = {name: lengths[name] > 0 for name in self.modalities}
         fused = self.fusion(features, present)
-        logits, hidden, auxiliary = self.heads(fused.joint, fused.levels)
+        joint = fused.joint
+        if torch.is_grad_enabled() and not joint.requires_grad:
+            # Nothing learned stands before it; a learning method may still differentiate by it.
+            joint = joint.detach().requires_grad_()
+        logits, hidden, auxiliary = self.heads(joint, fused.levels)
         return NetworkOutput(
-            logits, hidden, fused.joint, fused.levels, auxiliary, fused.weights, attention
+            logits, hidden, joint, fused.levels, auxiliary, fused.weights, attention
         )

@@ -1,0 +1,1 @@
+"""Where network, method and data meet: batches, the loop, early stopping, checkpoints."""

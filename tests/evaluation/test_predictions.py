@@ -1,0 +1,59 @@
+"""The table of predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.predictions import prediction_table
+from pipeline.mtl import Task
+from pipeline.training.examples import Examples
+
+KIND = Task("kind", ("none", "flood", "fire"))
+VICTIM = Task("victim", ("absent", "present"), head="sigmoid")
+
+
+def table() -> pd.DataFrame:
+    targets = {"kind": np.array([2, -1, 0]), "victim": np.array([-1, 1, 0])}
+    data = Examples(["a", "b", "ü"], np.array(["train", "val", "test"]), {}, targets)
+    shown = {
+        "kind": np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]]),
+        "victim": np.array([[0.7, 0.3], [0.2, 0.8], [0.65, 0.35]]),
+    }
+    return prediction_table([KIND, VICTIM], data, shown, {"kind": 0.5, "victim": 0.35})
+
+
+def test_a_row_a_sample_with_label_decision_and_probabilities() -> None:
+    found = table()
+    assert list(found) == [
+        "id",
+        "split",
+        "kind",
+        "kind.predicted",
+        "kind.p.none",
+        "kind.p.flood",
+        "kind.p.fire",
+        "victim",
+        "victim.predicted",
+        "victim.p.absent",
+        "victim.p.present",
+    ]
+    assert found["id"].tolist() == ["a", "b", "ü"]
+    assert found["split"].tolist() == ["train", "val", "test"]
+    assert found["kind.predicted"].tolist() == [2, 0, 1]
+    assert found["victim.predicted"].tolist() == [0, 1, 1]
+    assert found["victim.p.present"].tolist() == [0.3, 0.8, 0.35]
+
+
+def test_an_unknown_label_is_null(tmp_path: Path) -> None:
+    found = table()
+    assert found["kind"].isna().tolist() == [False, True, False]
+    assert found["victim"].isna().tolist() == [True, False, False]
+    assert (found["kind"].dtype, found["kind.predicted"].dtype) == ("Int64", "int64")
+    assert found["kind.p.none"].dtype == "float64"
+    found.to_parquet(tmp_path / "table.parquet")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "table.parquet"), found, check_dtype=False
+    )

@@ -1,0 +1,100 @@
+"""Small data sets that a network can learn in seconds, and one call that trains on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.evaluation.scores import select, validation_scores
+from pipeline.models.network import MultimodalNetwork
+from pipeline.mtl import Task
+from pipeline.training.examples import Examples
+from pipeline.training.fit import Fitted, Settings
+from pipeline.training.run import train_model
+from pipeline.training.spec import ModelSpec
+
+TASKS = (
+    Task("useful", ("no", "yes"), negative="no"),
+    Task("kind", ("none", "flood", "fire"), negative="none"),
+    Task("victim", ("absent", "present"), negative="absent", head="sigmoid"),
+)
+DIMS = {"text": 3, "visual": 4}
+Run = tuple[MultimodalNetwork, Fitted, list[dict[str, float]]]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def examples(rows: int = 50, longest: int = 1, seed: int = 0) -> Examples:
+    """Rows whose labels stand in the features: 60/20/20, sequences of up to `longest` steps.
+
+    Of every seven rows one has no text and one no visual; every fifth label is unknown.
+    """
+    rng = np.random.default_rng(seed)
+    row = np.arange(rows)
+    useful, kind, victim = row % 2, row % 3, (row // 2) % 2
+    means = {
+        "text": np.stack([useful, kind == 1, kind == 2], 1),
+        "visual": np.stack([victim, kind == 1, useful, kind == 2], 1),
+    }
+    sequences = {}
+    for place, (name, mean) in enumerate(means.items()):
+        lengths = np.where(row % 7 == place, 0, 1 + row % longest)
+        sequences[name] = [
+            (4 * m - 2 + 0.3 * rng.normal(size=(n, len(m)))).astype(np.float32)
+            for m, n in zip(mean, lengths, strict=True)
+        ]
+    targets = {"useful": useful, "kind": kind, "victim": victim}
+    for place, (name, values) in enumerate(targets.items()):
+        targets[name] = np.where(row % 5 == place, -1, values).astype(np.int64)
+    sides = np.array(["train", "train", "train", "val", "test"])[(row // 6) % 5]
+    return Examples([f"r{i:03d}" for i in row], sides, sequences, targets)
+
+
+def train(
+    data: Examples,
+    tasks: Sequence[Task] = TASKS,
+    fusion: str = "cfc",
+    mtl: str = "lsew",
+    encoder: str = "pooled",
+    width: int = 8,
+    **changes: float,
+) -> Run:
+    """Train a small network; returns it, how it went, and what was logged an epoch."""
+    plain = Settings(
+        learning_rate=0.01, batch_size=8, max_epochs=4, patience=10, weight_decay=0.0, seed=0
+    )
+    spec = ModelSpec(data.dims, encoder, tuple(tasks), fusion, 0.5, width, mtl, 0.1)
+    truth = select(data.targets, data.rows("val"))
+    log: list[dict[str, float]] = []
+
+    def record(epoch: int, values: dict[str, float]) -> None:
+        assert epoch == len(log)
+        log.append(values)
+
+    settings = replace(plain, **changes)
+    score = partial(validation_scores, spec.tasks, truth)
+    network, fitted = train_model(spec, data, settings, 1.0, 2.0, score, record)
+    return network, fitted, log
+
+
+@pytest.fixture
+def tasks() -> tuple[Task, ...]:
+    return TASKS
+
+
+@pytest.fixture
+def make_examples() -> Callable[..., Examples]:
+    return examples
+
+
+@pytest.fixture
+def run() -> Callable[..., Run]:
+    return train
