@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
+Source = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -23,7 +24,7 @@ class _Section(BaseModel):
 class CrisisMMDParams(_Section):
     """Where CrisisMMD comes from, which labels count, and how it is split."""
 
-    source: str
+    source: Source
     labels: Literal["agreed", "text", "image"]
     split: Literal["grouped"]
 
@@ -31,7 +32,7 @@ class CrisisMMDParams(_Section):
 class YouTubeParams(_Section):
     """Where the clips come from and how they are split."""
 
-    source: str
+    source: Source
     split: Literal["grouped"]
 
 

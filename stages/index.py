@@ -1,0 +1,40 @@
+"""One table of a data set's samples, with tasks, groups and a leak-free split."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from pipeline.datasets.index import Index, index_crisismmd, index_youtube
+from pipeline.datasets.sets import DataSet, data_set
+from pipeline.features.failures import Failure, summary, write_failures
+from pipeline.params import load_params
+from stages.command import run
+
+
+def index(name: str) -> None:
+    """Index one data set; files that are not there are absent modalities, counted and told."""
+    chosen = data_set(name)
+    if name == "crisismmd":
+        result = index_crisismmd(chosen.raw, load_params().data.crisismmd.labels)
+    else:
+        result = index_youtube(chosen.raw)
+    _write(chosen, result)
+
+
+def _write(chosen: DataSet, result: Index) -> None:
+    result.table.to_parquet(chosen.index, index=False)
+    chosen.tasks.write_text(json.dumps(result.tasks, indent=2) + "\n")
+    failures = [
+        Failure(identity, modality, "missing_file", "named by the raw data, but not there")
+        for identity, modality in result.missing
+    ]
+    write_failures(chosen.failures("index"), failures)
+    sides = result.table["split"].value_counts()
+    counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
+    typer.echo(f"{chosen.name}: {len(result.table)} samples ({counts}); files {summary(failures)}")
+
+
+if __name__ == "__main__":
+    run(index)

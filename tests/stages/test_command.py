@@ -1,0 +1,88 @@
+"""A stage as a command: its arguments, its exit code, and errors as one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stages.command import run
+
+ROOT = Path(__file__).resolve().parents[2]
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Runs a stage with a command line; returns the exit code."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer replaces it
+
+    def with_arguments(stage: Callable[..., None], *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["stage", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run(stage)
+        return int(ended.value.code or 0)
+
+    return with_arguments
+
+
+def module(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"stages.{name}", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+
+
+def test_arguments_come_from_the_signature(call: Call) -> None:
+    seen = []
+
+    def stage(name: str) -> None:
+        seen.append(name)
+
+    assert call(stage, "youtube") == 0
+    assert seen == ["youtube"]
+    assert call(stage) == 2
+    assert seen == ["youtube"]
+
+
+def test_a_users_error_is_one_line_and_exit_code_1(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stage() -> None:
+        raise ValueError("params.yaml: seed is -1; allowed: 0 or more")
+
+    assert call(stage) == 1
+    told = capsys.readouterr()
+    assert told.err == "error: params.yaml: seed is -1; allowed: 0 or more\n"
+    assert told.out == ""
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(ZeroDivisionError):
+        run(stage)
+
+
+def test_an_unknown_data_set_is_one_line_that_lists_the_known(tmp_path: Path) -> None:
+    done = module("failures", "crisis", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: unknown data set 'crisis'; allowed: crisismmd, youtube\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_parameter_stops_before_anything_is_written(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("  alpha: 1.0", "  alpha: abc"))
+    done = module("params", folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: params.yaml: mtl.alpha is 'abc'; allowed: ")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -1,0 +1,89 @@
+"""dvc.yaml against the import graph: a stage re-runs when the code that it uses changes."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSE = ("pipeline", "stages")
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+
+def files_of(module: str) -> list[Path]:
+    """The files that importing a module runs: its packages' `__init__` and itself."""
+    parts = module.split(".")
+    packages = [Path(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    candidates = [*packages, Path(*parts).with_suffix(".py")]
+    return [path for path in candidates if (ROOT / path).is_file()]
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] in HOUSE}
+
+
+def runs_code(path: Path) -> bool:
+    """Tell whether a file holds more than its docstring."""
+    return len(ast.parse((ROOT / path).read_text()).body) > 1
+
+
+def closure(module: str) -> set[str]:
+    """Every file of the house that a module's import runs, directly or through others."""
+    found: set[Path] = set()
+    waiting = files_of(module)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += [file for name in imports_of(path) for file in files_of(name)]
+    return {path.as_posix() for path in found if runs_code(path)}
+
+
+def shortest(files: set[str]) -> list[str]:
+    """Write a set of files as dvc.yaml should: a folder for a package used as a whole."""
+    result = set(files)
+    for folder in sorted({Path(file).parent for file in files}, key=lambda path: path.parts):
+        inside = {path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py")}
+        code = {path.as_posix() for path in inside if runs_code(path)}
+        covered = any(Path(entry) in folder.parents for entry in result)
+        if not covered and folder.as_posix() not in HOUSE and code <= files and len(code) > 1:
+            result = {file for file in result if folder not in Path(file).parents}
+            result.add(folder.as_posix())
+    return sorted(result)
+
+
+def listed(stage: str) -> list[str]:
+    body = STAGES[stage].get("do", STAGES[stage])
+    return sorted(dep for dep in body["deps"] if dep.startswith(HOUSE))
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_a_stage_lists_exactly_the_code_it_imports(stage: str) -> None:
+    assert listed(stage) == shortest(closure(f"stages.{stage}"))
+
+
+def test_every_stage_module_is_a_stage_or_imported_by_one() -> None:
+    reached = set().union(*(closure(f"stages.{stage}") for stage in STAGES))
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "stages").glob("*.py")}
+    assert modules - reached == {"stages/__init__.py"}
+
+
+def test_no_stage_depends_on_a_folder_that_other_stages_write() -> None:
+    outs = {out for s in STAGES.values() for out in _paths(s.get("do", s).get("outs", []))}
+    for stage in STAGES.values():
+        for dep in stage.get("do", stage)["deps"]:
+            assert not any(out.startswith(f"{dep}/") for out in outs), dep
+
+
+def _paths(entries: list[str | dict[str, object]]) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]

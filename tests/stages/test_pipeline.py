@@ -1,0 +1,279 @@
+"""All stages of both sets on a tiny input: what they write, and that they write it again."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline.datasets.sample import write_crisismmd, write_youtube
+from pipeline.datasets.sets import SETS
+from pipeline.features.store import FeatureFile
+from pipeline.training.spec import load_model
+from stages.audio import audio
+from stages.download import download
+from stages.evaluate import evaluate
+from stages.failures import failures
+from stages.index import index
+from stages.params import params
+from stages.text import text
+from stages.train import train
+from stages.visual import visual
+from stages.weights import weights
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+DIMS = {"visual": 2048, "text": 256, "audio": 1024}
+SCORES = {"f1", "hl", "map", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "support"}
+PROGRAMS = {"crisismmd": [visual, text], "youtube": [visual, text, audio]}
+
+
+def prepare(folder: Path, sources: Path) -> None:
+    """Write a params.yaml like the repository's, with small settings and the tiny sources."""
+    yaml = YAML(typ="safe")
+    values = yaml.load(ROOT / "params.yaml")
+    values["data"]["crisismmd"]["source"] = str(sources / "crisismmd")
+    values["data"]["youtube"]["source"] = str(sources / "youtube" / "manifest.csv")
+    values["features"]["visual"] |= {"frames": 2, "size": 75}
+    values["fusion"]["width"] = 8
+    values["train"]["max_epochs"] = 2
+    folder.mkdir()
+    yaml.dump(values, folder / "params.yaml")
+
+
+def run(folder: Path, sets: list[str], weigh: Callable[[], object] = weights) -> str:
+    """Run every stage in order in `folder`; returns what they said."""
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(told):
+        patch.chdir(folder)
+        patch.setenv("HGFN_CACHE", str(folder / "cache"))
+        patch.setenv("HGFN_WORKERS", "1")
+        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+        params()
+        weigh()
+        for name in sets:
+            for stage in (download, index, *PROGRAMS[name], failures, train, evaluate):
+                stage(name)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+    shutil.rmtree(folder / "cache")
+    return told.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    write_crisismmd(folder / "crisismmd", tweets=24)
+    write_youtube(folder / "youtube", clips=10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def project(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which everything ran; `told.txt` is what the stages said."""
+    folder = tmp_path_factory.mktemp("runs") / "one"
+    prepare(folder, sources)
+    (folder / "told.txt").write_text(run(folder, list(SETS)))
+    yield folder
+    shutil.rmtree(folder / "data" / "weights")  # 200 MB
+
+
+@pytest.fixture(scope="module", params=list(SETS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_a_run_elsewhere_writes_the_same_bytes(project: Path, sources: Path) -> None:
+    other = project.parent / "another folder"
+    prepare(other, sources)
+    (other / "told.txt").write_text(run(other, list(SETS)))
+    files = {path.relative_to(project) for path in project.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(other) for path in other.rglob("*") if path.is_file()}
+    different = [
+        str(file) for file in files if (project / file).read_bytes() != (other / file).read_bytes()
+    ]
+    shutil.rmtree(other / "data" / "weights")
+    assert different == []
+
+
+def test_the_index_has_its_columns_and_a_split_of_whole_groups(project: Path, name: str) -> None:
+    table = pd.read_parquet(project / f"data/{name}/index.parquet")
+    described = json.loads((project / f"data/{name}/tasks.json").read_text())
+    tasks = [task["name"] for task in described]
+    fixed = ["id", "group", "split", "text", "image", "video", "audio", "start", "end"]
+    assert list(table) == [*fixed, *tasks]
+    assert table["id"].is_unique
+    assert table["id"].is_monotonic_increasing
+    assert set(table["split"]) == {"train", "val", "test"}
+    assert table.groupby("group")["split"].nunique().max() == 1
+    for task in described:
+        assert set(task) >= {"name", "classes", "negative"}
+        labels = table[task["name"]]
+        assert labels.dtype == "Int64"
+        assert labels.dropna().isin(range(len(task["classes"]))).all()
+    for column in ("image", "video", "audio"):
+        for path in table[column].dropna():
+            assert (project / f"data/{name}/raw" / path).is_file()
+
+
+def test_feature_files_hold_every_sample_in_the_fixed_format(project: Path, name: str) -> None:
+    ids = pd.read_parquet(project / f"data/{name}/index.parquet")["id"].tolist()
+    for modality in SETS[name].modalities:
+        path = project / f"data/{name}/features/{modality}.h5"
+        with h5py.File(path) as file:
+            assert set(file) == {"ids", "offsets", "values", "present"}
+            assert all(dataset.fletcher32 for dataset in file.values())
+            assert file["values"].shape == (file["offsets"][-1], DIMS[modality])
+            assert file["values"].dtype == np.float32
+            assert {"format", "modality", "version", "weights"} <= set(file.attrs)
+            assert len(file.attrs["weights"]) == 64
+        features = FeatureFile(path)
+        assert features.ids == ids
+        lengths = [len(array) for array in features.read()]
+        assert [length > 0 for length in lengths] == features.present.tolist()
+        if modality == "visual":
+            assert set(lengths) <= {0, 1 if name == "crisismmd" else 2}
+
+
+def test_failures_are_those_of_the_stages_together(project: Path, name: str) -> None:
+    columns = ["id", "modality", "kind", "message"]
+    table = pd.read_csv(project / f"data/{name}/failures.csv")
+    assert list(table) == columns
+    parts = [
+        pd.read_csv(project / f"data/{name}/failures/{stage}.csv")
+        for stage in ("index", *SETS[name].modalities)
+    ]
+    assert all(list(part) == columns for part in parts)
+    assert len(table) == sum(map(len, parts))
+    assert table["kind"].notna().all()
+    assert table["message"].notna().all()
+
+
+def test_the_model_is_read_back_with_what_it_was_made_of(project: Path, name: str) -> None:
+    folder = project / "models" / name
+    network, spec = load_model(folder)
+    assert set(spec.modalities) == set(SETS[name].modalities)
+    assert (spec.fusion, spec.mtl, spec.width) == ("hgfn", "dmtl", 8)
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+    described = json.loads((folder / "model.json").read_text())
+    assert described["epochs"] == 2
+    assert described["best_epoch"] in (0, 1)
+    assert set(described["labelled"]) == {task.name for task in spec.tasks}
+    assert described["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_metrics_are_finite_scalars_for_each_task_and_their_mean(project: Path, name: str) -> None:
+    scores = json.loads((project / f"metrics/{name}.json").read_text())
+    _, spec = load_model(project / "models" / name)
+    check_scores(scores, {task.name for task in spec.tasks})
+    baselines = json.loads((project / f"metrics/{name}_baselines.json").read_text())
+    singles = {f"single_{modality}" for modality in SETS[name].modalities}
+    assert set(baselines) == {"majority", "text_linear", "best_single", *singles}
+    assert baselines["best_single"] in [baselines[single] for single in singles]
+    for values in baselines.values():
+        check_scores(values, {task.name for task in spec.tasks})
+        supports = {task: v["support"] for task, v in values.items() if task != "mean"}
+        assert supports == {task: v["support"] for task, v in scores.items() if task != "mean"}
+
+
+def check_scores(scores: dict[str, dict[str, float]], tasks: set[str]) -> None:
+    assert set(scores) == {*tasks, "mean"}
+    assert set(scores["mean"]) == {"f1", "hl", "map"}
+    for task, values in scores.items():
+        assert all(math.isfinite(value) for value in values.values())
+        if task != "mean":
+            assert set(values) >= SCORES or values == {"support": 0}
+
+
+def test_predictions_are_one_row_a_sample_with_probabilities(project: Path, name: str) -> None:
+    table = pd.read_parquet(project / f"predictions/{name}.parquet")
+    index_table = pd.read_parquet(project / f"data/{name}/index.parquet")
+    assert table["id"].tolist() == index_table["id"].tolist()
+    assert table["split"].tolist() == index_table["split"].tolist()
+    _, spec = load_model(project / "models" / name)
+    for task in spec.tasks:
+        expected = index_table[task.name].astype("Float64").fillna(-1).tolist()
+        assert table[task.name].astype("Float64").fillna(-1).tolist() == expected
+        shown = table[[f"{task.name}.p.{label}" for label in task.classes]].to_numpy()
+        np.testing.assert_allclose(shown.sum(axis=1), 1, atol=1e-6)
+        assert table[f"{task.name}.predicted"].isin(range(len(task.classes))).all()
+
+
+def test_plots_are_logged_written_and_drawn(project: Path, name: str) -> None:
+    plots = project / "plots" / name
+    _, spec = load_model(project / "models" / name)
+    for task in spec.tasks:
+        for group in ("loss/train", "weight"):
+            log = pd.read_csv(plots / f"live/plots/metrics/{group}/{task.name}.tsv", sep="\t")
+            assert list(log) == ["step", task.name]
+            assert log["step"].tolist() == [0, 1]
+        curves = pd.read_csv(plots / f"evaluation/pr/{task.name}.csv")
+        assert list(curves) == ["class", "recall", "precision"]
+        table = pd.read_csv(plots / f"evaluation/confusion/{task.name}.csv")
+        assert list(table) == ["actual", "predicted"]
+    for picture in ("learning", "weights", "precision_recall", "confusion"):
+        with Image.open(plots / f"figures/{picture}.png") as opened:
+            assert min(opened.size) > 100
+
+
+def test_each_stage_tells_its_result_in_one_line(project: Path) -> None:
+    lines = (project / "told.txt").read_text().splitlines()
+    for start in ("weights: ", "crisismmd: ", "crisismmd visual: ", "youtube audio: "):
+        assert any(line.startswith(start) for line in lines), start
+    assert sum("test F1" in line for line in lines) == 2
+
+
+def test_tweets_without_any_image_run_to_metrics(project: Path, sources: Path) -> None:
+    texts, folder = project.parent / "texts", project.parent / "text only"
+    shutil.copytree(sources / "crisismmd" / "annotations", texts / "crisismmd" / "annotations")
+    prepare(folder, texts)
+    told = run(folder, ["crisismmd"], lambda: link(project / "data/weights", folder))
+    shutil.rmtree(folder / "data/weights")
+    assert "no training sample has visual; left out" in told
+    assert list(load_model(folder / "models/crisismmd")[1].modalities) == ["text"]
+    table = pd.read_csv(folder / "data/crisismmd/failures.csv")
+    rows = pd.read_parquet(folder / "data/crisismmd/index.parquet")
+    missing = table[table["kind"] == "missing_file"]
+    assert sorted(missing["id"]) == rows["id"].tolist()
+    scores: dict[str, Any] = json.loads((folder / "metrics/crisismmd.json").read_text())
+    assert math.isfinite(scores["mean"]["f1"])
+    baselines = json.loads((folder / "metrics/crisismmd_baselines.json").read_text())
+    assert {"text_linear", "single_visual"} <= set(baselines)
+
+
+def link(weights_folder: Path, folder: Path) -> None:
+    (folder / "data/weights").mkdir()
+    for file in weights_folder.iterdir():
+        os.link(file, folder / "data/weights" / file.name)
+
+
+def test_a_choice_of_modalities_that_a_set_lacks_is_an_error(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (project / "params.yaml").read_text()
+    yaml = YAML(typ="safe")
+    values = yaml.load(before)
+    values["train"]["modalities"] = ["audio"]
+    monkeypatch.chdir(project)
+    yaml.dump(values, Path("params.yaml"))
+    try:
+        with pytest.raises(ValueError, match="none of crisismmd's: text, visual"):
+            train("crisismmd")
+    finally:
+        Path("params.yaml").write_text(before)
+        torch.use_deterministic_algorithms(False)
