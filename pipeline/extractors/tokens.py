@@ -5,9 +5,6 @@ from __future__ import annotations
 import html
 import re
 
-# A tweet has at most 280 characters; of a longer description the beginning is used.
-LONGEST_TEXT = 200
-
 # A letter of any script, its combining marks included (which \w leaves out), or a digit: whatever
 # is not space, control, punctuation, symbol or emoji.
 LETTER = (
@@ -40,7 +37,7 @@ TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """Split a text into at most `LONGEST_TEXT` words and marks, in the way ELMo's own were split.
+    """Split a text into words and marks, in the way ELMo's own were split.
 
     Addresses, mentions, hashtags, numbers and emoji (joined ones too) stay whole; clitics and
     punctuation stand alone; HTML entities are read; case is kept.
@@ -48,4 +45,4 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("Don't panic, #Houston: it's 5,000 &amp; rising...")
     ['Do', "n't", 'panic', ',', '#Houston', ':', 'it', "'s", '5,000', '&', 'rising', '...']
     """
-    return TOKEN.findall(html.unescape(text))[:LONGEST_TEXT]
+    return TOKEN.findall(html.unescape(text))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from pipeline.extractors.soundnet import LAYERS, SoundNet
 from pipeline.features.cache import Entry
-from pipeline.features.recipe import FILE, Identity, Item, identity
+from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
 from pipeline.media.audio import read_waveform
 
 
@@ -20,6 +19,7 @@ class AudioRecipe:
     weights: Path
     layer: str
     modality: ClassVar[str] = "audio"
+    batch: ClassVar[int] = 1
 
     @property
     def dim(self) -> int:
@@ -30,7 +30,7 @@ class AudioRecipe:
         """See Recipe."""
         return identity(SoundNet.version, self.weights, layer=self.layer)
 
-    def open(self) -> Callable[[Item], Entry]:
+    def open(self) -> Extract:
         """See Recipe."""
         network = SoundNet.from_file(self.weights)
 
@@ -40,4 +40,4 @@ class AudioRecipe:
             features = network.features(sound.samples, layer=self.layer)
             return Entry(features, fault if sound.truncated else None)
 
-        return extract
+        return one_by_one(extract)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 
 import torch
 
-from pipeline.features.cache import Entry, ItemCache
-from pipeline.features.recipe import Item, Recipe, try_extract
+from pipeline.features.cache import ItemCache
+from pipeline.features.recipe import Item, Recipe
 from pipeline.runtime import THREADS
 
-# Items waiting at each worker: enough never to idle, few enough to keep memory flat.
+# Batches waiting at each worker: enough never to idle, few enough to keep memory flat.
 _AHEAD = 4
 
-_worker: Callable[[], Callable[[str, Item], None]]
+Batch = Sequence[tuple[str, Item]]
+
+_worker: Callable[[], Callable[[Batch], None]]
 
 
 def run_local(
@@ -28,35 +30,39 @@ def run_local(
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
     of threads.
     """
-    workers = min(workers, len(items))
+    batches = _batches(items, min(recipe.batch, -(-len(items) // workers)))
+    workers = min(workers, -(-len(items) // recipe.batch))
     if workers <= 1:
-        yield from _run_here(recipe, items, cache)
+        yield from _run_here(recipe, batches, cache)
         return
     # spawn, not fork: a forked child of a process that used torch's threads can hang.
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, cache)) as pool:
-        waiting = iter(items.items())
         futures = {
-            pool.submit(_work, key, item): key
-            for key, item in itertools.islice(waiting, _AHEAD * workers)
+            pool.submit(_work, batch): batch
+            for batch in itertools.islice(batches, _AHEAD * workers)
         }
         while futures:
             for future in wait(futures, return_when=FIRST_COMPLETED).done:
                 future.result()
-                yield futures.pop(future)
-                for key, item in itertools.islice(waiting, 1):
-                    futures[pool.submit(_work, key, item)] = key
+                yield from (key for key, _ in futures.pop(future))
+                for batch in itertools.islice(batches, 1):
+                    futures[pool.submit(_work, batch)] = batch
 
 
-def _run_here(recipe: Recipe, items: Mapping[str, Item], cache: ItemCache) -> Iterator[str]:
-    if not items:
-        return
+def _batches(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
+    waiting = iter(items.items())
+    while batch := list(itertools.islice(waiting, size)):
+        yield batch
+
+
+def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Iterator[str]:
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        extract = _extractor(recipe, cache)
-        for key, item in items.items():
-            extract(key, item)
-            yield key
+        extract = functools.cache(functools.partial(_extractor, recipe, cache))
+        for batch in batches:
+            extract()(batch)
+            yield from (key for key, _ in batch)
     finally:
         torch.set_num_threads(threads)
 
@@ -64,14 +70,20 @@ def _run_here(recipe: Recipe, items: Mapping[str, Item], cache: ItemCache) -> It
 def _start(recipe: Recipe, cache: ItemCache) -> None:
     global _worker
     torch.set_num_threads(THREADS)
-    # Opened at the first item: an error in here would only be told as a broken pool.
+    # Opened at the first batch: an error in here would only be told as a broken pool.
     _worker = functools.cache(functools.partial(_extractor, recipe, cache))
 
 
-def _work(key: str, item: Item) -> None:
-    _worker()(key, item)
+def _work(batch: Batch) -> None:
+    _worker()(batch)
 
 
-def _extractor(recipe: Recipe, cache: ItemCache) -> Callable[[str, Item], None]:
-    extract: Callable[[Item], Entry] = recipe.open()
-    return lambda key, item: cache.put(key, try_extract(extract, item))
+def _extractor(recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
+    extract = recipe.open()
+
+    def fill(batch: Batch) -> None:
+        entries = extract([item for _, item in batch])
+        for (key, _), entry in zip(batch, entries, strict=True):
+            cache.put(key, entry)
+
+    return fill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
@@ -47,11 +47,15 @@ class Item:
         return self.path
 
 
+Extract = Callable[[Sequence[Item]], list[Entry]]
+
+
 @runtime_checkable
 class Recipe(Protocol):
     """How one modality's features are made; sent to each worker, opened there once."""
 
     modality: ClassVar[str]
+    batch: ClassVar[int]  # items that the network takes at once
 
     @property
     def dim(self) -> int:
@@ -62,18 +66,32 @@ class Recipe(Protocol):
         """Everything beside the item that changes the result: code version, weights, parameters."""
         ...
 
-    def open(self) -> Callable[[Item], Entry]:
-        """Load the network; the function returned extracts one item."""
+    def open(self) -> Extract:
+        """Load the network; the function returned extracts up to `batch` items.
+
+        An item's entry has the same bytes whatever shares its batch.
+        """
         ...
 
 
-def try_extract(extract: Callable[[Item], Entry], item: Item) -> Entry:
-    """Extract an item; what its bytes make impossible becomes a fault, other errors are raised."""
+def one_by_one(extract: Callable[[Item], Entry]) -> Extract:
+    """Make an extractor of batches from one of single items.
+
+    What an item's bytes make impossible becomes its fault; other errors are raised.
+    """
+    return lambda items: [_try_extract(extract, item) for item in items]
+
+
+def _try_extract(extract: Callable[[Item], Entry], item: Item) -> Entry:
     try:
-        entry = extract(item)
+        return finite(extract(item))
     except MediaError as error:
         # An entry serves every file of the same bytes: it must not name the first one's path.
         return Entry(None, (error.kind, str(error).replace(str(item.path), FILE)))
+
+
+def finite(entry: Entry) -> Entry:
+    """Make an entry's array float32, or a fault where a value is not finite."""
     if entry.array is None:
         return entry
     array = np.ascontiguousarray(entry.array, np.float32)

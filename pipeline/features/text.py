@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
 from pipeline.features.cache import Entry
-from pipeline.features.recipe import Identity, Item, file_digest, identity
-from pipeline.media.errors import MediaError
+from pipeline.features.recipe import Extract, Identity, Item, file_digest, finite, identity
+
+# A tweet has at most 280 characters; of a longer description the beginning is used.
+LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class TextRecipe:
     weights: Path
     layer: str
     modality: ClassVar[str] = "text"
+    batch: ClassVar[int] = 256
 
     @property
     def dim(self) -> int:
@@ -35,15 +40,27 @@ class TextRecipe:
             ELMo.version, self.weights, options=file_digest(self.options), layer=self.layer
         )
 
-    def open(self) -> Callable[[Item], Entry]:
+    def open(self) -> Extract:
         """See Recipe."""
         network = ELMo.from_files(self.options, self.weights)
 
-        def extract(item: Item) -> Entry:
-            tokens = tokenize(item.text or "")
-            if not tokens:
-                raise MediaError("empty_text", "no word in the text")
-            (layers,) = network.embed([tokens])
-            return Entry(layers[-1] if self.layer == "top" else layers.mean(axis=0))
+        def extract(items: Sequence[Item]) -> list[Entry]:
+            words = [tokenize(item.text or "") for item in items]
+            vectors = network.embed([tokens[:LONGEST_TEXT] for tokens in words])
+            return [
+                finite(Entry(self._pick(layers) if tokens else None, _fault(tokens)))
+                for tokens, layers in zip(words, vectors, strict=True)
+            ]
 
         return extract
+
+    def _pick(self, layers: np.ndarray) -> np.ndarray:
+        return layers[-1] if self.layer == "top" else layers.mean(axis=0)
+
+
+def _fault(tokens: list[str]) -> tuple[str, str] | None:
+    if not tokens:
+        return "empty_text", "no word in the text"
+    if len(tokens) > LONGEST_TEXT:
+        return "long_text", f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +10,7 @@ import numpy as np
 
 from pipeline.extractors.inception import InceptionV3
 from pipeline.features.cache import Entry
-from pipeline.features.recipe import FILE, Identity, Item, identity
+from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
 from pipeline.media.image import read_photo
 from pipeline.media.video import sample_frames
 
@@ -23,6 +22,7 @@ class PhotoRecipe:
     weights: Path
     size: int
     modality: ClassVar[str] = "visual"
+    batch: ClassVar[int] = 1
 
     @property
     def dim(self) -> int:
@@ -33,10 +33,12 @@ class PhotoRecipe:
         """See Recipe."""
         return identity(InceptionV3.version, self.weights, reader="photo", size=self.size)
 
-    def open(self) -> Callable[[Item], Entry]:
+    def open(self) -> Extract:
         """See Recipe."""
         network = InceptionV3.from_file(self.weights)
-        return lambda item: Entry(network.features(read_photo(item.file)[None], size=self.size))
+        return one_by_one(
+            lambda item: Entry(network.features(read_photo(item.file)[None], size=self.size))
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ClipRecipe:
     frames: int
     size: int
     modality: ClassVar[str] = "visual"
+    batch: ClassVar[int] = 1
 
     @property
     def dim(self) -> int:
@@ -59,7 +62,7 @@ class ClipRecipe:
             InceptionV3.version, self.weights, reader="clip", size=self.size, frames=self.frames
         )
 
-    def open(self) -> Callable[[Item], Entry]:
+    def open(self) -> Extract:
         """See Recipe."""
         network = InceptionV3.from_file(self.weights)
 
@@ -73,4 +76,4 @@ class ClipRecipe:
             features = network.features(clip.frames, size=self.size)
             return Entry(features, fault if clip.truncated else None)
 
-        return extract
+        return one_by_one(extract)

@@ -14,6 +14,7 @@ KINDS = (
     "no_frames",
     "decode_failed",
     "empty_text",
+    "long_text",
 )
 
 

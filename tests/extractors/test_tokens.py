@@ -43,10 +43,6 @@ def test_tweets_are_split_as_a_reader_would(text: str, expected: list[str]) -> N
     assert tokenize(text) == expected
 
 
-def test_long_texts_are_cut() -> None:
-    assert tokenize("a " * 500) == ["a"] * 200
-
-
 @given(st.text(max_size=60))
 def test_tokens_are_pieces_of_the_text_in_order(text: str) -> None:
     text = text.replace("&", "")  # entities are replaced on purpose

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.features.cache import Entry
-from pipeline.features.recipe import FILE, Identity, Item
+from pipeline.features.recipe import FILE, Extract, Identity, Item, one_by_one
 from pipeline.media.errors import MediaError
 
 
@@ -22,12 +21,13 @@ class FakeRecipe:
     scale: int = 1
     broken: bool = False
     modality: ClassVar[str] = "text"
+    batch: ClassVar[int] = 1
     dim: ClassVar[int] = 2
 
     def identity(self) -> Identity:
         return {"version": "1", "scale": self.scale}
 
-    def open(self) -> Callable[[Item], Entry]:
+    def open(self) -> Extract:
         if self.broken:
             raise ValueError("weights.bin: not the weights of this network")
 
@@ -47,4 +47,4 @@ class FakeRecipe:
                 return Entry(None, ("empty_text", f"{FILE}: says nothing"))
             return Entry(features, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
 
-        return extract
+        return one_by_one(extract)

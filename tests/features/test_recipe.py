@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,13 @@ import pytest
 
 from pipeline.features.cache import Entry
 from pipeline.features.extract import item_key
-from pipeline.features.recipe import FILE, Item, file_digest, identity, try_extract
+from pipeline.features.recipe import FILE, Item, file_digest, identity, one_by_one
 from pipeline.media.errors import MediaError
+
+
+def extracted(extract: Callable[[Item], Entry], item: Item) -> Entry:
+    (entry,) = one_by_one(extract)([item])
+    return entry
 
 
 def write(path: Path, contents: str) -> Path:
@@ -71,24 +77,24 @@ def test_a_text_has_no_file() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_features_that_are_not_finite_are_a_fault(bad: float) -> None:
-    entry = try_extract(lambda item: Entry(np.array([[0, bad]])), Item("a", path=Path("a.jpg")))
+    entry = extracted(lambda item: Entry(np.array([[0, bad]])), Item("a", path=Path("a.jpg")))
     assert entry == Entry(None, ("not_finite", f"{FILE}: features are not finite"))
 
 
 def test_features_beyond_float32_are_a_fault() -> None:
     with np.errstate(over="ignore"):
-        entry = try_extract(lambda item: Entry(np.array([[1e39]])), Item("a", text="x"))
+        entry = extracted(lambda item: Entry(np.array([[1e39]])), Item("a", text="x"))
     assert entry.array is None
 
 
 def test_a_fault_without_features_stays_what_it_is() -> None:
     fault = ("empty_text", "nothing")
-    assert try_extract(lambda item: Entry(None, fault), Item("a")) == Entry(None, fault)
+    assert extracted(lambda item: Entry(None, fault), Item("a")) == Entry(None, fault)
 
 
 def test_features_with_a_fault_keep_both() -> None:
     made = np.arange(6.0).reshape(3, 2).T  # float64, not contiguous
-    entry = try_extract(lambda item: Entry(made, ("truncated", "cut")), Item("a"))
+    entry = extracted(lambda item: Entry(made, ("truncated", "cut")), Item("a"))
     assert entry.array is not None
     assert entry.array.dtype == np.float32
     assert entry.array.flags["C_CONTIGUOUS"]
@@ -100,7 +106,7 @@ def test_a_media_error_is_kept_without_the_items_path() -> None:
     def extract(item: Item) -> Entry:
         raise MediaError("truncated", f"{item.path}: cut; see {item.path}")
 
-    entry = try_extract(extract, Item("a", path=Path("some/where.jpg")))
+    entry = extracted(extract, Item("a", path=Path("some/where.jpg")))
     assert entry == Entry(None, ("truncated", f"{FILE}: cut; see {FILE}"))
 
 
@@ -110,4 +116,4 @@ def test_any_other_error_is_raised(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        try_extract(extract, Item("a"))
+        extracted(extract, Item("a"))

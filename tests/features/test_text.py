@@ -11,7 +11,7 @@ from pipeline.extractors import ELMo
 from pipeline.extractors.tokens import tokenize
 from pipeline.features.cache import Entry
 from pipeline.features.extract import item_key
-from pipeline.features.recipe import Item, try_extract
+from pipeline.features.recipe import Item
 from pipeline.features.text import TextRecipe
 
 TEXT = "Flood in #Houston: don't drive! 🌊"
@@ -22,7 +22,7 @@ def recipe(weights: Path, layer: str) -> TextRecipe:
 
 
 def extract(weights: Path, layer: str, text: str) -> Entry:
-    return try_extract(recipe(weights, layer).open(), Item("a", text=text))
+    return recipe(weights, layer).open()([Item("a", text=text)])[0]
 
 
 def test_the_layer_is_the_top_or_the_average(weights: Path) -> None:
@@ -57,3 +57,21 @@ def test_layer_options_and_weights_are_part_of_the_identity(weights: Path, tmp_p
     ]
     item = Item("a", text=TEXT)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
+
+
+def test_a_long_text_is_cut_and_told(weights: Path) -> None:
+    entry = extract(weights, "top", "flood " * 201)
+    assert entry.array is not None
+    assert len(entry.array) == 200
+    assert entry.fault == ("long_text", "201 words; the first 200 are used")
+
+
+def test_a_text_has_the_same_bytes_whatever_shares_its_batch(weights: Path) -> None:
+    items = [Item(str(n), text=TEXT[: 3 * n] + "!") for n in range(12)]
+    run = recipe(weights, "average").open()
+    together = run(items)
+    for item, entry in zip(items, together, strict=True):
+        (alone,) = run([item])
+        assert alone.array is not None
+        assert entry.array is not None
+        assert alone.array.tobytes() == entry.array.tobytes()
