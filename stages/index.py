@@ -13,6 +13,12 @@ from pipeline.params import load_params
 from stages.command import run
 
 
+REASONS = {
+    "missing_file": "named by the raw data, but not there",
+    "empty_text": "nothing is said",
+}
+
+
 def index(name: str) -> None:
     """Index one data set; files that are not there are absent modalities, counted and told."""
     chosen = data_set(name)
@@ -27,13 +33,12 @@ def _write(chosen: DataSet, result: Index) -> None:
     result.table.to_parquet(chosen.index, index=False)
     chosen.tasks.write_text(json.dumps(result.tasks, indent=2) + "\n")
     failures = [
-        Failure(identity, modality, "missing_file", "named by the raw data, but not there")
-        for identity, modality in result.missing
+        Failure(name, modality, kind, REASONS[kind]) for name, modality, kind in result.absent
     ]
     write_failures(chosen.failures("index"), failures)
     sides = result.table["split"].value_counts()
     counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
-    typer.echo(f"{chosen.name}: {len(result.table)} samples ({counts}); files {summary(failures)}")
+    typer.echo(f"{chosen.name}: {len(result.table)} samples ({counts}); {summary(failures)}")
 
 
 if __name__ == "__main__":

@@ -17,75 +17,84 @@ FILES = ("image", "video", "audio")
 COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 
 
+Absence = tuple[str, str, str]
+
+
 @dataclass(frozen=True)
 class Index:
-    """An index table, its tasks, and the files that are not there (id, modality)."""
+    """An index table, its tasks, and what samples lack from the start (id, modality, kind)."""
 
     table: pd.DataFrame
     tasks: list[dict[str, Any]]
-    missing: list[tuple[str, str]]
+    absent: list[Absence]
 
 
 def index_crisismmd(raw: Path, labels: crisismmd.Labels) -> Index:
     """Index tweets with photos; a group is a tweet with all its near-duplicates."""
     samples = crisismmd.read_samples(raw, labels)
-    samples, missing = _drop_missing_files(samples, raw, ("image",))
+    absent = _drop_missing_files(samples, raw, ("image",)) + _drop_empty_texts(samples)
     keys = {
         "tweet id": samples["tweet"],
         "image id": samples["image_id"],
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(samples, crisismmd.TASKS, keys, missing)
+    return _index(samples, crisismmd.TASKS, keys, absent)
 
 
 def index_youtube(raw: Path) -> Index:
     """Index clips; a group is a source video with all that say or show the same."""
     samples, tasks = youtube.read_samples(raw)
     source = samples["video"]
-    samples, missing = _drop_missing_files(samples, raw, ("video", "audio"))
+    absent = _drop_missing_files(samples, raw, ("video", "audio")) + _drop_empty_texts(samples)
     keys = {
         "source": source,
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(samples, tasks, keys, missing)
+    return _index(samples, tasks, keys, absent)
 
 
 def _index(
     samples: pd.DataFrame,
     tasks: list[dict[str, Any]],
     keys: dict[str, pd.Series],
-    missing: list[tuple[str, str]],
+    absent: list[Absence],
 ) -> Index:
     names = [task["name"] for task in tasks]
     repeated = samples.loc[samples["id"].duplicated(), "id"]
     if len(repeated):
         raise ValueError(f"id {repeated.iloc[0]!r} stands in two rows; each sample needs its own")
-    clusters = cluster(keys.values(), near_duplicates(samples["text"].tolist()))
+    clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group bears the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")
     samples["split"] = grouped_split(samples["group"], samples[names])
     check_no_leak(samples, keys)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
-    return Index(_typed(table), tasks, missing)
+    return Index(_typed(table), tasks, absent)
 
 
 def _drop_missing_files(
     samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    missing = []
+) -> list[Absence]:
+    absent = []
     for column in columns:
-        absent = ~samples[column].map(lambda path: (raw / path).is_file()).astype(bool)
+        missing = ~samples[column].map(lambda path: (raw / path).is_file()).astype(bool)
         modality = "audio" if column == "audio" else "visual"
-        missing += [(identity, modality) for identity in samples.loc[absent, "id"]]
-        samples[column] = samples[column].where(~absent, None)
-    return samples, missing
+        absent += [(name, modality, "missing_file") for name in samples.loc[missing, "id"]]
+        samples[column] = samples[column].where(~missing, None)
+    return absent
+
+
+def _drop_empty_texts(samples: pd.DataFrame) -> list[Absence]:
+    empty = samples["text"].str.strip() == ""
+    samples["text"] = samples["text"].where(~empty, None)
+    return [(name, "text", "empty_text") for name in samples.loc[empty, "id"]]
 
 
 def _normalised(texts: pd.Series) -> pd.Series:
     # Nothing said is nothing shared: empty texts must not form one group.
-    return texts.map(normalise).replace("", None)
+    return texts.map(normalise, na_action="ignore").replace("", None)
 
 
 def _digests(raw: Path, paths: pd.Series) -> pd.Series:

@@ -86,7 +86,7 @@ def test_nothing_stands_on_two_sides(dirty: tuple[Path, Index]) -> None:
     table = index.table
     photos = table["image"].map(lambda p: (raw / p).read_bytes() if pd.notna(p) else None)
     tweets = table["id"].str.split("_").str[0]
-    said = table["text"].map(normalise).replace("", None)
+    said = table["text"].fillna("").map(normalise).replace("", None)
     for key in (table["group"], tweets, photos, said):
         assert (table["split"].groupby(key).nunique() == 1).all()
     assert set(table["split"]) == {"train", "val", "test"}
@@ -95,12 +95,15 @@ def test_nothing_stands_on_two_sides(dirty: tuple[Path, Index]) -> None:
 def test_a_photo_that_is_not_there_is_null_and_counted(
     dirty: tuple[Path, Index], by_name: pd.DataFrame
 ) -> None:
-    table, missing = dirty[1].table, dirty[1].missing
+    table, absent = dirty[1].table, dirty[1].absent
     assert pd.isna(by_name.loc["no photo", "image"])
     assert by_name.loc["no photo", "text"] == "message 9 of its own"
     assert by_name["image"].notna().sum() == len(by_name) - 1
-    assert sorted(missing) == sorted((i, "visual") for i in table.loc[table["image"].isna(), "id"])
-    assert len(missing) == 1 + 12
+    files = table.loc[table["image"].isna(), "id"]
+    texts = table.loc[table["text"].isna(), "id"]
+    expected = [(i, "visual", "missing_file") for i in files]
+    assert sorted(absent) == sorted(expected + [(i, "text", "empty_text") for i in texts])
+    assert len(files) == 1 + 12
 
 
 def test_rows_are_sorted_and_typed(dirty: tuple[Path, Index]) -> None:
@@ -158,7 +161,7 @@ def test_annotations_without_a_row_are_refused(write_annotations: Write) -> None
 def test_the_real_set_is_split_without_a_leak(shared_data: Path) -> None:
     index = index_crisismmd(shared_data / "crisismmd", "agreed")
     table = index.table
-    assert len(table) == len(index.missing) == 12_198
+    assert len(table) == len(index.absent) == 12_198
     sides = table["split"].value_counts(normalize=True)
     assert sides["train"] == pytest.approx(0.6, abs=0.01)
     assert sides["val"] == pytest.approx(0.2, abs=0.01)
@@ -196,7 +199,7 @@ def test_cuts_and_copies_of_one_video_are_one_group(clips: Path) -> None:
 
 def test_a_clip_that_is_not_there_lacks_both_modalities(clips: Path) -> None:
     index = index_youtube(clips)
-    assert index.missing == [("h", "visual"), ("h", "audio")]
+    assert index.absent == [("h", "visual", "missing_file"), ("h", "audio", "missing_file")]
     row = index.table.set_index("id").loc["h"]
     assert pd.isna(row["video"])
     assert pd.isna(row["audio"])
@@ -216,3 +219,12 @@ def test_lost_cuts_of_one_video_stay_one_group(clips: Path) -> None:
     table = index_youtube(clips).table.set_index("id")
     assert table.loc["a1", "group"] == table.loc["a2", "group"] == "a1"
     assert table.loc["b", "group"] == "b"
+
+
+def test_clips_that_nobody_described_have_no_text_and_are_counted(clips: Path) -> None:
+    manifest = clips / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("about b", " ").replace("about c", ""))
+    index = index_youtube(clips)
+    assert index.table.set_index("id").loc[["b", "c"], "text"].isna().all()
+    assert ("b", "text", "empty_text") in index.absent
+    assert ("c", "text", "empty_text") in index.absent
