@@ -12,7 +12,6 @@ from pipeline.features.failures import Failure, summary, write_failures
 from pipeline.params import load_params
 from stages.command import run
 
-
 REASONS = {
     "missing_file": "named by the raw data, but not there",
     "empty_text": "nothing is said",
