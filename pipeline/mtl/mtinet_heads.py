@@ -64,10 +64,16 @@ class MTINetHeads(nn.Module):
 
     level_dims: widths of the fusion's levels, local to global; with none, three levels are made
         from the joint vector (joint_dim wide). outputs: task -> C_f. width: of all features.
+        mask: what the mask between levels sums to 1 over, see `FeaturePropagation`.
     """
 
     def __init__(
-        self, level_dims: Sequence[int], joint_dim: int, outputs: Mapping[str, int], width: int
+        self,
+        level_dims: Sequence[int],
+        joint_dim: int,
+        outputs: Mapping[str, int],
+        width: int,
+        mask: str = "tasks",
     ) -> None:
         super().__init__()
         if not outputs:
@@ -79,7 +85,9 @@ class MTINetHeads(nn.Module):
         extra = [width] * (len(dims) - 1) + [0]  # the coarsest level hears from none
         scales = [Scale(dim + more, sizes, width) for dim, more in zip(dims, extra, strict=True)]
         self.scales = nn.ModuleList(scales)
-        self.propagate = nn.ModuleList(FeaturePropagation(len(sizes), width) for _ in dims[1:])
+        self.propagate = nn.ModuleList(
+            FeaturePropagation(len(sizes), width, mask) for _ in dims[1:]
+        )
         self.distil = nn.ModuleList(Distillation(len(sizes), width) for _ in dims)
         self.merge = nn.ModuleList(
             nn.Sequential(nn.Linear(len(dims) * width, width), BatchNorm(width), nn.ReLU())

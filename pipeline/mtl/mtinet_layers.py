@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+_MASKS = ("tasks", "channels")
+
 
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation that also takes a batch of one row in training.
@@ -60,14 +62,19 @@ class SqueezeExcitation(nn.Module):
 class FeaturePropagation(nn.Module):
     """What a level hands to the next finer one: each task's features, plus what all agree on.
 
-    All tasks' features are concatenated, refined, and turned into a mask that is softmaxed over the
-    tasks, as the paper describes it (its code softmaxes over neighbouring channels of one task);
-    the masked features are reduced to one vector, which each task gates for itself and adds.
+    All tasks' features are concatenated, refined, and turned into a softmaxed mask; the masked
+    features are reduced to one vector, which each task gates for itself and adds.
+
+    mask: "tasks", softmaxed over the tasks in each feature, as the paper describes it; "channels",
+        over F neighbouring channels of the concatenation, as its code does, and those mostly
+        belong to one task. Raises ValueError for another.
     """
 
-    def __init__(self, tasks: int, width: int) -> None:
+    def __init__(self, tasks: int, width: int, mask: str = "tasks") -> None:
         super().__init__()
-        self.tasks = tasks
+        if mask not in _MASKS:
+            raise ValueError(f"mask is {mask!r}; allowed: {', '.join(_MASKS)}")
+        self.tasks, self.over = tasks, mask
         inner = max(tasks * width // 4, 1)
         self.refine = nn.Sequential(
             ResidualBlock(tasks * width, inner),
@@ -78,8 +85,11 @@ class FeaturePropagation(nn.Module):
         self.gates = nn.ModuleList(SqueezeExcitation(width) for _ in range(tasks))
 
     def mask(self, features: Float[Tensor, "b f d"]) -> Float[Tensor, "b f d"]:
-        """Return the weight of each task in each feature, which sums to 1 over the tasks."""
-        return self.refine(features.flatten(1)).view_as(features).softmax(dim=1)
+        """Return the weight of each task in each feature (B, F, d)."""
+        scores = self.refine(features.flatten(1))  # (B, F d)
+        if self.over == "tasks":
+            return scores.view_as(features).softmax(dim=1)
+        return scores.unflatten(1, (-1, self.tasks)).softmax(dim=2).reshape_as(features)
 
     def forward(self, features: Float[Tensor, "b f d"]) -> Float[Tensor, "b f d"]:
         """Map all tasks' features (B, F, d) to what each receives (B, F, d)."""

@@ -62,6 +62,20 @@ def test_the_mask_sums_to_one_over_the_tasks(tasks):
     torch.testing.assert_close(mask.sum(dim=1), torch.ones(6, 8))
 
 
+def test_the_authors_codes_mask_sums_to_one_over_neighbouring_channels():
+    """Three tasks of four features: their groups are 000, 011, 112, 222 by task."""
+    torch.manual_seed(0)
+    block = FeaturePropagation(3, 4, mask="channels")
+    groups = block.mask(features(6, 3)[:, :, :4]).flatten(1).unflatten(1, (4, 3))
+    torch.testing.assert_close(groups.sum(dim=2), torch.ones(6, 4))
+    assert not torch.allclose(groups.flatten(1).unflatten(1, (3, 4)).sum(dim=1), torch.ones(6, 4))
+
+
+def test_an_unknown_mask_lists_the_allowed():
+    with pytest.raises(ValueError, match="mask is 'rows'; allowed: tasks, channels"):
+        FeaturePropagation(3, 4, mask="rows")
+
+
 def test_a_constant_mask_is_the_mean_over_the_tasks():
     block = FeaturePropagation(3, 8)
     with torch.no_grad():

@@ -14,14 +14,13 @@ from pipeline.models.masking import masked_softmax
 
 
 class LevelOutput(NamedTuple):
-    """What a level gives to the joint vector, to the next level and to the reader."""
+    """What a level gives to the joint vector and to the reader, one entry a vertex."""
 
     combined: Tensor  # F of eq. 6, (B, D)
-    vectors: Tensor  # one a support, (B, K, D)
-    weights: Tensor  # softmaxed, one a support, (B, K, W)
-    scores: Tensor  # q of eq. 5, one a support, (B, K, W)
-    vertex_weights: Tensor  # softmaxed, one a vertex, (B, P, W)
-    similarity: Tensor  # S of eq. 4, one a vertex, (B, P)
+    vertices: Tensor  # V of eq. 3, (B, P, D)
+    weights: Tensor  # w of eq. 5, softmaxed over the vertices, (B, P, W)
+    scores: Tensor  # q of eq. 5, (B, P, W)
+    similarity: Tensor  # S of eq. 4, (B, P)
 
 
 class GraphLevel(PlannedLevel):
@@ -55,25 +54,34 @@ class GraphLevel(PlannedLevel):
         scores = (left + right) / (similarity + self.theta).unsqueeze(-1)  # q of eq. 5
         mask = self.complete(present)
         shares = masked_softmax(scores, mask)  # w of eq. 5
-        combined = (shares * vertices).sum(dim=1)  # eq. 6
-        merged = self._merge(vertices, shares, scores)
-        return LevelOutput(combined, *merged, shares, similarity.where(mask, 0.0))
+        combined = weighted_sum(shares, vertices)  # eq. 6
+        return LevelOutput(combined, vertices, shares, scores, similarity.where(mask, 0.0))
 
-    def _merge(
-        self,
-        vertices: Float[Tensor, "b p d"],
-        shares: Float[Tensor, "b p w"],
-        scores: Float[Tensor, "b p w"],
+    def merge(
+        self, out: LevelOutput
     ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b k w"], Float[Tensor, "b k w"]]:
-        """One vertex a support: shares add up, vectors and scores are averaged by them."""
+        """One vertex a support, for the level above: vectors (B, K, D), shares, scores (B, K, W).
+
+        Shares add up; vectors and scores are averaged by them.
+        """
         if self.per_support == 1:
-            return vertices, shares, scores
+            return out.vertices, out.weights, out.scores
         vertices, shares, scores = (
-            x.unflatten(1, (-1, self.per_support)) for x in (vertices, shares, scores)
+            x.unflatten(1, (-1, self.per_support)) for x in (out.vertices, out.weights, out.scores)
         )
         # Softmax inside a support, not shares over their sum: that sum may underflow to 0.
         inside = scores.softmax(dim=2)
         return (inside * vertices).sum(2), shares.sum(2), (inside * scores).sum(2)
+
+
+def weighted_sum(
+    weights: Float[Tensor, "b p w"], vertices: Float[Tensor, "b p d"]
+) -> Float[Tensor, "b d"]:
+    """Sum of the vertices (B, P, D), each times its weight: one (W = 1) or one a feature."""
+    if weights.shape[2] == vertices.shape[2]:
+        return (weights * vertices).sum(dim=1)
+    # As a product nothing of the vertices' size is written, forwards or backwards.
+    return (weights.transpose(1, 2) @ vertices).squeeze(1)
 
 
 def softmax_cosine(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, "b k k"]:

@@ -98,9 +98,13 @@ class HGFN(Fusion):
         for name, level in zip(list(self.vertices)[1:], self.graph, strict=True):
             out = level(pool, weights, mask)
             levels.append(out.combined)
-            report[name] = out.vertex_weights.mean(dim=-1).detach()
+            report[name] = out.weights.mean(dim=-1).detach()
             report[f"similarity.{name}"] = out.similarity.detach()
-            pool = torch.cat([out.vectors, units], dim=1)
-            carried = out.weights if self.tri_weight == "w" else out.scores
+            if level is self.graph[-1]:
+                break
+            assert isinstance(level, GraphLevel)
+            vectors, shares, scores = level.merge(out)
+            pool = torch.cat([vectors, units], dim=1)
+            carried = shares if self.tri_weight == "w" else scores
             weights = torch.cat([carried, importance], dim=1)
         return Fused(torch.cat(levels, dim=1), levels, report)  # eq. 7

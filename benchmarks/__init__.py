@@ -1,0 +1,1 @@
+"""Speed of the methods as ratios measured in one run: `python -m benchmarks`."""

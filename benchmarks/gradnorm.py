@@ -1,0 +1,75 @@
+"""GradNorm's own way to eq. 11, to compare with: a backward pass a task, then one through those.
+
+Chen et al. 2018, algorithm 1: the norms are part of the graph, and the balancing loss is
+differentiated through them by the weights alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.problem import Size, Trainer
+from pipeline.models.fusion.graph_level import GraphLevel
+from pipeline.models.fusion.hgfn import HGFN
+from pipeline.models.heads import TaskHeads
+from pipeline.mtl.balancing import inverse_training_rates, renormalised
+from pipeline.mtl.dmtl import DMTL
+from pipeline.mtl.labelled import labelled_tasks, mean_losses
+
+
+class GradNormTrainer(Trainer):
+    """DMTL's numbers, with each gradient norm from a backward pass of its own.
+
+    Args:
+        size: of the problem.
+        layer: the weights W whose gradients are balanced: "shared", the last layer that all tasks
+            share (GradNorm's choice); "own", each task's last (DMTL's).
+    """
+
+    def __init__(self, size: Size, layer: str = "shared") -> None:
+        super().__init__("dmtl", size)
+        self.layer = layer
+        assert isinstance(self.method, DMTL)
+        self.balance = self.method
+        self.weights = torch.ones(size.tasks, requires_grad=True)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """W of each task."""
+        heads, fusion = self.network.heads, self.network.fusion
+        assert isinstance(heads, TaskHeads)
+        if self.layer == "own":
+            return [[last.get_parameter("weight")] for last in heads.last]
+        assert isinstance(fusion, HGFN)
+        highest = fusion.graph[-1]
+        assert isinstance(highest, GraphLevel)
+        return [list(highest.network.dense)] * len(heads.last)
+
+    def step(self) -> float:
+        """One training step of the network and of the task weights."""
+        predictions = self.predictions()
+        found = labelled_tasks(self.balance.tasks, self.targets)
+        losses = mean_losses(found, predictions.logits, self.balance.beta)
+        loss = (self.weights.detach() * losses).sum()
+        gradient = self.weight_gradient(losses)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.weights.grad = None
+        with torch.no_grad():
+            moved = self.weights - self.balance.descent.learning_rate * gradient
+            self.weights.copy_(renormalised(moved, float(len(moved)), 1e-3))
+        return loss.item()
+
+    def weight_gradient(self, losses: Tensor) -> Tensor:
+        """dL_TDB / dw by differentiating the norms of each task's own backward pass."""
+        norms = []
+        for w, loss, layer in zip(self.weights, losses, self.layers(), strict=True):
+            parts = torch.autograd.grad(w * loss, layer, create_graph=True)
+            norms.append(torch.cat([part.flatten() for part in parts]).norm())
+        G = torch.stack(norms)
+        start = self.balance.start_losses
+        rates = inverse_training_rates(losses.detach(), start) ** self.balance.alpha
+        L_TDB = (self.balance.ratios * (G - G.mean().detach() * rates).abs()).sum()
+        (gradient,) = torch.autograd.grad(L_TDB, self.weights, retain_graph=True)
+        return gradient

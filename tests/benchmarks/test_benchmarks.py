@@ -1,0 +1,125 @@
+"""Each benchmark runs at a tiny size, and both of its sides compute the same numbers.
+
+No time is asserted: what a machine does beside the tests is no property of the code.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import growth, steps, vertices  # noqa: E402
+from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
+from benchmarks.problem import Size, Trainer  # noqa: E402
+from benchmarks.timing import Ratio, Times, interleaved  # noqa: E402
+from pipeline.mtl.labelled import labelled_tasks, mean_losses  # noqa: E402
+
+TINY = Size((7, 5, 6), tasks=3, batch=8, width=12)
+
+
+def test_work_is_done_in_turn_and_the_first_rounds_are_not_counted() -> None:
+    done: list[str] = []
+    times = interleaved({name: lambda name=name: done.append(name) for name in "ab"}, 2)
+    assert done == ["a", "b"] * 5
+    assert {name: len(found.seconds) for name, found in times.items()} == {"a": 2, "b": 2}
+
+
+def test_a_ratio_is_of_neighbours_and_knows_its_limit() -> None:
+    ratio = Ratio("r", Times([1.0, 20.0, 3.0]), Times([2.0, 40.0, 3.0]), 0.5)
+    assert (ratio.value, ratio.of_minima, ratio.kept) == (0.5, 0.5, True)
+    assert Ratio("r", Times([3.0]), Times([4.0]), 0.5).kept is False
+    assert Ratio("r", Times([3.0]), Times([4.0])).kept is None
+
+
+@pytest.mark.parametrize("dims", [(7, 5), (7, 5, 6)])
+@pytest.mark.parametrize("other", ["plain", "rest shared"])
+def test_batched_and_single_vertices_give_the_same_vector(
+    dims: tuple[int, ...], other: str
+) -> None:
+    run = vertices.sides(Size(dims, batch=8, width=12))
+    torch.testing.assert_close(run["batched"](), run[other](), rtol=1e-5, atol=1e-6)
+
+
+def test_batched_and_single_vertices_give_the_same_gradients() -> None:
+    torch.manual_seed(0)
+    fusion = vertices.HGFN(TINY.widths, width=12).double()
+    naive = vertices.VertexByVertex(fusion).double()
+    naive.align = type(fusion.align)(fusion.dims, 12).double()  # its own, for its own gradient
+    naive.align.load_state_dict(fusion.align.state_dict())
+    features = {name: x.double() for name, x in vertices.make_features(TINY).items()}
+    fusion(features).joint.square().mean().backward()
+    naive([features[name] for name in fusion.modalities]).square().mean().backward()
+    for mine, other in zip(fusion.align.parameters(), naive.align.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
+    for level, network in zip(fusion.graph, naive.networks, strict=True):
+        torch.testing.assert_close(level.network.conv.weight.grad, network.conv.weight.grad)
+        torch.testing.assert_close(level.network.bias.grad, network.dense.bias.grad)
+
+
+def test_gradnorm_by_its_own_way_gives_dmtls_steps() -> None:
+    ours, theirs = Trainer("dmtl", TINY), GradNormTrainer(TINY, layer="own")
+    for _ in range(3):
+        assert ours.step() == pytest.approx(theirs.step(), rel=1e-5)
+        weights = list(ours.method.weights.values())
+        assert weights == pytest.approx(theirs.weights.tolist(), rel=1e-4)
+    assert len(set(weights)) == 3
+
+
+def test_gradnorm_on_the_shared_layer_moves_other_weights() -> None:
+    shared, own = GradNormTrainer(TINY), GradNormTrainer(TINY, layer="own")
+    for trainer in (shared, own):
+        trainer.step()
+        assert trainer.weights.sum().item() == pytest.approx(3)
+    assert not torch.allclose(shared.weights, own.weights)
+
+
+def test_gradnorms_gradient_never_reaches_the_network() -> None:
+    trainer = GradNormTrainer(TINY)
+    losses = mean_losses(
+        labelled_tasks(trainer.balance.tasks, trainer.targets), trainer.predictions().logits, 2.0
+    )
+    trainer.weight_gradient(losses)
+    assert all(p.grad is None for p in trainer.network.parameters())
+
+
+def test_steps_and_vertices_are_measured() -> None:
+    ratios = steps.measure(TINY, 1) + vertices.measure(TINY, 1)
+    assert [ratio.limit for ratio in ratios] == [1.10, 0.5, None, 0.5, None]
+    assert all(ratio.value > 0 for ratio in ratios)
+
+
+def test_growth_is_measured_at_every_size() -> None:
+    modalities, tasks = growth.measure_modalities(TINY, 1), growth.measure_tasks(TINY, 1)
+    assert [point.name for point in modalities] == [f"M = {m}" for m in growth.MODALITIES]
+    assert [point.name for point in tasks] == [f"F = {f}" for f in growth.TASKS]
+    for points in (modalities, tasks):
+        sizes = [point.graph_bytes for point in points]
+        assert sizes == sorted(sizes)
+        assert sizes[0] > 0
+
+
+def test_what_a_step_keeps_does_not_grow_with_the_epochs() -> None:
+    found = growth.measure_epochs(TINY, early=10, late=40)
+    assert found.graph_bytes[0] == found.graph_bytes[1] > 0
+    assert found.state_bytes[0] == found.state_bytes[1] > 0
+
+
+def test_the_command_prints_tables_and_writes_what_it_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "Size", lambda: TINY)
+    command.main(repeats=1, late=20, json_file=tmp_path / "found.json")
+    printed = capsys.readouterr().out
+    assert "DMTL step / LSEW step" in printed
+    assert "M = 6" in printed
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert set(found) == {"ratios", "growth", "epochs"}

@@ -1,0 +1,73 @@
+"""docs/methods.md: every claim and every reading has a test, and every test named there exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "docs" / "methods.md").read_text()
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@cache
+def functions(path: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def missing(text: str) -> list[str]:
+    """Tests named in a text that are not there."""
+    return [
+        f"{path}::{name}"
+        for path, name in NAMED.findall(text)
+        if not (ROOT / path).is_file() or name not in functions(path)
+    ]
+
+
+def unproven(text: str) -> list[str]:
+    """First words of each claim and each reading that names no test."""
+    claims = re.findall(r"^\*\*Claim \d+\.\*\*.*?(?=\n\n|\Z)", text, re.M | re.S)
+    readings = re.findall(r"^\| [AB]\d+ \|.*$", text, re.M)
+    shown = re.findall(r"^.*?[Ss]hown\s+by\s.*?(?=\n\n|\Z)", text, re.M | re.S)
+    return [part[:40] for part in claims + readings + shown if not NAMED.search(part)]
+
+
+def test_every_test_named_in_the_methods_page_exists() -> None:
+    assert len(NAMED.findall(TEXT)) > 60
+    assert missing(TEXT) == []
+
+
+def test_every_claim_and_every_reading_names_a_test() -> None:
+    assert unproven(TEXT) == []
+
+
+@pytest.mark.parametrize(("kind", "count"), [("A", 12), ("B", 13)])
+def test_every_open_question_of_the_paper_has_its_row(kind: str, count: int) -> None:
+    rows = re.findall(rf"^\| {kind}(\d+) \|", TEXT, re.M)
+    assert rows == [str(n) for n in range(1, count + 1)]
+
+
+def test_claims_are_numbered_without_a_gap() -> None:
+    numbers = [int(n) for n in re.findall(r"^\*\*Claim (\d+)\.\*\*", TEXT, re.M)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 8
+
+
+def test_every_test_path_stands_in_the_form_that_is_checked() -> None:
+    """A name outside the form would be checked by nobody."""
+    assert len(re.findall(r"tests/[\w/]+\.py::", TEXT)) == len(NAMED.findall(TEXT))
+
+
+def test_the_checks_find_what_is_wrong() -> None:
+    assert missing("`tests/test_docs.py::test_nothing`") == ["tests/test_docs.py::test_nothing"]
+    assert missing("`tests/no.py::test_it`") == ["tests/no.py::test_it"]
+    assert unproven("**Claim 1.** *It is so.* Shown by nobody.\n\n") == [
+        "**Claim 1.** *It is so.* Shown by nobody",
+        "**Claim 1.** *It is so.* Shown by nobody",
+    ]
+    assert unproven("| A1 | a | b | c |") == ["| A1 | a | b | c |"]
