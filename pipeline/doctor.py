@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pipeline.params import load_params
 def diagnose(root: Path) -> Iterator[str]:
     """Yield one line a fault found below a project's root, each with its cure."""
     yield from _settings(root)
-    yield from _empty_lock(root)
+    yield from _broken_lock(root)
     yield from _damaged_cache(root)
 
 
@@ -31,11 +32,13 @@ def _settings(root: Path) -> Iterator[str]:
             yield str(error)
 
 
-def _empty_lock(root: Path) -> Iterator[str]:
-    # A killed DVC can leave this file empty; every later command then fails to parse it.
+def _broken_lock(root: Path) -> Iterator[str]:
+    # A killed DVC can leave this file empty or half; every later command then fails to parse it.
     lock = root / ".dvc" / "tmp" / "rwlock"
-    if lock.is_file() and not lock.read_bytes().strip():
-        yield f"{lock} is empty: DVC was killed while it wrote it; delete the file"
+    try:
+        json.loads(lock.read_bytes() if lock.is_file() else b"{}")
+    except ValueError:
+        yield f"{lock} is no JSON: DVC was killed while it wrote it; delete the file"
 
 
 def _damaged_cache(root: Path) -> Iterator[str]:

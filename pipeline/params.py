@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -14,6 +14,15 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Source = Annotated[str, Field(min_length=1)]
+
+
+Modality = Literal["visual", "text", "audio"]
+
+
+def _each_once(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("each modality once")
+    return names
 
 
 class _Section(BaseModel):
@@ -99,7 +108,7 @@ class TrainParams(_Section):
     patience: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
-    modalities: Annotated[list[Literal["visual", "text", "audio"]], Field(min_length=1)]
+    modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class EvaluateParams(_Section):

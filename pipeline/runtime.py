@@ -16,10 +16,17 @@ def workers() -> int:
     """Number of processes that extract features (HGFN_WORKERS, else one a core)."""
     value = os.environ.get("HGFN_WORKERS", "")
     if not value:
-        return os.cpu_count() or 1
+        return _cores()
     if not value.isdecimal() or int(value) < 1:
         raise ValueError(f"HGFN_WORKERS is {value!r}; allowed: a whole number from 1")
     return int(value)
+
+
+def _cores() -> int:
+    # What this process may use, where the system tells; a batch job often has fewer than all.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def device() -> str:

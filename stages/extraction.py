@@ -21,6 +21,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
     index = pd.read_parquet(chosen.index)
     known = index[column].notna()
     items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
+    runtime.engine()  # an unknown engine is refused, never ignored
     cache = ItemCache(runtime.cache_folder())
     failures = extract_features(
         recipe,

@@ -47,12 +47,13 @@ def test_a_flipped_byte_in_dvcs_cache_is_found(project: Path) -> None:
     assert f"{cached.relative_to(project)} is damaged: delete it" in told
 
 
-def test_an_empty_lock_of_a_killed_dvc_is_found(project: Path) -> None:
+@pytest.mark.parametrize("left", ["", '{"/data/a": {'])
+def test_a_lock_that_a_killed_dvc_left_is_found(project: Path, left: str) -> None:
     (project / ".dvc/tmp").mkdir()
-    (project / ".dvc/tmp/rwlock").touch()
+    (project / ".dvc/tmp/rwlock").write_text(left)
     code, told = doctor()
     assert code == 1
-    assert "rwlock is empty" in told
+    assert "rwlock is no JSON" in told
     assert "delete the file" in told
 
 

@@ -42,7 +42,7 @@ def test_the_shipped_file_fits_its_schema() -> None:
 
 @pytest.mark.parametrize("written", ["1e-4", "1.0e-4", "0.0001"])
 def test_an_exponent_without_a_point_is_a_number(file: Path, written: str) -> None:
-    params = load_params(changed(file, "learning_rate: 0.001", f"learning_rate: {written}"))
+    params = load_params(changed(file, "learning_rate: 0.0003", f"learning_rate: {written}"))
     assert params.train.learning_rate == 1e-4
 
 

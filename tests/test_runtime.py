@@ -51,7 +51,7 @@ def test_an_empty_variable_is_one_that_is_not_set(
 
 
 def test_without_variables_it_is_every_core_the_cpu_and_the_users_cache() -> None:
-    assert runtime.workers() == os.cpu_count()
+    assert runtime.workers() == len(os.sched_getaffinity(0))
     assert (runtime.device(), runtime.engine()) == ("cpu", "local")
     assert runtime.cache_folder().name == "hgfn"
 

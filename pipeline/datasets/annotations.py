@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -31,7 +31,7 @@ def read_annotations(raw: Path) -> pd.DataFrame:
     Quoting is off, because default CSV quoting changes 103 of the real tweets. Raises ValueError
     naming the folder, file or row that does not fit the official layout.
     """
-    files = sorted((raw / "annotations").glob("*_final_data.tsv"))
+    files = sorted((raw / "annotations").glob("[!.]*_final_data.tsv"))
     if not files:
         raise ValueError(f"{raw}/annotations holds no *_final_data.tsv: not CrisisMMD's layout")
     table = pd.concat([_read_event(file) for file in files], ignore_index=True)
@@ -41,6 +41,15 @@ def read_annotations(raw: Path) -> pd.DataFrame:
             f"{raw}/annotations: image_path {repeated.iloc[0]!r} stands in two rows; keep one"
         )
     return table.sort_values("image_path", ignore_index=True)
+
+
+def _check_image_path(file: Path, number: int, path: str) -> None:
+    # It is read as a file: nothing outside data_image/ may be named.
+    parts = PurePosixPath(path).parts
+    if len(parts) < 2 or parts[0] != "data_image" or ".." in parts:
+        raise ValueError(
+            f"{file}: row {number}, image_path is {path!r}; allowed: a path below data_image/"
+        )
 
 
 def _read_event(file: Path) -> pd.DataFrame:
@@ -60,4 +69,5 @@ def _read_event(file: Path) -> pd.DataFrame:
                 f"{file}: row {number} has {len(row)} fields, the header {len(header)}; "
                 "a tweet must hold no tab and no line feed"
             )
+        _check_image_path(file, number, row[header.index("image_path")])
     return pd.DataFrame(rows, columns=header, dtype=str)[list(COLUMNS)]

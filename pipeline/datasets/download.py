@@ -90,7 +90,7 @@ def _copy_clips(manifest: Path, raw: Path) -> list[Path]:
     table = read_manifest(manifest)
     (raw / "clips").mkdir()
     copies: dict[str, str] = {}
-    missing = []
+    missing: list[Path] = []
     for row, (identity, source) in enumerate(zip(table["id"], table["source"], strict=True)):
         if "://" in source:
             raise ValueError(
@@ -104,6 +104,11 @@ def _copy_clips(manifest: Path, raw: Path) -> list[Path]:
             shutil.copyfile(path, raw / copies[source])
         else:
             missing.append(path)
+    if len(missing) == len(copies):
+        raise ValueError(
+            f"{manifest}: none of its clips is there, the first would be {missing[0].absolute()}; "
+            "sources are relative to the manifest"
+        )
     _write_manifest(table.assign(source=table["source"].map(copies)), raw / "manifest.csv")
     return missing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a concept cannot be called: columns of the index, and the mean of all in the metrics.
-RESERVED = ("group", "split", "text", "image", "video", "audio", "mean")
+RESERVED = ("group", "split", "text", "image", "video", "audio", "mean", "step")
+# A concept names files and columns of what is made from it.
+_CONCEPT = re.compile(r"[^\W_][\w-]*")
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
@@ -73,6 +76,11 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
             raise ValueError(
                 f"{path}: column {names.index(name) + 1} is named {name!r}; allowed: a name that "
                 f"stands once, and none of {', '.join(RESERVED)}"
+            )
+    for name in concepts(table):
+        if not _CONCEPT.fullmatch(name):
+            raise ValueError(
+                f"{path}: concept {name!r}; allowed: letters, digits, _ and -, a letter or digit first"
             )
 
 

@@ -41,12 +41,17 @@ def run_local(
             pool.submit(_work, batch): batch
             for batch in itertools.islice(batches, _AHEAD * workers)
         }
-        while futures:
-            for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                future.result()
-                yield from (key for key, _ in futures.pop(future))
-                for batch in itertools.islice(batches, 1):
-                    futures[pool.submit(_work, batch)] = batch
+        try:
+            while futures:
+                for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield from (key for key, _ in futures.pop(future))
+                    for batch in itertools.islice(batches, 1):
+                        futures[pool.submit(_work, batch)] = batch
+        except BaseException:
+            # An error is told at once, not after everything that still waits.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _batches(items: Mapping[str, Item], size: int) -> Iterator[Batch]:

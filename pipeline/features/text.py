@@ -37,7 +37,11 @@ class TextRecipe:
     def identity(self) -> Identity:
         """See Recipe."""
         return identity(
-            ELMo.version, self.weights, options=file_digest(self.options), layer=self.layer
+            ELMo.version,
+            self.weights,
+            options=file_digest(self.options),
+            layer=self.layer,
+            longest=LONGEST_TEXT,
         )
 
     def open(self) -> Extract:

@@ -6,12 +6,16 @@ import math
 from collections.abc import Mapping
 
 
+class DivergenceError(ValueError):
+    """A training whose validation loss left the numbers."""
+
+
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:
     """Average the unweighted task losses, each divided by its own initial loss L_f(0).
 
     The weighted sum would jump at every re-balancing and cannot be compared between epochs. Tasks
     without a validation label, or that had no loss to begin with, are left out. Raises ValueError
-    if no task is left, or the result is not finite.
+    if no task is left, and DivergenceError if the result is not finite.
     """
     ratios = [
         losses[task] / initial[task] for task in losses if task in initial and initial[task] != 0
@@ -22,7 +26,7 @@ def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> 
         )
     mean = sum(ratios) / len(ratios)
     if not math.isfinite(mean):
-        raise ValueError(
+        raise DivergenceError(
             f"the validation loss is {mean}: training diverged; lower train.learning_rate"
         )
     return mean

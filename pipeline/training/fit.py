@@ -57,6 +57,8 @@ def fit(
     `score` makes of the validation rows' probabilities. Raises ValueError where no validation row
     has a label.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("HGFN_DEVICE is 'cuda', but torch finds no GPU here; unset it")
     fabric = Fabric(accelerator=device, devices=1)
     method.to(fabric.device)
     optimizer = torch.optim.AdamW(

@@ -46,7 +46,8 @@ def test_any_text_without_tab_and_line_feed_comes_back(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "annotations", "flood_final_data.tsv")
         file.parent.mkdir()
-        row = "\t".join(text if c == "tweet_text" else c for c in COLUMNS)
+        said = {"tweet_text": text, "image_path": "data_image/flood/1_1_2017/1_0.jpg"}
+        row = "\t".join(said.get(c, c) for c in COLUMNS)
         file.write_bytes(("\t".join(COLUMNS) + "\n" + row + "\n").encode())
         assert read_annotations(Path(folder))["tweet_text"].tolist() == [text]
 
@@ -140,3 +141,24 @@ def test_the_real_files_come_back_byte_for_byte(shared_data: Path) -> None:
     ]
     read = ("\t".join(row) for row in table.itertuples(index=False, name=None))
     assert sorted(read) == sorted(line.rstrip("\r") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/etc/hostname", "data_image", "../1_0.jpg", "data_image/../../1_0.jpg", "a/1_0.jpg"],
+)
+def test_a_photo_outside_its_folder_is_refused(tmp_path: Path, path: str) -> None:
+    file = tmp_path / "annotations" / "flood_final_data.tsv"
+    file.parent.mkdir()
+    row = "\t".join(path if c == "image_path" else c for c in COLUMNS)
+    file.write_text("\t".join(COLUMNS) + "\n" + row + "\n")
+    with pytest.raises(ValueError, match="allowed: a path below data_image/"):
+        read_annotations(tmp_path)
+
+
+def test_files_that_a_mac_adds_are_not_annotations(tmp_path: Path) -> None:
+    folder = tmp_path / "annotations"
+    folder.mkdir()
+    (folder / "._flood_final_data.tsv").write_bytes(b"\0\5\x16\7")
+    with pytest.raises(ValueError, match="holds no"):
+        read_annotations(tmp_path)

@@ -252,3 +252,13 @@ def test_a_sample_is_filled_and_told(
     assert fetch_crisismmd("sample", new / "raw") == "crisismmd: 1 photos from sample"
     assert (new / "raw").stat().st_mode & 0o777 == 0o755  # not a temporary folder's 700
     assert files(new / "raw") == files(layout)
+
+
+def test_a_manifest_of_which_no_clip_is_there_is_refused(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("id,source,start,end,description,flood\na,nowhere/a.mp4,,,,1\n")
+    with pytest.raises(
+        ValueError, match=r"none of its clips is there, the first would be .*nowhere"
+    ):
+        fetch_youtube(str(manifest), tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()

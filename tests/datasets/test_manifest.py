@@ -155,3 +155,13 @@ def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> 
             "victim": None,
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../escaped", "a/b", ".hidden", "damage.predicted", "-x", "a b"]
+)
+def test_a_concept_is_a_name_that_a_file_can_bear(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(f"id,source,start,end,description,{name}\na,a.mp4,,,,1\n")
+    with pytest.raises(ValueError, match=r"concept .*; allowed: letters, digits, _ and -"):
+        read_manifest(path)

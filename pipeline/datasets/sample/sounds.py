@@ -78,7 +78,7 @@ SOUNDS: dict[str, Sound] = {
 def make_sound(
     cues: Sequence[str], seconds: float, rng: np.random.Generator
 ) -> Float[ndarray, " n"]:
-    """Mix the cues, all but the siren equally loud, over a faint background; mono float32 in [-1, 1]."""
+    """Mix the cues, equally loud but for the siren, over a faint noise; mono float32 in [-1, 1]."""
     t = np.arange(round(seconds * RATE)) / RATE
     mix = rng.normal(0, BACKGROUND, len(t))
     for cue in cues:

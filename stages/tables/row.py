@@ -1,0 +1,91 @@
+"""One row of the tables on one data set: a fusion with a multi-task method, trained."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+import typer
+
+from pipeline import runtime
+from pipeline.datasets.sets import DataSet
+from pipeline.models.network import MultimodalNetwork
+from pipeline.mtl import Task
+from pipeline.params import Params
+from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
+from pipeline.training.fit import Fitted, Settings
+from pipeline.training.run import train_model, trainable
+from pipeline.training.spec import ModelSpec
+from stages.tables.names import parse_row
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted network, the tasks it learnt, and how long that took."""
+
+    network: MultimodalNetwork
+    tasks: tuple[Task, ...]
+    fitted: Fitted
+    seconds: float
+
+
+def load_set(chosen: DataSet) -> tuple[Examples, tuple[Task, ...]]:
+    """Load a data set with all of its modalities, and the tasks that can be trained."""
+    tasks = load_tasks(chosen.tasks)
+    features = {name: chosen.features(name) for name in chosen.modalities}
+    index = pd.read_parquet(chosen.index)
+    pooled = chosen.encoder == "pooled"
+    examples, dropped = drop_unseen(load_examples(index, tasks, features, pooled=pooled))
+    kept = tuple(trainable(tasks, examples))
+    left_out = dropped + [task.name for task in tasks if task not in kept]
+    if left_out:
+        typer.echo(f"{chosen.name}: training lacks, so left out: {', '.join(left_out)}")
+    return examples, kept
+
+
+def train_row(
+    chosen: DataSet,
+    examples: Examples,
+    tasks: tuple[Task, ...],
+    row: str,
+    learning_rate: float,
+    seed: int,
+    params: Params,
+) -> Trained:
+    """Train one row; everything but the learning rate and the seed is the main pipeline's."""
+    torch.set_num_threads(runtime.THREADS)
+    torch.use_deterministic_algorithms(True)
+    knobs = params.train
+    fusion, method = parse_row(row)
+    spec = ModelSpec(
+        modalities=examples.dims,
+        encoder=chosen.encoder,
+        tasks=tasks,
+        fusion=fusion,
+        theta=params.fusion.theta,
+        width=params.fusion.width,
+        mtl=method,
+        dropout=knobs.dropout,
+    )
+    settings = Settings(
+        learning_rate=learning_rate,
+        batch_size=knobs.batch_size,
+        max_epochs=knobs.max_epochs,
+        patience=knobs.patience,
+        weight_decay=knobs.weight_decay,
+        seed=seed,
+    )
+    begin = time.perf_counter()
+    network, fitted = train_model(
+        spec,
+        examples,
+        settings,
+        alpha=params.mtl.alpha,
+        beta=params.mtl.beta,
+        score=lambda _: {},  # nobody watches: scores are made once, of the best epoch
+        log=lambda epoch, values: None,
+        device=runtime.device(),
+    )
+    return Trained(network, tasks, fitted, time.perf_counter() - begin)
