@@ -80,7 +80,8 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
     for name in concepts(table):
         if not _CONCEPT.fullmatch(name):
             raise ValueError(
-                f"{path}: concept {name!r}; allowed: letters, digits, _ and -, a letter or digit first"
+                f"{path}: concept {name!r}; allowed: letters, digits, _ and -, "
+                "a letter or digit first"
             )
 
 

@@ -11,12 +11,12 @@ FOLDS = ("train", "train", "train", "val", "test")
 SEED = 0
 
 
-def grouped_split(groups: pd.Series, labels: pd.DataFrame) -> pd.Series:
+def grouped_split(groups: pd.Series, labels: pd.DataFrame, seed: int = SEED) -> pd.Series:
     """Assign train, val or test to each sample; a group is never divided.
 
     `labels` has one nullable integer column a task. Stratification (Sechidis et al. 2011) sees for
     each group which classes of which tasks occur in it, unknown being one of them. The result
-    depends on the samples alone, not on their order. Raises ValueError below five groups.
+    depends on the samples and the seed, not on their order. Raises ValueError below five groups.
     """
     members = _group_labels(groups, labels).sort_index()
     if len(members) < len(FOLDS):
@@ -24,7 +24,7 @@ def grouped_split(groups: pd.Series, labels: pd.DataFrame) -> pd.Series:
             f"{len(members)} independent groups of samples cannot be split 60/20/20; "
             f"at least {len(FOLDS)} are needed"
         )
-    folds = MultilabelStratifiedKFold(len(FOLDS), shuffle=True, random_state=SEED)
+    folds = MultilabelStratifiedKFold(len(FOLDS), shuffle=True, random_state=seed)
     parts = pd.Series("", index=members.index)
     for part, (_, held_out) in zip(FOLDS, folds.split(members, members), strict=True):
         parts.iloc[held_out] = part

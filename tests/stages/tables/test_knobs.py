@@ -26,7 +26,7 @@ def test_the_delivered_file_has_the_papers_rows_two_of_dmf_and_five_seeds() -> N
     assert knobs.rows[:8] == list(paper.INFORMATIVE)
     assert knobs.rows[8:] == ["dmf_lsew", "dmf_dmtl"]
     assert knobs.seeds == [0, 1, 2, 3, 4]
-    assert len(knobs.learning_rates) == 4
+    assert len(knobs.learning_rates) == 3
     assert knobs.resamples == 1000
 
 

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.datasets.views import read_views
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a good file of six rows with some arrays replaced, added or (None) left out."""
+
+    def make(**changes: Any) -> Path:
+        arrays: dict[str, Any] = {
+            "view_b": np.arange(12.0).reshape(6, 2),
+            "view_a": np.ones((6, 3), np.int16),
+            "Y": np.array([[1, 0], [0, 1], [1, -1], [0, 0], [1, 1], [0, 1]], np.int8),
+        }
+        arrays = {k: v for k, v in (arrays | changes).items() if v is not None}
+        np.savez(tmp_path / "views.npz", **arrays)
+        return tmp_path / "views.npz"
+
+    return make
+
+
+def message(path: Path) -> str:
+    with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
+        read_views(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text.removeprefix(f"{path}: ")
+
+
+def test_a_good_file_is_read_as_it_is(write: Write) -> None:
+    views = read_views(write())
+    assert list(views.features) == ["a", "b"]
+    assert views.features["b"].tolist() == np.arange(12.0).reshape(6, 2).tolist()
+    assert {v.dtype for v in views.features.values()} == {np.dtype(np.float32)}
+    assert views.labels[2].tolist() == [1, -1]
+    assert views.labels.dtype == np.int64
+    assert views.names == ("label_0", "label_1")
+    assert views.groups.tolist() == list(range(6))
+    assert views.split is None
+
+
+def test_names_groups_and_split_are_taken(write: Write) -> None:
+    split = np.array(["train"] * 4 + ["val", "test"])
+    groups = np.array(["x", "x", "y", "z", "u", "v"])
+    views = read_views(write(labels=np.array(["fire", "flood"]), groups=groups, split=split))
+    assert views.names == ("fire", "flood")
+    assert views.groups.tolist() == groups.tolist()
+    assert views.split is not None
+    assert views.split.tolist() == split.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float32, np.float16])
+def test_labels_and_views_of_every_number_type_are_read(write: Write, dtype: type) -> None:
+    Y = np.array([[1, 0], [0, 1]] * 3).astype(dtype)
+    views = read_views(write(Y=Y, view_a=np.ones((6, 3), dtype)))
+    assert views.labels.tolist() == [[1, 0], [0, 1]] * 3
+
+
+def test_one_missing_number_makes_the_row_absent_in_that_view_alone(write: Write) -> None:
+    values = np.arange(12.0).reshape(6, 2)
+    values[3, 1] = np.nan
+    views = read_views(write(view_b=values))
+    assert np.isnan(views.features["b"]).all(axis=1).tolist() == [False] * 3 + [True] + [False] * 2
+    assert not np.isnan(views.features["a"]).any()
+
+
+SIX = "[n, labels] of 1, 0, and -1 for unknown"
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"view_a": np.ones((5, 3))}, "view_a has 5 rows, Y has 6"),
+    ({"groups": np.arange(7)}, "groups has 7 rows, Y has 6"),
+    ({"split": np.array(["train"] * 3)}, "split has 3 rows, Y has 6"),
+    ({"view_a": np.full((6, 3), "x")}, "view_a has dtype <U1; expected numbers"),
+    ({"view_a": np.ones((6, 3), complex)}, "view_a has dtype complex128; expected numbers"),
+    ({"view_a": np.ones(6)}, "view_a has shape (6,); expected [n, d]"),
+    ({"view_a": np.ones((6, 0))}, "view_a has shape (6, 0); expected [n, d]"),
+    ({"view_a": np.ones((6, 2, 2))}, "view_a has shape (6, 2, 2); expected [n, d]"),
+    ({"Y": None}, "no array named Y; found view_a, view_b"),
+    ({"view_a": None, "view_b": None}, "no array named view_<name>; found Y"),
+    ({"Y": np.ones(6)}, f"Y has shape (6,) and dtype float64; expected {SIX}"),
+    ({"Y": np.ones((6, 0))}, f"Y has shape (6, 0) and dtype float64; expected {SIX}"),
+    ({"Y": np.full((6, 1), "1")}, f"Y has shape (6, 1) and dtype <U1; expected {SIX}"),
+    ({"Y": np.array([[0]] * 4 + [[2], [3]])}, "Y has 2 in row 4; allowed: 1, 0, -1 (unknown)"),
+    ({"Y": np.array([[0.5]] * 6)}, "Y has 0.5 in row 0; allowed: 1, 0, -1 (unknown)"),
+    ({"Y": np.full((6, 1), np.nan)}, "Y has nan in row 0; allowed: 1, 0, -1 (unknown)"),
+    (
+        {"labels": np.array(["same", "same"])},
+        "labels must be 2 different names, one a column of Y",
+    ),
+    ({"labels": np.array(["one"])}, "labels must be 2 different names, one a column of Y"),
+    ({"labels": np.array(["one", ""])}, "labels must be 2 different names, one a column of Y"),
+    ({"labels": np.array([1, 2])}, "labels must be 2 different names, one a column of Y"),
+    (
+        {"groups": np.array([0.0, np.nan] * 3)},
+        "groups has shape (6,) and dtype float64; expected [n] of whole numbers or text",
+    ),
+    ({"split": np.arange(6)}, "split must be [n] of text: train, val, test"),
+    ({"split": np.array(["train", "dev"] * 3)}, "split has 'dev'; allowed: train, val, test"),
+    ({"features": np.ones((6, 2))}, "array features is not known; name a view view_<name>"),
+    ({"view_": np.ones((6, 2))}, "array view_ is not known; name a view view_<name>"),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), FAULTS, ids=[told for _, told in FAULTS])
+def test_each_fault_is_told_in_one_line(write: Write, changes: dict[str, Any], told: str) -> None:
+    assert message(write(**changes)) == told
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
+def test_what_is_infinite_as_float32_is_told_with_its_row(write: Write, value: float) -> None:
+    values = np.ones((6, 2))
+    # Beside a NaN, too: an absent row must not hide it.
+    values[4] = [np.nan, value]
+    assert message(write(view_a=values)) == (
+        "view_a has an infinite value in row 4; NaN says that a row is absent"
+    )
+
+
+class _Payload:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.path, "it ran")
+
+
+@pytest.mark.parametrize("name", ["view_a", "Y", "labels", "groups", "split"])
+def test_an_object_array_is_refused_and_its_payload_never_runs(
+    write: Write, tmp_path: Path, name: str
+) -> None:
+    trap = tmp_path / "trap"
+    array = np.array([_Payload(trap)] * 6, dtype=object)
+    path = write(**{name: array})
+    assert message(path) == (
+        f"{name} is an array of Python objects, which is never unpickled; save plain numbers"
+    )
+    assert not trap.exists()
+    # The trap works: it is numpy's flag alone that it waits for.
+    with np.load(path, allow_pickle=True) as archive:
+        archive[name]
+    assert trap.exists()
+
+
+@pytest.mark.parametrize("member", ["view_a", "view_a.npy"])
+def test_a_pickle_in_the_place_of_an_array_never_runs(
+    write: Write, tmp_path: Path, member: str
+) -> None:
+    trap, path = tmp_path / "trap", write(view_a=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, pickle.dumps(_Payload(trap)))
+    assert message(path) == "view_a is not a numpy array; write the file with numpy.savez"
+    assert not trap.exists()
+
+
+def test_a_pickle_file_under_the_name_never_runs(tmp_path: Path) -> None:
+    trap, path = tmp_path / "trap", tmp_path / "views.npz"
+    path.write_bytes(pickle.dumps(_Payload(trap)))
+    assert message(path) == "not an .npz (a zip of arrays); write it with numpy.savez"
+    assert not trap.exists()
+
+
+def test_what_is_no_file_empty_or_no_zip_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "views.npz"
+    assert message(path) == "no such file"
+    assert message(tmp_path) == "no such file"
+    path.touch()
+    assert message(path) == "the file is empty; write it with numpy.savez"
+    np.save(tmp_path / "one.npy", np.ones(3))
+    for wrong in (b"a,b\n1,2\n", (tmp_path / "one.npy").read_bytes(), b"PK\x03\x04 cut"):
+        path.write_bytes(wrong)
+        assert message(path) == "not an .npz (a zip of arrays); write it with numpy.savez"
+
+
+def test_an_array_that_is_there_twice_is_told(write: Write) -> None:
+    path = write()
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("Y.npy", archive.read("Y.npy"))
+    assert message(path) == "array Y is there twice"
+
+
+def refusal(path: Path) -> str:
+    try:
+        read_views(path)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def test_damage_anywhere_is_one_line(write: Write) -> None:
+    path = write()
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    told = []
+    for place in rng.integers(0, len(whole), 300):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        told.append(refusal(path))
+    lines = [line for line in told if line]  # padding, dates and the like do not matter
+    assert len(lines) > 100
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines)

@@ -1,0 +1,128 @@
+"""Tuning and cells on a tiny set: the test side unseen, the same bytes again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from pipeline.datasets.sets import SETS
+from pipeline.features.store import write_features
+from pipeline.training.early_stopping import DivergenceError
+from stages.tables import files, tune
+from stages.tables.cell import cell
+from stages.tables.report import report
+
+NAME, ROW = "crisismmd", "hgfn_dmtl"
+
+
+@pytest.fixture
+def small(project: Path) -> Iterator[Path]:
+    """The project with features to train on, a narrow network and few epochs."""
+    random = np.random.default_rng(5)
+    index = pd.read_parquet(SETS[NAME].index)
+    for modality, dim in (("text", 6), ("visual", 9)):
+        arrays = {name: random.normal(size=(1, dim)).astype(np.float32) for name in index["id"]}
+        loaders = {name: lambda array=array: array for name, array in arrays.items()}
+        write_features(SETS[NAME].features(modality), loaders, dim, {"extractor": "made"})
+    yaml = YAML(typ="safe")
+    values = yaml.load(project / "params.yaml")
+    values["fusion"]["width"] = 8
+    values["train"]["max_epochs"] = 3
+    yaml.dump(values, project / "params.yaml")
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield project
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(strict)
+
+
+def learned(row: str = ROW) -> Any:
+    tune.tune(NAME, row)
+    return json.loads(files.trials(NAME, row).read_text())
+
+
+def test_a_row_keeps_the_learning_rate_with_the_best_validation_map(small: Path) -> None:
+    trials = learned()
+    chosen = json.loads(files.tuned(NAME, ROW).read_text())["learning_rate"]
+    assert [trial["learning_rate"] for trial in trials] == [0.0003, 0.001, 0.003]
+    assert max(trials, key=lambda trial: trial["map"])["learning_rate"] == chosen
+
+
+def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
+    before = learned()
+    index = pd.read_parquet(SETS[NAME].index)
+    test = index["split"] == "test"
+    for task in ("informative", "humanitarian", "damage"):
+        index.loc[test, task] = 1 - index.loc[test, task].clip(upper=1)
+    index.to_parquet(SETS[NAME].index, index=False)
+    assert learned() == before
+
+
+def test_a_diverged_trial_is_told_and_not_chosen(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_row = tune.train_row
+
+    def diverging(*arguments: Any, learning_rate: float, **more: Any) -> Any:
+        if learning_rate > 0.0003:
+            raise DivergenceError("the validation loss is nan")
+        return train_row(*arguments, learning_rate=learning_rate, **more)
+
+    monkeypatch.setattr(tune, "train_row", diverging)
+    trials = learned()
+    assert [trial.get("failed") for trial in trials[1:]] == ["the validation loss is nan"] * 2
+    assert json.loads(files.tuned(NAME, ROW).read_text()) == {"learning_rate": 0.0003}
+
+
+def test_without_a_finite_trial_there_is_nothing_to_choose(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(*_: Any, **__: Any) -> Any:
+        raise DivergenceError("the validation loss is inf")
+
+    monkeypatch.setattr(tune, "train_row", diverging)
+    with pytest.raises(ValueError, match="crisismmd hgfn_dmtl: every learning rate diverged"):
+        tune.tune(NAME, ROW)
+
+
+def test_a_cell_is_the_same_bytes_again_but_for_its_time(small: Path) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
+    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0)]
+    cell(NAME, ROW, 0)
+    first = [path.read_bytes() for path in kept]
+    cell(NAME, ROW, 0)
+    assert [path.read_bytes() for path in kept] == first
+    assert json.loads(kept[1].read_text())["learning_rate"] == 0.003
+    assert json.loads(files.timing(NAME, ROW, 0).read_text())["seconds"] > 0
+
+
+def test_another_seed_is_another_training(small: Path) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
+    cell(NAME, ROW, 0)
+    cell(NAME, ROW, 3)
+    one, other = (pd.read_parquet(files.probabilities(NAME, ROW, seed)) for seed in (0, 3))
+    assert one["id"].equals(other["id"])
+    assert not one.equals(other)
+
+
+def test_trained_cells_make_the_tables(small: Path) -> None:
+    for row in ("cfc_lsew", "hgfn_dmtl", "dmf_lsew"):
+        files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
+        for seed in (0, 3):
+            cell(NAME, row, seed)
+    report()
+    found = pd.read_csv(files.TABLES / "table_2.csv")
+    assert found["mean"].between(0, 1).all()
+    assert (found["learning_rate"] == 0.003).all()
+
+
+def test_a_cell_without_tuning_says_what_to_run(small: Path) -> None:
+    with pytest.raises(ValueError, match=r"hgfn_dmtl\.json is missing; run `dvc repro tables"):
+        cell(NAME, ROW, 0)
