@@ -15,4 +15,4 @@ types:
 	mypy
 
 test:
-	python -m pytest -q -n auto
+	python -m pytest -q
