@@ -31,10 +31,11 @@ class _Section(BaseModel):
 
 
 class CrisisMMDParams(_Section):
-    """Where CrisisMMD comes from, which labels count, and how it is split."""
+    """Where CrisisMMD comes from, which labels count and as how many tasks, and how it is split."""
 
     source: Source
     labels: Literal["agreed", "text", "image"]
+    layout: Literal["grouped", "binary"]
     split: Literal["grouped"]
 
 
@@ -108,6 +109,7 @@ class TrainParams(_Section):
     patience: Positive
     dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
+    monitor: Literal["loss", "map", "f1"]
     modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
 
 

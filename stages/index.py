@@ -22,7 +22,8 @@ def index(name: str) -> None:
     """Index one data set; files that are not there are absent modalities, counted and told."""
     chosen = data_set(name)
     if name == "crisismmd":
-        result = index_crisismmd(chosen.raw, load_params().data.crisismmd.labels)
+        knobs = load_params().data.crisismmd
+        result = index_crisismmd(chosen.raw, knobs.labels, knobs.layout)
     else:
         result = index_youtube(chosen.raw)
     _write(chosen, result)

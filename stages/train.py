@@ -84,6 +84,7 @@ def _fit(
         patience=knobs.patience,
         weight_decay=knobs.weight_decay,
         seed=params.seed,
+        monitor=knobs.monitor,
     )
     truth = select(examples.targets, examples.rows("val"))
     with progress("epochs", knobs.max_epochs) as advance:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.datasets import crisismmd, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
+from pipeline.datasets.layout import Layout, one_task_a_class
 from pipeline.datasets.split import check_no_leak, grouped_split
 
 FILES = ("image", "video", "audio")
@@ -29,8 +30,11 @@ class Index:
     absent: list[Absence]
 
 
-def index_crisismmd(raw: Path, labels: crisismmd.Labels) -> Index:
-    """Index tweets with photos; a group is a tweet with all its near-duplicates."""
+def index_crisismmd(raw: Path, labels: crisismmd.Labels, layout: Layout = "grouped") -> Index:
+    """Index tweets with photos; a group is a tweet with all its near-duplicates.
+
+    The split is the same in both layouts.
+    """
     samples = crisismmd.read_samples(raw, labels)
     absent = _drop_missing_files(samples, raw, ("image",)) + _drop_empty_texts(samples)
     keys = {
@@ -39,7 +43,10 @@ def index_crisismmd(raw: Path, labels: crisismmd.Labels) -> Index:
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(samples, crisismmd.TASKS, keys, absent)
+    index = _index(samples, crisismmd.TASKS, keys, absent)
+    if layout == "grouped":
+        return index
+    return Index(*one_task_a_class(index.table, index.tasks), absent)
 
 
 def index_youtube(raw: Path) -> Index:

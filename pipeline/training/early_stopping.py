@@ -1,9 +1,12 @@
-"""When to stop: validation loss relative to where each task began."""
+"""When to stop: what an epoch is judged by, and how long to wait for a better one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
+
+Monitor = Literal["loss", "map", "f1"]
 
 
 class DivergenceError(ValueError):
@@ -30,6 +33,14 @@ def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> 
             f"the validation loss is {mean}: training diverged; lower train.learning_rate"
         )
     return mean
+
+
+def monitored(monitor: Monitor, loss: float, scores: Mapping[str, float]) -> float:
+    """Give the value an epoch is judged by, lower being better: scores are negated.
+
+    "loss" is the relative validation loss, "map" and "f1" the mean over the tasks in `scores`.
+    """
+    return loss if monitor == "loss" else -scores[f"mean_{monitor}"]
 
 
 class EarlyStopping:

@@ -12,7 +12,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pipeline.mtl import MultiTaskMethod, Predictions, Task
-from pipeline.training.early_stopping import EarlyStopping, relative_loss
+from pipeline.training.early_stopping import (
+    EarlyStopping,
+    Monitor,
+    monitored,
+    relative_loss,
+)
 from pipeline.training.examples import Batch, Examples
 from pipeline.training.predict import predict
 
@@ -30,15 +35,19 @@ class Settings:
     patience: int
     weight_decay: float
     seed: int
+    monitor: Monitor = "loss"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """How training went: epochs run, and the best one (from 0), whose parameters are restored."""
+    """How training went: epochs run, and the best one (from 0), whose parameters are restored.
+
+    `best` is what that epoch was judged by, lower being better; see `monitored`.
+    """
 
     epochs: int
     best_epoch: int
-    best_loss: float
+    best: float
 
 
 def fit(
@@ -72,10 +81,10 @@ def fit(
     for epoch in range(settings.max_epochs):
         trained = learner.train(examples, order)
         validated = learner.validate(examples)
-        monitor = relative_loss(validated, method.initial_losses or {})
+        loss = relative_loss(validated, method.initial_losses or {})
         scores = score(predict(wrapped, examples, tasks, examples.rows("val")))
-        log(epoch, _record(trained, validated, monitor, method.weights, scores))
-        if stopping.improved(monitor, epoch):
+        log(epoch, _record(trained, validated, loss, method.weights, scores))
+        if stopping.improved(monitored(settings.monitor, loss, scores), epoch):
             best = copy.deepcopy(network.state_dict())
         if stopping.exhausted(epoch):
             break
@@ -144,14 +153,14 @@ class _MeanLosses:
 def _record(
     trained: dict[str, float],
     validated: dict[str, float],
-    monitor: float,
+    relative: float,
     weights: dict[str, float],
     scores: dict[str, float],
 ) -> dict[str, float]:
     return {
         **{f"loss/train/{task}": loss for task, loss in trained.items()},
         **{f"loss/validation/{task}": loss for task, loss in validated.items()},
-        "loss/validation_relative": monitor,
+        "loss/validation_relative": relative,
         **{f"weight/{task}": weight for task, weight in weights.items()},
         **{f"validation/{name}": value for name, value in scores.items()},
     }

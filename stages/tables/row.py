@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 import torch
@@ -11,6 +12,7 @@ import typer
 
 from pipeline import runtime
 from pipeline.datasets.sets import DataSet
+from pipeline.evaluation.scores import select, validation_scores
 from pipeline.models.network import MultimodalNetwork
 from pipeline.mtl import Task
 from pipeline.params import Params
@@ -76,6 +78,7 @@ def train_row(
         patience=knobs.patience,
         weight_decay=knobs.weight_decay,
         seed=seed,
+        monitor=knobs.monitor,
     )
     begin = time.perf_counter()
     network, fitted = train_model(
@@ -84,7 +87,7 @@ def train_row(
         settings,
         alpha=params.mtl.alpha,
         beta=params.mtl.beta,
-        score=lambda _: {},  # nobody watches: scores are made once, of the best epoch
+        score=partial(validation_scores, tasks, select(examples.targets, examples.rows("val"))),
         log=lambda epoch, values: None,
         device=runtime.device(),
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.mtl import Predictions, Task
+from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
+from pipeline.mtl.predictions import Objective
 
 MIXED = (
     Task("damage", ("no", "yes"), negative="no", head="sigmoid"),
@@ -87,3 +89,22 @@ def counts(tasks: tuple[Task, ...]) -> dict[str, dict[str, int]]:
         "positives": dict(zip((t.name for t in tasks), (20, 40, 10, 80), strict=True)),
         "labelled": {t.name: 80 for t in tasks},
     }
+
+
+@pytest.fixture
+def build_dmtl(
+    tasks: tuple[Task, ...], counts: dict[str, dict[str, int]]
+) -> Callable[..., MultiTaskMethod]:
+    return lambda **options: build_mtl("dmtl", tasks, **counts, **options).double()
+
+
+@pytest.fixture
+def step() -> Callable[..., Objective]:
+    """Give a method one batch and end the step."""
+
+    def run(method: MultiTaskMethod, *batch: Any) -> Objective:
+        out = method.objective(*batch)
+        method.on_step()
+        return out
+
+    return run

@@ -69,12 +69,25 @@ def test_the_best_epoch_is_restored_exactly(make_examples: Make, run: Run, mtl: 
     network, fitted, log = run(data, mtl=mtl, max_epochs=12, learning_rate=0.03)
     monitored = [values["loss/validation_relative"] for values in log]
     assert fitted.best_epoch == int(np.argmin(monitored))
-    assert fitted.best_loss == min(monitored)
+    assert fitted.best == min(monitored)
     assert fitted.best_epoch < len(log) - 1, "the last epoch must not be the best one here"
     # A run that ends there has the same parameters.
     short, _, _ = run(data, mtl=mtl, max_epochs=fitted.best_epoch + 1, learning_rate=0.03)
     expected = short.state_dict()
     assert all(torch.equal(v, expected[name]) for name, v in network.state_dict().items())
+
+
+@pytest.mark.parametrize("monitor", ["map", "f1"])
+def test_the_best_epoch_is_the_one_with_the_best_score_where_a_score_is_monitored(
+    make_examples: Make, run: Run, monitor: str
+) -> None:
+    # Learnt soon: the loss still falls where the ranking is already right.
+    _, fitted, log = run(make_examples(rows=120), max_epochs=12, monitor=monitor)
+    scores = [values[f"validation/mean_{monitor}"] for values in log]
+    assert fitted.best_epoch == int(np.argmax(scores))
+    assert fitted.best == -max(scores)
+    losses = [values["loss/validation_relative"] for values in log]
+    assert fitted.best_epoch != int(np.argmin(losses)), "the loss would have chosen the same"
 
 
 def test_training_stops_when_patience_has_run_out(make_examples: Make, run: Run) -> None:
