@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.models.fusion.block_convolution import block_convolution
+
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
 
 
@@ -45,20 +47,19 @@ class DynamicAttentionUnit(nn.Module):
     def forward(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
         """Weights w_m of eq. 1: (B, M, 1), or (B, M, D) where they are vectors."""
         maps = self.activation(self._convolve(units))  # (B, D, M, c)
-        weights = self.activation(self.mix(maps)).squeeze(3).transpose(1, 2)  # (B, M, D)
+        # As a product with a vector: the gradient of one with a single row is five times as slow.
+        mixed = maps @ self.mix.weight[0] + self.mix.bias
+        weights = self.activation(mixed).transpose(1, 2)  # (B, M, D)
         if not self.vector:
             weights = weights.mean(dim=2, keepdim=True)
         return weights.sigmoid() if self.gate else weights
 
     def _convolve(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b d m c"]:
-        """Apply ``conv`` as one matrix product a column: a third of conv2d's time on a CPU."""
+        """Apply ``conv`` with the modalities as channels, so that no row of padding is computed."""
         count = units.shape[1]
-        margin = KERNEL // 2
-        windows = functional.pad(units, (margin, margin)).unfold(2, KERNEL, 1)  # (B, M, D, 5)
         kernel = self.conv.weight.squeeze(1)[:, self.offsets]  # (c, M out, M in, 5)
-        flat = kernel.permute(1, 0, 2, 3).flatten(0, 1).flatten(1)  # (M c, M 5)
+        flat = kernel.transpose(0, 1).flatten(0, 1)  # (M c, M in, 5)
         assert self.conv.bias is not None
-        bias = self.conv.bias.repeat(count)
-        return functional.linear(windows.transpose(1, 2).flatten(2), flat, bias).unflatten(
-            2, (count, -1)
-        )
+        padded = functional.pad(units, (KERNEL // 2, KERNEL // 2))
+        maps = block_convolution(padded, flat, self.conv.bias.repeat(count))
+        return maps.unflatten(2, (count, -1))

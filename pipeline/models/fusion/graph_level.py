@@ -87,6 +87,8 @@ def weighted_sum(
 def softmax_cosine(vectors: Float[Tensor, "b k d"]) -> Float[Tensor, "b k k"]:
     """Cosine of the feature-axis softmaxes of every two vectors (eq. 4), in (0, 1]."""
     mass = vectors.softmax(dim=-1)
-    # No epsilon: a softmax over D features is at least D^-0.5 long.
-    unit = mass / mass.norm(dim=-1, keepdim=True)
-    return unit @ unit.transpose(1, 2)
+    products = mass @ mass.transpose(1, 2)
+    # Lengths from the diagonal, so that nothing of the vectors' size is divided. No epsilon: a
+    # softmax over D features is at least D^-0.5 long.
+    inverse = products.diagonal(dim1=1, dim2=2).rsqrt()
+    return products * inverse.unsqueeze(1) * inverse.unsqueeze(2)

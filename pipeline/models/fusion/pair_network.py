@@ -85,5 +85,6 @@ class PairNetwork(nn.Module):
 
     def _convolve(self, signal: Float[Tensor, "b k n"]) -> Float[Tensor, "b k m"]:
         assert self.conv.bias is not None
-        convolved = block_convolution(signal, self.conv.weight.squeeze(1), self.conv.bias)
-        return self.activation(convolved)
+        alone = signal.flatten(0, 1).unsqueeze(1)  # (B K, 1, N)
+        convolved = self.activation(block_convolution(alone, self.conv.weight, self.conv.bias))
+        return convolved.flatten(1).unflatten(0, signal.shape[:2])

@@ -9,14 +9,20 @@ from pipeline.models.fusion.block_convolution import block_convolution
 
 
 # 5 to 14 features: one position, whole blocks, and blocks that stick out by every amount.
-@given(width=st.integers(5, 14), channels=st.integers(1, 3), rows=st.integers(1, 3))
-def test_equals_conv1d_with_channels_last(width: int, channels: int, rows: int) -> None:
-    signal = torch.randn(rows, 2, width, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(channels, 5, dtype=torch.float64, requires_grad=True)
+@given(
+    width=st.integers(5, 14),
+    inputs=st.integers(1, 3),
+    channels=st.integers(1, 3),
+    rows=st.integers(1, 3),
+)
+def test_equals_conv1d_with_channels_last(
+    width: int, inputs: int, channels: int, rows: int
+) -> None:
+    signal = torch.randn(rows, inputs, width, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(channels, inputs, 5, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(channels, dtype=torch.float64, requires_grad=True)
     ours = block_convolution(signal, weight, bias)
-    torchs = functional.conv1d(signal.flatten(0, 1).unsqueeze(1), weight.unsqueeze(1), bias)
-    torchs = torchs.transpose(1, 2).reshape(ours.shape)
+    torchs = functional.conv1d(signal, weight, bias).transpose(1, 2)
     torch.testing.assert_close(ours, torchs, rtol=1e-12, atol=1e-12)
     direction = torch.randn_like(ours)
     for fast, slow in zip(
