@@ -36,7 +36,7 @@ class CrisisMMDParams(_Section):
     source: Source
     labels: Literal["agreed", "text", "image"]
     layout: Literal["grouped", "binary"]
-    split: Literal["grouped"]
+    split: Literal["grouped", "official_informative", "official_humanitarian", "official_damage"]
 
 
 class YouTubeParams(_Section):
@@ -58,7 +58,7 @@ class VisualParams(_Section):
 
     frames: Annotated[int, Field(ge=1, le=1000)]
     size: Annotated[int, Field(ge=75, le=1024)]  # 75: the smallest input Inception V3 can pool
-    precision: Literal["float32"]
+    precision: Literal["float32", "bfloat16"]
 
 
 class TextParams(_Section):
@@ -66,7 +66,7 @@ class TextParams(_Section):
 
     model: Literal["small", "medium", "original", "original_5.5b"]
     layer: Literal["average", "top"]
-    precision: Literal["float32"]
+    precision: Literal["float32", "bfloat16"]
 
 
 class AudioParams(_Section):
@@ -78,7 +78,7 @@ class AudioParams(_Section):
 class FeatureParams(_Section):
     """The three extractors and where their weights come from."""
 
-    weights: Literal["untrained"]
+    weights: Literal["untrained", "pretrained"]
     visual: VisualParams
     text: TextParams
     audio: AudioParams
