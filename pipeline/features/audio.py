@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.extractors.soundnet import LAYERS, SoundNet
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
 from pipeline.media.audio import read_waveform
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.media.errors import MediaError
 
 Identity = dict[str, str | int]

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.recipe import Extract, Identity, Item, file_digest, finite, identity
 
 # A tweet has at most 280 characters; of a longer description the beginning is used.

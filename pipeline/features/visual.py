@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.extractors.inception import InceptionV3
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
 from pipeline.media.image import read_photo
 from pipeline.media.video import sample_frames

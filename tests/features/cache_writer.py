@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
 
 
 def put_and_get(folder: Path, key: str, number: int) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Extract, Identity, Item, one_by_one
 from pipeline.media.errors import MediaError
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.features import cache as module
-from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
 
 KEY = "ab" + "0" * 62
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)

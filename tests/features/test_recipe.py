@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import FILE, Item, file_digest, identity, one_by_one
 from pipeline.media.errors import MediaError

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.extractors import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.cache import Entry
+from pipeline.features.entry import Entry
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item
 from pipeline.features.text import TextRecipe
