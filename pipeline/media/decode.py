@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,21 +47,37 @@ def plan_runs(schedule: Schedule, wanted: set[int]) -> list[Run]:
 
 
 def decode_rows(
-    path: str | Path, schedule: Schedule, wanted: set[int], shrink: Shrink | None
+    container: InputContainer,
+    path: str | Path,
+    schedule: Schedule,
+    wanted: set[int],
+    shrink: Shrink | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield each wanted schedule row with its frame as an RGB picture, through `shrink`.
 
-    A row whose frame the decoder does not give does not come. Raises av.FFmpegError where a
-    packet on the way does not decode.
+    `container` is the one that the schedule was read from. A row whose frame the decoder does not
+    give does not come. Raises av.FFmpegError where a packet on the way does not decode.
     """
     rows = {int(schedule.pts[row]): row for row in wanted}
-    with open_container(path) as container:
-        stream = _single_threaded(best_video(container, path))
+    with _packets(container, path, schedule) as (stream, packets):
         paint = Painter(stream, shrink)
-        for run, frame in _run_frames(container, stream, plan_runs(schedule, wanted)):
+        for run, frame in _run_frames(packets, stream, plan_runs(schedule, wanted)):
             row = rows.get(frame.pts) if frame.pts is not None else None
             if row in run.wanted and not frame.is_corrupt:
                 yield row, paint(frame)
+
+
+@contextmanager
+def _packets(
+    container: InputContainer, path: str | Path, schedule: Schedule
+) -> Iterator[tuple[VideoStream, Iterable[av.Packet]]]:
+    """Give the stream and its packets from the beginning: those kept, or read once more."""
+    if schedule.packets is not None:
+        yield _single_threaded(best_video(container, path)), schedule.packets
+        return
+    with open_container(path) as again:
+        stream = _single_threaded(best_video(again, path))
+        yield stream, again.demux(stream)
 
 
 def decode_all(path: str | Path) -> tuple[Float[np.ndarray, " frames"], bool]:
@@ -107,14 +124,16 @@ class _AllFrames:
 
 
 def _run_frames(
-    container: InputContainer, stream: VideoStream, runs: list[Run]
+    packets: Iterable[av.Packet], stream: VideoStream, runs: list[Run]
 ) -> Iterator[tuple[Run, av.VideoFrame]]:
     """Feed the decoder the packets of the runs alone; packets between them are only read."""
     waiting = iter(runs)
     run = next(waiting)
-    for row, packet in enumerate(container.demux(stream)):
+    for row, packet in enumerate(packets):
         if row < run.first:
             continue
+        # A frame that no other is made from need not be decoded unless it is wanted itself.
+        stream.codec_context.skip_frame = "DEFAULT" if row in run.wanted else "NONREF"
         yield from ((run, frame) for frame in stream.codec_context.decode(packet))
         if row == run.last:
             # The decoder still holds frames back; an empty packet makes it give them.

@@ -11,7 +11,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
-from pipeline.media.container import best_video, ends_early, open_container, origin
+from pipeline.media.container import best_video, ends_early, origin
+
+# Bytes of packets worth keeping, so that a short clip is opened and read once.
+KEPT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Schedule:
 
     `pts`: presentation time in the stream's own unit; `shown`: false for packets that only serve
     to decode others; `keyframe`: decoding may begin here; `seconds`: `pts` from the time that a
-    player shows as 0:00; `truncated`: the file ends before it should.
+    player shows as 0:00; `truncated`: the file ends before it should; `packets`: the packets
+    themselves, valid while their container is open, or None where they are many.
     """
 
     pts: Int[np.ndarray, " packets"]
@@ -28,34 +32,35 @@ class Schedule:
     keyframe: Bool[np.ndarray, " packets"]
     seconds: Float[np.ndarray, " packets"]
     truncated: bool
+    packets: list[av.Packet] | None
 
 
-def read_schedule(path: str | Path) -> Schedule | None:
+def read_schedule(container: InputContainer, path: str | Path) -> Schedule | None:
     """Read the schedule of the best video stream; None where the container does not tell it.
 
     AVI and raw streams, for example, store no presentation times. Raises MediaError as
-    `open_container` and `best_video` do.
+    `best_video` does, naming `path`.
     """
-    with open_container(path) as container:
-        stream = best_video(container, path)
-        packets = _Packets(stream.index)
-        try:
-            # Audio is read too: its end tells whether the file was cut.
-            for packet in container.demux([*container.streams.video, *container.streams.audio]):
-                if packet.size:  # the last, empty packet only flushes a decoder
-                    packets.add(packet)
-        except av.FFmpegError:
-            packets.damaged = True  # what came before counts
-        known = [value for value in packets.pts if value is not None]
-        if len(known) < len(packets.pts) or len(set(known)) < len(known):
-            return None
-        return Schedule(
-            pts=np.array(known, dtype=np.int64),
-            shown=np.array(packets.shown, dtype=bool),
-            keyframe=np.array(packets.keyframe, dtype=bool),
-            seconds=to_seconds(container, stream, known),
-            truncated=packets.damaged or ends_early(container, packets.end),
-        )
+    stream = best_video(container, path)
+    packets = _Packets(stream.index)
+    try:
+        # Audio is read too: its end tells whether the file was cut.
+        for packet in container.demux([*container.streams.video, *container.streams.audio]):
+            if packet.size:  # the last, empty packet only flushes a decoder
+                packets.add(packet)
+    except av.FFmpegError:
+        packets.damaged = True  # what came before counts
+    known = [value for value in packets.pts if value is not None]
+    if len(known) < len(packets.pts) or len(set(known)) < len(known):
+        return None
+    return Schedule(
+        pts=np.array(known, dtype=np.int64),
+        shown=np.array(packets.shown, dtype=bool),
+        keyframe=np.array(packets.keyframe, dtype=bool),
+        seconds=to_seconds(container, stream, known),
+        truncated=packets.damaged or ends_early(container, packets.end),
+        packets=packets.kept if packets.bytes <= KEPT else None,
+    )
 
 
 @dataclass
@@ -68,16 +73,27 @@ class _Packets:
     keyframe: list[bool] = field(default_factory=list)
     end: float = 0.0
     damaged: bool = False
+    kept: list[av.Packet] = field(default_factory=list)
+    bytes: int = 0
 
     def add(self, packet: av.Packet) -> None:
         if packet.pts is not None and packet.time_base is not None:
-            end = (packet.pts + (packet.duration or 0)) * packet.time_base
-            self.end = max(self.end, float(end))
+            base = packet.time_base  # a product of fractions would cost more than reading does
+            end = (packet.pts + (packet.duration or 0)) * base.numerator / base.denominator
+            self.end = max(self.end, end)
         self.damaged |= packet.is_corrupt
         if packet.stream_index == self.stream:
+            self._keep(packet)
             self.pts.append(packet.pts)
             self.shown.append(not packet.is_discard)
             self.keyframe.append(packet.is_keyframe)
+
+    def _keep(self, packet: av.Packet) -> None:
+        self.bytes += packet.size
+        if self.bytes <= KEPT:
+            self.kept.append(packet)
+        else:
+            self.kept.clear()
 
 
 def to_seconds(

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from pipeline.media.container import open_container
 from pipeline.media.decode import decode_all, decode_indices, decode_rows
 from pipeline.media.errors import MediaError
 from pipeline.media.picture import Shrink
@@ -83,19 +84,21 @@ def _by_schedule(
     path: str | Path, count: int, span: tuple[float, float], shrink: Shrink | None
 ) -> Clip | None:
     """Sample by the container's presentation times; None where they do not hold."""
-    schedule = read_schedule(path)
-    if schedule is None:
-        return None
-    shown = np.flatnonzero(schedule.shown)
-    shown = shown[np.argsort(schedule.seconds[shown], kind="stable")]
-    chosen = nearest_frames(schedule.seconds[shown], count, *span)
-    if chosen is None:
-        raise _no_frames(path, span, schedule.truncated and not shown.size)
-    rows = shown[chosen]
-    try:
-        frames = _gather(decode_rows(path, schedule, set(rows.tolist()), shrink), rows)
-    except av.FFmpegError:
-        return None
+    with open_container(path) as container:
+        schedule = read_schedule(container, path)
+        if schedule is None:
+            return None
+        shown = np.flatnonzero(schedule.shown)
+        shown = shown[np.argsort(schedule.seconds[shown], kind="stable")]
+        chosen = nearest_frames(schedule.seconds[shown], count, *span)
+        if chosen is None:
+            raise _no_frames(path, span, schedule.truncated and not shown.size)
+        rows = shown[chosen]
+        pictures = decode_rows(container, path, schedule, set(rows.tolist()), shrink)
+        try:
+            frames = _gather(pictures, rows)
+        except av.FFmpegError:
+            return None
     if frames is None:
         return None  # damaged: some frame that the container lists does not decode
     return Clip(frames, schedule.seconds[rows], schedule.truncated)
