@@ -43,8 +43,16 @@ def _broken_lock(root: Path) -> Iterator[str]:
 
 def _damaged_cache(root: Path) -> Iterator[str]:
     # DVC trusts its cache: a flipped bit there goes into every checkout unnoticed.
-    for path in sorted((root / ".dvc" / "cache" / "files" / "md5").glob("??/*")):
+    for path in sorted((_cache_folder(root) / "files" / "md5").glob("??/*")):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
         if digest != path.parent.name + path.name.removesuffix(".dir"):
             yield f"{path} is damaged: delete it, then run `dvc repro` or `dvc pull`"
+
+
+def _cache_folder(root: Path) -> Path:
+    # DVC's own reading of its layers of configuration; a second to import, so not at the top.
+    from dvc.config import Config
+
+    configured = Config(str(root / ".dvc"), validate=False).get("cache", {}).get("dir")
+    return Path(configured) if configured else root / ".dvc" / "cache"

@@ -47,6 +47,20 @@ def test_a_flipped_byte_in_dvcs_cache_is_found(project: Path) -> None:
     assert f"{cached.relative_to(project)} is damaged: delete it" in told
 
 
+def test_a_cache_that_dvc_is_told_to_keep_elsewhere_is_looked_at_there(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("shared")
+    (project / ".dvc/cache").rename(elsewhere / "cache")
+    (project / ".dvc/config").write_text(f"[cache]\n    dir = {elsewhere / 'cache'}\n")
+    (cached,) = (elsewhere / "cache/files/md5").glob("??/*")
+    assert doctor() == (0, "nothing wrong\n")
+    cached.write_bytes(b"gooe")
+    code, told = doctor()
+    assert code == 1
+    assert f"{cached} is damaged" in told
+
+
 @pytest.mark.parametrize("left", ["", '{"/data/a": {'])
 def test_a_lock_that_a_killed_dvc_left_is_found(project: Path, left: str) -> None:
     (project / ".dvc/tmp").mkdir()

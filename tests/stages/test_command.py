@@ -60,6 +60,17 @@ def test_a_users_error_is_one_line_and_exit_code_1(
     assert told.out == ""
 
 
+def test_a_users_error_keeps_its_traceback_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage() -> None:
+        raise ValueError("params.yaml: seed is -1; allowed: 0 or more")
+
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    monkeypatch.setenv("HGFN_TRACE", "1")
+    with pytest.raises(ValueError, match="seed is -1"):
+        run(stage)
+
+
 def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def stage() -> None:
         raise ZeroDivisionError
