@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.features.failures import Failure, read_failures, summary, write_failures
+from pipeline.features.failures import KINDS, Failure, read_failures, summary, write_failures
 
 FAILURES = [
     Failure("b", "visual", "truncated", "data/b.jpg: cut"),
@@ -42,3 +42,10 @@ def test_none_is_a_table_too(tmp_path: Path) -> None:
 )
 def test_the_summary_counts_kinds(failures: list[Failure], told: str) -> None:
     assert summary(failures) == told
+
+
+def test_a_kind_that_is_not_in_the_list_is_never_written(tmp_path: Path) -> None:
+    assert len(set(KINDS)) == len(KINDS)
+    with pytest.raises(ValueError, match=r"^unknown kind of failure 'odd'; allowed: download_f.*"):
+        write_failures(tmp_path / "failures.csv", [Failure("a", "text", "odd", "")])
+    assert not list(tmp_path.iterdir())
