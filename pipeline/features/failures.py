@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.datasets.download_kinds import DOWNLOAD_KINDS
-from pipeline.media.errors import KINDS as MEDIA_KINDS
+from pipeline.kinds import check_kinds
 
 COLUMNS = ("id", "modality", "kind", "message")
-# Every kind that a failures.csv may hold.
-KINDS = (*DOWNLOAD_KINDS, *MEDIA_KINDS, "not_finite")
 
 
 @dataclass(frozen=True, order=True)
@@ -30,19 +27,12 @@ class Failure:
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     """Write failures.csv, sorted, with its header even when there is none.
 
-    Raises ValueError for a kind that is none of `KINDS`.
+    Raises ValueError for a kind that is not in pipeline/kinds.py.
     """
     check_kinds([failure.kind for failure in failures])
     rows = [astuple(failure) for failure in sorted(failures)]
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False, lineterminator="\n")
-
-
-def check_kinds(kinds: Iterable[str]) -> None:
-    """Raise ValueError that lists the kinds if one of `kinds` is unknown."""
-    for kind in kinds:
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind of failure {kind!r}; allowed: {', '.join(KINDS)}")
 
 
 def read_failures(path: Path) -> list[Failure]:

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-KINDS = (
-    "missing_file",
-    "not_an_image",
-    "truncated",
-    "too_large",
-    "no_video_stream",
-    "no_audio_stream",
-    "no_frames",
-    "decode_failed",
-    "empty_text",
-    "long_text",
-)
+from pipeline.kinds import MEDIA_KINDS
 
 
 class MediaError(ValueError):
-    """A medium that cannot be read; `kind` is one of `KINDS`, the message is for people."""
+    """A medium that cannot be read; `kind` is one of `MEDIA_KINDS`, the message is for people."""
 
     def __init__(self, kind: str, message: str) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind of media error {kind!r}; allowed: {', '.join(KINDS)}")
+        if kind not in MEDIA_KINDS:
+            allowed = ", ".join(MEDIA_KINDS)
+            raise ValueError(f"unknown kind of media error {kind!r}; allowed: {allowed}")
         super().__init__(message)
         self.kind = kind
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.features.failures import KINDS, Failure, read_failures, summary, write_failures
+from pipeline.features.failures import Failure, read_failures, summary, write_failures
+from pipeline.kinds import KINDS
 
 FAILURES = [
     Failure("b", "visual", "truncated", "data/b.jpg: cut"),

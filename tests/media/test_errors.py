@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from pipeline.media.errors import KINDS, MediaError
+from pipeline.kinds import MEDIA_KINDS
+from pipeline.media.errors import MediaError
 
 
 def test_kind_and_message_survive_the_way_between_processes() -> None:
@@ -15,4 +16,4 @@ def test_kind_and_message_survive_the_way_between_processes() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="missing_file"):
         MediaError("misspelt", "")
-    assert all(MediaError(kind, "").kind == kind for kind in KINDS)
+    assert all(MediaError(kind, "").kind == kind for kind in MEDIA_KINDS)

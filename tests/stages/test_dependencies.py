@@ -151,7 +151,17 @@ def test_a_parameter_reruns_only_the_stages_that_use_it(
 
 
 FLOORS = [
-    *("progress", "params", "runtime", "datasets", "media", "extractors", "features", "models"),
+    *(
+        "kinds",
+        "progress",
+        "params",
+        "runtime",
+        "datasets",
+        "media",
+        "extractors",
+        "features",
+        "models",
+    ),
     *("mtl", "training", "evaluation", "doctor", "cli"),
 ]
 
