@@ -49,3 +49,11 @@ def cache_folder() -> Path:
     """Folder of the item cache (HGFN_CACHE, else the user's cache folder)."""
     value = os.environ.get("HGFN_CACHE", "")
     return Path(value).expanduser() if value else user_cache_path("hgfn")
+
+
+def mirror() -> str:
+    """Address to fetch known files from instead of their own (HGFN_MIRROR, else empty)."""
+    value = os.environ.get("HGFN_MIRROR", "").rstrip("/")
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError(f"HGFN_MIRROR is {value!r}; allowed: an http or https address")
+    return value

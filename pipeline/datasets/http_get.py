@@ -1,0 +1,118 @@
+"""One GET request: redirects followed with care, faults sorted into final and passing ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from pipeline.datasets.addresses import redirect_target
+from pipeline.datasets.fetch_error import FetchError, TryAgain
+
+REDIRECTS = 5
+MOVED = (301, 302, 303, 307, 308)
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+LONGEST_WAIT = 300.0
+CHUNK = 1 << 16
+# As long as less than this arrives in one read timeout, the connection counts as stalled.
+LEAST = 1 << 10
+
+
+class _Session(requests.Session):
+    """Leaves redirects to `get`."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        # Even without following it, requests would read a redirect's whole body into memory.
+        return None
+
+
+def get(url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> requests.Response:
+    """Ask for `url`; the answer is 200, 206 or 416 and its body is unread.
+
+    `timeout` is (to connect, between two reads) in seconds. Raises FetchError for what will not
+    pass, TryAgain for what may.
+    """
+    current = url
+    for _ in range(REDIRECTS + 1):
+        reply = _ask(current, headers, timeout)
+        if reply.status_code not in MOVED or "Location" not in reply.headers:
+            return _usable(url, reply)
+        reply.close()
+        current = redirect_target(url, current, reply.headers["Location"])
+    raise FetchError(url, f"redirects more than {REDIRECTS} times")
+
+
+def _ask(url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> requests.Response:
+    # Never compressed on the way: what arrives is what is stored, and a length says how much.
+    sent = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
+    try:
+        with _Session() as session:
+            return session.get(url, headers=sent, timeout=timeout, stream=True)
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise TryAgain(_reason(error, url, timeout)) from None
+    except (requests.RequestException, UnicodeError) as error:
+        raise FetchError(url, f"not an address to fetch from ({error})") from None
+
+
+def _usable(url: str, reply: requests.Response) -> requests.Response:
+    status = reply.status_code
+    if status in (200, 206, 416):
+        return reply
+    reply.close()
+    told = f"the server answers {status} {reply.reason}".rstrip()
+    if status not in PASSING:
+        raise FetchError(url, told)
+    wait = _retry_after(reply.headers.get("Retry-After", ""))
+    if wait is not None and wait > LONGEST_WAIT:
+        raise FetchError(url, f"{told} and asks to wait {wait:.0f} s", "try again later")
+    raise TryAgain(told, wait)
+
+
+def _retry_after(value: str) -> float | None:
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def body(reply: requests.Response, timeout: tuple[float, float]) -> Iterator[bytes]:
+    """Yield an answer's bytes as they come, never decoded; raises TryAgain where they stop."""
+    arrived, checked = 0, time.monotonic()
+    try:
+        while chunk := reply.raw.read1(CHUNK, decode_content=False):
+            yield chunk
+            arrived += len(chunk)
+            # Single bytes, each within the timeout, would keep a connection open for years.
+            if time.monotonic() - checked > timeout[1]:
+                if arrived < LEAST:
+                    raise TryAgain(f"only {arrived} bytes came in {timeout[1]:g} s")
+                arrived, checked = 0, time.monotonic()
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise TryAgain(_reason(error, str(reply.url), timeout)) from None
+
+
+def _reason(error: BaseException, url: str, timeout: tuple[float, float]) -> str:
+    """Say what a library's nested error means."""
+    told = f"{type(error).__name__} {error}"
+    if "NameResolution" in told:
+        return f"the name {urlsplit(url).hostname} cannot be resolved"
+    if "ConnectTimeout" in told:
+        return f"no connection within {timeout[0]:g} s"
+    if "ReadTimeout" in told or "timed out" in told:
+        return f"nothing came for {timeout[1]:g} s"
+    if "IncompleteRead" in told:
+        return "the answer stops before its end"
+    for word in ("Connection refused", "Network is unreachable", "No route to host"):
+        if word in told:
+            return f"cannot connect ({word})"
+    if "ProxyError" in told:
+        return "the proxy cannot be reached"
+    if "SSL" in told:
+        return f"no trusted encryption ({' '.join(str(error).split())[-200:]})"
+    return "the connection breaks off"

@@ -1,0 +1,60 @@
+"""Digests of what was fetched first, for files of which nobody publishes one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipeline.datasets.fetch import fetch
+from pipeline.datasets.fetch_error import DigestError
+from pipeline.datasets.mirror import mirrored
+
+# Beside params.yaml, and committed with it: the same source gives everybody the same bytes.
+LOCK = Path("downloads.lock.json")
+
+
+def fetch_pinned(url: str, path: Path, *, lock: Path = LOCK, **options: Any) -> str:
+    """Fetch `url` (or its mirror) to `path`, as it was when it was fetched first; returns sha256.
+
+    The first time its sha256 and size are written to `lock`; later ones must match. `options` are
+    those of `pipeline.datasets.fetch.fetch`. Raises FetchError for another content, ValueError for
+    a lock file that cannot be read.
+    """
+    pin = read_pins(lock).get(url)
+    try:
+        digest = fetch(mirrored(url), path, sha256=pin["sha256"] if pin else None, **options)
+    except DigestError as error:
+        cure = f"if the file was replaced by its authors, remove its entry from {lock}"
+        raise DigestError(url, error.found, error.expected, cure) from None
+    if pin is None:
+        _write_pin(lock, url, {"sha256": digest, "size": path.stat().st_size})
+    return digest
+
+
+def read_pins(lock: Path = LOCK) -> dict[str, dict[str, Any]]:
+    """Read sha256 and size by address; empty where there is no lock file yet."""
+    if not lock.is_file():
+        return {}
+    try:
+        pins = json.loads(lock.read_text(encoding="utf-8"))
+        if all(len(bytes.fromhex(pin["sha256"])) == 32 for pin in pins.values()):
+            return dict(pins)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass
+    raise ValueError(f"{lock}: not a table of sha256 by address; take it from the last commit")
+
+
+def _write_pin(lock: Path, url: str, pin: dict[str, Any]) -> None:
+    text = json.dumps({**read_pins(lock), url: pin}, indent=2, sort_keys=True) + "\n"
+    handle, temporary = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, lock)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

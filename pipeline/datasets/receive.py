@@ -1,0 +1,103 @@
+"""One attempt at a file: asks for what is missing and takes no more than was agreed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import requests
+
+from pipeline.datasets.fetch_error import FetchError, TryAgain
+from pipeline.datasets.http_get import body, get
+from pipeline.datasets.part import Part
+from pipeline.progress import progress
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for: address, expected sha256 and size (bytes), bound, timeouts (seconds)."""
+
+    url: str
+    sha256: str | None
+    size: int | None
+    limit: int
+    timeout: tuple[float, float]
+
+
+def receive(wanted: Request, part: Part) -> bool:
+    """Take what is still missing; returns whether it was added to bytes of an earlier answer.
+
+    Raises FetchError for what will not pass, TryAgain for what may.
+    """
+    # Without the server's name for a version only a known digest tells a mixture of two.
+    start = part.size if part.version or wanted.sha256 else 0
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    if start and part.version:
+        headers["If-Range"] = part.version
+    with get(wanted.url, headers, wanted.timeout) as reply:
+        total = _total(reply, start)
+        if reply.status_code == 200:
+            start = 0
+        elif not start or total is None:
+            part.discard()
+            raise TryAgain(f"the server answers {reply.status_code} to a request for the rest")
+        _check_promise(wanted, reply, total)
+        if not start:
+            part.begin(_version(reply))
+        _copy(wanted, part, reply, total)
+    return start > 0
+
+
+def _total(reply: requests.Response, start: int) -> int | None:
+    """Read the whole file's size from the headers; None where it is not told, or not continued."""
+    if reply.status_code == 206:
+        told = re.fullmatch(rf"bytes {start}-\d+/(\d+)", reply.headers.get("Content-Range", ""))
+        return int(told[1]) if told else None
+    length = reply.headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _version(reply: requests.Response) -> str:
+    tag = reply.headers.get("ETag", "")
+    # A weak tag names equivalent versions, of which the bytes may differ.
+    return tag if tag and not tag.startswith("W/") else reply.headers.get("Last-Modified", "")
+
+
+def _check_promise(wanted: Request, reply: requests.Response, total: int | None) -> None:
+    encoding = reply.headers.get("Content-Encoding", "identity")
+    # Some servers tell a .gz file's own format as the encoding of the answer.
+    if encoding != "identity" and not wanted.url.endswith((".gz", ".tgz")):
+        raise FetchError(wanted.url, f"the answer is {encoding}-encoded, which was not asked for")
+    if total is None:
+        bounded = wanted.sha256 or wanted.size or "Transfer-Encoding" in reply.headers
+        if not bounded:
+            raise FetchError(wanted.url, "the server tells no length: a cut file would look whole")
+        return
+    if wanted.size is not None and total != wanted.size:
+        raise FetchError(wanted.url, f"holds {total:,} bytes, expected {wanted.size:,}")
+    if total > wanted.limit:
+        raise FetchError(wanted.url, f"holds {total:,} bytes, more than {wanted.limit:,}")
+
+
+def _copy(wanted: Request, part: Part, reply: requests.Response, total: int | None) -> None:
+    most = wanted.limit if wanted.size is None else wanted.size
+    received = part.size
+    with progress(f"{part.whole.name} (MiB)", (total or most) >> 20) as advance:
+        for chunk in body(reply, wanted.timeout):
+            if received + len(chunk) > most:
+                part.discard()
+                raise FetchError(wanted.url, f"sends more than {most:,} bytes")
+            _append(wanted, part, chunk)
+            for _ in range(((received + len(chunk)) >> 20) - (received >> 20)):
+                advance()
+            received += len(chunk)
+    if received < (total or 0):
+        raise TryAgain(f"the answer stops after {received:,} of {total:,} bytes")
+
+
+def _append(wanted: Request, part: Part, chunk: bytes) -> None:
+    try:
+        part.append(chunk)
+    except OSError as error:
+        told = f"cannot write {part.path} ({error.strerror})"
+        raise FetchError(wanted.url, told, "free space there and run again") from None
