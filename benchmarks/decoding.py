@@ -10,7 +10,8 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from benchmarks.timing import Ratio, interleaved
+from benchmarks.section import Effort
+from benchmarks.timing import Line, interleaved, times_as_fast
 from pipeline.media.video import sample_frames
 
 COUNT = 40
@@ -59,22 +60,29 @@ def decode_everything(path: Path) -> np.ndarray:
         return np.stack([f.to_ndarray(format="rgb24", threads=1) for n, f in frames if n in wanted])
 
 
-def measure(repeats: int) -> list[Ratio]:
+def measure(effort: Effort) -> list[Line]:
     """Time both on a long clip of 720p and on a short small one."""
     with tempfile.TemporaryDirectory() as folder:
         long, short = Path(folder) / "long.mp4", Path(folder) / "short.mp4"
         write_clip(long, LONG, LARGE)
         write_clip(short, SHORT, SMALL)
         return [
-            _against("60 s of 720p", long, max(repeats // 8, 3), limit=1 / 1.2),
-            _against("4 s of 320 x 240", short, repeats, limit=1 / 0.95),
+            _against("60 s of 720p", long, effort.of_seconds, least=1.2),
+            _against("4 s of 320 x 240", short, effort.repeats, least=0.95),
         ]
 
 
-def _against(what: str, path: Path, repeats: int, limit: float) -> Ratio:
+def _against(what: str, path: Path, repeats: int, least: float) -> Line:
     work = {
         "ours": lambda: sample_frames(path, COUNT),
         "all": lambda: decode_everything(path),
     }
-    times = interleaved(work, repeats)
-    return Ratio(f"{COUNT} frames of {what} / decoding all", times["ours"], times["all"], limit)
+    times = interleaved(work, repeats, warm_up=1)
+    ours, everything = times["ours"], times["all"]
+    return Line(
+        f"{COUNT} frames of {what} against decoding all of it",
+        times_as_fast(ours, everything),
+        least,
+        at_least=True,
+        detail=f"{1e3 * ours.median:.0f} ms against {1e3 * everything.median:.0f} ms",
+    )

@@ -1,4 +1,4 @@
-"""The measurements as tables for people and as one dictionary for programs."""
+"""The measurements as tables for people and as dictionaries for programs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from rich.table import Table
 
 from benchmarks.growth import Endurance, Point
-from benchmarks.timing import Ratio
+from benchmarks.timing import Line, Ratio
 
 MIB = 2**20
+
+VERDICTS = {True: "kept", False: "MISSED", None: "skipped"}
 
 
 def ratio_table(ratios: list[Ratio]) -> Table:
@@ -60,28 +62,44 @@ def endurance_table(found: Endurance) -> Table:
     return table
 
 
-def as_json(
-    ratios: list[Ratio], modalities: list[Point], tasks: list[Point], epochs: Endurance
-) -> dict[str, Any]:
-    """Everything measured, seconds and bytes, without rounding."""
+def lines_table(lines: list[Line]) -> Table:
+    """One row a promise: the number, its limit, and whether it was kept."""
+    table = Table(title="Extraction (medians of neighbouring repetitions)")
+    for column in ("what", "found", "limit", "", "beside it"):
+        table.add_column(column, justify="right" if column in ("found", "limit") else "left")
+    for line in lines:
+        found = "-" if line.value is None else f"{line.value:.2f} x"
+        limit = f"{'>=' if line.at_least else '<='} {line.limit:.2f} x"
+        table.add_row(line.what, found, limit, VERDICTS[line.kept], line.detail)
+    return table
+
+
+def lines_values(lines: list[Line]) -> dict[str, Any]:
+    """Each promise by its name, without rounding."""
+    return {line.what: vars(line) | {"kept": line.kept} for line in lines}
+
+
+def ratios_values(ratios: list[Ratio]) -> dict[str, Any]:
+    """Each ratio by its name, with the seconds of every repetition."""
     return {
-        "ratios": {
-            r.name: {
-                "median": r.value,
-                "of_minima": r.of_minima,
-                "limit": r.limit,
-                "seconds": r.measured.seconds,
-                "reference_seconds": r.reference.seconds,
-            }
-            for r in ratios
-        },
-        "growth": {
-            point.name: {
-                "seconds": point.time.seconds,
-                "graph_bytes": point.graph_bytes,
-                "parameters": point.parameters,
-            }
-            for point in modalities + tasks
-        },
-        "epochs": vars(epochs),
+        r.name: {
+            "median": r.value,
+            "of_minima": r.of_minima,
+            "limit": r.limit,
+            "seconds": r.measured.seconds,
+            "reference_seconds": r.reference.seconds,
+        }
+        for r in ratios
+    }
+
+
+def points_values(points: list[Point]) -> dict[str, Any]:
+    """Each size by its name: seconds of every repetition, bytes and parameters."""
+    return {
+        point.name: {
+            "seconds": point.time.seconds,
+            "graph_bytes": point.graph_bytes,
+            "parameters": point.parameters,
+        }
+        for point in points
     }

@@ -53,13 +53,42 @@ class Ratio:
         return None if self.limit is None else self.value <= self.limit
 
 
-def interleaved(work: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Times]:
+@dataclass(frozen=True)
+class Line:
+    """One promise: a number against its limit; the number is None where it was not measured."""
+
+    what: str
+    value: float | None
+    limit: float
+    at_least: bool  # else at most
+    detail: str = ""  # of what was compared, and how exactly both agree
+    exact: bool = True  # whether they agree as they must
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether limit and agreement hold; None where nothing was measured."""
+        if self.value is None:
+            return None
+        within = self.value >= self.limit if self.at_least else self.value <= self.limit
+        return within and self.exact
+
+
+def times_as_fast(measured: Times, reference: Times) -> float:
+    """Median over neighbouring repetitions of the reference's time in ours."""
+    return median(
+        other / mine for mine, other in zip(measured.seconds, reference.seconds, strict=True)
+    )
+
+
+def interleaved(
+    work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = WARM_UP
+) -> dict[str, Times]:
     """Run each piece of work `repeats` times, one after the other in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
-    for repeat in range(WARM_UP + repeats):
+    for repeat in range(warm_up + repeats):
         for name, run in work.items():
             start = perf_counter()
             run()
-            if repeat >= WARM_UP:
+            if repeat >= warm_up:
                 seconds[name].append(perf_counter() - start)
     return {name: Times(times) for name, times in seconds.items()}

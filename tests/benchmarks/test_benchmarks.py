@@ -5,12 +5,14 @@ No time is asserted: what a machine does beside the tests is no property of the 
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
@@ -20,7 +22,8 @@ from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import growth, steps, vertices  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
-from benchmarks.timing import Ratio, Times, interleaved  # noqa: E402
+from benchmarks.section import Effort, Found  # noqa: E402
+from benchmarks.timing import Line, Ratio, Times, interleaved, times_as_fast  # noqa: E402
 from pipeline.mtl.labelled import labelled_tasks, mean_losses  # noqa: E402
 
 TINY = Size((7, 5, 6), tasks=3, batch=8, width=12)
@@ -113,13 +116,45 @@ def test_what_a_step_keeps_does_not_grow_with_the_epochs() -> None:
     assert found.state_bytes[0] == found.state_bytes[1] > 0
 
 
+def test_a_line_is_kept_within_its_limit_and_where_both_sides_agree() -> None:
+    assert Line("l", 2.0, 1.7, at_least=True).kept is True
+    assert Line("l", 1.6, 1.7, at_least=True).kept is False
+    assert Line("l", 2.0, 1.7, at_least=True, exact=False).kept is False
+    assert Line("l", 1.1, 1.15, at_least=False).kept is True
+    assert Line("l", None, 1.7, at_least=True).kept is None
+
+
+def test_times_as_fast_is_of_neighbours() -> None:
+    assert times_as_fast(Times([1.0, 20.0, 3.0]), Times([2.0, 40.0, 3.0])) == 2
+
+
 def test_the_command_prints_tables_and_writes_what_it_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "Size", lambda: TINY)
-    command.main(repeats=1, late=20, json_file=tmp_path / "found.json")
+    monkeypatch.setattr(command, "Effort", functools.partial(Effort, size=TINY))
+    names = ["training", "growth", "epochs"]
+    command.main(repeats=1, late=20, only=names, json_file=tmp_path / "found.json")
     printed = capsys.readouterr().out
     assert "DMTL step / LSEW step" in printed
     assert "M = 6" in printed
     found = json.loads((tmp_path / "found.json").read_text())
-    assert set(found) == {"ratios", "growth", "epochs"}
+    assert set(found) == set(names)
+
+
+def test_lines_are_printed_in_one_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [
+        Line("as fast", 2.0, 1.7, at_least=True),
+        Line("in bf16", None, 3.0, at_least=True, detail="no bf16"),
+    ]
+    monkeypatch.setattr(command, "SECTIONS", {"some": lambda effort: Found(lines=lines)})
+    command.main(repeats=1)
+    printed = capsys.readouterr().out.splitlines()
+    assert any("as fast" in row and "kept" in row for row in printed)
+    assert any("in bf16" in row and "skipped" in row for row in printed)
+
+
+def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(typer.BadParameter, match=r"epoch; allowed: epochs, training"):
+        command.main(only=["epoch"])
