@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from pipeline.datasets.view_split import split_views
 from pipeline.datasets.views import Views
 from pipeline.evaluation.comparison_rows import Recipe, Result, Row, run_row
 from pipeline.evaluation.comparison_runs import Results, identity, read_runs, write_runs
+from pipeline.processes import end_with_parent
 from pipeline.progress import progress
 from pipeline.runtime import THREADS
 
@@ -100,15 +99,8 @@ def _one_thread(run: Callable[[Cell], Result], cells: Iterable[Cell]) -> Iterato
 def _start(work: _Work) -> None:
     global _work
     torch.set_num_threads(THREADS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _work = work
-
-
-def _end_with_parent() -> None:
-    # A worker whose parent was killed would wait for its next cell for ever.
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
 
 
 def _run_cell(cell: Cell) -> Result:

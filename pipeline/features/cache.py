@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 from pipeline.features.entry import Entry, decode, encode
+from pipeline.temporaries import remove_left_over, temporary_name
+
+DAY = 86400.0
+PARTS = "parts"  # the folder of what is being written
 
 
 class ItemCache:
@@ -14,7 +19,8 @@ class ItemCache:
 
     An entry is written to a temporary name of its own and renamed: it is there whole or not at
     all, and two writers of one key write the same bytes. Each entry begins with the sha256 of its
-    contents; a damaged one is dropped and counted in `damaged`, so that it is made again.
+    contents; a damaged one is dropped and counted in `damaged`, so that it is made again. A file's
+    time is that of the entry's last use, to the day.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,18 +45,27 @@ class ItemCache:
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
 
-    # Where bytes lie is known to these three alone; a cache elsewhere overrides them.
+    # Where bytes lie is known to these alone; a cache elsewhere overrides them.
+
+    def clean(self) -> None:
+        """Remove what killed writers left behind."""
+        remove_left_over(self.folder / PARTS)
 
     def _read(self, key: str) -> bytes | None:
         try:
-            return self._path(key).read_bytes()
+            with open(self._path(key), "rb") as file:
+                data = file.read()
+                _touch(file.fileno())
         except FileNotFoundError:
             return None
+        return data
 
     def _write(self, key: str, data: bytes) -> None:
-        path = self._path(key)
+        path = Path(self._path(key))
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{key}.{uuid4().hex}.part")
+        # In one folder for all: left-overs are found without a walk through every entry.
+        temporary = temporary_name(self.folder / PARTS / key)
+        temporary.parent.mkdir(exist_ok=True)
         try:
             temporary.write_bytes(data)
             os.replace(temporary, path)
@@ -58,7 +73,13 @@ class ItemCache:
             temporary.unlink(missing_ok=True)
 
     def _drop(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        Path(self._path(key)).unlink(missing_ok=True)
 
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / key
+    def _path(self, key: str) -> str:
+        return f"{self.folder}/{key[:2]}/{key}"
+
+
+def _touch(file: int) -> None:
+    if time.time() - os.fstat(file).st_mtime > DAY:
+        with suppress(OSError):  # somebody else's, or on a disk that only reads
+            os.utime(file)

@@ -1,4 +1,8 @@
-"""The local engine: worker processes that extract items into the item cache."""
+"""The local engine: worker processes that extract items into the item cache.
+
+Each worker decodes a batch and runs the network on it, one after the other on one thread; a bounded
+window of batches waits at each. More workers, not more stages, use more cores.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import torch
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.recipe import Item, Recipe
+from pipeline.processes import end_with_parent
 from pipeline.runtime import THREADS
 
 # Batches waiting at each worker: enough never to idle, few enough to keep memory flat.
@@ -30,7 +35,7 @@ def run_local(
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
     of threads.
     """
-    batches = _batches(items, min(recipe.batch, -(-len(items) // workers)))
+    batches = batched(items, min(recipe.batch, -(-len(items) // workers)))
     workers = min(workers, -(-len(items) // recipe.batch))
     if workers <= 1:
         yield from _run_here(recipe, batches, cache)
@@ -54,7 +59,8 @@ def run_local(
             raise
 
 
-def _batches(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
+def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
+    """Cut items (by cache key) into batches of `size`, as they are asked for."""
     waiting = iter(items.items())
     while batch := list(itertools.islice(waiting, size)):
         yield batch
@@ -64,7 +70,7 @@ def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Ite
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
-        extract = functools.cache(functools.partial(_extractor, recipe, cache))
+        extract = functools.cache(functools.partial(extractor, recipe, cache))
         for batch in batches:
             extract()(batch)
             yield from (key for key, _ in batch)
@@ -74,16 +80,18 @@ def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Ite
 
 def _start(recipe: Recipe, cache: ItemCache) -> None:
     global _worker
+    end_with_parent()
     torch.set_num_threads(THREADS)
     # Opened at the first batch: an error in here would only be told as a broken pool.
-    _worker = functools.cache(functools.partial(_extractor, recipe, cache))
+    _worker = functools.cache(functools.partial(extractor, recipe, cache))
 
 
 def _work(batch: Batch) -> None:
     _worker()(batch)
 
 
-def _extractor(recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
+def extractor(recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
+    """Open a recipe; the function returned extracts one batch of (key, item) into the cache."""
     extract = recipe.open()
 
     def fill(batch: Batch) -> None:

@@ -20,6 +20,12 @@ Identity = dict[str, str | int]
 FILE = "{file}"
 
 
+def file_digest(path: Path) -> str:
+    """Hash a file's bytes (sha256, hexadecimal)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @dataclass(frozen=True)
 class Item:
     """One sample's input to one extractor: a text, or a file with an optional span in seconds."""
@@ -30,13 +36,13 @@ class Item:
     start: float | None = None
     end: float | None = None
 
-    def digest(self) -> str:
+    def digest(self, hash_file: Callable[[Path], str] = file_digest) -> str:
         """Hash what will be read: the text or the file's bytes, and the span."""
         hashed = hashlib.sha256(json.dumps([self.start, self.end]).encode())
         if self.path is None:
             hashed.update((self.text or "").encode())
         else:
-            hashed.update(file_digest(self.path).encode())
+            hashed.update(hash_file(self.path).encode())
         return hashed.hexdigest()
 
     @property
@@ -103,9 +109,3 @@ def finite(entry: Entry) -> Entry:
 def identity(version: str, weights: Path, **parameters: str | int) -> Identity:
     """Join an extractor's code version, its weights' sha256 and its parameters."""
     return {"version": version, "weights": file_digest(weights), **parameters}
-
-
-def file_digest(path: Path) -> str:
-    """Hash a file's bytes (sha256, hexadecimal)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

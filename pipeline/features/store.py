@@ -9,46 +9,93 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.temporaries import remove_left_over, temporary_name
+
+Load = Callable[[], np.ndarray]
+
 FORMAT = 1
 _CHUNK_BYTES = 1 << 18
 
 
 def write_features(
     path: Path,
-    arrays: Mapping[str, Callable[[], np.ndarray] | None],
+    arrays: Mapping[str, Load | None],
     dim: int,
     attributes: Mapping[str, str | int | float],
 ) -> None:
     """Write a feature file in one pass, in sorted order of the ids, under a temporary name.
 
     `arrays` maps each id to a function that loads its [length, dim] float32 array, or None where
-    the modality is absent. The same arrays give the same bytes. Each is loaded twice, one at a
-    time, so that memory does not grow with their number.
+    the modality is absent. The same arrays give the same bytes. Each is loaded once, one at a
+    time, so that memory does not grow with their number. What a killed run left is removed.
     """
     if not arrays:
         raise ValueError(f"{path}: no sample to write")
     ids = sorted(arrays)
-    lengths = np.array([_length(name, arrays[name], dim) for name in ids], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove_left_over(path.parent, of=path.name)
+    temporary = temporary_name(path)
     try:
         with h5py.File(temporary, "w", track_order=False) as file:
+            lengths = _write_values(file, {name: arrays[name] for name in ids}, dim)
+            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
             _write_table(file, ids, offsets, [arrays[name] is not None for name in ids])
-            _write_values(file, [arrays[name] for name in ids], offsets, dim)
             file.attrs.update({**attributes, "format": FORMAT})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _length(name: str, load: Callable[[], np.ndarray] | None, dim: int) -> int:
-    if load is None:
-        return 0
+def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) -> list[int]:
+    values, lengths = _Values(file, dim), []
+    for name, load in arrays.items():
+        array = np.empty((0, dim), np.float32) if load is None else _loaded(name, load, dim)
+        lengths.append(len(array))
+        values.add(array)
+    values.close()
+    return lengths
+
+
+class _Values:
+    """The rows of all arrays, written a whole chunk at a time: small writes cost more than rows."""
+
+    def __init__(self, file: h5py.File, dim: int) -> None:
+        self.file, self.dim = file, dim
+        self.chunk = max(1, _CHUNK_BYTES // (4 * dim))
+        self.waiting: list[np.ndarray] = []
+        self.rows = 0
+
+    def add(self, array: np.ndarray) -> None:
+        self.waiting.append(array)
+        self.rows += len(array)
+        if self.rows >= self.chunk:
+            rows = np.concatenate(self.waiting)
+            rest = len(rows) % self.chunk
+            self._append(rows[: len(rows) - rest])
+            self.waiting, self.rows = [rows[len(rows) - rest :].copy()], rest
+
+    def close(self) -> None:
+        self._append(np.concatenate(self.waiting))
+
+    def _append(self, rows: np.ndarray) -> None:
+        if "values" not in self.file:
+            chunk = max(1, min(len(rows), self.chunk))
+            # Only datasets in chunks have checksums, and only growing ones may be empty.
+            options = {"maxshape": (None, self.dim), "chunks": (chunk, self.dim)}
+            self.file.create_dataset(
+                "values", (0, self.dim), np.float32, fletcher32=True, **options
+            )
+        values = self.file["values"]
+        start = len(values)
+        values.resize(start + len(rows), axis=0)
+        values[start:] = rows
+
+
+def _loaded(name: str, load: Load, dim: int) -> np.ndarray:
     array = load()
     if array.ndim != 2 or array.shape[1] != dim or not len(array):
         raise ValueError(f"features of {name} have shape {array.shape}; expected [length, {dim}]")
-    return len(array)
+    return array
 
 
 def _write_table(
@@ -61,27 +108,6 @@ def _write_table(
     columns = {"ids": text, "offsets": offsets, "present": np.array(present, bool)}
     for name, values in columns.items():
         file.create_dataset(name, data=values, chunks=values.shape, fletcher32=True)
-
-
-def _write_values(
-    file: h5py.File,
-    loads: Sequence[Callable[[], np.ndarray] | None],
-    offsets: np.ndarray,
-    dim: int,
-) -> None:
-    rows = max(1, min(int(offsets[-1]), _CHUNK_BYTES // (4 * dim)))
-    # A fixed shape of no rows cannot be in chunks, and only chunks have checksums.
-    values = file.create_dataset(
-        "values",
-        (int(offsets[-1]), dim),
-        np.float32,
-        maxshape=(max(rows, int(offsets[-1])), dim),
-        chunks=(rows, dim),
-        fletcher32=True,
-    )
-    for load, start, stop in zip(loads, offsets[:-1], offsets[1:], strict=True):
-        if load is not None:
-            values[start:stop] = load()
 
 
 class FeatureFile:

@@ -153,6 +153,8 @@ def test_a_parameter_reruns_only_the_stages_that_use_it(
 FLOORS = [
     *(
         "kinds",
+        "processes",
+        "temporaries",
         "progress",
         "params",
         "runtime",

@@ -1,0 +1,74 @@
+"""Names of what is still being written, and the removal of what a killed process left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import time
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+_DAY = 86400.0
+_NAME = re.compile(r"\.(?P<of>.+)\.(?P<where>[^.@]+)@(?P<process>\d+)\.[0-9a-f]{8}\.part")
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a hidden name beside `path`, of this process alone, under which to write it.
+
+    The name says which process writes, so that another one can tell when it is left over.
+    """
+    return path.with_name(f".{path.name}.{_where()}@{os.getpid()}.{uuid4().hex[:8]}.part")
+
+
+def remove_left_over(folder: Path, of: str | None = None) -> int:
+    """Remove files and folders whose writer is gone; returns how many (only those of name `of`).
+
+    A writer is gone when its process on this machine ended. Of one elsewhere nothing can be
+    known: what it wrote is removed when it did not change for a day.
+    """
+    removed = 0
+    for path in folder.glob(".*.part"):
+        match = _NAME.fullmatch(path.name)
+        if match and of in (None, match["of"]) and _writer_is_gone(path, match):
+            _remove(path)
+            removed += 1
+    return removed
+
+
+def _writer_is_gone(path: Path, match: re.Match[str]) -> bool:
+    if match["where"] == _where() and not _runs(int(match["process"])):
+        return True
+    try:
+        return time.time() - path.stat().st_mtime > _DAY
+    except FileNotFoundError:
+        return False
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@cache
+def _where() -> str:
+    # Containers may share a host's name and a folder, and count their processes each from 1.
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:  # no Linux
+        space = ""
+    return re.sub(r"[^\w-]", "-", socket.gethostname())[:63] + re.sub(r"\D", "", space)
