@@ -16,7 +16,7 @@ from pipeline.datasets.views import Views
 from pipeline.evaluation.comparison_rows import Recipe, Result
 
 # Part of every identity: raise it where the same data and recipe no longer give the same scores.
-VERSION = 1
+VERSION = 2
 _NUMBERS = {"int": int, "float": float, "str": str}
 _COLUMNS = [field.name for field in fields(Result)]
 

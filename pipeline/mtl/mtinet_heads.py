@@ -35,10 +35,12 @@ class Ladder(nn.Module):
 class Scale(nn.Module):
     """One level: each task's refined features and initial logits."""
 
-    def __init__(self, inputs: int, outputs: Sequence[int], width: int) -> None:
+    def __init__(self, inputs: int, outputs: Sequence[int], width: int, dropout: float) -> None:
         super().__init__()
         self.refine = nn.ModuleList(
-            nn.Sequential(ResidualBlock(inputs, width), ResidualBlock(width, width))
+            nn.Sequential(
+                ResidualBlock(inputs, width), ResidualBlock(width, width), nn.Dropout(dropout)
+            )
             for _ in outputs
         )
         self.predict = nn.ModuleList(nn.Linear(width, n) for n in outputs)
@@ -64,7 +66,8 @@ class MTINetHeads(nn.Module):
 
     level_dims: widths of the fusion's levels, local to global; with none, three levels are made
         from the joint vector (joint_dim wide). outputs: task -> C_f. width: of all features.
-        mask: what the mask between levels sums to 1 over, see `FeaturePropagation`.
+        mask: what the mask between levels sums to 1 over, see `FeaturePropagation`. dropout: on the
+    refined features and on the last layers' inputs; the original has none.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class MTINetHeads(nn.Module):
         outputs: Mapping[str, int],
         width: int,
         mask: str = "tasks",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not outputs:
@@ -83,14 +87,21 @@ class MTINetHeads(nn.Module):
         self.ladder = None if level_dims else Ladder(joint_dim, width)
         dims = self.level_dims or (width,) * 3
         extra = [width] * (len(dims) - 1) + [0]  # the coarsest level hears from none
-        scales = [Scale(dim + more, sizes, width) for dim, more in zip(dims, extra, strict=True)]
+        scales = [
+            Scale(dim + more, sizes, width, dropout) for dim, more in zip(dims, extra, strict=True)
+        ]
         self.scales = nn.ModuleList(scales)
         self.propagate = nn.ModuleList(
             FeaturePropagation(len(sizes), width, mask) for _ in dims[1:]
         )
         self.distil = nn.ModuleList(Distillation(len(sizes), width) for _ in dims)
         self.merge = nn.ModuleList(
-            nn.Sequential(nn.Linear(len(dims) * width, width), BatchNorm(width), nn.ReLU())
+            nn.Sequential(
+                nn.Linear(len(dims) * width, width),
+                BatchNorm(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            )
             for _ in sizes
         )
         self.predict = nn.ModuleList(nn.Linear(width, size) for size in sizes)

@@ -52,7 +52,9 @@ class ModelSpec:
     def _heads(self, fusion: Fusion) -> nn.Module:
         outputs = {task.name: task.outputs for task in self.tasks}
         if self.mtl == "mtinet":
-            return MTINetHeads(fusion.level_dims, fusion.joint_dim, outputs, self.width)
+            return MTINetHeads(
+                fusion.level_dims, fusion.joint_dim, outputs, self.width, dropout=self.dropout
+            )
         return TaskHeads(fusion.joint_dim, outputs, dropout=self.dropout)
 
 

@@ -130,3 +130,16 @@ def test_wrong_levels_are_told():
         heads(torch.zeros(4, 10), levels(4, (5,)))
     with pytest.raises(ValueError, match="at least one task"):
         MTINetHeads((5, 6), 10, {}, width=8)
+
+
+def test_dropout_acts_on_first_and_final_predictions_in_training_alone():
+    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8, dropout=0.5)
+    for module in heads.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.eval()  # so that dropout alone differs between two calls
+    batch = torch.zeros(4, 10), levels(4, (5, 6))
+    (first, _, early), (second, _, later) = heads(*batch), heads(*batch)
+    assert not torch.equal(first["a"], second["a"])
+    assert not torch.equal(early[0]["a"], later[0]["a"])
+    heads.eval()
+    torch.testing.assert_close(heads(*batch)[0]["a"], heads(*batch)[0]["a"], rtol=0, atol=0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pipeline.models.fusion.build import FUSIONS
 from pipeline.models.standardise import Standardise
@@ -46,6 +47,14 @@ def test_a_saved_network_predicts_the_same_bits_when_read_again(
     expected = predict(network, data, tasks, rows)
     for name, values in predict(again, data, tasks, rows).items():
         np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.parametrize("mtl", sorted(METHODS))
+def test_dropout_reaches_the_heads_of_every_method(tasks: tuple[Task, ...], mtl: str) -> None:
+    spec = ModelSpec({"text": 3}, "pooled", tasks, "cfc", 0.5, 6, mtl, 0.25)
+    found = [m.p for m in spec.build().heads.modules() if isinstance(m, nn.Dropout)]
+    assert len(found) >= len(tasks)
+    assert set(found) == {0.25}
 
 
 def test_the_same_network_gives_the_same_bytes(
