@@ -30,6 +30,11 @@ def frames() -> np.ndarray:
     return (np.stack(pictures)[..., None] * colours).astype(np.uint8)
 
 
+@pytest.fixture(scope="module")
+def rounded(weights: Path) -> InceptionV3:
+    return InceptionV3.from_file(weights / "inception.safetensors", precision="bfloat16")
+
+
 def torchvision_model(state: dict[str, torch.Tensor]) -> Inception3:
     """Build torchvision's own model, as `inception_v3(weights=...)` does, pooling as its output."""
     model = Inception3(aux_logits=True, transform_input=True, init_weights=False)
@@ -133,6 +138,44 @@ def test_the_same_batch_gives_the_same_bytes(inception: InceptionV3, frames: np.
     first = inception.features(frames, 96)
     inception.features(frames[::-1].copy(), 128)
     assert inception.features(frames, 96).tobytes() == first.tobytes()
+
+
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return (a * b).sum(axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+
+
+def test_bfloat16_is_near_float32_for_every_frame(
+    inception: InceptionV3, rounded: InceptionV3, frames: np.ndarray
+) -> None:
+    found = rounded.features(frames)
+    assert found.dtype == np.float32
+    assert cosines(found, inception.features(frames)).min() > 0.9995
+    assert not np.array_equal(found, inception.features(frames))
+
+
+def test_bfloat16_is_near_float32_for_real_photos(
+    inception: InceptionV3, rounded: InceptionV3, shared_data: Path
+) -> None:
+    folder = shared_data / "media" / "image"
+    for name in ("incidents_fire.jpg", "incidents_flood.jpg", "cat.jpg"):
+        photo = read_photo(folder / name)[None]
+        assert cosines(rounded.features(photo), inception.features(photo)).min() > 0.9995
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_gpu_gives_the_cpus_features(weights: Path, frames: np.ndarray, precision: str) -> None:
+    path = weights / "inception.safetensors"
+    cpu, gpu = (InceptionV3.from_file(path, d, precision) for d in ("cpu", "cuda"))
+    found = gpu.features(frames)
+    assert cosines(found, cpu.features(frames)).min() > 0.9995
+    assert found.tobytes() == gpu.features(frames).tobytes()
+
+
+def test_an_unknown_precision_is_refused_with_the_known_ones(weights: Path) -> None:
+    with pytest.raises(ValueError, match="'float16'; allowed: float32, bfloat16"):
+        InceptionV3.from_file(weights / "inception.safetensors", precision="float16")
 
 
 def test_preparing_early_changes_nothing(inception: InceptionV3, frames: np.ndarray) -> None:
