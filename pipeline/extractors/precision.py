@@ -22,7 +22,7 @@ def cpu_has_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def round_with_carry(weights: Float32[Tensor, out * _]) -> Float[Tensor, out * _]:
+def round_with_carry(weights: Float32[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Round to bfloat16 so that what one weight gains, the next of the same output loses.
 
     The sum of an output's weights stays what it was. Values after a ReLU share a positive mean, and
