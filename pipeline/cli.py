@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +26,41 @@ def doctor() -> None:
         typer.echo(f"fault: {fault}", err=True)
     typer.echo(f"{len(faults)} faults found" if faults else "nothing wrong")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command()
+def cache(
+    prune_older_than: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Remove entries not used for so long.")
+    ] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Remove the least recently used above this, as in 2GB."),
+    ] = None,
+) -> None:
+    """Show the cache of single samples' features (HGFN_CACHE), or remove what is old from it.
+
+    Whatever is removed is computed again when it is needed.
+    """
+    from pipeline.features.cache_report import show_or_prune
+
+    _tell(show_or_prune(prune_older_than, max_size))
+
+
+@app.command()
+def retry(
+    kind: Annotated[
+        list[str], typer.Option(help="A kind of data/<set>/failures.csv; may be given again.")
+    ],
+    dry_run: Annotated[bool, typer.Option(help="Only print the commands.")] = False,
+) -> None:
+    """Try again just the items that failed in a way, then run what depends on them.
+
+    `download_failed` stands for every kind of failed download.
+    """
+    from pipeline.features.retry import try_again
+
+    _tell(try_again(kind, dry_run))
 
 
 @app.command()
@@ -58,6 +93,15 @@ def compare(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo("\n".join([*_ranking(table), f"written: {out / 'comparison.md'}"]))
+
+
+def _tell(lines: Iterator[str]) -> None:
+    try:
+        for line in lines:
+            typer.echo(line)
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _ranking(lines: Sequence[tuple[str, float]]) -> list[str]:

@@ -19,13 +19,16 @@ class FakeRecipe:
 
     log: Path
     scale: int = 1
+    weights: str = "00ff"
+    version: str = "1"
     broken: bool = False
+    sound: bool = False  # whether what was unreadable is so no more
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 1
     dim: ClassVar[int] = 2
 
     def identity(self) -> Identity:
-        return {"version": "1", "scale": self.scale}
+        return {"version": self.version, "weights": self.weights, "scale": self.scale}
 
     def open(self) -> Extract:
         if self.broken:
@@ -37,7 +40,7 @@ class FakeRecipe:
             contents = item.text if item.path is None else item.path.read_text()
             assert contents is not None
             features = np.full((len(contents), 2), self.scale * len(contents), np.float32)
-            if contents == "unreadable":
+            if contents == "unreadable" and not self.sound:
                 raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
             if contents == "bug":
                 raise KeyError("a fault of the code, not of the item")

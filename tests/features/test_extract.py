@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.features import extract as module
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import Failure
@@ -43,7 +45,10 @@ def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) ->
     assert file.ids == ["a", "b", "c", "d"]
     assert file.present.tolist() == [True, False, True, False]
     assert np.array_equal(file.read()[2], np.full((3, 2), 9, np.float32))
-    assert file.attributes == {"modality": "text", "version": "1", "scale": 3, "format": 1}
+    assert file.attributes == {
+        **{"modality": "text", "version": "1", "weights": "00ff", "scale": 3},
+        "format": 1,
+    }
 
 
 def test_equal_inputs_are_computed_once(
@@ -68,23 +73,84 @@ def test_a_second_run_computes_nothing_and_writes_the_same(
     assert out.read_bytes() == written
 
 
-def test_only_what_is_new_is_computed(
+def test_an_item_added_to_a_thousand_is_computed_alone_and_the_file_is_a_cold_runs(
     fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
 ) -> None:
-    extract_features(fake(), texts({"a": "flood"}), [], out, cache, workers=1)
-    extracted()
-    extract_features(fake(), texts({"a": "flood", "b": "fire"}), [], out, cache, workers=1)
-    assert extracted() == ["b"]
+    contents = {f"{k:04}": f"flood {'x' * (k % 7)} {k}" for k in range(1000)}
+    extract_features(fake(), texts(contents), ["absent"], out, cache, workers=1)
+    assert len(extracted()) == 1000
+    # Its id stands in the middle, so that every offset behind it moves.
+    contents["0500a"] = "fire"
+    extract_features(fake(), texts(contents), ["absent"], out, cache, workers=1)
+    assert extracted() == ["0500a"]
+    cold = out.with_name("cold.h5")
+    empty = ItemCache(out.with_name("another cache"))
+    extract_features(fake(), texts(contents), ["absent"], cold, empty, workers=1)
+    assert out.read_bytes() == cold.read_bytes()
 
 
-def test_another_parameter_computes_anew_and_the_old_stays(
-    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+@pytest.mark.parametrize(
+    "change", [{"scale": 2}, {"weights": "beef"}, {"version": "2"}], ids=lambda c: next(iter(c))
+)
+def test_another_parameter_weight_or_version_computes_anew_and_the_old_stays(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted, change: dict[str, Any]
 ) -> None:
     items = texts({"a": "flood"})
-    for scale, computed in [(1, ["a"]), (2, ["a"]), (1, []), (2, [])]:
-        extract_features(fake(scale=scale), items, [], out, cache, workers=1)
+    for options, computed in [({}, ["a"]), (change, ["a"]), ({}, []), (change, [])]:
+        extract_features(fake(**options), items, [], out, cache, workers=1)
         assert extracted() == computed
-        assert FeatureFile(out).read()[0][0, 0] == 5 * scale
+        assert FeatureFile(out).read()[0][0, 0] == 5 * options.get("scale", 1)
+
+
+def test_anything_else_that_changes_computes_nothing(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("flood")
+    items = [Item("a", path=tmp_path / "a.txt"), Item("b", text="fire")]
+    extract_features(fake(), items, [], out, cache, workers=1)
+    assert extracted() == ["a", "b"]
+    # Other ids, order, company, file name and time, number of workers, place of the result.
+    (tmp_path / "a.txt").rename(tmp_path / "other.txt")
+    os.utime(tmp_path / "other.txt", (0, 0))
+    items = [Item("z", text="fire"), Item("y", path=tmp_path / "other.txt")]
+    extract_features(fake(), items, ["x"], tmp_path / "new.h5", cache, workers=2)
+    assert extracted() == []
+    assert lengths(tmp_path / "new.h5") == {"x": 0, "y": 5, "z": 4}
+
+
+def test_only_faults_of_the_kinds_named_are_tried_again(
+    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
+) -> None:
+    items = texts({"a": "good", "b": "unreadable", "c": "cut", "d": "nan"})
+    first = extract_features(fake(), items, [], out, cache, workers=1)
+    assert [failure.kind for failure in first] == ["decode_failed", "truncated", "not_finite"]
+    extracted()
+    still = extract_features(fake(), items, [], out, cache, 1, retry=["decode_failed"])
+    assert extracted() == ["b"]
+    assert still == first
+    kinds = ["decode_failed", "truncated"]
+    left = extract_features(fake(sound=True), items, [], out, cache, 1, retry=kinds)
+    assert extracted() == ["b", "c"]
+    assert left == first[1:]
+    assert lengths(out) == {"a": 4, "b": 10, "c": 3, "d": 0}
+    extract_features(fake(), items, [], out, cache, workers=1)
+    assert extracted() == []
+
+
+def test_a_file_that_several_items_share_is_hashed_once(
+    fake: Fake, cache: ItemCache, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    monkeypatch.setattr(module, "file_digest", lambda path: hashed.append(path) or str(path))
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    items = [
+        Item(f"{name} {k}", path=tmp_path / name, start=float(k))
+        for name in ("one", "two")
+        for k in range(5)
+    ]
+    extract_features(fake(), items, [], out, cache, workers=1)
+    assert sorted(hashed) == [tmp_path / "one", tmp_path / "two"]
 
 
 def test_a_damaged_entry_is_made_again_and_counted(

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.features.cache import DAY, PARTS, ItemCache
+from pipeline.features.cache_report import cached_files, parse_days, parse_size, prune
+from pipeline.features.entry import Entry
+
+SIZE = 1000
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ItemCache:
+    """Four entries of SIZE bytes, last used 40, 30, 20 and 10 days ago."""
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path))
+    cache = ItemCache(tmp_path)
+    for days in (40, 10, 30, 20):
+        path = entry_of(cache, days)
+        path.parent.mkdir()
+        path.write_bytes(bytes(SIZE))
+        os.utime(path, (0, time.time() - days * DAY))
+    return cache
+
+
+def entry_of(cache: ItemCache, days: int) -> Path:
+    return cache.folder / str(days) / f"{days:064}"
+
+
+def ages(cache: ItemCache) -> list[int]:
+    return [int(file.path.name) for file in cached_files(cache.folder)]
+
+
+def hgfn(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["cache", *arguments])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    ("days", "size", "left"),
+    [
+        (None, None, [40, 30, 20, 10]),
+        (25.0, None, [20, 10]),
+        (0.0, None, []),
+        (100.0, None, [40, 30, 20, 10]),
+        (None, 2 * SIZE, [20, 10]),
+        (None, 2 * SIZE - 1, [10]),
+        (None, 0, []),
+        (35.0, 3 * SIZE, [30, 20, 10]),
+        (35.0, SIZE, [10]),
+        (15.0, 3 * SIZE, [10]),
+    ],
+)
+def test_the_least_recently_used_go_first(
+    cache: ItemCache, days: float | None, size: int | None, left: list[int]
+) -> None:
+    removed = prune(cache.folder, days, size)
+    assert ages(cache) == left
+    assert len(removed) == 4 - len(left)
+
+
+def test_to_use_an_entry_saves_it(tmp_path: Path) -> None:
+    cache = ItemCache(tmp_path)
+    for key in ("aa", "bb"):
+        cache.put(key, Entry(np.zeros((1, 2), np.float32)))
+        os.utime(tmp_path / key / key, (0, time.time() - 9 * DAY))
+    assert cache.get("aa") is not None
+    prune(tmp_path, older_than=2.0)
+    assert [file.path.name for file in cached_files(tmp_path)] == ["aa"]
+
+
+def test_a_writers_leftovers_go_when_a_day_old(cache: ItemCache) -> None:
+    parts = cache.folder / PARTS
+    parts.mkdir()
+    for name, days in (("old", 2.0), ("new", 0.5)):
+        path = parts / f".{name}.elsewhere@1.01234567.part"
+        path.touch()
+        os.utime(path, (0, time.time() - days * DAY))
+    prune(cache.folder)
+    assert [path.name[:4] for path in parts.iterdir()] == [".new"]
+    assert len(ages(cache)) == 4
+
+
+def test_the_command_tells_what_lies_there_and_what_it_removed(cache: ItemCache) -> None:
+    (cache.folder / "clips").mkdir()
+    (cache.folder / "clips" / "a.mp4").write_bytes(bytes(2_500_000))
+    code, told = hgfn()
+    assert code == 0
+    assert f"{cache.folder}: 4 entries, 4.0 KB\nlast used between 20" in told
+    assert told.endswith("\nclips: 1 file, 2.5 MB; never pruned\n")
+    code, told = hgfn("--prune-older-than", "25", "--max-size", "1KB")
+    assert code == 0
+    assert told.startswith(f"removed 3 entries, 3.0 KB\n{cache.folder}: 1 entry, 1.0 KB\n")
+    assert (cache.folder / "clips" / "a.mp4").exists()
+
+
+def test_a_cache_that_was_never_used_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "none"))
+    assert hgfn() == (0, f"{tmp_path / 'none'}: 0 entries, 0 B\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--max-size", "2XB"), "--max-size is '2XB'; allowed: a size, as in 500MB, 2GB, 1.5TB"),
+        (("--max-size", "-1"), "--max-size is '-1'; allowed: a size, as in 500MB, 2GB, 1.5TB"),
+        (
+            ("--prune-older-than", "a week"),
+            "--prune-older-than is 'a week'; allowed: a number of days, as in 30",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line_and_nothing_is_removed(
+    cache: ItemCache, arguments: tuple[str, ...], told: str
+) -> None:
+    assert hgfn(*arguments) == (1, f"error: {told}\n")
+    assert len(ages(cache)) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0", 0), ("12", 12), ("2GB", 2 * 10**9), ("1.5 tb", 1_500_000_000_000)]
+)
+def test_sizes_are_decimal(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+def test_days_may_be_parts_of_one() -> None:
+    assert parse_days("0.5") == 0.5

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.datasets.sets import SETS
+from pipeline.features.failures import Failure, write_failures
+from pipeline.features.retried import VARIABLE, retried_kinds
+from pipeline.kinds import DOWNLOAD_KINDS, KINDS
+
+FORCE = "dvc repro --force --single-item"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the stages of a run left: faults of several kinds in several stages."""
+    monkeypatch.chdir(tmp_path)
+    for name, stage, kinds in [
+        ("crisismmd", "index", ["missing_file", "empty_text"]),
+        ("crisismmd", "text", []),
+        ("crisismmd", "visual", ["truncated", "decode_failed", "truncated"]),
+        ("youtube", "download", ["private", "network"]),
+        ("youtube", "audio", ["truncated", "not_finite"]),
+    ]:
+        failures = [Failure(str(k), stage, kind, "") for k, kind in enumerate(kinds)]
+        write_failures(SETS[name].failures(stage), failures)
+    return tmp_path
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The commands that were run, and the kinds that each was told."""
+    commands: list[tuple[str, str]] = []
+
+    def note(command: list[str], env: dict[str, str], **_: Any) -> subprocess.CompletedProcess:
+        commands.append((" ".join(command[2:]), env[VARIABLE]))
+        return subprocess.CompletedProcess(command, int("text" in command[-1]))
+
+    monkeypatch.setattr(subprocess, "run", note)
+    return commands
+
+
+def hgfn(*kinds: str, options: tuple[str, ...] = ()) -> tuple[int, list[str]]:
+    chosen = [part for kind in kinds for part in ("--kind", kind)]
+    result = CliRunner().invoke(app, ["retry", *chosen, *options])
+    return result.exit_code, result.output.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "commands"),
+    [
+        (("decode_failed",), [f"{FORCE} visual@crisismmd", "dvc repro"]),
+        (("truncated",), [f"{FORCE} audio@youtube visual@crisismmd", "dvc repro"]),
+        (("private",), [f"{FORCE} download@youtube", "dvc repro index@youtube", "dvc repro"]),
+        (
+            ("missing_file", "not_finite"),
+            [
+                f"{FORCE} download@crisismmd",
+                "dvc repro index@crisismmd",
+                f"{FORCE} audio@youtube",
+                "dvc repro",
+            ],
+        ),
+    ],
+)
+def test_only_the_stages_with_such_failures_run_again_in_their_order(
+    project: Path, ran: list[tuple[str, str]], kinds: tuple[str, ...], commands: list[str]
+) -> None:
+    code, told = hgfn(*kinds)
+    assert code == 0
+    assert ran == [(command, ",".join(sorted(kinds))) for command in commands]
+    assert told[1:] == [f"{VARIABLE}={names} {command}" for command, names in ran]
+
+
+def test_a_dry_run_only_tells(project: Path, ran: list[tuple[str, str]]) -> None:
+    assert hgfn("truncated", options=("--dry-run",)) == (
+        0,
+        [
+            "audio@youtube 1, visual@crisismmd 2 to try again",
+            f"HGFN_RETRY=truncated {FORCE} audio@youtube visual@crisismmd",
+            "HGFN_RETRY=truncated dvc repro",
+        ],
+    )
+    assert not ran
+
+
+def test_download_failed_stands_for_every_failed_download(
+    project: Path, ran: list[tuple[str, str]]
+) -> None:
+    code, told = hgfn("download_failed")
+    assert (code, told[0]) == (0, "download@youtube 2 to try again")
+    assert {kinds for _, kinds in ran} == {",".join(sorted(DOWNLOAD_KINDS))}
+
+
+def test_nothing_to_try_again_runs_nothing(project: Path, ran: list[tuple[str, str]]) -> None:
+    assert hgfn("too_large") == (0, ["no failure of kind too_large: nothing to try again"])
+    assert not ran
+
+
+def test_an_unknown_kind_is_told_with_those_there_are(project: Path) -> None:
+    told = f"error: unknown kind of failure 'odd'; allowed: {', '.join(KINDS)}"
+    assert hgfn("truncated", "odd") == (1, [told])
+
+
+def test_without_a_run_before_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = "error: no table of failures in data/; run `dvc repro` in the project's root"
+    assert hgfn("truncated") == (1, [told])
+
+
+def test_a_dvc_that_fails_stops_it(project: Path, ran: list[tuple[str, str]]) -> None:
+    write_failures(SETS["youtube"].failures("text"), [Failure("a", "text", "too_large", "")])
+    code, told = hgfn("too_large")
+    assert (code, len(ran)) == (1, 1)
+    assert told[-1] == f"error: `{FORCE} text@youtube` ended with code 1; see its message above"
+
+
+def test_the_stages_read_the_kinds_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert VARIABLE not in os.environ
+    assert retried_kinds() == frozenset()
+    monkeypatch.setenv(VARIABLE, "truncated,private")
+    assert retried_kinds() == {"truncated", "private"}
+    monkeypatch.setenv(VARIABLE, "odd")
+    with pytest.raises(ValueError, match="unknown kind of failure 'odd'"):
+        retried_kinds()
