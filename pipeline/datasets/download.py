@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
-import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline.datasets.crisismmd_source import (
+    copy_layout,
+    count_note,
+    fetch_official,
+    unpack_layout,
+)
 from pipeline.datasets.manifest import read_manifest
 from pipeline.datasets.sample import write_crisismmd, write_youtube
+from pipeline.temporaries import remove_left_over, temporary_name
 
 
 def fetch_crisismmd(source: str, raw: Path) -> str:
-    """Fill `raw` with CrisisMMD's official layout; returns one line on what was done.
+    """Fill `raw` with CrisisMMD's official layout; returns what was done, and a warning's line.
 
-    `source` is `sample`, or a folder or .tar.gz that holds `annotations/` and, as far as there are
-    photos, `data_image/`. Raises ValueError for a source that is neither.
+    `source` is `sample`, `official`, or a folder or .tar.gz that holds `annotations/` and, as far
+    as there are any, `data_image/` and the official split files. Raises ValueError for a source
+    that is neither, and for an official archive that cannot be fetched.
     """
     path = Path(source)
     if source == "sample":
         write: Callable[[Path], object] = write_crisismmd
+    elif source == "official":
+        write = lambda folder: unpack_layout(fetch_official(), folder)  # noqa: E731
     elif path.is_dir():
-        write = lambda folder: _copy_layout(path, folder)  # noqa: E731
+        write = lambda folder: copy_layout(path, folder)  # noqa: E731
     elif path.name.endswith((".tar.gz", ".tgz")) and path.is_file():
-        write = lambda folder: _unpack(path, folder)  # noqa: E731
+        write = lambda folder: unpack_layout(path, folder)  # noqa: E731
     else:
         raise ValueError(
-            f"data.crisismmd.source is {source!r}: no such folder or .tar.gz; allowed: sample, or "
-            "a path to CrisisMMD in its official layout"
+            f"data.crisismmd.source is {source!r}: no such folder or .tar.gz; allowed: sample, "
+            "official, or a path to CrisisMMD in its official layout"
         )
     with _replacing(raw) as folder:
         write(folder)
+        note = f"\ncrisismmd: {count_note(folder)}" if source == "official" else ""
     photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
-    return f"crisismmd: {photos} photos from {source}"
+    return f"crisismmd: {photos} photos from {source}{note}"
 
 
 def fetch_youtube(source: str, raw: Path) -> str:
@@ -60,30 +68,6 @@ def fetch_youtube(source: str, raw: Path) -> str:
         missing = _copy_clips(Path(source), folder)
     told = f"; {len(missing)} not found, the first: {missing[0]}" if missing else ""
     return f"youtube: {len(read_manifest(raw / 'manifest.csv'))} clips from {source}{told}"
-
-
-def _copy_layout(source: Path, raw: Path) -> None:
-    for part in ("annotations", "data_image"):
-        if (source / part).is_dir():
-            shutil.copytree(source / part, raw / part)
-    if not (raw / "annotations").is_dir():
-        raise ValueError(f"{source} holds no annotations/: not CrisisMMD's official layout")
-
-
-def _unpack(archive: Path, raw: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=raw.parent) as temporary:
-        try:
-            with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                tar.extractall(temporary, filter="data")
-                # gzip's checksum stands behind the last byte, which tar alone never reads.
-                while stream.read(1 << 20):
-                    pass
-        except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise ValueError(f"{archive}: {error}; fetch it again") from None
-        folders = sorted(path for path in Path(temporary).rglob("annotations") if path.is_dir())
-        if not folders:
-            raise ValueError(f"{archive} holds no annotations/: not CrisisMMD's official layout")
-        _copy_layout(folders[0].parent, raw)
 
 
 def _copy_clips(manifest: Path, raw: Path) -> list[Path]:
@@ -119,12 +103,16 @@ def _write_manifest(table: pd.DataFrame, path: Path) -> None:
 
 @contextmanager
 def _replacing(raw: Path) -> Iterator[Path]:
-    """Fill a temporary folder that becomes `raw` only when it is whole."""
+    """Fill a temporary folder that becomes `raw` only when it is whole.
+
+    What a killed run left of such folders is removed.
+    """
     raw.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=raw.parent, prefix=f".{raw.name}."))
+    remove_left_over(raw.parent, of=raw.name)
+    temporary = temporary_name(raw)
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o755)
         if raw.exists():
             shutil.rmtree(raw)
         os.replace(temporary, raw)
