@@ -6,8 +6,9 @@ import json
 
 import typer
 
-from pipeline.datasets.index import Index, index_crisismmd, index_youtube
+from pipeline.datasets.index import Absence, Index, index_crisismmd, index_youtube
 from pipeline.datasets.sets import DataSet, data_set
+from pipeline.datasets.web_clips import Lost, read_lost
 from pipeline.features.failures import Failure, summary, write_failures
 from pipeline.params import load_params
 from stages.command import run
@@ -23,22 +24,31 @@ def index(name: str) -> None:
     chosen = data_set(name)
     if name == "crisismmd":
         knobs = load_params().data.crisismmd
-        result = index_crisismmd(chosen.raw, knobs.labels, knobs.layout)
+        result = index_crisismmd(chosen.raw, knobs.labels, knobs.layout, knobs.split)
     else:
         result = index_youtube(chosen.raw)
     _write(chosen, result)
+    if result.note:
+        typer.echo(f"{chosen.name}: {result.note}")
 
 
 def _write(chosen: DataSet, result: Index) -> None:
     result.table.to_parquet(chosen.index, index=False)
     chosen.tasks.write_text(json.dumps(result.tasks, indent=2) + "\n")
-    failures = [
-        Failure(name, modality, kind, REASONS[kind]) for name, modality, kind in result.absent
-    ]
+    lost = read_lost(chosen.raw)
+    failures = [_failure(absence, lost) for absence in result.absent]
     write_failures(chosen.failures("index"), failures)
     sides = result.table["split"].value_counts()
     counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
     typer.echo(f"{chosen.name}: {len(result.table)} samples ({counts}); {summary(failures)}")
+
+
+def _failure(absence: Absence, lost: Lost) -> Failure:
+    """Say why something is absent: of a clip that could not be fetched, what the site said."""
+    name, modality, kind = absence
+    if kind == "missing_file" and name in lost:
+        return Failure(name, modality, *lost[name])
+    return Failure(name, modality, kind, REASONS[kind])
 
 
 if __name__ == "__main__":

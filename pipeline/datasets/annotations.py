@@ -69,5 +69,7 @@ def _read_event(file: Path) -> pd.DataFrame:
                 f"{file}: row {number} has {len(row)} fields, the header {len(header)}; "
                 "a tweet must hold no tab and no line feed"
             )
+        if any("\0" in field for field in row):
+            raise ValueError(f"{file}: row {number} holds a NUL byte; fetch it again")
         _check_image_path(file, number, row[header.index("image_path")])
     return pd.DataFrame(rows, columns=header, dtype=str)[list(COLUMNS)]

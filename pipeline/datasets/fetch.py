@@ -29,7 +29,7 @@ def fetch(
     limit: int = LIMIT,
     timeout: tuple[float, float] = TIMEOUT,
     attempts: int = ATTEMPTS,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
 ) -> str:
     """Fetch `url` to `path`, unless that is there and right, and return its sha256.
 
@@ -44,7 +44,7 @@ def fetch(
         with FileLock(f"{path}.lock", timeout=0):
             if path.is_file() and (found := sha256_of(path)) == (sha256 or found):
                 return found
-            return _until_whole(wanted, Part(path), attempts, sleep)
+            return _until_whole(wanted, Part(path), attempts, sleep or time.sleep)
     except Timeout:
         raise FetchError(url, f"another process is fetching {path}", "wait for it") from None
 

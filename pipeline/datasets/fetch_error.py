@@ -12,6 +12,7 @@ class FetchError(ValueError):
         super().__init__(f"{url}: {what}; {cure}")
         self.url = url
         self.what = what
+        self.cure = cure
 
 
 class DigestError(FetchError):
