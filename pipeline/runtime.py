@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -14,9 +15,14 @@ THREADS = 1
 
 def workers() -> int:
     """Number of processes that extract features (HGFN_WORKERS, else one a core)."""
+    return most_workers() or _cores()
+
+
+def most_workers() -> int | None:
+    """Number of processes that HGFN_WORKERS asks for; None where it leaves that open."""
     value = os.environ.get("HGFN_WORKERS", "")
     if not value:
-        return _cores()
+        return None
     if not value.isdecimal() or int(value) < 1:
         raise ValueError(f"HGFN_WORKERS is {value!r}; allowed: a whole number from 1")
     return int(value)
@@ -38,17 +44,53 @@ def device() -> str:
 
 
 def engine() -> str:
-    """Name of the extraction engine (HGFN_ENGINE: local)."""
+    """Name of the extraction engine (HGFN_ENGINE: local, the default, or ray)."""
     value = os.environ.get("HGFN_ENGINE", "") or "local"
-    if value != "local":
-        raise ValueError(f"HGFN_ENGINE is {value!r}; allowed: local")
+    if value not in ("local", "ray"):
+        raise ValueError(f"HGFN_ENGINE is {value!r}; allowed: local, ray")
     return value
 
 
-def cache_folder() -> Path:
-    """Folder of the item cache (HGFN_CACHE, else the user's cache folder)."""
+def cluster() -> str | None:
+    """Address of the Ray cluster to extract on (RAY_ADDRESS); None: one is started here."""
+    value = os.environ.get("RAY_ADDRESS", "")
+    if value and not re.fullmatch(r"[^\s/:]+:\d{1,5}", value):
+        raise ValueError(f"RAY_ADDRESS is {value!r}; allowed: host:port of a running cluster")
+    return value or None
+
+
+def cache_url() -> str | None:
+    """Where the item cache is, if HGFN_CACHE is a URL (s3://bucket/prefix) and no folder."""
     value = os.environ.get("HGFN_CACHE", "")
-    return Path(value).expanduser() if value else user_cache_path("hgfn")
+    return value if "://" in value else None
+
+
+def cache_folder() -> Path:
+    """Folder of what this machine keeps between runs (HGFN_CACHE, else the user's cache folder).
+
+    The item cache lies there too, unless `cache_url` says that it is elsewhere.
+    """
+    value = os.environ.get("HGFN_CACHE", "")
+    return Path(value).expanduser() if value and not cache_url() else user_cache_path("hgfn")
+
+
+def cookies() -> Path | None:
+    """File of cookies to show to video sites (HGFN_COOKIES, Netscape's format), if there is one."""
+    value = os.environ.get("HGFN_COOKIES", "")
+    if not value:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ValueError(f"HGFN_COOKIES is {value!r}; allowed: a cookies file that exists")
+    return path
+
+
+def pause() -> float:
+    """Seconds between two clips that are fetched from the web (HGFN_PAUSE, else 5)."""
+    value = os.environ.get("HGFN_PAUSE", "") or "5"
+    if not re.fullmatch(r"\d{1,4}(\.\d+)?", value):
+        raise ValueError(f"HGFN_PAUSE is {value!r}; allowed: seconds from 0 to 9999")
+    return float(value)
 
 
 def mirror() -> str:

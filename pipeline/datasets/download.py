@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
 
 from pipeline.datasets.crisismmd_source import (
     copy_layout,
@@ -19,6 +16,8 @@ from pipeline.datasets.crisismmd_source import (
 )
 from pipeline.datasets.manifest import read_manifest
 from pipeline.datasets.sample import write_crisismmd, write_youtube
+from pipeline.datasets.vidi import fetch_vidi
+from pipeline.datasets.youtube_source import fill_raw
 from pipeline.temporaries import remove_left_over, temporary_name
 
 
@@ -53,52 +52,23 @@ def fetch_crisismmd(source: str, raw: Path) -> str:
 def fetch_youtube(source: str, raw: Path) -> str:
     """Fill `raw` with `manifest.csv` and `clips/`; returns one line on what was done.
 
-    `source` is `sample`, or a manifest .csv whose sources are paths (relative to the manifest).
-    A clip that is not there keeps its row. Raises ValueError for anything else.
+    `source` is `sample`, `vidi`, or a manifest .csv. A clip that is not there or cannot be fetched
+    keeps its row. Raises ValueError for anything else.
     """
     if source == "sample":
         with _replacing(raw) as folder:
             write_youtube(folder)
         return f"youtube: {len(read_manifest(raw / 'manifest.csv'))} clips from sample"
-    if not source.endswith(".csv"):
+    if source != "vidi" and not source.endswith(".csv"):
         raise ValueError(
-            f"data.youtube.source is {source!r}; allowed: sample, or a path to a manifest .csv"
+            f"data.youtube.source is {source!r}; allowed: sample, vidi, or a path to a manifest "
+            ".csv"
         )
     with _replacing(raw) as folder:
-        missing = _copy_clips(Path(source), folder)
-    told = f"; {len(missing)} not found, the first: {missing[0]}" if missing else ""
+        manifest, note = fetch_vidi() if source == "vidi" else (Path(source), "")
+        missing = fill_raw(manifest, folder)
+    told = "".join(f"; {part}" for part in (missing, note) if part)
     return f"youtube: {len(read_manifest(raw / 'manifest.csv'))} clips from {source}{told}"
-
-
-def _copy_clips(manifest: Path, raw: Path) -> list[Path]:
-    table = read_manifest(manifest)
-    (raw / "clips").mkdir()
-    copies: dict[str, str] = {}
-    missing: list[Path] = []
-    for row, (identity, source) in enumerate(zip(table["id"], table["source"], strict=True)):
-        if "://" in source:
-            raise ValueError(
-                f"{manifest}: row {row + 2}, source is {source!r}; give the path of a local clip"
-            )
-        if source in copies:
-            continue
-        path = manifest.parent / source
-        copies[source] = f"clips/{identity}{path.suffix}"
-        if path.is_file():
-            shutil.copyfile(path, raw / copies[source])
-        else:
-            missing.append(path)
-    if len(missing) == len(copies):
-        raise ValueError(
-            f"{manifest}: none of its clips is there, the first would be {missing[0].absolute()}; "
-            "sources are relative to the manifest"
-        )
-    _write_manifest(table.assign(source=table["source"].map(copies)), raw / "manifest.csv")
-    return missing
-
-
-def _write_manifest(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, lineterminator="\n")
 
 
 @contextmanager
@@ -109,12 +79,14 @@ def _replacing(raw: Path) -> Iterator[Path]:
     """
     raw.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(raw.parent, of=raw.name)
-    temporary = temporary_name(raw)
+    temporary, old = temporary_name(raw), temporary_name(raw)
     temporary.mkdir()
     try:
         yield temporary
+        # The old one is moved away first: a removal that is broken off would leave half of it.
         if raw.exists():
-            shutil.rmtree(raw)
+            os.replace(raw, old)
         os.replace(temporary, raw)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.datasets.clip_source import ALLOWED, is_source
+
 COLUMNS = ("id", "source", "start", "end", "description")
+# What a clip was cut from, where that is not its source: clips of one origin stay together.
+OPTIONAL = ("origin",)
 # What a concept cannot be called: columns of the index, and the mean of all in the metrics.
 RESERVED = ("group", "split", "text", "image", "video", "audio", "mean", "step")
 # A concept names files and columns of what is made from it.
@@ -19,8 +23,9 @@ _CONCEPT = re.compile(r"[^\W_][\w-]*")
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read and check a manifest: id, source, start, end, description, one 0/1 column a concept.
 
-    Times are seconds, empty for the whole clip; an empty concept is unknown. Concept columns come
-    back as nullable integers. Raises ValueError naming file, row and column.
+    A source is what `clip_source` allows; a column `origin` may be there. Times are seconds, empty
+    for the whole clip; an empty concept is unknown. Concept columns come back as nullable
+    integers. Raises ValueError naming file, row and column.
     """
     table = _read(path)
     _check_columns(path, table)
@@ -29,7 +34,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     backwards = times["end"] <= times["start"].fillna(0)
     _refuse(path, backwards, "end", table["end"], "a time after start")
     table = table.assign(**times)
-    _refuse(path, table["source"] == "", "source", table["source"], "a path, URL or YouTube id")
+    _refuse(path, ~table["source"].map(is_source), "source", table["source"], ALLOWED)
     for concept in concepts(table):
         known = table[concept].isin(["0", "1", ""])
         _refuse(path, ~known, concept, table[concept], "0, 1 or empty")
@@ -39,7 +44,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
 
 def concepts(manifest: pd.DataFrame) -> list[str]:
     """Name the concept columns, in the file's order."""
-    return [column for column in manifest.columns if column not in COLUMNS]
+    return [column for column in manifest.columns if column not in (*COLUMNS, *OPTIONAL)]
 
 
 def _read(path: Path) -> pd.DataFrame:

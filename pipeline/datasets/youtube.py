@@ -30,7 +30,7 @@ def tasks(manifest: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Read one row a clip (id, text, video, audio, start, end, concepts) and the tasks."""
+    """Read one row a clip (id, text, video, audio, start, end, origin, concepts), and the tasks."""
     manifest = read_manifest(raw / "manifest.csv")
     samples = pd.DataFrame(
         {
@@ -40,6 +40,7 @@ def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
             "audio": manifest["source"],
             "start": manifest["start"],
             "end": manifest["end"],
+            "origin": manifest.get("origin", manifest["source"]),
         }
     )
     return pd.concat([samples, manifest[concepts(manifest)]], axis=1), tasks(manifest)

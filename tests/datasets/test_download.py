@@ -193,20 +193,10 @@ def test_the_copied_manifest_says_what_the_given_one_does(manifest: Path, raw: P
     assert copied.drop(columns="source").equals(given.drop(columns="source"))
 
 
-@pytest.mark.parametrize("url", ["https://youtu.be/x", "file:///x.mp4"])
-def test_an_address_is_refused_with_its_row(manifest: Path, raw: Path, url: str) -> None:
-    with manifest.open("a") as file:
-        file.write(f"web,{url},,,x,1,1\n")
-    told = f"own.csv: row 6, source is {url!r}; give the path of a local clip"
-    with pytest.raises(ValueError, match=re.escape(told)):
-        fetch_youtube(str(manifest), raw)
-    assert_untouched(raw)
-
-
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("clips", "data.youtube.source is 'clips'; allowed: sample, or a path to a manifest"),
+        ("clips", "data.youtube.source is 'clips'; allowed: sample, vidi, or a path to a"),
         ("none.csv", "none.csv: no such manifest; correct data.youtube.source"),
     ],
 )

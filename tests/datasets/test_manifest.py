@@ -66,7 +66,18 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
             (f"{name},b.mp4,,,x,1,0", f"row 3, column id is {name!r}; allowed: a name without")
             for name in ("", "x/y", "..", ".hidden", "x\\y", "x\0y")
         ],
-        ("b,,,,x,1,0", "row 3, column source is ''; allowed: a path"),
+        *[
+            (f"b,{source},,,x,1,0", f"row 3, column source is {source!r}; allowed: a path below")
+            for source in (
+                "",
+                " ",
+                "../b.mp4",
+                "x/../b.mp4",
+                "file:///b.mp4",
+                "ftp://h/b.mp4",
+                "http://",
+            )
+        ],
         *[
             (f"b,b.mp4,{time},,x,1,0", f"row 3, column start is {time!r}; allowed: seconds from 0")
             for time in ("-1", "1:30", "nan", "inf", "1e400", "True")
@@ -151,6 +162,7 @@ def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> 
             "audio": "clips/a.mp4",
             "start": 1.0,
             "end": 2.0,
+            "origin": "clips/a.mp4",
             "damage": 1,
             "victim": None,
         }

@@ -1,0 +1,72 @@
+"""Why a clip could not be fetched, as a kind that failures are counted by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
+
+from pipeline.kinds import check_kinds
+
+LONGEST = 300  # characters of a site's own words
+
+# What sites and yt-dlp say, most specific first: "Video unavailable" begins several of them.
+SAYINGS = (
+    ("bot_check", r"not a bot|captcha|rate-limited|content isn.t available, try again later"),
+    ("geo_blocked", r"in your country|geo.?restrict|from your location|in your region"),
+    (
+        "private",
+        r"private video|video is private|sign in|log ?in|members.only|join this channel"
+        r"|registered users|password|requires payment",
+    ),
+    (
+        "removed",
+        r"video unavailable|has been removed|no longer (available|exists)|been terminated"
+        r"|been deleted|does not exist|video is (not available|unavailable)|isn.t available",
+    ),
+)
+
+
+class ClipError(Exception):
+    """A clip that could not be fetched: `kind` is one of `DOWNLOAD_KINDS`, the message one line."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        check_kinds([kind])
+        super().__init__(message)
+        self.kind = kind
+
+
+def clip_error(url: str, error: BaseException) -> ClipError:
+    """Sort what yt-dlp raised into a kind, and put it in one line that begins with the address."""
+    causes = list(_causes(error))
+    said = " ".join(str(error).split()).removeprefix("ERROR: ")
+    said = re.split(r"; please report this| \(caused by ", said)[0]
+    return ClipError(_kind(causes, said.lower()), f"{url}: {said[:LONGEST]}")
+
+
+def _kind(causes: list[BaseException], said: str) -> str:
+    status = next((cause.status for cause in causes if isinstance(cause, HTTPError)), None)
+    if status == 429:
+        return "bot_check"
+    if any(isinstance(cause, GeoRestrictedError) for cause in causes) or status == 451:
+        return "geo_blocked"
+    if status is not None:
+        known = {401: "private", 404: "removed", 410: "removed", 408: "network"}
+        return known.get(status, "network" if status >= 500 else "download_failed")
+    if any(isinstance(cause, TransportError) for cause in causes):
+        return "network"
+    return next((kind for kind, saying in SAYINGS if re.search(saying, said)), "download_failed")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it; yt-dlp keeps that in places of its own."""
+    seen: set[int] = set()
+    while isinstance(error, BaseException) and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = getattr(error, "cause", None) if isinstance(error, YoutubeDLError) else None
+        if inner is None and (raised := getattr(error, "exc_info", None)):
+            inner = raised[1] if raised[1] is not error else None
+        error = inner or error.__cause__ or error.__context__

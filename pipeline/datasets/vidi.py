@@ -1,0 +1,123 @@
+"""VIDI, a public list of incident clips on YouTube (Sesver et al. 2022), as a manifest."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import runtime
+from pipeline.datasets.fetch import fetch
+from pipeline.datasets.manifest import COLUMNS
+from pipeline.datasets.mirror import mirrored
+
+# One commit of github.com/vididataset/VIDI: its files cannot change under this name.
+COMMIT = "d9d7b4981a2001aad12bbf6b0fb2f737d5832f3a"
+URL = f"https://raw.githubusercontent.com/vididataset/VIDI/{COMMIT}/data"
+LIMIT = 1 << 20  # bytes of one list; the longest has 10,000
+HEADER = ["label", "youtube_id", "time_start", "time_end", "lang"]
+# The authors count 4,534 clips of these 43 incidents.
+CLIPS = 4534
+INCIDENTS = (
+    *("airplane_accident", "bicycle_accident", "blocked", "burned", "bus_accident"),
+    *("car_accident", "collapsed", "damaged", "derecho", "dirty_contamined", "drought"),
+    *("dust_devil", "dust_sand_storm", "earthquake", "fire_whirl", "flooded", "fog", "hailstorm"),
+    *("heavy_rainfall", "ice_storm", "landslide", "motorcycle_accident", "mudslide_mudflow"),
+    *("nuclear_explosion", "oil_spill", "on_fire", "rockslide_rockfall", "ship_accident"),
+    *("sinkhole", "snow_covered", "snowslide_avalanche", "storm_surge", "thunderstorm", "tornado"),
+    *("traffic_jam", "train_accident", "tropical_cyclone", "truck_accident"),
+    *("under_construction", "van_accident", "volcanic_eruption", "wildfire", "with_smoke"),
+)
+# Where a file or a label is spelt in another way than the incident.
+SPELLINGS = {"oil_spil": "oil_spill"}
+
+
+class Row(NamedTuple):
+    """One label of one clip, with its times in seconds as they are written."""
+
+    incident: str
+    youtube_id: str
+    start: str
+    end: str
+
+
+def fetch_vidi() -> tuple[Path, str]:
+    """Fetch the lists and write their manifest; returns its path and a note on unexpected counts.
+
+    Raises FetchError for a list that cannot be fetched, ValueError for one of another format.
+    """
+    folder = runtime.cache_folder() / "downloads" / f"vidi-{COMMIT[:7]}"
+    files = {incident: incident for incident in INCIDENTS} | {v: k for k, v in SPELLINGS.items()}
+    for name in files.values():
+        fetch(mirrored(f"{URL}/{name}.csv"), folder / f"{name}.csv", limit=LIMIT)
+    return write_manifest([folder / f"{name}.csv" for name in files.values()], folder)
+
+
+def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:
+    """Write `manifest.csv`, one row a clip with 1 for each incident it shows and 0 for others."""
+    shown: dict[tuple[str, str, str], set[str]] = {}
+    for path in lists:
+        for row in read_list(path):
+            shown.setdefault((row.youtube_id, row.start, row.end), set()).add(row.incident)
+    incidents = sorted(set().union(*shown.values()))
+    path = folder / "manifest.csv"
+    part = path.with_name("manifest.csv.part")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *incidents])
+        for (video, start, end), labels in sorted(shown.items()):
+            flags = [int(incident in labels) for incident in incidents]
+            writer.writerow([f"{video}_{start}_{end}", video, start, end, "", *flags])
+    os.replace(part, path)
+    return path, _note(len(shown), incidents)
+
+
+def read_list(path: Path) -> Iterator[Row]:
+    """Yield the rows of one list; raises ValueError naming file, row and column."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        if header != HEADER:
+            raise ValueError(f"{path}: columns are {header}; expected {HEADER}")
+        for number, row in enumerate(rows, start=2):
+            if row:
+                yield _row(path, number, row)
+
+
+def incident(label: str) -> str:
+    """Spell a label as its incident: `On Fire` and `on-fire` are `on_fire`."""
+    plain = re.sub(r"[\s_-]+", "_", label.strip().lower())
+    return SPELLINGS.get(plain, plain)
+
+
+def _row(path: Path, number: int, values: list[str]) -> Row:
+    def refuse(column: str, value: str, allowed: str) -> None:
+        raise ValueError(f"{path}: row {number}, column {column} is {value!r}; expected {allowed}")
+
+    if len(values) != len(HEADER):
+        raise ValueError(f"{path}: row {number} has {len(values)} fields, expected {len(HEADER)}")
+    label, video, start, end, _ = (value.strip() for value in values)
+    if not re.fullmatch(r"[a-z0-9]\w*", incident(label), re.ASCII):
+        refuse("label", label, "the name of an incident")
+    if not re.fullmatch(r"[\w-]{11}", video, re.ASCII):
+        refuse("youtube_id", video, "11 letters, digits, _ or -")
+    for column, value in (("time_start", start), ("time_end", end)):
+        if not re.fullmatch(r"\d{1,6}(\.\d+)?", value, re.ASCII):
+            refuse(column, value, "seconds from 0")
+    if float(end) <= float(start):
+        refuse("time_end", end, "a time after time_start")
+    return Row(incident(label), video, start, end)
+
+
+def _note(clips: int, incidents: list[str]) -> str:
+    odd = sorted(set(incidents) ^ set(INCIDENTS))
+    if clips == CLIPS and not odd:
+        return ""
+    told = f" (not in both: {', '.join(odd)})" if odd else ""
+    return (
+        f"warning: VIDI came with {clips} clips of {len(incidents)} incidents, its authors "
+        f"count {CLIPS} of {len(INCIDENTS)}{told}"
+    )

@@ -1,0 +1,99 @@
+"""From a manifest of clips, here or on the web, to the raw folder."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from http.cookiejar import LoadError
+from pathlib import Path
+
+import pandas as pd
+from yt_dlp.cookies import YoutubeDLCookieJar
+
+from pipeline import runtime
+from pipeline.datasets.clip_source import address
+from pipeline.datasets.clips import Clips
+from pipeline.datasets.lost_clips import Lost, lost_note, write_lost
+from pipeline.datasets.manifest import read_manifest
+from pipeline.datasets.site import Manners
+from pipeline.datasets.web_clips import Row, fetch_rows
+
+CURE = {
+    "network": "check the network, then run again",
+    "bot_check": "wait an hour or set HGFN_COOKIES (docs/youtube.md), then run again",
+    "private": "set HGFN_COOKIES (docs/youtube.md), then run again",
+}
+
+
+def fill_raw(manifest: Path, raw: Path) -> str:
+    """Write `manifest.csv` and `clips/`, with what `manifest` names; returns what is missing.
+
+    Local paths are relative to the manifest. A clip that cannot be had keeps its row, and why is
+    told in `failures.csv`. Raises ValueError if there is none at all.
+    """
+    table = read_manifest(manifest)
+    urls = [address(source, manifest.parent) for source in table["source"]]
+    if any(urls) and "origin" not in table.columns:
+        # Spans of one film become files of their own; a split must still keep them together.
+        table["origin"] = table["source"]
+    rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+    (raw / "clips").mkdir()
+    local = [row for row, url in zip(rows, urls, strict=True) if url is None]
+    missing = _copy_local(local, manifest.parent, raw)
+    remote = [row for row, url in zip(rows, urls, strict=True) if url]
+    lost = fetch_rows(remote, [url for url in urls if url], raw, web_clips()) if remote else {}
+    if not any((raw / "clips").iterdir()):
+        raise ValueError(f"{manifest}: {_nothing(missing, lost)}")
+    told = pd.DataFrame(rows, columns=table.columns, dtype=object)
+    told.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
+    write_lost(raw, lost)
+    notes = [lost_note(lost)] if lost else []
+    if missing:
+        notes.append(f"{len(missing)} not found, the first: {missing[0]}")
+    return "; ".join(notes)
+
+
+def web_clips() -> Clips:
+    """Open this machine's store of fetched clips, with the manners that the environment sets."""
+    manners = Manners(pause=runtime.pause(), cookies=_cookies(runtime.cookies()))
+    return Clips(runtime.cache_folder() / "clips", manners)
+
+
+def _cookies(path: Path | None) -> str | None:
+    """Read a cookies file; raises ValueError for what yt-dlp would not read."""
+    if path is None:
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        YoutubeDLCookieJar(io.StringIO(text)).load()
+    except LoadError:
+        told = f"HGFN_COOKIES: {path} is no cookies file in Netscape's format; export it again"
+        raise ValueError(told) from None
+    return text
+
+
+def _copy_local(rows: list[Row], folder: Path, raw: Path) -> list[Path]:
+    """Copy each file once, under the first id that names it; returns those that are not there."""
+    copies: dict[str, str] = {}
+    missing: list[Path] = []
+    for row in rows:
+        path = folder / row["source"]
+        if row["source"] not in copies:
+            copies[row["source"]] = f"clips/{row['id']}{path.suffix}"
+            if path.is_file():
+                shutil.copyfile(path, raw / copies[row["source"]])
+            else:
+                missing.append(path)
+        row["source"] = copies[row["source"]]
+    return missing
+
+
+def _nothing(missing: list[Path], lost: Lost) -> str:
+    if not lost:
+        return (
+            f"none of its clips is there, the first would be {missing[0].absolute()}; "
+            "sources are relative to the manifest"
+        )
+    kind, message = next(iter(lost.values()))
+    cure = CURE.get(kind, "correct the sources")
+    return f"none of its {len(lost)} clips could be fetched ({message}); {cure}"
