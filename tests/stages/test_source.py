@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.datasets.sample import write_crisismmd
+from stages.source import source
+
+ROOT = Path(__file__).resolve().parents[2]
+YAML12 = YAML(typ="safe")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root whose CrisisMMD is a folder elsewhere."""
+    values = YAML12.load(ROOT / "params.yaml")
+    values["data"]["crisismmd"]["source"] = str(tmp_path / "elsewhere")
+    root = tmp_path / "project"
+    root.mkdir()
+    YAML12.dump(values, root / "params.yaml")
+    (tmp_path / "elsewhere").mkdir()
+    write_crisismmd(tmp_path / "elsewhere", tweets=24)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    return root
+
+
+def test_the_fingerprint_is_written(project: Path) -> None:
+    source("crisismmd")
+    source("youtube")
+    found = json.loads((project / "data/crisismmd.source.json").read_text())
+    assert found["source"] == str(project.parent / "elsewhere")
+    assert len(found["sha256"]) == 64
+    assert json.loads((project / "data/youtube.source.json").read_text()) == {"source": "sample"}
+
+
+def test_without_the_source_the_recorded_fingerprint_is_kept(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source("crisismmd")
+    recorded = (project / "data/crisismmd.source.json").read_bytes()
+    elsewhere = project.parent / "elsewhere"
+    shutil.rmtree(elsewhere)
+    source("crisismmd")
+    assert (project / "data/crisismmd.source.json").read_bytes() == recorded
+    told = f"crisismmd: {elsewhere} is not on this machine; taken to be as it was\n"
+    assert capsys.readouterr().out == told
+
+
+def test_a_source_that_never_was_is_refused_before_anything_is_deleted(project: Path) -> None:
+    shutil.rmtree(project.parent / "elsewhere")
+    with pytest.raises(ValueError, match=r"^data.crisismmd.source is '.*': nothing is there; corr"):
+        source("crisismmd")
+
+
+def repro(project: Path) -> str:
+    command = [sys.executable, "-m", "dvc", "repro", "download@crisismmd"]
+    environment = {**os.environ, "PYTHONPATH": str(project), "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_dvc_notices_a_changed_source_and_downloads_nothing_otherwise(project: Path) -> None:
+    for part in ("pipeline", "stages"):
+        shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("dvc.yaml", ".dvcignore"):
+        shutil.copyfile(ROOT / file, project / file)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=project, check=True)
+    assert "> python -m stages.download crisismmd" in repro(project)
+    lock = (project / "dvc.lock").read_bytes()
+    assert "> python -m stages.download" not in repro(project)
+    assert (project / "dvc.lock").read_bytes() == lock
+    photo = next((project.parent / "elsewhere" / "data_image").rglob("*.jpg"))
+    photo.write_bytes(b"changed")
+    assert "> python -m stages.download crisismmd" in repro(project)
+    copied = project / "data/crisismmd/raw" / photo.relative_to(project.parent / "elsewhere")
+    assert copied.read_bytes() == b"changed"
