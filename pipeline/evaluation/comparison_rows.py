@@ -128,7 +128,7 @@ def _network(
         seed,
     )
     network, _ = train_model(
-        spec, examples, settings, recipe.alpha, recipe.beta, lambda _: {}, lambda *_: None
+        spec, examples, settings, recipe.alpha, recipe.beta, None, lambda *_: None
     )
     found = predict(network, examples, tasks, np.arange(len(examples.ids)))
     probabilities = np.stack([found[task.name][:, 1] for task in tasks], axis=1)

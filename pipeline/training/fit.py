@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -56,22 +55,26 @@ def fit(
     tasks: Sequence[Task],
     examples: Examples,
     settings: Settings,
-    score: Score,
+    score: Score | None,
     log: Log,
     device: str = "cpu",
 ) -> Fitted:
     """Train `network` in place and leave it with the parameters of its best epoch.
 
     After each epoch `log` gets its number and values by name: losses, task weights, and what
-    `score` makes of the validation rows' probabilities. Raises ValueError where no validation row
-    has a label.
+    `score` makes of the validation rows' probabilities (nothing where it is None, which saves a
+    pass over them). Raises ValueError where no validation row has a label.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("HGFN_DEVICE is 'cuda', but torch finds no GPU here; unset it")
     fabric = Fabric(accelerator=device, devices=1)
     method.to(fabric.device)
+    # Fused: a quarter of the time on a CPU, where MTI-Net's parameters cost more than its passes.
     optimizer = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        network.parameters(),
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     wrapped, optimizer = fabric.setup(network, optimizer)
     learner = _Learner(fabric, wrapped, optimizer, method, settings.batch_size)
@@ -82,14 +85,21 @@ def fit(
         trained = learner.train(examples, order)
         validated = learner.validate(examples)
         loss = relative_loss(validated, method.initial_losses or {})
-        scores = score(predict(wrapped, examples, tasks, examples.rows("val")))
+        scores = score(predict(wrapped, examples, tasks, examples.rows("val"))) if score else {}
         log(epoch, _record(trained, validated, loss, method.weights, scores))
         if stopping.improved(monitored(settings.monitor, loss, scores), epoch):
-            best = copy.deepcopy(network.state_dict())
+            _remember(network, best)
         if stopping.exhausted(epoch):
             break
     network.load_state_dict(best)
     return Fitted(epoch + 1, stopping.best_epoch, stopping.best)
+
+
+@torch.no_grad()
+def _remember(network: nn.Module, best: dict[str, Tensor]) -> None:
+    """Copy the parameters into `best`, into the same memory every time."""
+    for name, tensor in network.state_dict().items():
+        best.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
 
 
 @dataclass

@@ -49,7 +49,7 @@ def train_model(
     settings: Settings,
     alpha: float,
     beta: float,
-    score: Score,
+    score: Score | None,
     log: Log,
     device: str = "cpu",
 ) -> tuple[MultimodalNetwork, Fitted]:

@@ -12,12 +12,11 @@ import typer
 
 from pipeline import runtime
 from pipeline.datasets.sets import DataSet
-from pipeline.evaluation.scores import select, validation_scores
 from pipeline.models.network import MultimodalNetwork
 from pipeline.mtl import Task
 from pipeline.params import Params
 from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
-from pipeline.training.fit import Fitted, Settings
+from pipeline.training.fit import Fitted, Score, Settings
 from pipeline.training.run import train_model, trainable
 from pipeline.training.spec import ModelSpec
 from stages.tables.names import parse_row
@@ -87,8 +86,15 @@ def train_row(
         settings,
         alpha=params.mtl.alpha,
         beta=params.mtl.beta,
-        score=partial(validation_scores, tasks, select(examples.targets, examples.rows("val"))),
+        score=None if knobs.monitor == "loss" else _scorer(examples, tasks),
         log=lambda epoch, values: None,
         device=runtime.device(),
     )
     return Trained(network, tasks, fitted, time.perf_counter() - begin)
+
+
+def _scorer(examples: Examples, tasks: tuple[Task, ...]) -> Score:
+    # Not at the top: scikit-learn takes a second to load, and 120 cells do without.
+    from pipeline.evaluation.scores import select, validation_scores
+
+    return partial(validation_scores, tasks, select(examples.targets, examples.rows("val")))
