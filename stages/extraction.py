@@ -10,10 +10,11 @@ import typer
 
 from pipeline import runtime
 from pipeline.datasets.sets import DataSet
-from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import summary, write_failures
 from pipeline.features.recipe import Item, Recipe
+from pipeline.features.remote_cache import open_cache
+from pipeline.features.retried import retried_kinds
 
 
 def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
@@ -21,8 +22,8 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
     index = pd.read_parquet(chosen.index)
     known = index[column].notna()
     items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
-    runtime.engine()  # an unknown engine is refused, never ignored
-    cache = ItemCache(runtime.cache_folder())
+    runtime.engine()  # an unknown engine is refused before anything is hashed
+    cache = open_cache()
     failures = extract_features(
         recipe,
         items,
@@ -30,6 +31,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
         path=chosen.features(recipe.modality),
         cache=cache,
         workers=runtime.workers(),
+        retry=retried_kinds(),
     )
     write_failures(chosen.failures(recipe.modality), failures)
     damaged = f"; {cache.damaged} damaged cache entries made again" if cache.damaged else ""

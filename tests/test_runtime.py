@@ -13,6 +13,7 @@ VARIABLES: dict[str, Callable[[], object]] = {
     "HGFN_DEVICE": runtime.device,
     "HGFN_ENGINE": runtime.engine,
     "HGFN_CACHE": runtime.cache_folder,
+    "RAY_ADDRESS": runtime.cluster,
 }
 
 
@@ -30,6 +31,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HGFN_DEVICE", "cpu", "cpu"),
         ("HGFN_DEVICE", "cuda", "cuda"),
         ("HGFN_ENGINE", "local", "local"),
+        ("HGFN_ENGINE", "ray", "ray"),
+        ("RAY_ADDRESS", "head.node:6379", "head.node:6379"),
         ("HGFN_CACHE", "/some where/é", Path("/some where/é")),
         ("HGFN_CACHE", "~/cache", Path.home() / "cache"),
     ],
@@ -54,6 +57,16 @@ def test_without_variables_it_is_every_core_the_cpu_and_the_users_cache() -> Non
     assert runtime.workers() == len(os.sched_getaffinity(0))
     assert (runtime.device(), runtime.engine()) == ("cpu", "local")
     assert runtime.cache_folder().name == "hgfn"
+    assert (runtime.most_workers(), runtime.cluster(), runtime.cache_url()) == (None, None, None)
+
+
+def test_the_cache_may_lie_at_a_url_which_is_never_taken_for_a_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_the_user = runtime.cache_folder()
+    monkeypatch.setenv("HGFN_CACHE", "s3://bucket/hgfn")
+    assert runtime.cache_url() == "s3://bucket/hgfn"
+    assert runtime.cache_folder() == of_the_user
 
 
 @pytest.mark.parametrize(
@@ -61,7 +74,8 @@ def test_without_variables_it_is_every_core_the_cpu_and_the_users_cache() -> Non
     [
         ("HGFN_WORKERS", "a whole number from 1"),
         ("HGFN_DEVICE", "cpu, cuda"),
-        ("HGFN_ENGINE", "local"),
+        ("HGFN_ENGINE", "local, ray"),
+        ("RAY_ADDRESS", "host:port of a running cluster"),
     ],
 )
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", " 2", "²", "CPU", "Local"])

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.features.cache import ItemCache
+from pipeline.features.engine import run_engine
 from pipeline.features.failures import Failure
-from pipeline.features.local import run_local
 from pipeline.features.recipe import FILE, Identity, Item, Recipe, file_digest
 from pipeline.features.store import write_features
 from pipeline.progress import progress
@@ -95,7 +95,7 @@ def _fill(
     # Equal inputs share a key: a text tweeted with three photos is embedded once.
     lacking = {keys[item.id]: item for item in items if keys[item.id] not in found}
     with progress(recipe.modality, len(lacking)) as advance:
-        for key in run_local(recipe, lacking, cache, workers):
+        for key in run_engine(recipe, lacking, cache, workers):
             outcome = _outcome(cache, key)
             if outcome is None:
                 raise ValueError(f"the features of {lacking[key].id} vanished meanwhile; run again")

@@ -1,0 +1,117 @@
+"""A Ray cluster to extract on: the one at RAY_ADDRESS, or one on this machine for one run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline import runtime
+
+# Only keys and paths pass through Ray's shared memory; features go straight to the cache.
+_SHARED_MEMORY = 200 * 2**20
+_SECONDS_TO_ANSWER = 5.0
+# How every gRPC connection begins (RFC 9113, 3.4), and the type of the frame that answers it.
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_SETTINGS = 4
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    """Connect to the cluster at RAY_ADDRESS, or start one with `workers` CPUs; yields `ray`.
+
+    Raises ValueError where Ray is not installed or the cluster does not answer.
+    """
+    address = runtime.cluster()
+    ray = _import_ray(alone=not address)
+    if ray.is_initialized():  # by the program around us, which will also end it
+        yield ray
+        return
+    if address:
+        _connect(ray, address)
+    else:
+        _start(ray, workers)
+    try:
+        yield ray
+    except ray.exceptions.RayError as error:
+        raise ValueError(f"the Ray cluster failed: {_last_line(error)}") from error
+    finally:
+        ray.shutdown()
+
+
+def _import_ray(alone: bool) -> Any:
+    # Ray reads these while it is imported. It tells nobody about this run,
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # says only what ends it,
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if alone:
+        # and listens on the loopback address only; on Linux its default is all networks.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise ValueError(
+            f'HGFN_ENGINE is ray, but {error.name} is not installed: pip install "hgfn[scale]"'
+        ) from error
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray
+
+
+def _start(ray: Any, workers: int) -> None:
+    with _silent():
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            object_store_memory=_SHARED_MEMORY,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        _require_answer(address)
+        with _silent():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"no Ray cluster answers at RAY_ADDRESS {address} ({_last_line(error)}); "
+            "see docs/scaling.md"
+        ) from error
+
+
+def _require_answer(address: str) -> None:
+    # Ray itself would wait for minutes where nobody, or something else, listens.
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER) as connection:
+        connection.settimeout(_SECONDS_TO_ANSWER)
+        connection.sendall(_HELLO)
+        if connection.recv(9)[3:4] != bytes([_SETTINGS]):
+            raise ValueError("something else listens there")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    # Ray's own processes and C++ code write greetings past Python's logging. What goes wrong is
+    # raised as well.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[-1]

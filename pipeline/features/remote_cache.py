@@ -1,0 +1,85 @@
+"""The item cache at a URL: a bucket or another shared store, reached through fsspec."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pipeline import runtime
+from pipeline.features.cache import ItemCache
+
+# Stores whose objects appear whole or not at all; elsewhere a file can be seen half-written.
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
+
+
+class RemoteCache(ItemCache):
+    """Entries below a URL that fsspec understands, for example s3://bucket/prefix.
+
+    Credentials come from where the store's own tools look (environment, instance role).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.damaged = 0
+        self._reach()
+
+    def _reach(self) -> None:
+        # A store that does not answer, or lets nobody in, is told before the first item.
+        store, path = self._store()
+        try:
+            store.exists(path)
+        except Exception as error:  # each store has kinds of its own
+            reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+            raise ValueError(f"HGFN_CACHE {self.url} cannot be reached: {reason}") from error
+
+    def clean(self) -> None:
+        """Do nothing: who else is writing there cannot be known."""
+
+    def _read(self, key: str) -> bytes | None:
+        store, path = self._store(key)
+        try:
+            return bytes(store.cat_file(path))
+        except FileNotFoundError:
+            return None
+
+    def _write(self, key: str, data: bytes) -> None:
+        store, path = self._store(key)
+        if _OBJECT_STORES.intersection(_protocols(store)):
+            store.pipe_file(path, data)
+            return
+        store.makedirs(store._parent(path), exist_ok=True)
+        temporary = f"{store._parent(path)}/.{key}.{uuid4().hex}.part"
+        try:
+            store.pipe_file(temporary, data)
+            store.mv(temporary, path)
+        except BaseException:
+            if store.exists(temporary):
+                store.rm_file(temporary)
+            raise
+
+    def _drop(self, key: str) -> None:
+        store, path = self._store(key)
+        if store.exists(path):
+            store.rm_file(path)
+
+    def _store(self, key: str = "") -> tuple[Any, str]:
+        # Asked for each time: fsspec keeps the connection, and a cache stays picklable.
+        try:
+            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+
+            return url_to_fs(f"{self.url}/{key[:2]}/{key}" if key else self.url)
+        except (ImportError, ValueError) as error:
+            raise ValueError(
+                f"HGFN_CACHE is {self.url!r}: {error}; "
+                'run `pip install "hgfn[scale]"`, or the fsspec package of that store'
+            ) from error
+
+
+def open_cache() -> ItemCache:
+    """Open the item cache where HGFN_CACHE says: at a URL, or in a folder."""
+    url = runtime.cache_url()
+    return RemoteCache(url) if url else ItemCache(runtime.cache_folder())
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)

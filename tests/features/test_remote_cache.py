@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+
+from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
+from pipeline.features.remote_cache import RemoteCache, open_cache
+
+KEY = "ab" + "0" * 62
+ENTRY = Entry(np.arange(12, dtype=np.float32).reshape(3, 4), ("truncated", "{file}: cut off"))
+
+
+@pytest.fixture(params=["memory", "file"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RemoteCache]:
+    url = f"memory://{tmp_path.name}" if request.param == "memory" else f"file://{tmp_path}/cache/"
+    yield RemoteCache(url)
+    MemoryFileSystem.store.clear()
+
+
+def stored(cache: RemoteCache) -> dict[str, bytes]:
+    store, root = fsspec.core.url_to_fs(cache.url)
+    return {str(path): store.cat_file(path) for path in store.find(root)}
+
+
+def same(one: Entry | None, other: Entry) -> bool:
+    assert one is not None
+    assert one.array is not None
+    return one.fault == other.fault and np.array_equal(one.array, other.array)
+
+
+def test_what_is_put_comes_back_in_another_process_too(cache: RemoteCache) -> None:
+    assert KEY not in cache
+    assert cache.get(KEY) is None
+    cache.put(KEY, ENTRY)
+    assert KEY in cache
+    assert same(pickle.loads(pickle.dumps(cache)).get(KEY), ENTRY)
+    cache.put(KEY, Entry(None, ("decode_failed", "no")))
+    assert cache.get(KEY) == Entry(None, ("decode_failed", "no"))
+    assert [path.split("/")[-2:] for path in stored(cache)] == [["ab", KEY]]
+
+
+def test_an_entry_has_the_bytes_that_a_folder_would_hold(
+    cache: RemoteCache, tmp_path: Path
+) -> None:
+    cache.put(KEY, ENTRY)
+    folder = ItemCache(tmp_path / "folder")
+    folder.put(KEY, ENTRY)
+    assert list(stored(cache).values()) == [(folder.folder / "ab" / KEY).read_bytes()]
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100])
+def test_a_damaged_entry_is_dropped_and_counted(cache: RemoteCache, keep: int) -> None:
+    cache.put(KEY, ENTRY)
+    ((path, whole),) = stored(cache).items()
+    fsspec.core.url_to_fs(cache.url)[0].pipe_file(path, whole[:keep])
+    assert cache.get(KEY) is None
+    assert cache.damaged == 1
+    assert stored(cache) == {}
+    assert cache.get(KEY) is None
+    assert cache.damaged == 1
+
+
+def test_a_put_that_is_broken_off_leaves_the_old_entry_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise OSError("disk full")
+
+    cache = RemoteCache(f"file://{tmp_path}/cache")
+    cache.put(KEY, ENTRY)
+    monkeypatch.setattr(LocalFileSystem, "mv", fail)
+    with pytest.raises(OSError, match="disk full"):
+        cache.put(KEY, Entry(None))
+    assert len(stored(cache)) == 1
+    assert same(cache.get(KEY), ENTRY)
+
+
+def test_the_environment_says_where_the_cache_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path))
+    assert open_cache().folder == tmp_path
+    monkeypatch.setenv("HGFN_CACHE", f"file://{tmp_path}/remote/")
+    opened = open_cache()
+    assert isinstance(opened, RemoteCache)
+    assert opened.url == f"file://{tmp_path}/remote"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("nosuch://bucket", "Protocol not known: nosuch"),
+        ("abfs://bucket/x", "Install adlfs"),
+    ],
+)
+def test_a_store_that_is_not_known_here_is_told_in_one_line(url: str, told: str) -> None:
+    with pytest.raises(ValueError, match=f"HGFN_CACHE is '{url}': {told}") as error:
+        RemoteCache(url)
+    assert "\n" not in str(error.value)
+
+
+def test_a_store_that_cannot_be_reached_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> bool:
+        raise PermissionError("Access denied\nsecond line")
+
+    monkeypatch.setattr(MemoryFileSystem, "exists", refuse)
+    with pytest.raises(
+        ValueError, match=r"^HGFN_CACHE memory://x cannot be reached: Access denied$"
+    ):
+        RemoteCache("memory://x")
