@@ -15,6 +15,7 @@ from pipeline.datasets.sets import DataSet, data_set
 from pipeline.evaluation.baselines import baseline_probabilities
 from pipeline.evaluation.curves import write_curves
 from pipeline.evaluation.figures import draw_figures
+from pipeline.evaluation.literature import beside_published
 from pipeline.evaluation.metrics import Scores
 from pipeline.evaluation.predictions import prediction_table
 from pipeline.evaluation.scores import Arrays, choose_thresholds, score_tasks, select
@@ -28,7 +29,8 @@ from stages.command import run
 
 def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions and plots of one data set."""
-    chosen, rule = data_set(name), load_params().evaluate.threshold
+    chosen, params = data_set(name), load_params()
+    rule = params.evaluate.threshold
     torch.set_num_threads(runtime.THREADS)
     network, spec = load_model(Path("models") / name)
     index = pd.read_parquet(chosen.index)
@@ -52,6 +54,8 @@ def evaluate(name: str) -> None:
     write_curves(plots / "evaluation", spec.tasks, truth, shown, thresholds)
     draw_figures(plots / "figures", plots / "live", spec.tasks, truth, shown, thresholds)
     typer.echo(_told(name, scores["mean"], baselines))
+    if name == "crisismmd" and (note := beside_published(params.data.crisismmd.split, scores)):
+        typer.echo(f"{name}: {note}")
 
 
 def _examples(
