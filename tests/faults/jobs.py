@@ -1,0 +1,108 @@
+"""The work that is killed: extractions and downloads small enough for hundreds of tries."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pipeline.datasets.download import fetch_youtube
+from pipeline.features.audio import AudioRecipe
+from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
+from pipeline.features.extract import extract_features
+from pipeline.features.recipe import Extract, Identity, Item, Recipe
+from pipeline.features.store import write_features
+
+SECONDS = 0.002  # of an item of the toy
+
+
+@dataclass(frozen=True)
+class ToyRecipe:
+    """Features are the text's letters; what is extracted, and by whom, is noted in `log`."""
+
+    log: Path
+    modality: ClassVar[str] = "text"
+    batch: ClassVar[int] = 4
+    dim: ClassVar[int] = 3
+
+    def identity(self) -> Identity:
+        return {"version": "1"}
+
+    def open(self) -> Extract:
+        def extract(items: Sequence[Item]) -> list[Entry]:
+            with self.log.open("a") as log:
+                log.writelines(f"{os.getpid()} {item.id}\n" for item in items)
+            time.sleep(SECONDS * len(items))
+            return [self._entry(item.text or "") for item in items]
+
+        return extract
+
+    def _entry(self, text: str) -> Entry:
+        if "fault" in text:
+            return Entry(None, ("decode_failed", "a fault"))
+        letters = np.frombuffer(text.encode(), np.uint8).astype(np.float32)
+        return Entry(np.repeat(letters[:, None], 3, axis=1))
+
+
+def toy(folder: Path, count: int, workers: int = 1) -> None:
+    """Extract `count` texts, every ninth with a fault."""
+    items = [
+        Item(f"{k:03}", text=f"{'fault' if k % 9 == 8 else 'flood'} {k} {'x' * (k % 5)}")
+        for k in range(count)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    extract(ToyRecipe(folder / "log.txt"), items, folder, workers)
+
+
+def sound(folder: Path, weights: Path) -> None:
+    """Extract eight sounds with SoundNet."""
+    inputs = folder.parent / "sounds"
+    recipe = AudioRecipe(weights, "conv7")
+    extract(recipe, [Item(p.stem, path=p) for p in sorted(inputs.iterdir())], folder, workers=1)
+
+
+def extract(recipe: Recipe, items: Sequence[Item], folder: Path, workers: int) -> None:
+    cache = ItemCache(folder / "cache")
+    extract_features(recipe, items, ["absent"], folder / "out" / "text.h5", cache, workers)
+
+
+def pack(folder: Path, count: int, last: int) -> None:
+    """Pack `count` arrays; killed when array number `last` is wanted."""
+
+    def load(number: int) -> np.ndarray:
+        if number == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.full((50, 1000), number, np.float32)
+
+    arrays = {f"{k:02}": partial(load, k) for k in range(count)}
+    write_features(folder / "out.h5", arrays, 1000, {})
+
+
+def write_sounds(folder: Path) -> None:
+    """Write the eight sounds, half a second to 1.2 seconds of noise."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(8):
+        with wave.open(str(folder / f"{k}.wav"), "wb") as file:
+            file.setparams((1, 2, 22050, 0, "NONE", ""))
+            noise = rng.integers(-9000, 9000, 11025 + 2205 * k, dtype=np.int16)
+            file.writeframes(noise.tobytes())
+
+
+def download(folder: Path) -> None:
+    """Copy three clips named by a manifest to where raw data lie."""
+    fetch_youtube(str(folder.parent / "source" / "manifest.csv"), folder / "raw")
+
+
+def argument(value: int | str) -> int | Path:
+    """Read a job's argument: a number, or a path."""
+    return value if isinstance(value, int) else Path(value)
