@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.backends import cudnn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -17,6 +17,8 @@ from torchvision.transforms.v2 import functional as F
 
 from pipeline.extractors.digest import require_weights, sha256_of_files
 from pipeline.extractors.precision import number_type, round_with_carry
+from pipeline.extractors.shapes import check_finite, check_shapes, shapes_of
+from pipeline.extractors.state_file import read_state
 
 # The network's own reductions leave nothing of a smaller picture.
 SMALLEST = 75
@@ -48,11 +50,11 @@ class InceptionV3:
         """Load weights with torchvision's names, from .safetensors or the official .pth.
 
         `device` is cpu or cuda, `precision` float32 or bfloat16. Raises ValueError naming the file
-        and the keys when they are not Inception V3's.
+        and the first tensor that does not fit.
         """
         kind = number_type(precision)
         path = require_weights(path)
-        network = fast(build_network(load_state(path), path))
+        network = fast(build_network(read_state(path), path))
         if kind == torch.bfloat16:
             to_bfloat16(network)
         return cls(network.to(device), sha256_of_files(path))
@@ -103,27 +105,32 @@ def normalise(pictures: UInt8[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:
     return pictures.float() / 127.5 - 1
 
 
-def load_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from .safetensors, or from .pth without running what is pickled in it."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path}: not a readable weights file ({error})") from error
-
-
 def build_network(state: dict[str, Tensor], path: Path) -> Inception3:
-    """Build Inception V3 in evaluation mode from a state dict, without its two classifiers."""
+    """Build Inception V3 in evaluation mode from named tensors, without its two classifiers.
+
+    Raises ValueError naming the first tensor that is missing, not the network's, or of a wrong
+    shape.
+    """
     with torch.device("meta"):
         network = Inception3(aux_logits=False, transform_input=False, init_weights=False)
     network.fc = nn.Identity()
-    wanted = {k: v for k, v in state.items() if not k.startswith(("fc.", "AuxLogits."))}
-    try:
-        network.load_state_dict(wanted, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: not the weights of Inception V3 ({error})") from None
+    wanted = features_of(state)
+    check_shapes(
+        path, "Inception V3", shapes_of(wanted), shapes_of(features_of(network.state_dict()))
+    )
+    check_finite(path, wanted)
+    # The batches that a norm has seen play no part here, and old files lack their number.
+    network.load_state_dict(wanted, assign=True)
     return network.float().eval().requires_grad_(False)
+
+
+def features_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that features depend on: no classifier's, no count of batches."""
+    return {
+        name: tensor
+        for name, tensor in state.items()
+        if not name.startswith(("fc.", "AuxLogits.")) and not name.endswith("num_batches_tracked")
+    }
 
 
 def fast(network: Inception3) -> Inception3:

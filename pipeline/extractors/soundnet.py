@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.extractors.digest import require_weights, sha256_of_files
-
-
-class Convolution(NamedTuple):
-    """One row of the network's table; `pool` is window and stride of the maximum, 1 for none."""
-
-    filters: int
-    kernel: int
-    stride: int
-    padding: int
-    pool: int = 1
-
-
-# Aytar et al. 2016, the 8-layer network as the authors released it.
-BLOCKS = {
-    1: Convolution(16, 64, 2, 32, pool=8),
-    2: Convolution(32, 32, 2, 16, pool=8),
-    3: Convolution(64, 16, 2, 8),
-    4: Convolution(128, 8, 2, 4),
-    5: Convolution(256, 4, 2, 2, pool=4),
-    6: Convolution(512, 4, 2, 2),
-    7: Convolution(1024, 4, 2, 2),
-}
-HEADS = {"conv8_objs": Convolution(1000, 8, 2, 0), "conv8_scns": Convolution(401, 8, 2, 0)}
+from pipeline.extractors.shapes import check_finite, check_shapes, shapes_of
+from pipeline.extractors.soundnet_files import read_soundnet
+from pipeline.extractors.soundnet_table import BLOCKS, EPSILON, HEADS, Convolution, shapes
 
 # What a caller may ask for, with its number of channels.
 LAYERS = {
@@ -44,7 +22,6 @@ LAYERS = {
 }
 
 AMPLITUDE = 256.0  # the network was trained on samples in [-256, 256]
-EPSILON = 1e-5  # Torch7's batch norm; ports with 1e-3 give other features
 
 
 class Network(nn.Module):
@@ -90,17 +67,13 @@ class SoundNet:
 
     @classmethod
     def from_file(cls, path: str | Path) -> SoundNet:
-        """Load a .safetensors file of tensors named as in `Network`.
+        """Load the authors' .t7, the TensorFlow port's .npy, or a PyTorch port's state dict.
 
-        Convolution weights are [filters, channels, kernel], or with a last 1 as two-dimensional
-        ports have them. The heads may be missing. Raises ValueError naming file and tensors.
+        The last as .safetensors or .pth. The heads may be missing. Raises ValueError naming the
+        file and the first tensor that does not fit.
         """
         path = require_weights(path)
-        try:
-            tensors = load_file(path)
-        except Exception as error:
-            raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
-        return cls(build_network(tensors, path), sha256_of_files(path))
+        return cls(build_network(read_soundnet(path), path), sha256_of_files(path))
 
     @torch.inference_mode()
     def features(
@@ -140,16 +113,17 @@ def repeated(
 
 
 def build_network(tensors: dict[str, Tensor], path: Path) -> Network:
-    """Build the network from named tensors; raises ValueError naming what does not fit."""
+    """Build the network from named tensors; raises ValueError naming the first that is wrong."""
     network = Network()
+    expected = shapes()
     for name in HEADS:
         if f"{name}.weight" not in tensors:
             delattr(network, name)
-    state = {k: tensor.squeeze(-1) if tensor.ndim == 4 else tensor for k, tensor in tensors.items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: not the weights of SoundNet-8 ({error})") from None
+            expected = {k: v for k, v in expected.items() if not k.startswith(f"{name}.")}
+    found = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
+    check_shapes(path, "SoundNet-8", shapes_of(found), expected)
+    check_finite(path, found)
+    network.load_state_dict(found)
     return network
 
 

@@ -1,0 +1,205 @@
+"""An .npy that is a pickle (`np.save` of a dict of arrays), read without running anything.
+
+Python's own unpickler calls what a file names. This one is a list of what such a file needs:
+containers, text, numbers, and numpy's way to write arrays, which it rebuilds itself.
+"""
+
+from __future__ import annotations
+
+import math
+import pickletools
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LARGEST = 1 << 30
+STEPS = 100_000
+
+# Types that are their own value, as pickletools decodes them.
+_VALUES = {
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE"),
+    *("BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+}
+_EMPTY: dict[str, Callable[[], Any]] = {
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_TUPLE": tuple,
+}
+_NAMED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_NOTHING = ("PROTO", "FRAME", "STOP")
+
+
+def read_array_pickle(path: Path) -> Any:
+    """Read the one object of an .npy; raises ValueError naming the file and what is wrong.
+
+    Text of Python 2 is taken for Latin-1, as numpy's `encoding="latin1"` does.
+    """
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"{path}: {size:,} bytes; a network's .npy has at most {LARGEST:,}")
+    try:
+        array = _Machine().run(_pickle_of(path))
+        if not isinstance(array, _Array) or len(array.items) != 1:
+            raise ValueError("not one object")
+        return array.items[0]
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: {told}; not a table of arrays, nothing in it was run") from None
+
+
+def _pickle_of(path: Path) -> bytes:
+    with path.open("rb") as file, warnings.catch_warnings():
+        # That the header was written by Python 2.
+        warnings.simplefilter("ignore", UserWarning)
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        _, _, dtype = read(file)
+        if dtype != np.dtype(object):
+            raise ValueError(f"an array of {dtype}")
+        return file.read()
+
+
+class _Type:
+    """A type of numbers on its way: its code, then its byte order."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if code not in ("O8", "O", "f2", "f4", "f8", "i4", "i8", "b1"):
+            raise ValueError(f"asks for the type {code!r}")
+        self.code = code
+        self.order = "="
+
+    def build(self, state: tuple[Any, ...]) -> None:
+        if state[1] not in ("<", ">", "=", "|"):
+            raise ValueError(f"asks for the byte order {state[1]!r}")
+        self.order = state[1]
+
+
+class _Array:
+    """An array on its way: of numbers (`values`) or of objects (`items`)."""
+
+    def __init__(self, *_: object) -> None:
+        self.values: np.ndarray | None = None
+        self.items: list[Any] = []
+
+    def build(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, by_columns, data = state
+        if not isinstance(kind, _Type) or not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise ValueError("an array without type or shape")
+        if kind.code.startswith("O"):
+            if not isinstance(data, list) or len(data) != math.prod(shape):
+                raise ValueError("an array with fewer objects than it declares")
+            self.items = data
+            return
+        number = np.dtype(kind.order + kind.code)
+        raw = data.encode("latin-1") if isinstance(data, str) else data
+        if not isinstance(raw, bytes):
+            raise ValueError("an array whose numbers are not bytes")
+        if len(raw) != math.prod(shape) * number.itemsize:
+            raise ValueError(f"an array of shape {shape} in {len(raw):,} bytes")
+        self.values = np.frombuffer(raw, number).reshape(shape, order="F" if by_columns else "C")
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise ValueError(f"asks for the encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
+# What stands in for the names that numpy writes, of either major version.
+_CALLED: dict[str, Callable[..., Any]] = {
+    "numpy.core.multiarray _reconstruct": _Array,
+    "numpy._core.multiarray _reconstruct": _Array,
+    "numpy ndarray": _Array,
+    "numpy dtype": _Type,
+    "_codecs encode": _encoded,
+}
+
+
+class _Machine:
+    """Pickle's stack machine, without the instructions that plain arrays do not need."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memory: dict[int, Any] = {}
+
+    def run(self, program: bytes) -> Any:
+        for count, (instruction, argument, _) in enumerate(pickletools.genops(program)):
+            if count > STEPS:
+                raise ValueError(f"more than {STEPS:,} steps")
+            self._step(instruction.name, argument)
+        (result,) = self.stack
+        return result
+
+    def _step(self, name: str, argument: Any) -> None:
+        if name in _NOTHING:
+            return
+        if name in _VALUES:
+            self.stack.append(argument)
+        elif name in _NAMED:
+            self.stack.append(_NAMED[name])
+        elif name in _EMPTY:
+            self.stack.append(_EMPTY[name]())
+        elif name == "MARK":
+            self.marks.append(len(self.stack))
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memory[len(self.memory) if name == "MEMOIZE" else argument] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memory[argument])
+        else:
+            self._join(name, argument)
+
+    def _join(self, name: str, argument: Any) -> None:
+        if name == "TUPLE" or name in _TUPLES:
+            self.stack.append(tuple(self._taken(_TUPLES.get(name))))
+        elif name in ("APPEND", "APPENDS"):
+            items = self._taken(1 if name == "APPEND" else None)
+            self._top(list).extend(items)
+        elif name in ("SETITEM", "SETITEMS"):
+            self._set(self._taken(2 if name == "SETITEM" else None))
+        elif name in ("GLOBAL", "STACK_GLOBAL"):
+            wanted = argument if name == "GLOBAL" else " ".join(self._taken(2))
+            if wanted not in _CALLED:
+                raise ValueError(f"asks for {wanted.replace(' ', '.')}")
+            self.stack.append(_CALLED[wanted])
+        elif name == "REDUCE":
+            called, arguments = self._taken(2)
+            if called not in _CALLED.values():
+                raise ValueError("calls what is not one of numpy's names")
+            self.stack.append(called(*arguments))
+        elif name == "BUILD":
+            (state,) = self._taken(1)
+            self._top(_Array, _Type).build(state)
+        else:
+            raise ValueError(f"holds the instruction {name}")
+
+    def _taken(self, count: int | None) -> list[Any]:
+        """Take the last `count` values, or those since the last mark."""
+        start = self.marks.pop() if count is None else len(self.stack) - count
+        if not 0 <= start <= len(self.stack):
+            raise ValueError("takes more than there is")
+        taken = self.stack[start:]
+        del self.stack[start:]
+        return taken
+
+    def _top(self, *kinds: type) -> Any:
+        if not isinstance(self.stack[-1], kinds):
+            raise ValueError(f"changes a {type(self.stack[-1]).__name__}")
+        return self.stack[-1]
+
+    def _set(self, items: list[Any]) -> None:
+        table = self._top(dict)
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            # Tuples of tuples of tuples would take for ever to hash.
+            if not isinstance(key, str):
+                raise ValueError(f"a key that is a {type(key).__name__}, not text")
+            table[key] = value.values if isinstance(value, _Array) else value

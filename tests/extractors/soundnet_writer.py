@@ -1,0 +1,143 @@
+"""SoundNet-8's published files, written from plain tensors named as in the PyTorch ports."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+State = dict[str, np.ndarray]
+# Kernel, stride, padding and pool of each layer, as the authors' training script has them.
+LAYERS = {
+    1: (64, 2, 32, 8),
+    2: (32, 2, 16, 8),
+    3: (16, 2, 8, 1),
+    4: (8, 2, 4, 1),
+    5: (4, 2, 2, 4),
+    6: (4, 2, 2, 1),
+    7: (4, 2, 2, 1),
+}
+# Under our names, and the TensorFlow port's.
+HEADS = {"conv8_objs": "conv8", "conv8_scns": "conv8_2"}
+
+
+def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = False) -> Any:
+    """The authors' network: one storage for all parameters, then two heads side by side."""
+    names = [name for name in state if name.endswith(("weight", "bias"))]
+    storage = np.concatenate([state[name].ravel() for name in names])
+    starts = np.cumsum([0, *(state[name].size for name in names)])
+    place = dict(zip(names, starts.tolist(), strict=False))
+
+    def parameter(name: str, shape: tuple[int, ...] | None = None) -> Any:
+        return make.Shared(storage, place[name], shape or state[name].shape)
+
+    def convolution(name: str, stride: int = 2, padding: int = 0) -> Any:
+        filters, channels, kernel = state[f"{name}.weight"].shape
+        flat = (filters, channels * kernel) if old else (filters, channels, kernel, 1)
+        return make.Object(
+            f"{package}.SpatialConvolution{'MM' if old else ''}",
+            weight=parameter(f"{name}.weight", flat),
+            bias=parameter(f"{name}.bias"),
+            gradWeight=np.zeros(0, np.float32),
+            nInputPlane=channels,
+            nOutputPlane=filters,
+            kW=1,
+            kH=kernel,
+            dW=1,
+            dH=stride,
+            padW=0,
+            padH=padding,
+            train=False,
+        )
+
+    def norm(name: str) -> Any:
+        variance = state[f"{name}.running_var"]
+        kept = {"running_var": variance}
+        if old:
+            kept = {"running_std": ((variance + 1e-5) ** -0.5).astype(np.float32)}
+        return make.Object(
+            f"{package}.SpatialBatchNormalization",
+            weight=parameter(f"{name}.weight"),
+            bias=parameter(f"{name}.bias"),
+            running_mean=state[f"{name}.running_mean"],
+            eps=1e-5,
+            momentum=0.1,
+            **kept,
+        )
+
+    layers = []
+    for k, (_, stride, padding, pool) in LAYERS.items():
+        layers += [convolution(f"conv{k}", stride, padding), norm(f"batchnorm{k}")]
+        layers.append(make.Object(f"{package}.ReLU", inplace=True))
+        if pool > 1:
+            layers.append(make.Object(f"{package}.SpatialMaxPooling", kH=pool, dH=pool))
+    heads = [convolution(name) for name in HEADS if f"{name}.weight" in state]
+    layers.append(make.Object("nn.ConcatTable", modules=heads))
+    split = [make.Object("nn.SplitTable", dimension=3) for _ in range(2)]
+    layers.append(make.Object("nn.ParallelTable", modules=split))
+    network = make.Object("nn.Sequential", modules=layers, _type="torch.CudaTensor")
+    network.fields["parent"] = network  # as some packages leave it: a table that holds itself
+    return network
+
+
+def port_layers(state: State) -> dict[str, dict[str, np.ndarray]]:
+    """The TensorFlow port's table: kernels [kernel, 1, in, out], batch norms under its names."""
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    names = {f"conv{k}": f"conv{k}" for k in LAYERS}
+    names |= {ours: theirs for ours, theirs in HEADS.items() if f"{ours}.weight" in state}
+    for ours, theirs in names.items():
+        kernel = state[f"{ours}.weight"].transpose(2, 1, 0)[:, None]
+        layers[theirs] = {"weights": kernel, "biases": state[f"{ours}.bias"]}
+        if norm := ours.replace("conv", "batchnorm") if ours == theirs else "":
+            layers[theirs] |= {
+                "gamma": state[f"{norm}.weight"],
+                "beta": state[f"{norm}.bias"],
+                "mean": state[f"{norm}.running_mean"],
+                "var": state[f"{norm}.running_var"],
+            }
+    return layers
+
+
+def save_pickled(path: Path, layers: dict[str, Any], protocol: int) -> None:
+    """As `np.save` of a dict does, with any protocol of pickle: an array of one object."""
+    array = np.empty((), object)
+    array[()] = layers
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        pickle.dump(array, file, protocol)
+
+
+def _old(value: bytes) -> bytes:
+    return b"U" + bytes([len(value)]) + value  # SHORT_BINSTRING, Python 2's str
+
+
+def _old_array(numbers: np.ndarray) -> bytes:
+    shape = b"(" + b"".join(b"K" + bytes([n]) for n in numbers.shape) + b"t"
+    raw = numbers.tobytes()
+    return (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + _old(b"b") + b"tR"
+        b"(K\x01" + shape + b"cnumpy\ndtype\n(" + _old(b"f4") + b"K\x00K\x01tR"
+        b"(K\x03" + _old(b"<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+        b"\x89T" + len(raw).to_bytes(4, "little") + raw + b"tb"
+    )
+
+
+def _python_2() -> bytes:
+    """What Python 2's np.save wrote of {"conv1": {"weights": ..., "biases": ...}}."""
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    layer = b"}(" + _old(b"weights") + _old_array(np.ones((64, 1, 1, 16), "<f4"))
+    layer += _old(b"biases") + _old_array(np.arange(16, dtype="<f4")) + b"u"
+    table = b"}" + _old(b"conv1") + layer + b"s"
+    objects = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + _old(b"b") + b"tR"
+        b"(K\x01(tcnumpy\ndtype\n(" + _old(b"O8") + b"K\x00K\x01tR"
+        b"(K\x03" + _old(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb"
+        b"\x89](" + table + b"etb."
+    )
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\x80\x02" + objects
+
+
+PYTHON_2 = _python_2()

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from pipeline.extractors import SoundNet
+from pipeline.extractors.soundnet_files import read_soundnet
+from pipeline.extractors.soundnet_table import shapes
+
+
+def _beside(name: str) -> ModuleType:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+torch7 = _beside("torch7_writer")
+published = _beside("soundnet_writer")
+
+
+@pytest.fixture(scope="module")
+def state(weights: Path) -> dict[str, np.ndarray]:
+    """The untrained network, with numbers that differ between the tensors of a batch norm."""
+    tensors = load_file(weights / "soundnet.safetensors")
+    generator = np.random.default_rng(0)
+    for name, tensor in tensors.items():
+        if tensor.ndim == 1:
+            tensors[name] = generator.uniform(0.5, 1.5, tensor.shape).astype(np.float32)
+    return tensors
+
+
+@pytest.fixture(scope="module")
+def body(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same without its two heads, which are four fifths of it."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith("conv8")}
+
+
+def write(path: Path, network: Any, **options: Any) -> Path:
+    path.write_bytes(torch7.dump(network, **options))
+    return path
+
+
+def assert_same(found: dict[str, torch.Tensor], state: dict[str, np.ndarray]) -> None:
+    assert set(found) == set(state)
+    for name, tensor in state.items():
+        assert np.array_equal(found[name].numpy(), tensor), name
+
+
+def test_the_authors_model_is_read_to_the_last_number(
+    tmp_path: Path, state: dict[str, np.ndarray]
+) -> None:
+    network = published.torch7_network(state, torch7)
+    path = write(tmp_path / "soundnet8_final.t7", network, cuda=True)
+    assert_same(read_soundnet(path), state)
+
+
+def test_a_model_of_plain_nn_without_versions_is_read(
+    tmp_path: Path, body: dict[str, np.ndarray]
+) -> None:
+    network = published.torch7_network(body, torch7, package="nn")
+    assert_same(read_soundnet(write(tmp_path / "nn.t7", network, version=False)), body)
+
+
+def test_an_older_torch_kept_the_inverse_deviation(
+    tmp_path: Path, body: dict[str, np.ndarray]
+) -> None:
+    network = published.torch7_network(body, torch7, package="nn", old=True)
+    found = read_soundnet(write(tmp_path / "old.t7", network))
+    for name, tensor in body.items():
+        assert np.allclose(found[name].numpy(), tensor, rtol=1e-6), name
+
+
+def test_another_epsilon_goes_into_the_variance(
+    tmp_path: Path, body: dict[str, np.ndarray]
+) -> None:
+    network = published.torch7_network(body, torch7)
+    network.fields["modules"][1].fields["eps"] = 1e-3
+    found = read_soundnet(write(tmp_path / "eps.t7", network))["batchnorm1.running_var"]
+    assert np.allclose(found + 1e-5, body["batchnorm1.running_var"] + 1e-3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_the_tensorflow_port_is_read_to_the_last_number(
+    tmp_path: Path, body: dict[str, np.ndarray], protocol: int
+) -> None:
+    path = tmp_path / "sound8.npy"
+    published.save_pickled(path, published.port_layers(body), protocol)
+    assert_same(read_soundnet(path), body)
+
+
+def test_a_port_written_by_python_2_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "sound8.npy"
+    path.write_bytes(published.PYTHON_2)
+    found = read_soundnet(path)
+    assert set(found) == {"conv1.weight", "conv1.bias"}
+    assert found["conv1.bias"].tolist() == list(range(16))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_pytorch_ports_are_read(
+    tmp_path: Path, body: dict[str, np.ndarray], suffix: str, prefix: str
+) -> None:
+    tensors = {
+        prefix + name: torch.from_numpy(a[..., None] if a.ndim == 3 else a)
+        for name, a in body.items()
+    }
+    path = tmp_path / f"soundnet8{suffix}"
+    if suffix == ".safetensors":
+        save_file({k.removeprefix(prefix): v.numpy() for k, v in tensors.items()}, path)
+    else:
+        torch.save({"state_dict": tensors} if prefix else tensors, path)
+    assert_same(read_soundnet(path), body)
+
+
+def test_every_format_gives_the_same_features(tmp_path: Path, body: dict[str, np.ndarray]) -> None:
+    sound = np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32)
+    save_file(body, tmp_path / "a.safetensors")
+    torch.save({k: torch.from_numpy(v) for k, v in body.items()}, tmp_path / "b.pth")
+    published.save_pickled(tmp_path / "c.npy", published.port_layers(body), 2)
+    write(tmp_path / "d.t7", published.torch7_network(body, torch7))
+    found = [SoundNet.from_file(path).features(sound) for path in sorted(tmp_path.iterdir())]
+    assert len(found) == 4
+    assert len({features.tobytes() for features in found}) == 1
+
+
+def test_the_table_of_shapes_is_the_networks(soundnet: SoundNet) -> None:
+    tensors = soundnet.network.state_dict()
+    assert shapes() == {
+        name: tuple(tensor.shape)
+        for name, tensor in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
+def test_the_published_numbers_are_read_from_every_format(
+    tmp_path: Path, body: dict[str, np.ndarray], shared_data: Path
+) -> None:
+    real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
+    layers = published.port_layers(body)
+    for k in (1, 2):
+        names = ("weights", "biases", "gamma", "beta", "mean", "var")
+        layers[f"conv{k}"] = {name: real[f"conv{k}/{name}"] for name in names}
+    published.save_pickled(tmp_path / "sound8.npy", layers, 2)
+    port = read_soundnet(tmp_path / "sound8.npy")
+    again = {name: tensor.numpy() for name, tensor in port.items()}
+    path = write(tmp_path / "real.t7", published.torch7_network(again, torch7))
+    assert_same(read_soundnet(path), again)
+    sound = _recording(shared_data)
+    with torch.inference_mode():
+        network = SoundNet.from_file(path).network
+        normed = network.batchnorm1(network.conv1(torch.from_numpy(sound)[None, None] * 256))
+    assert normed.max().item() == pytest.approx(17.7110, abs=1e-4)
+    assert normed.min().item() == pytest.approx(-17.3334, abs=1e-4)
+
+
+def _recording(shared_data: Path) -> np.ndarray:
+    raw = (shared_data / "soundnet" / "example.wav").read_bytes()
+    start = raw.index(b"data") + 8
+    stereo = np.frombuffer(raw[start : start + (len(raw) - start) // 4 * 4], "<i2").reshape(-1, 2)
+    return np.tile(stereo[:, 0].astype(np.float32) / 2**15, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("conv3.weight", None), "tensor conv3.weight is missing, expected 64x32x16"),
+        (("conv3.weight", (64, 32, 8)), "tensor conv3.weight is 64x32x8, expected 64x32x16"),
+        (("conv9.weight", (2, 2, 2)), "tensor conv9.weight is 2x2x2, expected none"),
+        (
+            ("conv8_scns.weight", (401, 1024, 8)),
+            "tensor conv8_scns.bias is missing, expected 401",
+        ),
+    ],
+)
+def test_the_first_misfit_is_named(
+    tmp_path: Path,
+    body: dict[str, np.ndarray],
+    change: tuple[str, tuple[int, ...] | None],
+    message: str,
+) -> None:
+    name, shape = change
+    other = {k: v for k, v in body.items() if k != name}
+    if shape is not None:
+        other[name] = np.zeros(shape, np.float32)
+    path = tmp_path / "other.safetensors"
+    save_file(other, path)
+    with pytest.raises(ValueError, match="SoundNet-8") as caught:
+        SoundNet.from_file(path)
+    assert str(caught.value) == f"{path}: {message}; not the weights of SoundNet-8"
+
+
+def test_weights_that_are_not_numbers_are_refused(
+    tmp_path: Path, body: dict[str, np.ndarray]
+) -> None:
+    save_file(body | {"conv2.bias": np.full(32, np.nan, np.float32)}, tmp_path / "n.safetensors")
+    with pytest.raises(ValueError, match=r"n\.safetensors: tensor conv2\.bias .*not finite"):
+        SoundNet.from_file(tmp_path / "n.safetensors")
+
+
+def test_another_format_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "soundnet.onnx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"soundnet\.onnx.*\.t7, \.npy, \.safetensors"):
+        SoundNet.from_file(tmp_path / "soundnet.onnx")
