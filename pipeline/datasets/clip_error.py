@@ -26,6 +26,7 @@ SAYINGS = (
         r"video unavailable|has been removed|no longer (available|exists)|been terminated"
         r"|been deleted|does not exist|video is (not available|unavailable)|isn.t available",
     ),
+    ("network", r"got error: |timed out"),
 )
 
 
@@ -41,13 +42,16 @@ class ClipError(Exception):
 def clip_error(url: str, error: BaseException) -> ClipError:
     """Sort what yt-dlp raised into a kind, and put it in one line that begins with the address."""
     causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, HTTPError):
+            cause.close()  # it holds its connection open
     said = " ".join(str(error).split()).removeprefix("ERROR: ")
     said = re.split(r"; please report this| \(caused by ", said)[0]
     return ClipError(_kind(causes, said.lower()), f"{url}: {said[:LONGEST]}")
 
 
 def _kind(causes: list[BaseException], said: str) -> str:
-    status = next((cause.status for cause in causes if isinstance(cause, HTTPError)), None)
+    status = _status(causes, said)
     if status == 429:
         return "bot_check"
     if any(isinstance(cause, GeoRestrictedError) for cause in causes) or status == 451:
@@ -58,6 +62,13 @@ def _kind(causes: list[BaseException], said: str) -> str:
     if any(isinstance(cause, TransportError) for cause in causes):
         return "network"
     return next((kind for kind, saying in SAYINGS if re.search(saying, said)), "download_failed")
+
+
+def _status(causes: list[BaseException], said: str) -> int | None:
+    """Find the HTTP status; where yt-dlp tried several times, only its words tell."""
+    found = next((cause.status for cause in causes if isinstance(cause, HTTPError)), None)
+    told = re.search(r"http error (\d{3})", said)
+    return found if found or told is None else int(told[1])
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

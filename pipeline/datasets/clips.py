@@ -17,10 +17,13 @@ from pipeline.datasets.clip_error import ClipError
 from pipeline.datasets.part import sha256_of
 from pipeline.datasets.site import FORMAT, Manners, Site
 from pipeline.datasets.site_ranges import NoRanges
-from pipeline.datasets.span import SUFFIX, cut, seconds_held
+from pipeline.datasets.span import SUFFIX, cut, measure
 
 # Seconds that may be missing: sites tell durations in whole seconds, rounded up.
 SLACK = 1.0
+# A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
+# frame from before or behind it slips in.
+INSET = 0.001
 ABOUT = "about.json"
 # What a stored clip is made like; a change makes all of them be fetched again.
 RULE = f"1 {FORMAT}"
@@ -47,6 +50,15 @@ class Fetched:
     path: Path
     offset: float
     text: str
+
+    def span(self, wanted: Wanted) -> tuple[float | None, float | None]:
+        """Say where in this file the wanted seconds are; None for its beginning or end."""
+        start, end = None, None
+        if wanted.start is not None or self.offset:
+            start = round(self.offset + INSET, 3)
+        if wanted.end is not None:
+            end = round(self.offset + wanted.end - (wanted.start or 0.0) - INSET, 3)
+        return start, end
 
 
 class Clips:
@@ -145,14 +157,15 @@ def _whole(site: Site, info: dict[str, Any], work: Path, wanted: Wanted) -> tupl
 def _verify(path: Path, offset: float, wanted: Wanted, duration: float | None) -> None:
     """Compare the seconds that came with those that were wanted; raises ClipError."""
     try:
-        held = seconds_held(path)
+        held, stated = measure(path)
     except (av.FFmpegError, ValueError) as error:
-        told = f"{wanted.url}: what came is no clip ({getattr(error, 'strerror', error)})"
+        told = f"{wanted.url}: what came is no clip ({getattr(error, 'strerror', None) or error})"
         raise ClipError("download_failed", told) from None
-    end = duration if wanted.end is None else wanted.end
-    if end is None:
-        return
-    seconds = end - (wanted.start or 0.0)
+    if wanted.end is None:
+        # Until its end: which the site tells, and the file does.
+        seconds = max((duration or 0.0) - (wanted.start or 0.0), stated - offset)
+    else:
+        seconds = wanted.end - (wanted.start or 0.0)
     came = max(held - offset, 0.0)
     if came < seconds - SLACK:
         told = f"{wanted.url}: {came:.1f} of the {seconds:.1f} seconds wanted came"

@@ -19,6 +19,8 @@ from av.stream import Stream
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,flv,avi,ogg"
 # Takes every codec that sites use, and times in milliseconds.
 SUFFIX = ".mkv"
+# Seconds kept behind the end: how long its last frame is shown, only the next one tells.
+TAIL = 0.5
 
 Source = Path | BinaryIO | io.RawIOBase
 
@@ -26,11 +28,11 @@ Source = Path | BinaryIO | io.RawIOBase
 def cut(sources: Sequence[Source], path: Path, start: float | None, end: float | None) -> float:
     """Join the sources' picture and sound from `start` to `end` (seconds) in one file at `path`.
 
-    Packets are copied as they are, from the last keyframe before `start` on: returned is how many
-    seconds after the new file's beginning `start` lies. Raises av.FFmpegError or ValueError for
-    what cannot be read or joined.
+    Packets are copied as they are, from the last keyframe before `start` to a little behind `end`:
+    returned is how many seconds after the new file's beginning `start` lies. Raises
+    av.FFmpegError or ValueError for what cannot be read or joined.
     """
-    begin, finish = start or 0.0, inf if end is None else end
+    begin, finish = start or 0.0, inf if end is None else end + TAIL
     with ExitStack() as stack:
         inputs = [stack.enter_context(open_safely(source)) for source in sources]
         chosen = [stream for container in inputs for stream in _streams(container)]
@@ -53,13 +55,15 @@ def open_safely(source: Source) -> InputContainer:
     return av.open(file, container_options=options, metadata_errors="replace")
 
 
-def seconds_held(path: Path) -> float:
-    """Read a clip's packets to the end; return how many seconds there are before any damage."""
+def measure(path: Path) -> tuple[float, float]:
+    """Read a clip's packets to the end; return the seconds there are, and those it states.
+
+    What stands behind a damaged packet does not count.
+    """
     end = 0.0
     with open_safely(path) as container:
-        streams = _streams(container)
         try:
-            for packet in container.demux(streams):
+            for packet in container.demux(_streams(container)):
                 if packet.is_corrupt:
                     break
                 if packet.pts is not None and packet.time_base is not None:
@@ -67,7 +71,7 @@ def seconds_held(path: Path) -> float:
                     end = max(end, last - _origin(container))
         except av.FFmpegError:
             pass  # what came before counts
-    return end
+        return end, (container.duration or 0) / av.time_base
 
 
 def _streams(container: InputContainer) -> list[Stream]:

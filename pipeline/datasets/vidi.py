@@ -63,6 +63,7 @@ def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:
         for row in read_list(path):
             shown.setdefault((row.youtube_id, row.start, row.end), set()).add(row.incident)
     incidents = sorted(set().union(*shown.values()))
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.csv"
     part = path.with_name("manifest.csv.part")
     with part.open("w", encoding="utf-8", newline="") as file:

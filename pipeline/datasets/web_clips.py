@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -16,7 +18,7 @@ from pipeline.datasets.clips import Clips, Fetched, Wanted
 from pipeline.datasets.lost_clips import Lost
 from pipeline.progress import progress
 
-# Kinds that concern all clips, not one: after so many in a row nothing more is asked for.
+# Kinds that concern a site, not one clip: after so many in a row it is asked for nothing more.
 GENERAL = ("network", "bot_check")
 PATIENCE = 5
 
@@ -26,33 +28,35 @@ Row = dict[str, Any]
 
 @dataclass
 class _Round:
-    """One pass over the clips: `row` counts failures in a row that concern all of them."""
+    """One pass over the clips; `failed` counts, by site, failures in a row that concern all."""
 
     clips: Clips
-    row: int = 0
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: bool = False
-    last: str = ""
 
     def get(self, wanted: Wanted) -> Fetched:
         """Return a clip, kept or fetched after a pause; raises ClipError."""
-        kept = self.clips.kept(wanted)
-        if kept is not None:
-            return kept
-        if self.row >= PATIENCE:
-            raise ClipError(
-                self.last, f"{wanted.url}: not asked for after {PATIENCE} such failures in a row"
-            )
+        return self.clips.kept(wanted) or self._fetch(wanted, str(urlsplit(wanted.url).hostname))
+
+    def _fetch(self, wanted: Wanted, site: str) -> Fetched:
+        for kind in GENERAL:
+            if self.failed[site, kind] >= PATIENCE:
+                told = f"not asked for after {PATIENCE} such failures in a row"
+                raise ClipError(kind, f"{wanted.url}: {told}")
         if self.asked:
             time.sleep(self.clips.manners.pause)
         self.asked = True
         try:
             fetched = self.clips.fetch(wanted)
         except ClipError as error:
-            self.row = self.row + 1 if error.kind in GENERAL else 0
-            self.last = error.kind
+            self._count(site, error.kind)
             raise
-        self.row = 0
+        self._count(site, "")
         return fetched
+
+    def _count(self, site: str, kind: str) -> None:
+        for general in GENERAL:
+            self.failed[site, general] = self.failed[site, general] + 1 if kind == general else 0
 
 
 def fetch_rows(rows: list[Row], urls: Sequence[str], raw: Path, clips: Clips) -> Lost:
@@ -66,8 +70,8 @@ def fetch_rows(rows: list[Row], urls: Sequence[str], raw: Path, clips: Clips) ->
     with progress("clips", len(rows)) as advance:
         for row, url in zip(rows, urls, strict=True):
             try:
-                fetched = this.get(Wanted(url, _time(row["start"]), _time(row["end"])))
-                _adapt(row, fetched, raw)
+                wanted = Wanted(url, _time(row["start"]), _time(row["end"]))
+                _adapt(row, wanted, this.get(wanted), raw)
             except ClipError as error:
                 lost[row["id"]] = (error.kind, str(error))
                 row["source"] = f"clips/{row['id']}.mkv"  # where it would be
@@ -79,12 +83,8 @@ def _time(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-def _adapt(row: Row, fetched: Fetched, raw: Path) -> None:
-    start, end = _time(row["start"]), _time(row["end"])
-    if start is not None or fetched.offset:
-        row["start"] = round(fetched.offset, 3)
-    if end is not None:
-        row["end"] = round(fetched.offset + end - (start or 0.0), 3)
+def _adapt(row: Row, wanted: Wanted, fetched: Fetched, raw: Path) -> None:
+    row["start"], row["end"] = fetched.span(wanted)
     row["description"] = row["description"] or fetched.text
     row["source"] = f"clips/{row['id']}{fetched.path.suffix}"
     shutil.copyfile(fetched.path, raw / row["source"])

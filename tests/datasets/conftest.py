@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from pipeline.datasets.annotations import COLUMNS
@@ -62,3 +67,55 @@ def write_photo() -> Callable[[Path, Row, bytes], None]:
         path.write_bytes(contents)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Ten seconds of MP4 with sound, index first: frame k, ten a second, has grey 2 k + 5."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    with av.open(f"file:{path}", "w", options={"movflags": "faststart"}) as container:
+        video = container.add_stream("libx264", rate=10, options={"g": "10", "threads": "1"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=16_000, layout="mono")
+        for k in range(100):
+            grey = np.full((48, 64, 3), 2 * k + 5, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(video.encode(None))
+        wave = np.sin(np.arange(160_000) / 10).astype(np.float32)[None] / 4
+        for start in range(0, 160_000, 1024):
+            frame = av.AudioFrame.from_ndarray(wave[:, start : start + 1024], "fltp", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = 16_000, start, Fraction(1, 16_000)
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def give() -> Callable[..., Callable[[BaseHTTPRequestHandler], None]]:
+    """`give(data)` answers with a clip's bytes as sites do; see its parameters for how not."""
+
+    def make(
+        data: bytes = b"",
+        status: int = 200,
+        ranges: bool = True,
+        announced: int | None = None,
+        type: str = "video/mp4",
+    ) -> Callable[[BaseHTTPRequestHandler], None]:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
+            part, code = data, status
+            if asked and ranges and status == 200:
+                first = int(asked[1])
+                last = min(int(asked[2] or len(data)), len(data) - 1)
+                part, code = data[first : last + 1], 206
+            handler.send_response(code)
+            if code == 206:
+                handler.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+            handler.send_header("Content-Type", type)
+            handler.send_header("Content-Length", str(announced or len(part)))
+            handler.end_headers()
+            handler.wfile.write(part)
+
+        return answer
+
+    return make

@@ -1,0 +1,118 @@
+"""The words of sites, raised inside yt-dlp as its extractors do, by the kind they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yt_dlp import YoutubeDL
+from yt_dlp.extractor.common import InfoExtractor
+from yt_dlp.networking.exceptions import ProxyError, TransportError
+from yt_dlp.utils import DownloadError, ExtractorError
+
+from pipeline.datasets.clip_error import ClipError, clip_error
+from pipeline.datasets.site import Manners, options
+
+URL = "https://film.test/watch"
+# YouTube's reasons for an unplayable video, to which yt-dlp adds its own advice.
+REASONS = [
+    (
+        "bot_check",
+        "Sign in to confirm you\u2019re not a bot. Use --cookies-from-browser or --cookies for the "
+        "authentication",
+    ),
+    ("bot_check", "Video unavailable. YouTube is requiring a captcha challenge before playback"),
+    (
+        "bot_check",
+        "Video unavailable. This content isn't available, try again later. The current session has "
+        "been rate-limited by YouTube for up to an hour",
+    ),
+    (
+        "private",
+        "Private video. Sign in if you've been granted access to this video. Use "
+        "--cookies-from-browser or --cookies for the authentication",
+    ),
+    ("private", "Sign in to confirm your age. This video may be inappropriate for some users."),
+    ("private", "This video is private"),
+    ("private", "Join this channel to get access to members-only content like this video"),
+    ("removed", "Video unavailable"),
+    ("removed", "Video unavailable. This video has been removed by the uploader"),
+    ("removed", "This video has been removed for violating YouTube's Terms of Service"),
+    (
+        "removed",
+        "Video unavailable. This video is no longer available because the YouTube account "
+        "associated with this video has been terminated.",
+    ),
+    ("removed", "This video is not available"),
+    (
+        "geo_blocked",
+        "Video unavailable. The uploader has not made this video available in your country",
+    ),
+    ("geo_blocked", "This video contains content from X, who has blocked it in your country"),
+    ("download_failed", "This live event will begin in 3 hours."),
+    ("download_failed", "Requested format is not available"),
+]
+
+
+def raised(act: Callable[[InfoExtractor], Any]) -> ClipError:
+    """Let an extractor of its own site act inside yt-dlp, and sort what comes out."""
+
+    class FilmIE(InfoExtractor):
+        _VALID_URL = r"https://film\.test/watch"
+
+        def _real_extract(self, url: str) -> Any:
+            return act(self)
+
+    with YoutubeDL(options(Path(), Manners(), "b"), auto_init=False) as client:
+        client.add_info_extractor(FilmIE())
+        with pytest.raises(DownloadError) as caught:
+            client.extract_info(URL, download=False)
+    return clip_error(URL, caught.value)
+
+
+@pytest.mark.parametrize(("kind", "reason"), REASONS)
+def test_a_reason_has_its_kind(kind: str, reason: str) -> None:
+    def act(site: InfoExtractor) -> None:
+        site.raise_no_formats(reason, expected=True, video_id="abc")
+
+    error = raised(act)
+    assert (error.kind, str(error)) == (kind, f"{URL}: [Film] abc: {reason}")
+
+
+def test_a_restriction_that_an_extractor_knows_is_told() -> None:
+    error = raised(lambda site: site.raise_geo_restricted(countries=["TR"]))
+    assert error.kind == "geo_blocked"
+    assert "This video is available in T" in str(error)
+
+
+def test_a_login_that_an_extractor_asks_for_is_private() -> None:
+    assert raised(lambda site: site.raise_login_required()).kind == "private"
+
+
+@pytest.mark.parametrize("fault", [TransportError("The read operation timed out"), ProxyError()])
+def test_a_fault_on_the_way_is_the_network(fault: Exception) -> None:
+    def act(site: InfoExtractor) -> None:
+        try:
+            raise fault
+        except TransportError as error:
+            raise ExtractorError("Unable to download API page", cause=error) from error
+
+    error = raised(act)
+    assert (error.kind, str(error)) == ("network", f"{URL}: [Film] Unable to download API page")
+
+
+def test_a_fault_of_yt_dlp_itself_is_one_short_line() -> None:
+    def act(site: InfoExtractor) -> None:
+        raise ExtractorError("Failed to parse\n" + "x" * 1000)
+
+    error = raised(act)
+    assert error.kind == "download_failed"
+    assert str(error).startswith(f"{URL}: [Film] Failed to parse xxx")
+    assert len(str(error)) == len(URL) + 2 + 300
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="download_failed"):
+        ClipError("misspelt", "")

@@ -1,0 +1,147 @@
+"""VIDI's lists in their format, with rows made up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.datasets import vidi
+from pipeline.datasets.clip_source import address
+from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.manifest import concepts, read_manifest
+from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, incident, read_list, write_manifest
+
+HEADER = "label,youtube_id,time_start,time_end,lang\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_list(name: str, *rows: str, header: str = HEADER) -> Path:
+        path = tmp_path / f"{name}.csv"
+        path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+        return path
+
+    return write_list
+
+
+def test_rows_of_one_clip_become_one_row(write: Any, tmp_path: Path) -> None:
+    lists = [
+        write("on_fire", "on fire,-film_00001,3,9,EN", "on fire,film-000002,0,5,"),
+        write("with_smoke", "with_smoke,-film_00001,3,9,EN", "with smoke,-film_00001,10,12,EN"),
+    ]
+    path, note = write_manifest(lists, tmp_path / "made")
+    table = read_manifest(path)
+    assert concepts(table) == ["on_fire", "with_smoke"]
+    assert table[["id", "source", "start", "end", "on_fire", "with_smoke"]].values.tolist() == [
+        ["-film_00001_10_12", "-film_00001", 10.0, 12.0, 0, 1],
+        ["-film_00001_3_9", "-film_00001", 3.0, 9.0, 1, 1],
+        ["film-000002_0_5", "film-000002", 0.0, 5.0, 1, 0],
+    ]
+    assert all(address(source, tmp_path) for source in table["source"])
+    assert note.startswith(
+        "warning: VIDI came with 3 clips of 2 incidents, its authors count 4534 of 43 (not in both:"
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Dirty Contamined", "dirty_contamined"),
+        ("with smoke", "with_smoke"),
+        ("  On-Fire ", "on_fire"),
+        ("snow__covered", "snow_covered"),
+        ("oil_spil", "oil_spill"),
+        ("Oil Spil", "oil_spill"),
+    ],
+)
+def test_spellings_become_one(label: str, name: str) -> None:
+    assert incident(label) == name
+    assert name in INCIDENTS
+
+
+def test_there_are_43_incidents() -> None:
+    assert len(set(INCIDENTS)) == 43
+    assert all(incident(name) == name for name in INCIDENTS)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("fog,short,1,2,EN", "column youtube_id is 'short'; expected 11 letters, digits, _ or -"),
+        ("fog,--exec=x.sh,1,2,EN", "column youtube_id is '--exec=x.sh'; expected 11"),
+        ("fog,film-000001,x,2,EN", "column time_start is 'x'; expected seconds from 0"),
+        ("fog,film-000001,1,,EN", "column time_end is ''; expected seconds from 0"),
+        ("fog,film-000001,2,2,EN", "column time_end is '2'; expected a time after time_start"),
+        ("../x,film-000001,1,2,EN", "column label is '../x'; expected the name of an incident"),
+        (",film-000001,1,2,EN", "column label is ''; expected the name of an incident"),
+    ],
+)
+def test_a_wrong_value_is_told_with_row_and_column(write: Any, row: str, told: str) -> None:
+    path = write("fog", "fog,film-000001,1,2,EN", row)
+    with pytest.raises(ValueError, match=re.escape(f"{path}: row 3, {told}")):
+        list(read_list(path))
+
+
+def test_a_row_of_another_length_is_told(write: Any) -> None:
+    path = write("fog", "fog,film-000001,1,2")
+    with pytest.raises(ValueError, match=r"fog.csv: row 2 has 4 fields, expected 5"):
+        list(read_list(path))
+
+
+def test_other_columns_are_told(write: Any) -> None:
+    path = write("fog", header="label,youtube_id,start,end,lang\n")
+    with pytest.raises(ValueError, match=r"fog.csv: columns are \['label', 'youtube_id', 'start'"):
+        list(read_list(path))
+
+
+@pytest.fixture
+def mirror(serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Serves each list with one clip of its own and one that all of them share."""
+
+    def answer(handler: Any) -> None:
+        name = handler.path.removesuffix(".csv").rpartition("/")[2]
+        label = incident(name).replace("_", " ")
+        rows = [f"{label},film-shared,1,2,EN", f"{label},{name[:11]:-<11},5,9,TR"]
+        give((HEADER + "\n".join(rows) + "\n").encode(), type="text/csv", ranges=False)(handler)
+
+    site = serve(answer)
+    monkeypatch.setenv("HGFN_MIRROR", site.url)
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HGFN_PAUSE", "0")
+    return site
+
+
+def test_the_lists_are_fetched_from_one_commit(mirror: Any) -> None:
+    path, note = fetch_vidi()
+    table = read_manifest(path).set_index("id")
+    assert concepts(table.reset_index()) == list(INCIDENTS)
+    assert table.loc["film-shared_1_2", list(INCIDENTS)].sum() == 43
+    assert len(table) == 44
+    assert note == (
+        "warning: VIDI came with 44 clips of 43 incidents, its authors count 4534 of 43"
+    )
+    folder = f"/raw.githubusercontent.com/vididataset/VIDI/{vidi.COMMIT}/data/"
+    assert sorted(mirror.paths)[0] == f"{folder}airplane_accident.csv"
+    assert f"{folder}oil_spil.csv" in mirror.paths
+    asked = len(mirror.paths)
+    fetch_vidi()  # kept
+    assert len(mirror.paths) == asked
+
+
+def test_vidi_is_a_source(
+    mirror: Any, film: bytes, give: Any, serve: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    films = serve(give(film))
+    monkeypatch.setattr(
+        "pipeline.datasets.youtube_source.address", lambda source, _: f"{films.url}/{source}.mp4"
+    )
+    raw = tmp_path / "data" / "raw"
+    monkeypatch.setattr(vidi, "INCIDENTS", INCIDENTS[:3])
+    told = fetch_youtube("vidi", raw)
+    assert told.startswith("youtube: 5 clips from vidi; warning: VIDI came with 5 clips of ")
+    assert len(list((raw / "clips").iterdir())) == 5
+    assert set(read_manifest(raw / "manifest.csv")["origin"]) >= {"film-shared"}

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline.datasets import web_clips
+from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.index import index_youtube
+from pipeline.datasets.lost_clips import read_lost
+from pipeline.datasets.manifest import read_manifest
+from pipeline.media.video import sample_frames
+
+HEADER = "id,source,start,end,description,flood,fire\n"
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HGFN_PAUSE", "0")
+    monkeypatch.delenv("HGFN_COOKIES", raising=False)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "raw"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_rows(*rows: str) -> Path:
+        path = tmp_path / "manifest.csv"
+        path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
+        return path
+
+    return write_rows
+
+
+def told(manifest: Path, raw: Path) -> str:
+    with pytest.raises(ValueError, match=r"manifest\.csv") as caught:
+        fetch_youtube(str(manifest), raw)
+    assert not raw.exists()
+    assert list(raw.parent.iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.fixture
+def site(serve: Any, give: Any, film: bytes) -> Any:
+    """Serves the film under any name, but for /gone.mp4 and /private.mp4."""
+
+    def answer(handler: Any) -> None:
+        status = {"/gone.mp4": 404, "/private.mp4": 401}.get(handler.path, 200)
+        give(film if status == 200 else b"", status=status)(handler)
+
+    return serve(answer)
+
+
+def test_clips_from_here_and_from_the_web_become_index_rows(
+    site: Any, film: bytes, write: Any, raw: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.mp4").write_bytes(film + b"\0")
+    manifest = write(
+        f"web-1,{site.url}/The flood.mp4,2,4.5,,1,0".replace(" ", "%20"),
+        f"web-2,{site.url}/The%20flood.mp4,6,7,own words,1,",
+        "own,own.mp4,1,2,of our own,0,1",
+        f"gone,{site.url}/gone.mp4,,,long gone,1,1",
+        *(f"more-{n},{site.url}/{n}.mp4,{n},9,different number {n} here,0,0" for n in "12"),
+    )
+    assert fetch_youtube(str(manifest), raw) == (
+        f"youtube: 6 clips from {manifest}; 1 not fetched (removed 1)"
+    )
+    index = index_youtube(raw)
+    rows = index.table.set_index("id")
+    assert rows.loc["web-1", "text"] == "The flood"
+    assert rows.loc["web-2", "text"] == "own words"
+    assert rows["video"].to_dict() == {
+        "gone": None,
+        "own": "clips/own.mp4",
+        **{name: f"clips/{name}.mkv" for name in ("web-1", "web-2", "more-1", "more-2")},
+    }
+    # One film, two files: they must not stand on both sides of a split.
+    assert rows.loc["web-1", "group"] == rows.loc["web-2", "group"]
+    assert rows["group"].nunique() == 5
+    assert index.absent == [("gone", "visual", "missing_file"), ("gone", "audio", "missing_file")]
+    span = rows.loc["web-1", ["start", "end"]].astype(float).tolist()
+    frames = sample_frames(raw / rows.loc["web-1", "video"], 4, *span).frames
+    shades = [(float(frame.mean()) - 5) / 2 for frame in frames]
+    assert shades == pytest.approx([23, 29, 36, 42], abs=0.6)
+
+
+def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> None:
+    manifest = write(
+        f"a,{site.url}/a.mp4,0,1,,1,0",
+        f"gone,{site.url}/gone.mp4,1,2,,1,1",
+        f"private,{site.url}/private.mp4,1,2,,1,1",
+    )
+    assert fetch_youtube(str(manifest), raw).endswith("2 not fetched (private 1, removed 1)")
+    lost = read_lost(raw)
+    assert {name: kind for name, (kind, _) in lost.items()} == {
+        "gone": "removed",
+        "private": "private",
+    }
+    assert lost["gone"][1].startswith(f"{site.url}/gone.mp4: ")
+    kept = read_manifest(raw / "manifest.csv").set_index("id")
+    assert kept.loc["gone", ["start", "end"]].tolist() == [1.0, 2.0]
+
+
+def test_again_only_what_is_missing_is_fetched(site: Any, write: Any, raw: Path) -> None:
+    rows = [f"{name},{site.url}/{name}.mp4,0,1,,1,0" for name in ("a", "gone")]
+    fetch_youtube(str(write(*rows)), raw)
+    first = (raw / "clips" / "a.mkv").read_bytes()
+    before = len(site.paths)
+    fetch_youtube(str(write(*rows, f"b,{site.url}/b.mp4,0,1,,1,0")), raw)
+    assert set(site.paths[before:]) == {"/gone.mp4", "/b.mp4"}
+    assert (raw / "clips" / "a.mkv").read_bytes() == first
+
+
+def test_a_raw_folder_does_not_depend_on_the_cache(site: Any, write: Any, raw: Path) -> None:
+    manifest = write(f"a,{site.url}/a.mp4,3,4,,1,0", f"gone,{site.url}/gone.mp4,,,,1,0")
+    fetch_youtube(str(manifest), raw)
+    first = {path.name: path.read_bytes() for path in raw.rglob("*") if path.is_file()}
+    fetch_youtube(str(manifest), raw)
+    assert {p.name: p.read_bytes() for p in raw.rglob("*") if p.is_file()} == first
+
+
+def test_no_network_is_told_in_one_line_and_soon(write: Any, raw: Path) -> None:
+    manifest = write(*(f"clip-{n},{NOBODY}/{n}.mp4,,,,1,0" for n in range(200)))
+    message = told(manifest, raw)
+    assert message.startswith(
+        f"{manifest}: none of its 200 clips could be fetched ({NOBODY}/0.mp4: "
+    )
+    assert message.endswith("Connection refused); check the network, then run again")
+    assert "\n" not in message
+
+
+def test_after_some_bot_checks_no_more_is_asked(
+    serve: Any, give: Any, film: bytes, write: Any, raw: Path
+) -> None:
+    site = serve(*[give(film)] * 2, give(status=429))
+    manifest = write(*(f"clip-{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(20)))
+    assert fetch_youtube(str(manifest), raw).endswith("19 not fetched (bot_check 19)")
+    assert {int(path[1:-4]) for path in site.paths} == set(range(1 + web_clips.PATIENCE))
+    assert read_lost(raw)["clip-19"] == (
+        "bot_check",
+        f"{site.url}/19.mp4: not asked for after 5 such failures in a row",
+    )
+
+
+def test_a_site_that_is_gone_stops_no_other(site: Any, write: Any, raw: Path) -> None:
+    rows = [f"{n},{NOBODY.replace('1:', '2:')}/{n}.mp4,0,1,,1,0" for n in range(7)]
+    fetch_youtube(str(write(*rows, f"z,{site.url}/z.mp4,0,1,,1,0")), raw)
+    assert set(read_lost(raw)) == set("0123456")
+
+
+def test_what_concerns_one_clip_ends_the_row_of_failures(
+    serve: Any, give: Any, film: bytes, write: Any, raw: Path
+) -> None:
+    answers = [give(film)] * 2 + [give(status=429)] * 4 + [give(status=404), give(status=429)]
+    site = serve(*answers)
+    fetch_youtube(str(write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(9)))), raw)
+    lost = read_lost(raw)
+    assert lost["5"][0] == "removed"
+    assert "not asked for" not in str(lost)
+
+
+def test_there_is_a_pause_between_two_clips(
+    site: Any, write: Any, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(web_clips.time, "sleep", waits.append)
+    monkeypatch.setattr("yt_dlp.extractor.common.time.sleep", waits.append)
+    manifest = write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in "abc"))
+    monkeypatch.setenv("HGFN_PAUSE", "2.5")
+    fetch_youtube(str(manifest), raw)
+    assert waits.count(2.5) == 2
+    waits.clear()
+    fetch_youtube(str(manifest), raw)  # all are kept: nobody is asked
+    assert waits == []
+
+
+def test_cookies_of_the_environment_are_shown(
+    site: Any, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tk\tv\n")
+    before = cookies.read_bytes()
+    monkeypatch.setenv("HGFN_COOKIES", str(cookies))
+    fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
+    assert {headers.get("Cookie") for headers in site.asked} == {"k=v"}
+    assert cookies.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "<html>not cookies</html>", "a\tb\n", "\xff"])
+def test_a_wrong_cookies_file_is_told(
+    site: Any, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text(text, encoding="latin-1")
+    monkeypatch.setenv("HGFN_COOKIES", str(cookies))
+    with pytest.raises(ValueError, match=re.escape(f"HGFN_COOKIES: {cookies} is no cookies file")):
+        fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
+    assert site.asked == []
+
+
+def test_local_clips_need_no_cookies(
+    film: bytes, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_COOKIES", str(tmp_path / "none.txt"))
+    (tmp_path / "own.mp4").write_bytes(film)
+    assert "1 clips" in fetch_youtube(str(write("own,own.mp4,,,,1,0")), raw)
+    assert "origin" not in pd.read_csv(raw / "manifest.csv")
+
+
+def test_an_origin_of_ones_own_keeps_clips_together(film: bytes, raw: Path, tmp_path: Path) -> None:
+    for n in range(10):
+        (tmp_path / f"{n}.mp4").write_bytes(film + bytes([n]))
+    rows = "".join(f"{n},{n}.mp4,,,message {n} of its own,{n % 2},1,{n // 2}\n" for n in range(10))
+    (tmp_path / "m.csv").write_text(HEADER.replace("fire\n", "fire,origin\n") + rows)
+    fetch_youtube(str(tmp_path / "m.csv"), raw)
+    index = index_youtube(raw)
+    assert [task["name"] for task in index.tasks] == ["flood", "fire"]
+    assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.datasets.lost_clips import write_lost
+from pipeline.features.failures import read_failures
+from stages.index import index
+
+
+def test_a_clip_that_did_not_come_is_told_with_the_sites_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "data" / "youtube" / "raw"
+    (raw / "clips").mkdir(parents=True)
+    rows = [f"{n},clips/{n}.mp4,,,message {n} of its own,{n % 2}" for n in range(8)]
+    for n in range(2, 8):
+        (raw / "clips" / f"{n}.mp4").write_bytes(bytes([n]))
+    (raw / "manifest.csv").write_text("\n".join(["id,source,start,end,description,flood", *rows]))
+    write_lost(raw, {"0": ("private", "https://film.test/0: Private video")})
+    monkeypatch.chdir(tmp_path)
+    index("youtube")
+    found = read_failures(tmp_path / "data" / "youtube" / "failures" / "index.csv")
+    assert [(f.id, f.modality, f.kind, f.message) for f in found] == [
+        ("0", "audio", "private", "https://film.test/0: Private video"),
+        ("0", "visual", "private", "https://film.test/0: Private video"),
+        ("1", "audio", "missing_file", "named by the raw data, but not there"),
+        ("1", "visual", "missing_file", "named by the raw data, but not there"),
+    ]
