@@ -64,6 +64,18 @@ def retry(
 
 
 @app.command()
+def weights() -> None:
+    """List the published weights: which are needed, from where, their size, licence and place.
+
+    Files in the folder HGFN_WEIGHTS are taken instead of downloads, from which HGFN_MIRROR leads
+    to a mirror. Set features.weights to pretrained and run dvc repro to use them.
+    """
+    from pipeline.extractors.weights_report import weights_report
+
+    _tell(weights_report())
+
+
+@app.command()
 def compare(
     views: Annotated[
         Path, typer.Argument(help="An .npz with view_<name> [n, d] and Y [n, labels].")

@@ -99,3 +99,14 @@ def mirror() -> str:
     if value and not value.startswith(("http://", "https://")):
         raise ValueError(f"HGFN_MIRROR is {value!r}; allowed: an http or https address")
     return value
+
+
+def weights_folder() -> Path | None:
+    """Folder with the networks' published files (HGFN_WEIGHTS); None where none is given."""
+    value = os.environ.get("HGFN_WEIGHTS", "")
+    if not value:
+        return None
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"HGFN_WEIGHTS is {value!r}; allowed: a folder of published weights")
+    return folder

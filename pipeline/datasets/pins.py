@@ -30,7 +30,7 @@ def fetch_pinned(url: str, path: Path, *, lock: Path = LOCK, **options: Any) -> 
         cure = f"if the file was replaced by its authors, remove its entry from {lock}"
         raise DigestError(url, error.found, error.expected, cure) from None
     if pin is None:
-        _write_pin(lock, url, {"sha256": digest, "size": path.stat().st_size})
+        write_pin(lock, url, {"sha256": digest, "size": path.stat().st_size})
     return digest
 
 
@@ -47,7 +47,8 @@ def read_pins(lock: Path = LOCK) -> dict[str, dict[str, Any]]:
     raise ValueError(f"{lock}: not a table of sha256 by address; take it from the last commit")
 
 
-def _write_pin(lock: Path, url: str, pin: dict[str, Any]) -> None:
+def write_pin(lock: Path, url: str, pin: dict[str, Any]) -> None:
+    """Add the sha256 and size of an address to `lock`, which is whole at any time."""
     text = json.dumps({**read_pins(lock), url: pin}, indent=2, sort_keys=True) + "\n"
     handle, temporary = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
     try:
