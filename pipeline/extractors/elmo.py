@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float32
 from torch import Tensor
 
+from pipeline.extractors.device import require_device
 from pipeline.extractors.digest import sha256_of_files
 from pipeline.extractors.elmo_characters import character_ids
 from pipeline.extractors.elmo_files import read_layers
+from pipeline.extractors.elmo_lanes import Lanes, blocks, lay
 from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer
+from pipeline.extractors.precision import number_type
 
-# Rows of every matrix product. Always as many, filled up with padding: a product's last bit can
-# change with its number of rows, and then a sentence's vectors with the sentences beside it.
-SENTENCES, WORDS = 16, 64
+# Words that the character CNN takes at once; always as many, for the same reason as `LANES`.
+WORDS = 64
 
 
 class ELMo:
@@ -28,7 +30,7 @@ class ELMo:
     directions together, `digest` the SHA-256 of both files.
     """
 
-    version = "1"
+    version = "2"
 
     def __init__(
         self, cnn: CharacterCNN, directions: list[list[RecurrentLayer]], digest: str
@@ -40,12 +42,20 @@ class ELMo:
         self.layers = 1 + len(directions[0])
 
     @classmethod
-    def from_files(cls, options: str | Path, weights: str | Path) -> ELMo:
+    def from_files(
+        cls,
+        options: str | Path,
+        weights: str | Path,
+        device: str = "cpu",
+        precision: str = "float32",
+    ) -> ELMo:
         """Load the official options.json and weights.hdf5 (small, medium, original, 5.5B).
 
-        Raises ValueError naming file and key.
+        `device` is cpu or cuda; `precision`, float32 or bfloat16, is that of matrix products: the
+        memory cells and all sums are float32 always. Raises ValueError naming file and key.
         """
-        cnn, directions = read_layers(options, weights)
+        kind = number_type(precision)
+        cnn, directions = read_layers(options, weights, require_device(device), kind)
         return cls(cnn, directions, sha256_of_files(options, weights))
 
     @torch.inference_mode()
@@ -62,58 +72,38 @@ class ELMo:
         vectors = self._word_vectors(words)
         rows = [[vocabulary[w] for w in ("<S>", *sentence, "</S>")] for sentence in sentences]
         results = [np.zeros((self.layers, 0, self.dim), np.float32)] * len(rows)
-        for block in _blocks(rows):
-            layers = self._contextual(vectors, [rows[index] for index in block])
-            for place, index in enumerate(block):
+        for block in blocks([len(row) for row in rows]):
+            lanes = lay([rows[index] for index in block])
+            layers = self._contextual(vectors, lanes).cpu().numpy()
+            for index, (lane, steps) in zip(block, lanes.places, strict=True):
                 # The boundaries' own vectors are left out.
-                results[index] = layers[:, place, 1 : len(rows[index]) - 1].numpy().copy()
+                results[index] = layers[:, steps.start + 1 : steps.stop - 1, lane].copy()
         return results
 
-    def _word_vectors(self, words: list[str]) -> Float[Tensor, "words half"]:
+    def _word_vectors(self, words: list[str]) -> Float32[Tensor, "words half"]:
         """Run the character CNN once for each distinct word."""
         ids = torch.from_numpy(character_ids(words + [""] * (-len(words) % WORDS)))
+        ids = ids.to(self.cnn.embedding.device)
         return torch.cat([self.cnn(block) for block in ids.split(WORDS)])[: len(words)]
 
     def _contextual(
-        self, vectors: Float[Tensor, "words half"], rows: list[list[int]]
-    ) -> Float[Tensor, "layers sentences steps dim"]:
-        """Return every layer of up to `SENTENCES` sentences, padded at the end."""
-        index, backwards = _padded(rows)
-        x = vectors[index]  # [T, S, half]
-        forward = _stack(x, self.directions[0])
-        # Read backwards, a sentence still begins at step 0, so padding never comes first.
-        turned = _stack(_turn(x, backwards), self.directions[1])
-        backward = [_turn(layer, backwards) for layer in turned]
-        joined = [torch.cat(pair, dim=2) for pair in zip(forward, backward, strict=True)]
-        return torch.stack(joined).transpose(1, 2)
+        self, vectors: Float32[Tensor, "words half"], lanes: Lanes
+    ) -> Float32[Tensor, "layers T lanes dim"]:
+        """Return every layer of the sentences where they lie."""
+        x = vectors[lanes.rows]  # [T, lanes, half]
+        forward = _stack(x, self.directions[0], lanes.first)
+        # Read backwards, a lane's sentences come from last to first, each beginning at its end.
+        turned = _stack(x.flip(0), self.directions[1], lanes.last.flip(0))
+        joined = [torch.cat([a, b.flip(0)], dim=2) for a, b in zip(forward, turned, strict=True)]
+        return torch.stack(joined)
 
 
-def _blocks(rows: list[list[int]]) -> Iterator[list[int]]:
-    """Group sentences (their indices) of near lengths, `SENTENCES` at a time."""
-    order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-    for start in range(0, len(order), SENTENCES):
-        yield order[start : start + SENTENCES]
-
-
-def _padded(rows: list[list[int]]) -> tuple[Int[Tensor, "T S"], Int[Tensor, "T S"]]:
-    """Return word indices and, for each step, the step that mirrors it within its sentence."""
-    steps = max(map(len, rows))
-    index = torch.zeros(steps, SENTENCES, dtype=torch.int64)
-    mirror = torch.arange(steps)[:, None].repeat(1, SENTENCES)
-    for place, row in enumerate(rows):
-        index[: len(row), place] = torch.tensor(row)
-        mirror[: len(row), place] = torch.arange(len(row) - 1, -1, -1)
-    return index, mirror
-
-
-def _turn(x: Float[Tensor, "T S half"], mirror: Int[Tensor, "T S"]) -> Float[Tensor, "T S half"]:
-    return x.gather(0, mirror[:, :, None].expand_as(x))
-
-
-def _stack(x: Float[Tensor, "T S half"], layers: list[RecurrentLayer]) -> list[Tensor]:
+def _stack(
+    x: Float32[Tensor, "T lanes half"], layers: list[RecurrentLayer], first: Bool[Tensor, "T lanes"]
+) -> list[Tensor]:
     """Return the input and each layer's output; layers above the first add their input to it."""
     outputs = [x]
     for number, layer in enumerate(layers):
-        y = layer(outputs[-1])
-        outputs.append(y + outputs[-1] if number else y)
+        y = layer(outputs[-1], first)
+        outputs.append(y.add_(outputs[-1]) if number else y)
     return outputs

@@ -13,16 +13,20 @@ import torch
 from torch import Tensor
 
 from pipeline.extractors.digest import require_weights
-from pipeline.extractors.elmo_layers import CharacterCNN, Highway, RecurrentLayer
+from pipeline.extractors.elmo_layers import Cells, CharacterCNN, Highway, RecurrentLayer
 
 Read = Callable[[str], Tensor]
 
+# Memory cells whose gates are computed together: with `LANES` rows, a megabyte.
+CELLS = 512
+
 
 def read_layers(
-    options_path: str | Path, weights_path: str | Path
+    options_path: str | Path, weights_path: str | Path, device: str, kind: torch.dtype
 ) -> tuple[CharacterCNN, list[list[RecurrentLayer]]]:
     """Return the character CNN and, for each direction, its recurrent layers from the bottom up.
 
+    Matrices that are multiplied are of `kind`, all other tensors float32, all on `device`.
     Raises ValueError naming file and key when an option or tensor is missing or has another shape
     than the options say.
     """
@@ -30,10 +34,10 @@ def read_layers(
     weights_path = require_weights(weights_path)
     try:
         with h5py.File(weights_path) as file:
-            read = _reader(file, weights_path)
-            cnn = _character_cnn(options, read)
+            read = _reader(file, weights_path, device)
+            cnn = _character_cnn(options, read, kind)
             layers = range(options["lstm"]["n_layers"])
-            return cnn, [[_recurrent(options, read, d, k) for k in layers] for d in (0, 1)]
+            return cnn, [[_recurrent(options, read, kind, d, k) for k in layers] for d in (0, 1)]
     except OSError as error:
         raise ValueError(f"{weights_path}: not a readable HDF5 file ({error})") from error
     except KeyError as error:
@@ -55,16 +59,16 @@ def _read_options(path: Path) -> dict[str, Any]:
     return options
 
 
-def _reader(file: h5py.File, path: Path) -> Read:
+def _reader(file: h5py.File, path: Path, device: str) -> Read:
     def read(name: str) -> Tensor:
         if name not in file:
             raise ValueError(f"{path}: tensor {name} is missing; is it the weights of ELMo?")
-        return torch.from_numpy(np.asarray(file[name][...], dtype=np.float32))
+        return torch.from_numpy(np.asarray(file[name][...], dtype=np.float32)).to(device)
 
     return read
 
 
-def _character_cnn(options: dict[str, Any], read: Read) -> CharacterCNN:
+def _character_cnn(options: dict[str, Any], read: Read, kind: torch.dtype) -> CharacterCNN:
     cnn = options["char_cnn"]
     # The file has no row for id 0, which stands for "no word".
     embedding = torch.nn.functional.pad(read("char_embed"), (0, 0, 1, 0))
@@ -74,36 +78,58 @@ def _character_cnn(options: dict[str, Any], read: Read) -> CharacterCNN:
         for k in range(len(cnn["filters"]))
     ]
     highways = [
-        Highway(*(read(f"CNN_high_{k}/{name}") for name in HIGHWAY))
+        Highway(
+            _turned(read(f"CNN_high_{k}/W_transform"), kind),
+            read(f"CNN_high_{k}/b_transform"),
+            _turned(read(f"CNN_high_{k}/W_carry"), kind),
+            read(f"CNN_high_{k}/b_carry"),
+        )
         for k in range(cnn["n_highway"])
     ]
-    return CharacterCNN(
-        embedding, filters, highways, read("CNN_proj/W_proj"), read("CNN_proj/b_proj")
-    )
+    projection = _turned(read("CNN_proj/W_proj"), kind)
+    return CharacterCNN(embedding, filters, highways, projection, read("CNN_proj/b_proj"))
 
 
-HIGHWAY = ("W_transform", "b_transform", "W_carry", "b_carry")
+def _turned(weights: Tensor, kind: torch.dtype) -> Tensor:
+    """Lay the weights of one output side by side, as products are fastest."""
+    return weights.T.to(kind).contiguous()
 
 
-def _recurrent(options: dict[str, Any], read: Read, direction: int, layer: int) -> RecurrentLayer:
+def _recurrent(
+    options: dict[str, Any], read: Read, kind: torch.dtype, direction: int, layer: int
+) -> RecurrentLayer:
     lstm = options["lstm"]
     cell = cell_name(direction, layer)
-    weights, bias = read(f"{cell}/W_0"), read(f"{cell}/B").clone()
+    weights, bias = read(f"{cell}/W_0"), read(f"{cell}/B")
     width, memory = lstm["projection_dim"], lstm["dim"]
     if weights.shape != (2 * width, 4 * memory):
         raise ValueError(
             f"{cell}/W_0 is {tuple(weights.shape)}, the options say {(2 * width, 4 * memory)}; "
             "options and weights are of different models"
         )
-    bias[2 * memory : 3 * memory] += 1  # TensorFlow's forget bias, which is not in the file
     return RecurrentLayer(
-        w_input=weights[:width].contiguous(),
-        w_hidden=weights[width:].contiguous(),
-        bias=bias,
-        w_projection=read(f"{cell}/W_P_0"),
+        cells=_cells(weights, bias, kind),
+        w_projection=_turned(read(f"{cell}/W_P_0"), kind),
         cell_clip=float(lstm["cell_clip"]),
         projection_clip=float(lstm["proj_clip"]),
     )
+
+
+def _cells(weights: Tensor, bias: Tensor, kind: torch.dtype) -> list[Cells]:
+    """Split a layer's cells, and bring their gates from the file's order i, j, f, o to i, f, o, j.
+
+    To the bias of f the 1 is added that TensorFlow adds itself and keeps out of the file.
+    """
+    gates = weights.T.unflatten(0, (4, -1))[[0, 2, 3, 1]]  # [4, H, 2 D]
+    biases = bias.view(4, -1)[[0, 2, 3, 1]]
+    biases[1] += 1
+    gates[3] *= 2
+    biases[3] *= 2
+    spans = [slice(start, start + CELLS) for start in range(0, gates.shape[1], CELLS)]
+    return [
+        Cells(span, gates[:, span].flatten(0, 1).to(kind), biases[:, span].flatten())
+        for span in spans
+    ]
 
 
 def cell_name(direction: int, layer: int) -> str:

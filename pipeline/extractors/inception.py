@@ -15,6 +15,7 @@ from torchvision.models import Inception3
 from torchvision.models.inception import BasicConv2d
 from torchvision.transforms.v2 import functional as F
 
+from pipeline.extractors.device import require_device
 from pipeline.extractors.digest import require_weights, sha256_of_files
 from pipeline.extractors.precision import number_type, round_with_carry
 from pipeline.extractors.shapes import check_finite, check_shapes, shapes_of
@@ -57,7 +58,7 @@ class InceptionV3:
         network = fast(build_network(read_state(path), path))
         if kind == torch.bfloat16:
             to_bfloat16(network)
-        return cls(network.to(device), sha256_of_files(path))
+        return cls(network.to(require_device(device)), sha256_of_files(path))
 
     def prepare(
         self, frames: UInt8[np.ndarray, "n height width 3"], size: int = 224

@@ -10,6 +10,7 @@ from types import ModuleType
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from pipeline.extractors import ELMo
 
@@ -50,6 +51,11 @@ def slots(official: Path) -> list[list[list[str]]]:
 def expected_top(official: Path, slot: int, key: int) -> np.ndarray:
     with h5py.File(official / f"lm_embeddings_{slot}.hdf5") as file:
         return np.concatenate(list(file[str(key)][...]), axis=1)
+
+
+def load(weights: Path, precision: str) -> ELMo:
+    files = weights / "options.json", weights / "weights.hdf5"
+    return ELMo.from_files(*files, precision=precision)
 
 
 def some_sentences(count: int, longest: int = 14) -> list[list[str]]:
@@ -113,7 +119,9 @@ def test_each_call_starts_from_a_fresh_state(tiny: ELMo) -> None:
         assert before.tobytes() == after.tobytes()
 
 
-def test_bytes_do_not_depend_on_batch_or_order(elmo: ELMo) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bytes_do_not_depend_on_batch_or_order(weights: Path, precision: str) -> None:
+    elmo = load(weights, precision)
     sentences = some_sentences(40)
     together = elmo.embed(sentences)
     shuffled = list(range(40))
@@ -122,6 +130,29 @@ def test_bytes_do_not_depend_on_batch_or_order(elmo: ELMo) -> None:
     for group in groups:
         for index, layers in zip(group, elmo.embed([sentences[k] for k in group]), strict=True):
             assert layers.tobytes() == together[index].tobytes()
+
+
+def test_bfloat16_is_near_float32_for_every_token(elmo: ELMo, weights: Path) -> None:
+    sentences = some_sentences(30)
+    rounded = load(weights, "bfloat16").embed(sentences)
+    for exact, found in zip(elmo.embed(sentences), rounded, strict=True):
+        assert found.dtype == np.float32
+        lengths = np.linalg.norm(exact, axis=2) * np.linalg.norm(found, axis=2)
+        assert ((exact * found).sum(axis=2) / lengths).min(initial=1) > 0.999
+    assert not np.array_equal(np.concatenate(rounded, 1), np.concatenate(elmo.embed(sentences), 1))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA GPU")
+def test_a_gpu_gives_the_cpus_vectors(elmo: ELMo, weights: Path) -> None:
+    gpu = ELMo.from_files(weights / "options.json", weights / "weights.hdf5", "cuda")
+    sentences = some_sentences(10)
+    for expected, found in zip(elmo.embed(sentences), gpu.embed(sentences), strict=True):
+        assert np.abs(expected - found).max(initial=0) < 1e-4
+
+
+def test_an_unknown_precision_is_refused_with_the_known_ones(weights: Path) -> None:
+    with pytest.raises(ValueError, match="'half'; allowed: float32, bfloat16"):
+        load(weights, "half")
 
 
 def test_empty_sentences_have_no_tokens(tiny: ELMo) -> None:
