@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import decoding, growth, steps, vertices
+from benchmarks import decoding, elmo, extraction, growth, inception, steps, vertices
 from benchmarks.report import (
     endurance_table,
     growth_table,
@@ -55,4 +55,7 @@ SECTIONS: dict[str, Section] = {
     "training": _training,
     "growth": _growth,
     "decoding": _lines(decoding.measure),
+    "visual": _lines(inception.measure),
+    "text": _lines(elmo.measure),
+    "extraction": _lines(extraction.measure),
 }

@@ -1,0 +1,143 @@
+"""Extraction as a whole: what the cache saves, what the parts cost together, how memory grows."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.peak import peak_of_extraction
+from benchmarks.section import Effort
+from benchmarks.timing import Line, interleaved, times_as_fast
+from pipeline.datasets.sample import write_youtube
+from pipeline.extractors.inception import InceptionV3
+from pipeline.extractors.untrained import write_elmo, write_inception
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features
+from pipeline.features.recipe import Item, Recipe
+from pipeline.features.text import TextRecipe
+from pipeline.features.visual import ClipRecipe
+from pipeline.media.errors import MediaError
+from pipeline.media.video import sample_frames
+
+TEXTS = 1000
+CLIPS = 8
+BROKEN = 4  # of the sample's clips at most
+FRAMES, SIZE = 40, 224
+
+
+def measure(effort: Effort, texts: int = TEXTS, clips: int = CLIPS) -> list[Line]:
+    """Measure all three on untrained networks of full size, in one process."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return [
+            _cached_line(folder, texts, effort.of_seconds),
+            _parts_line(folder, clips, max(effort.of_seconds // 2, 1)),
+            _memory_line(),
+        ]
+
+
+def make_texts(count: int) -> list[Item]:
+    """Make texts of 8 to 20 words out of 2,000, as varied as tweets."""
+    rng = random.Random(0)
+    words = ["".join(rng.choices("aeioudrstn", k=rng.randint(2, 9))) for _ in range(2000)]
+    return [
+        Item(f"{k:05}", text=" ".join(rng.choices(words, k=rng.randint(8, 20))))
+        for k in range(count)
+    ]
+
+
+def _cached_line(folder: Path, count: int, repeats: int) -> Line:
+    options, weights = folder / "options.json", folder / "weights.hdf5"
+    write_elmo(options, weights, model="small")
+    recipe, items = TextRecipe(options, weights, "average"), make_texts(count)
+    path, packed = folder / "texts.h5", list[bytes]()
+
+    def run(start: Callable[[Recipe, Sequence[Item], Path], None]) -> None:
+        start(recipe, items, path)
+        packed.append(path.read_bytes())
+
+    work = {"cold": lambda: run(_cold), "cached": lambda: run(_extract)}
+    times = interleaved(work, repeats, warm_up=0)
+    same = len(set(packed)) == 1
+    return Line(
+        f"a cached run of {count:,} texts (ELMo small), packing included, against a cold one",
+        times_as_fast(times["cached"], times["cold"]),
+        20,
+        at_least=True,
+        detail=f"{times['cached'].median:.2f} s against {times['cold'].median:.2f} s, "
+        f"{'same' if same else 'OTHER'} bytes",
+        exact=same,
+    )
+
+
+def _parts_line(folder: Path, count: int, repeats: int) -> Line:
+    weights = folder / "inception.safetensors"
+    write_inception(weights)
+    paths = _sound_clips(folder / "youtube", count)
+    items = [Item(path.name, path=path) for path in paths]
+    network = InceptionV3.from_file(weights)
+    decode = _decoder(network, paths)
+    frames = decode()
+    work: dict[str, Callable[[], object]] = {
+        "all": lambda: _cold(ClipRecipe(weights, FRAMES, SIZE), items, folder / "clips.h5"),
+        "decode": decode,
+        "network": lambda: [network.features(clip, size=SIZE) for clip in frames],
+    }
+    times = interleaved(work, repeats, warm_up=0)
+    parts = times["decode"].median + times["network"].median
+    return Line(
+        f"{count} clips from file to feature file against decoding and network alone",
+        times["all"].median / parts,
+        1.15,
+        at_least=False,
+        detail=f"{times['all'].median:.2f} s against {times['decode'].median:.2f} s and "
+        f"{times['network'].median:.2f} s",
+    )
+
+
+def _sound_clips(folder: Path, count: int) -> list[Path]:
+    write_youtube(folder, count + BROKEN)
+    return [path for path in sorted((folder / "clips").iterdir()) if _decodes(path)][:count]
+
+
+def _decodes(path: Path) -> bool:
+    try:
+        return not sample_frames(path, 1).truncated
+    except MediaError:
+        return False
+
+
+def _decoder(network: InceptionV3, paths: Sequence[Path]) -> Callable[[], list[np.ndarray]]:
+    def shrink(picture: np.ndarray) -> np.ndarray:
+        return network.prepare(picture[None], SIZE)[0]
+
+    return lambda: [sample_frames(path, FRAMES, shrink=shrink).frames for path in paths]
+
+
+def _memory_line(few: int = 1000) -> Line:
+    small, large = peak_of_extraction(few), peak_of_extraction(10 * few)
+    return Line(
+        f"peak memory at {10 * few:,} items against {few:,}",
+        large / small,
+        1.1,
+        at_least=False,
+        detail=f"{large / 2**20:.0f} MiB against {small / 2**20:.0f} MiB",
+    )
+
+
+def _cold(recipe: Recipe, items: Sequence[Item], path: Path) -> None:
+    shutil.rmtree(_cache(path), ignore_errors=True)
+    _extract(recipe, items, path)
+
+
+def _extract(recipe: Recipe, items: Sequence[Item], path: Path) -> None:
+    extract_features(recipe, items, [], path, ItemCache(_cache(path)), workers=1)
+
+
+def _cache(path: Path) -> Path:
+    return path.with_suffix("")
