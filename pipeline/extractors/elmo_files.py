@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.extractors.digest import require_weights
 from pipeline.extractors.elmo_layers import Cells, CharacterCNN, Highway, RecurrentLayer
+from pipeline.extractors.elmo_options import cell_name
+from pipeline.extractors.elmo_tensors import open_elmo
 
 Read = Callable[[str], Tensor]
 
@@ -30,42 +28,14 @@ def read_layers(
     Raises ValueError naming file and key when an option or tensor is missing or has another shape
     than the options say.
     """
-    options = _read_options(require_weights(options_path))
-    weights_path = require_weights(weights_path)
-    try:
-        with h5py.File(weights_path) as file:
-            read = _reader(file, weights_path, device)
-            cnn = _character_cnn(options, read, kind)
-            layers = range(options["lstm"]["n_layers"])
-            return cnn, [[_recurrent(options, read, kind, d, k) for k in layers] for d in (0, 1)]
-    except OSError as error:
-        raise ValueError(f"{weights_path}: not a readable HDF5 file ({error})") from error
-    except KeyError as error:
-        raise ValueError(f"{options_path}: option {error} is missing") from None
+    with open_elmo(options_path, weights_path) as (options, array):
 
+        def read(name: str) -> Tensor:
+            return torch.from_numpy(array(name)).to(device)
 
-def _read_options(path: Path) -> dict[str, Any]:
-    try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-        activation = options["char_cnn"]["activation"]
-        skip = options["lstm"]["use_skip_connections"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not an options file of ELMo ({error!r})") from None
-    if activation != "relu" or not skip:
-        raise ValueError(
-            f"{path}: activation {activation!r}, use_skip_connections {skip!r}; allowed: the "
-            "published models' 'relu' and true"
-        )
-    return options
-
-
-def _reader(file: h5py.File, path: Path, device: str) -> Read:
-    def read(name: str) -> Tensor:
-        if name not in file:
-            raise ValueError(f"{path}: tensor {name} is missing; is it the weights of ELMo?")
-        return torch.from_numpy(np.asarray(file[name][...], dtype=np.float32)).to(device)
-
-    return read
+        cnn = _character_cnn(options, read, kind)
+        layers = range(options["lstm"]["n_layers"])
+        return cnn, [[_recurrent(options, read, kind, d, k) for k in layers] for d in (0, 1)]
 
 
 def _character_cnn(options: dict[str, Any], read: Read, kind: torch.dtype) -> CharacterCNN:
@@ -101,17 +71,11 @@ def _recurrent(
     lstm = options["lstm"]
     cell = cell_name(direction, layer)
     weights, bias = read(f"{cell}/W_0"), read(f"{cell}/B")
-    width, memory = lstm["projection_dim"], lstm["dim"]
-    if weights.shape != (2 * width, 4 * memory):
-        raise ValueError(
-            f"{cell}/W_0 is {tuple(weights.shape)}, the options say {(2 * width, 4 * memory)}; "
-            "options and weights are of different models"
-        )
     return RecurrentLayer(
         cells=_cells(weights, bias, kind),
         w_projection=_turned(read(f"{cell}/W_P_0"), kind),
-        cell_clip=float(lstm["cell_clip"]),
-        projection_clip=float(lstm["proj_clip"]),
+        cell_clip=lstm["cell_clip"],
+        projection_clip=lstm["proj_clip"],
     )
 
 
@@ -130,8 +94,3 @@ def _cells(weights: Tensor, bias: Tensor, kind: torch.dtype) -> list[Cells]:
         Cells(span, gates[:, span].flatten(0, 1).to(kind), biases[:, span].flatten())
         for span in spans
     ]
-
-
-def cell_name(direction: int, layer: int) -> str:
-    """Name the group of a recurrent layer's tensors; direction 0 reads forwards."""
-    return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from pipeline.extractors.elmo_characters import LONGEST_WORD, PADDING, SYMBOLS
-from pipeline.extractors.elmo_files import cell_name
+from pipeline.extractors.elmo_options import cell_name
 from pipeline.extractors.seeded import normal
 
 # (memory cells, output of one direction, highways) of the published models.
