@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not in
     sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import growth, steps, vertices  # noqa: E402
+from benchmarks import elmo, growth, inception, steps, vertices  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
 from benchmarks.section import Effort, Found  # noqa: E402
@@ -158,3 +159,24 @@ def test_lines_are_printed_in_one_table(
 def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
     with pytest.raises(typer.BadParameter, match=r"epoch; allowed: epochs, training"):
         command.main(only=["epoch"])
+
+
+@pytest.mark.parametrize(
+    ("section", "sizes"),
+    [(inception, {"count": 2, "size": 80}), (elmo, {"model": "small", "count": 4})],
+)
+def test_each_precision_is_measured_against_the_plain_network_and_agrees(
+    section: ModuleType, sizes: dict[str, object]
+) -> None:
+    lines = section.measure(Effort(repeats=1), **sizes)
+    assert [line.limit for line in lines] == list(section.LEAST.values())
+    assert all(line.exact for line in lines)
+    assert lines[0].value is not None
+    assert lines[0].value > 0
+
+
+def test_a_processor_without_bfloat16_skips_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inception, "cpu_has_bfloat16", lambda: False)
+    float32, bfloat16 = inception.measure(Effort(repeats=1), count=1, size=80)
+    assert float32.value is not None
+    assert (bfloat16.value, bfloat16.kept, bfloat16.detail) == (None, None, "CPU has no bf16")

@@ -1,0 +1,97 @@
+"""Inception V3 on one clip's frames, against torchvision's model as it comes."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import Inception3, Inception_V3_Weights
+from torchvision.transforms.v2 import functional as F
+
+from benchmarks.cosine import cosines
+from benchmarks.section import Effort
+from benchmarks.timing import Line, Times, interleaved, times_as_fast
+from pipeline.extractors import InceptionV3
+from pipeline.extractors.precision import cpu_has_bfloat16
+from pipeline.extractors.untrained import write_inception
+
+FRAMES, SIZE = 40, 224
+LEAST = {"float32": 1.7, "bfloat16": 3.0}
+
+
+class Plain:
+    """Torchvision's own model and normalisation."""
+
+    def __init__(self, weights: Path) -> None:
+        self.network = Inception3(aux_logits=True, transform_input=True, init_weights=False)
+        self.network.load_state_dict(load_file(weights))
+        self.network.fc = nn.Identity()
+        self.network.eval()
+        self.preset = Inception_V3_Weights.IMAGENET1K_V1.transforms()
+
+    @torch.inference_mode()
+    def features(self, frames: np.ndarray) -> np.ndarray:
+        """Return the pooled vector of each frame, of the network's size already."""
+        images = F.to_dtype(torch.from_numpy(frames).permute(0, 3, 1, 2), torch.float32, scale=True)
+        images = F.normalize(images, self.preset.mean, self.preset.std)
+        found: Tensor = self.network(images.contiguous())
+        return found.numpy()
+
+
+def pictures(count: int, size: int, seed: int = 0) -> np.ndarray:
+    """Make smooth coloured pictures with a little grain: uint8 [count, size, size, 3]."""
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.integers(0, 256, (count, 3, 7, 7), dtype=np.uint8))
+    smooth = F.resize(coarse, [size, size], antialias=True).permute(0, 2, 3, 1).numpy()
+    grain = rng.integers(-12, 13, smooth.shape)
+    return (smooth + grain).clip(0, 255).astype(np.uint8)
+
+
+def measure(effort: Effort, count: int = FRAMES, size: int = SIZE) -> list[Line]:
+    """Time both precisions and torchvision's model in turn on the same batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "inception.safetensors"
+        write_inception(path)
+        plain = Plain(path)
+        ours = {name: InceptionV3.from_file(path, precision=name) for name in _precisions()}
+    frames = pictures(count, size)
+    work = {name: partial(network.features, frames, size) for name, network in ours.items()}
+    times = interleaved(work | {"plain": partial(plain.features, frames)}, effort.of_seconds, 1)
+    expected = plain.features(frames)
+    return [
+        _line(name, times, ours[name].features(frames, size), expected)
+        if name in ours
+        else Line(_what(name), None, least, at_least=True, detail="CPU has no bf16")
+        for name, least in LEAST.items()
+    ]
+
+
+def _precisions() -> list[str]:
+    return [name for name in LEAST if name == "float32" or cpu_has_bfloat16()]
+
+
+def _what(precision: str) -> str:
+    return f"visual network, {precision}, against torchvision's"
+
+
+def _line(precision: str, times: dict[str, Times], found: np.ndarray, expected: np.ndarray) -> Line:
+    if precision == "float32":
+        error = float(np.abs(found - expected).max() / np.abs(expected).max())
+        agreement, exact = f"equal to {error:.1e} of the largest", error <= 1e-4
+    else:
+        cosine = float(cosines(found, expected).min())
+        agreement, exact = f"cosine {cosine:.5f}", cosine > 0.9995
+    ours, plain = times[precision], times["plain"]
+    return Line(
+        _what(precision),
+        times_as_fast(ours, plain),
+        LEAST[precision],
+        at_least=True,
+        detail=f"{agreement}; {ours.median:.2f} s against {plain.median:.2f} s",
+        exact=exact,
+    )
