@@ -13,7 +13,8 @@ from stages.weight_files import ELMO_OPTIONS, ELMO_WEIGHTS
 def text(name: str) -> None:
     """Extract one data set's text features."""
     knobs = load_params().features.text
-    extract(data_set(name), TextRecipe(ELMO_OPTIONS, ELMO_WEIGHTS, knobs.layer), column="text")
+    recipe = TextRecipe(ELMO_OPTIONS, ELMO_WEIGHTS, knobs.layer, knobs.precision)
+    extract(data_set(name), recipe, column="text")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ def visual(name: str) -> None:
     """Extract one data set's visual features."""
     chosen, knobs = data_set(name), load_params().features.visual
     if chosen.visual == "photo":
-        extract(chosen, PhotoRecipe(INCEPTION, knobs.size), column="image")
+        photo = PhotoRecipe(INCEPTION, knobs.size, knobs.precision)
+        extract(chosen, photo, column="image")
     else:
-        extract(chosen, ClipRecipe(INCEPTION, knobs.frames, knobs.size), column="video")
+        clip = ClipRecipe(INCEPTION, knobs.frames, knobs.size, knobs.precision)
+        extract(chosen, clip, column="video")
 
 
 if __name__ == "__main__":

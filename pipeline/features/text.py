@@ -14,6 +14,7 @@ from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
 from pipeline.features.entry import Entry
 from pipeline.features.recipe import Extract, Identity, Item, file_digest, finite, identity
+from pipeline.runtime import device
 
 # A tweet has at most 280 characters; of a longer description the beginning is used.
 LONGEST_TEXT = 200
@@ -26,6 +27,7 @@ class TextRecipe:
     options: Path
     weights: Path
     layer: str
+    precision: str = "float32"
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 256
 
@@ -41,12 +43,13 @@ class TextRecipe:
             self.weights,
             options=file_digest(self.options),
             layer=self.layer,
+            precision=self.precision,
             longest=LONGEST_TEXT,
         )
 
     def open(self) -> Extract:
         """See Recipe."""
-        network = ELMo.from_files(self.options, self.weights)
+        network = ELMo.from_files(self.options, self.weights, device(), self.precision)
 
         def extract(items: Sequence[Item]) -> list[Entry]:
             words = [tokenize(item.text or "") for item in items]

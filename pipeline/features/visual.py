@@ -13,6 +13,7 @@ from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
 from pipeline.media.image import read_photo
 from pipeline.media.video import sample_frames
+from pipeline.runtime import device
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class PhotoRecipe:
 
     weights: Path
     size: int
+    precision: str = "float32"
     modality: ClassVar[str] = "visual"
     batch: ClassVar[int] = 1
 
@@ -31,11 +33,17 @@ class PhotoRecipe:
 
     def identity(self) -> Identity:
         """See Recipe."""
-        return identity(InceptionV3.version, self.weights, reader="photo", size=self.size)
+        return identity(
+            InceptionV3.version,
+            self.weights,
+            reader="photo",
+            size=self.size,
+            precision=self.precision,
+        )
 
     def open(self) -> Extract:
         """See Recipe."""
-        network = InceptionV3.from_file(self.weights)
+        network = InceptionV3.from_file(self.weights, device(), self.precision)
         return one_by_one(
             lambda item: Entry(network.features(read_photo(item.file)[None], size=self.size))
         )
@@ -48,6 +56,7 @@ class ClipRecipe:
     weights: Path
     frames: int
     size: int
+    precision: str = "float32"
     modality: ClassVar[str] = "visual"
     batch: ClassVar[int] = 1
 
@@ -59,12 +68,17 @@ class ClipRecipe:
     def identity(self) -> Identity:
         """See Recipe."""
         return identity(
-            InceptionV3.version, self.weights, reader="clip", size=self.size, frames=self.frames
+            InceptionV3.version,
+            self.weights,
+            reader="clip",
+            size=self.size,
+            frames=self.frames,
+            precision=self.precision,
         )
 
     def open(self) -> Extract:
         """See Recipe."""
-        network = InceptionV3.from_file(self.weights)
+        network = InceptionV3.from_file(self.weights, device(), self.precision)
 
         # Pictures are shrunk as they are decoded: 40 large ones are never held together.
         def shrink(picture: np.ndarray) -> np.ndarray:

@@ -54,6 +54,7 @@ def test_layer_options_and_weights_are_part_of_the_identity(weights: Path, tmp_p
         recipe(weights, "average"),
         TextRecipe(tmp_path / "options.json", original.weights, "top"),
         TextRecipe(original.options, tmp_path / "weights.hdf5", "top"),
+        TextRecipe(original.options, original.weights, "top", "bfloat16"),
     ]
     item = Item("a", text=TEXT)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
@@ -64,14 +65,3 @@ def test_a_long_text_is_cut_and_told(weights: Path) -> None:
     assert entry.array is not None
     assert len(entry.array) == 200
     assert entry.fault == ("long_text", "201 words; the first 200 are used")
-
-
-def test_a_text_has_the_same_bytes_whatever_shares_its_batch(weights: Path) -> None:
-    items = [Item(str(n), text=TEXT[: 3 * n] + "!") for n in range(12)]
-    run = recipe(weights, "average").open()
-    together = run(items)
-    for item, entry in zip(items, together, strict=True):
-        (alone,) = run([item])
-        assert alone.array is not None
-        assert entry.array is not None
-        assert alone.array.tobytes() == entry.array.tobytes()

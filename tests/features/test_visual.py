@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from pipeline.extractors import InceptionV3
@@ -66,6 +67,15 @@ def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path) -> None:
     assert entry.array.shape == (3, 2048)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_the_device_of_the_environment_is_asked_for(
+    inception: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    with pytest.raises(ValueError, match="finds no GPU here; unset HGFN_DEVICE"):
+        PhotoRecipe(inception, SIZE).open()
+
+
 def test_a_clip_cut_short_keeps_what_it_has_and_says_so(inception: Path, clip: Path) -> None:
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     entry = ClipRecipe(inception, 2, SIZE).open()([Item("a", path=clip)])[0]
@@ -107,6 +117,8 @@ def test_whatever_changes_the_features_changes_the_key(inception: Path, photo: P
         ClipRecipe(inception, 20, 224),
         ClipRecipe(inception, 40, 299),
         ClipRecipe(inception, 1, 224),
+        PhotoRecipe(inception, 224, "bfloat16"),
+        ClipRecipe(inception, 40, 224, "bfloat16"),
     ]
     item = Item("a", path=photo)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
