@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,42 @@ def test_the_stages_read_the_kinds_from_the_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv(VARIABLE, "odd")
     with pytest.raises(ValueError, match="unknown kind of failure 'odd'"):
         retried_kinds()
+
+
+PIPELINE = """
+stages:
+  visual:
+    foreach: [youtube]
+    do:
+      cmd: python visual.py
+      outs: [data/youtube/failures/visual.csv]
+  failures:
+    foreach: [youtube]
+    do:
+      cmd: echo again >> told.txt
+      deps: [data/youtube/failures/visual.csv]
+"""
+# Fails on one clip until it is asked to try `truncated` again, as a stage with a cache does.
+STAGE = """
+import os, pathlib
+retried = "truncated" in os.environ.get("HGFN_RETRY", "")
+table = pathlib.Path("data/youtube/failures/visual.csv")
+table.parent.mkdir(parents=True, exist_ok=True)
+table.write_text("id,modality,kind,message\\n" + "a,visual,truncated,\\n" * (not retried))
+"""
+
+
+@pytest.mark.slow
+def test_dvc_runs_again_what_it_counts_as_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "visual.py").write_text(STAGE)
+    for arguments in (["init", "--no-scm", "-q"], ["repro", "-q"]):
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
+    assert (tmp_path / "told.txt").read_text() == "again\n"
+    code, told = hgfn("truncated")
+    assert (code, told[0]) == (0, "visual@youtube 1 to try again")
+    assert (tmp_path / "told.txt").read_text() == "again\nagain\n"
+    assert hgfn("truncated")[1] == ["no failure of kind truncated: nothing to try again"]
