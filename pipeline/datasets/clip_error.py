@@ -47,6 +47,8 @@ def clip_error(url: str, error: BaseException) -> ClipError:
             cause.close()  # it holds its connection open
     said = " ".join(str(error).split()).removeprefix("ERROR: ")
     said = re.split(r"; please report this| \(caused by ", said)[0]
+    if "Requested format is not available" in said:
+        said = "no file of at most 480 lines over plain http(s)"
     return ClipError(_kind(causes, said.lower()), f"{url}: {said[:LONGEST]}")
 
 

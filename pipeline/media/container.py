@@ -12,6 +12,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from pipeline.media.errors import MediaError, require_file
+from pipeline.media.limits import MAX_PIXELS
 
 # FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
 # "clip" could make it read any of them. Only formats that hold their own data are opened.
@@ -47,14 +48,25 @@ def open_container(path: str | Path) -> InputContainer:
 def best_video(container: InputContainer, path: str | Path) -> VideoStream:
     """Return the stream a player would show: FFmpeg's choice, but never a cover picture.
 
-    Raises MediaError of kind no_video_stream.
+    Its decoder refuses pictures of more than `MAX_PIXELS`, at whichever place they come. Raises
+    MediaError of kind no_video_stream, or too_large where the stream states such a size.
     """
     # FFmpeg's own choice first, then the others in the file's order.
     candidates = [_best(container, "video"), *container.streams.video]
     for stream in candidates:
         if isinstance(stream, VideoStream) and not _is_cover(stream):
-            return stream
+            return _bounded(stream, path)
     raise MediaError("no_video_stream", f"{path}: no video stream")
+
+
+def _bounded(stream: VideoStream, path: str | Path) -> VideoStream:
+    # A frame of one colour takes a few bytes and gigabytes of memory: size is no sign of size.
+    if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+        raise MediaError(
+            "too_large", f"{path}: pictures of more than {MAX_PIXELS} pixels; make it smaller"
+        )
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
 
 
 def best_audio(container: InputContainer, path: str | Path) -> AudioStream:

@@ -10,12 +10,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.media.errors import MediaError, require_file
+from pipeline.media.limits import MAX_PIXELS
 
 # Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
-
-# 89 million: what Pillow itself warns at; 256 MiB once decoded to RGB.
-MAX_PIXELS = 1024**3 // 4 // 3
 
 
 def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:

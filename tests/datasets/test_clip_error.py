@@ -13,7 +13,7 @@ from yt_dlp.networking.exceptions import ProxyError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError
 
 from pipeline.datasets.clip_error import ClipError, clip_error
-from pipeline.datasets.site import Manners, options
+from pipeline.datasets.site import FORMAT, Manners, options
 
 URL = "https://film.test/watch"
 # YouTube's reasons for an unplayable video, to which yt-dlp adds its own advice.
@@ -52,7 +52,6 @@ REASONS = [
     ),
     ("geo_blocked", "This video contains content from X, who has blocked it in your country"),
     ("download_failed", "This live event will begin in 3 hours."),
-    ("download_failed", "Requested format is not available"),
 ]
 
 
@@ -65,7 +64,7 @@ def raised(act: Callable[[InfoExtractor], Any]) -> ClipError:
         def _real_extract(self, url: str) -> Any:
             return act(self)
 
-    with YoutubeDL(options(Path(), Manners(), "b"), auto_init=False) as client:
+    with YoutubeDL(options(Path(), Manners(), FORMAT), auto_init=False) as client:
         client.add_info_extractor(FilmIE())
         with pytest.raises(DownloadError) as caught:
             client.extract_info(URL, download=False)
@@ -111,6 +110,12 @@ def test_a_fault_of_yt_dlp_itself_is_one_short_line() -> None:
     assert error.kind == "download_failed"
     assert str(error).startswith(f"{URL}: [Film] Failed to parse xxx")
     assert len(str(error)) == len(URL) + 2 + 300
+
+
+def test_a_site_without_a_small_file_is_told() -> None:
+    error = raised(lambda site: {"id": "x", "title": "x", "url": URL, "ext": "mp4", "height": 720})
+    assert error.kind == "download_failed"
+    assert str(error) == f"{URL}: no file of at most 480 lines over plain http(s)"
 
 
 def test_an_unknown_kind_is_refused() -> None:

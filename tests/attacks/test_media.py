@@ -1,0 +1,301 @@
+"""Clips and photos that are something else, and manifests that ask for more than clips."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import ImageFile
+
+from pipeline.datasets.clip_error import ClipError
+from pipeline.datasets.clips import Clips, Wanted
+from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.site import Manners
+from pipeline.media import container
+from pipeline.media.audio import read_waveform
+from pipeline.media.errors import MediaError
+from pipeline.media.image import read_photo
+from pipeline.media.video import sample_frames
+
+attack = pytest.mark.attack
+
+# Each names `{target}`, a real clip here and on a server, so that following it would succeed.
+SCRIPTS = {
+    "a playlist": (
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{target}\n#EXT-X-ENDLIST\n",
+        "Invalid data found when processing input",
+    ),
+    "a concat script": ("ffconcat version 1.0\nfile '{target}'\n", "Invalid argument"),
+    "a DASH manifest": (
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+        '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>'
+        "{target}</BaseURL></Representation></AdaptationSet></Period></MPD>",
+        "Invalid data found when processing input",
+    ),
+    "a session description": (
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns={target}\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "Invalid argument",
+    ),
+}
+
+
+def write_film(path: Path, size: tuple[int, int] = (64, 48)) -> Path:
+    with av.open(f"file:{path}", "w") as film:
+        stream = film.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for k in range(10):
+            grey = np.full((*size[::-1], 3), 20 * k, np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        film.mux(stream.encode(None))
+    return path
+
+
+def answer(data: bytes, type: str = "video/mp4") -> Callable[[BaseHTTPRequestHandler], None]:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", type)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return send
+
+
+def refused(folder: Path, url: str) -> tuple[str, str]:
+    with pytest.raises(ClipError) as caught:
+        Clips(folder / "clips", Manners(0.0, 0.0)).fetch(Wanted(url))
+    return caught.value.kind, str(caught.value).replace("[generic] film: ", "")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return write_film(tmp_path / "target.mp4")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=attack(
+                "Media",
+                f"{name} named .mp4, of a file or an address",
+                f"{{file}}: not a readable video or audio file ({told})",
+            ),
+        )
+        for name, (_, told) in SCRIPTS.items()
+    ],
+)
+def test_a_script_is_not_a_clip(
+    tmp_path: Path, target: Path, serve: Any, name: str, ends: str
+) -> None:
+    site = serve(answer(target.read_bytes()))
+    clip = tmp_path / "clip.mp4"
+    for place in (f"file://{target}", str(target), target.name, f"{site.url}/film.mp4"):
+        clip.write_text(SCRIPTS[name][0].format(target=place))
+        for read in (sample_frames, read_waveform):
+            with pytest.raises(MediaError) as caught:
+                read(clip)
+            assert caught.value.kind == "decode_failed"
+            assert str(caught.value) == ends.format(file=clip)
+    assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    "type",
+    [
+        pytest.param(
+            "application/x-mpegurl",
+            marks=attack(
+                "Media",
+                "a playlist of local files as the clip of an address",
+                "{url}: no file of at most 480 lines over plain http(s)",
+            ),
+        ),
+        pytest.param(
+            "video/mp4",
+            marks=attack(
+                "Media",
+                "the same, served as a video",
+                "{url}: what came is no clip (Invalid data found when processing input)",
+            ),
+        ),
+    ],
+)
+def test_a_served_playlist_is_not_a_clip(
+    tmp_path: Path, target: Path, serve: Any, ends: str, type: str
+) -> None:
+    script = SCRIPTS["a playlist"][0].format(target=f"file://{target}")
+    url = f"{serve(answer(script.encode(), type)).url}/film.mp4"
+    assert refused(tmp_path, url) == ("download_failed", ends.format(url=url))
+
+
+@attack(
+    "Media",
+    "an address that redirects to file://",
+    "{url}: No connection adapters were found for 'file://{target}'",
+)
+def test_a_redirect_to_a_file_is_not_followed(
+    tmp_path: Path, target: Path, serve: Any, ends: str
+) -> None:
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", f"file://{target}")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    url = f"{serve(redirect).url}/film.mp4"
+    assert refused(tmp_path, url) == ("download_failed", ends.format(url=url, target=target))
+
+
+DRAWINGS = {
+    "an SVG that names a file": (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink">'
+        '<image x:href="file:///etc/passwd"/></svg>'
+    ),
+    "PostScript that opens a file": (
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=attack(
+                "Media",
+                f"{name}, as a photo",
+                "{file}: not a readable JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP picture",
+            ),
+        )
+        for name in DRAWINGS
+    ],
+)
+def test_a_drawing_is_not_a_photo(tmp_path: Path, name: str, ends: str) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_text(DRAWINGS[name])
+    with pytest.raises(MediaError) as caught:
+        read_photo(photo)
+    assert caught.value.kind == "not_an_image"
+    assert str(caught.value) == ends.format(file=photo)
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1 << 20), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body)
+
+
+@attack(
+    "Media",
+    "a PNG of 50,000 x 50,000 pixels",
+    "{file}: more than 89478485 pixels; make it smaller",
+)
+def test_a_huge_photo_is_not_decoded(
+    tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png(50_000, 50_000))
+    with pytest.raises(MediaError) as caught:
+        read_photo(photo)
+    assert caught.value.kind == "too_large"
+    assert str(caught.value) == ends.format(file=photo)
+
+
+@attack(
+    "Media",
+    "a clip of huge pictures, a few bytes each",
+    "{file}: pictures of more than {pixels} pixels; make it smaller",
+)
+def test_huge_frames_are_not_decoded(
+    tmp_path: Path, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "MAX_PIXELS", 4000)
+    clip = write_film(tmp_path / "clip.mp4", (80, 60))
+    with pytest.raises(MediaError) as caught:
+        sample_frames(clip)
+    assert caught.value.kind == "too_large"
+    assert str(caught.value) == ends.format(file=clip, pixels=4000)
+
+
+@attack("Media", "a clip that turns huge midway", "what comes before is used, and it is told")
+def test_frames_that_grow_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = tmp_path / "clip.ts"
+    parts = [write_film(tmp_path / f"{size[0]}.ts", size) for size in ((64, 48), (80, 60))]
+    clip.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert len(np.unique(sample_frames(clip, 20).times)) == 20
+    monkeypatch.setattr(container, "MAX_PIXELS", 4000)
+    found = sample_frames(clip, 20)
+    assert found.truncated
+    assert found.frames.shape[1:] == (48, 64, 3)
+    assert len(np.unique(found.times)) == 10
+
+
+ALLOWED = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(
+            source,
+            marks=attack(
+                "Media",
+                f"a manifest that names {source}",
+                f"{{file}}: row 2, column source is '{source}'; allowed: {ALLOWED}",
+            ),
+        )
+        for source in ("file:///etc/passwd", "../../secret.mp4", "clips/../../x.mp4", "ftp://h/x")
+    ],
+)
+def test_a_manifest_reads_nothing_outside(tmp_path: Path, source: str, ends: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "x.mp4").write_bytes(b"secret")
+    manifest = tmp_path / "own" / "manifest.csv"
+    manifest.write_text(f"id,source,start,end,description,flood\na,{source},,,,1\n")
+    with pytest.raises(ValueError, match="row 2") as caught:
+        fetch_youtube(str(manifest), tmp_path / "data" / "raw")
+    assert str(caught.value) == ends.format(file=manifest)
+    assert not (tmp_path / "data" / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(
+            source,
+            marks=attack(
+                "Media",
+                f"a manifest that names {source}",
+                "{file}: none of its clips is there, the first would be {folder}/"
+                f"{source}; sources are relative to the manifest",
+            ),
+        )
+        for source in ("--exec=touch pwned", "-o/etc/cron.d/x", "ytsearch99:flood", "|touch pwned")
+    ],
+)
+def test_a_source_is_never_an_option_or_a_command(
+    tmp_path: Path, source: str, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(f"id,source,start,end,description,flood\na,{source},,,,1\n")
+    with pytest.raises(ValueError, match="none of its clips") as caught:
+        fetch_youtube(str(manifest), tmp_path / "data" / "raw")
+    assert str(caught.value) == ends.format(file=manifest, folder=tmp_path)
+    assert not (tmp_path / "pwned").exists()
