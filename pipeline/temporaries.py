@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
+from pipeline.processes import is_running
+
 _DAY = 86400.0
 _NAME = re.compile(r"\.(?P<of>.+)\.(?P<where>[^.@]+)@(?P<process>\d+)\.[0-9a-f]{8}\.part")
 
@@ -39,22 +41,12 @@ def remove_left_over(folder: Path, of: str | None = None) -> int:
 
 
 def _writer_is_gone(path: Path, match: re.Match[str]) -> bool:
-    if match["where"] == _where() and not _runs(int(match["process"])):
+    if match["where"] == _where() and not is_running(int(match["process"])):
         return True
     try:
         return time.time() - path.stat().st_mtime > _DAY
     except FileNotFoundError:
         return False
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.processes import is_running
+
 PARENT = """
 import multiprocessing, os, time
 from pipeline.processes import end_with_parent
@@ -24,14 +26,17 @@ if __name__ == "__main__":
 """
 
 
-def runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # One that ended, and that nobody asked about yet, is still in the list.
-    status = Path(f"/proc/{process}/status")
-    return not status.exists() or "State:\tZ" not in status.read_text()
+def test_a_process_runs_until_it_ends_asked_about_or_not() -> None:
+    assert is_running(os.getpid())
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert is_running(process.pid)
+    process.kill()
+    # It ended, but nobody asked how: the system keeps its number.
+    deadline = time.monotonic() + 20
+    while is_running(process.pid):
+        assert time.monotonic() < deadline
+    process.communicate()
+    assert not is_running(process.pid)
 
 
 @pytest.mark.slow
@@ -48,9 +53,9 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     with parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
-        assert runs(worker)
+        assert is_running(worker)
         parent.kill()
     deadline = time.monotonic() + 20
-    while runs(worker):
+    while is_running(worker):
         assert time.monotonic() < deadline
         time.sleep(0.01)

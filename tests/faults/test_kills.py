@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.extractors.untrained import write_soundnet
+from pipeline.processes import is_running
 
 KILLED = -signal.SIGKILL
 ITEMS, BATCH = 30, 4  # of the toy; see jobs.py
@@ -162,7 +162,7 @@ def test_workers_end_with_a_killed_parent_and_what_they_did_is_kept(
     assert forker.run("toy", folder, many, 2, after=0.2, once=log) == KILLED
     workers = {int(line.split()[0]) for line in log.read_text().splitlines()}
     deadline = time.monotonic() + 5
-    while any(runs(worker) for worker in workers):
+    while any(is_running(worker) for worker in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     done = len(extractions(folder))
@@ -170,11 +170,3 @@ def test_workers_end_with_a_killed_parent_and_what_they_did_is_kept(
     assert forker.run("toy", folder, many) == 0
     assert len(extractions(folder)) <= many + 2 * BATCH
     assert files(folder) == files(tmp_path / "undisturbed")
-
-
-def runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
