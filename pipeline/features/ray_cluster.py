@@ -27,7 +27,7 @@ def cluster(workers: int) -> Iterator[Any]:
     Raises ValueError where Ray is not installed or the cluster does not answer.
     """
     address = runtime.cluster()
-    ray = _import_ray(alone=not address)
+    ray = _import_ray()
     if ray.is_initialized():  # by the program around us, which will also end it
         yield ray
         return
@@ -43,14 +43,11 @@ def cluster(workers: int) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _import_ray(alone: bool) -> Any:
-    # Ray reads these while it is imported. It tells nobody about this run,
+def _import_ray() -> Any:
+    # Ray reads these while it is imported: it tells nobody about this run, and says only what
+    # ends it.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # says only what ends it,
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    if alone:
-        # and listens on the loopback address only; on Linux its default is all networks.
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
         import ray.data
@@ -64,6 +61,8 @@ def _import_ray(alone: bool) -> Any:
 
 
 def _start(ray: Any, workers: int) -> None:
+    # It then listens on the loopback address, as on Windows and macOS, not on all networks.
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
     with _silent():
         ray.init(
             address="local",

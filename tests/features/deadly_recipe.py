@@ -1,25 +1,27 @@
-"""A recipe whose input can end the worker that reads it, importable by worker processes."""
+"""The fake recipe, with an input that ends the worker which reads it; for worker processes."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
+from fake_recipe import FakeRecipe
 
 from pipeline.features.entry import Entry
-from pipeline.features.recipe import Extract, Identity, Item, one_by_one
+from pipeline.features.recipe import Extract, Identity, Item
 
 
 @dataclass(frozen=True)
 class DeadlyRecipe:
-    """Logs what it extracts; the text `deadly` kills its worker the first time."""
+    """The text `deadly` kills its worker the first time, and leaves `victim` behind."""
 
     log: Path
+    victim: Path
     seconds: float = 0.0
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 1
@@ -29,14 +31,13 @@ class DeadlyRecipe:
         return {"version": "1"}
 
     def open(self) -> Extract:
-        def extract(item: Item) -> Entry:
-            victim = self.log.with_suffix(".victim")
-            if item.text == "deadly" and not victim.exists():
-                victim.touch()
+        extract = FakeRecipe(self.log).open()
+
+        def live_or_die(items: Sequence[Item]) -> list[Entry]:
+            if items[0].text == "deadly" and not self.victim.exists():
+                self.victim.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(self.seconds)
-            with self.log.open("a") as log:
-                log.write(f"{item.id}\n")
-            return Entry(np.full((1, 2), len(item.text or ""), np.float32))
+            return extract(items)
 
-        return one_by_one(extract)
+        return live_or_die

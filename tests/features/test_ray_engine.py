@@ -11,9 +11,10 @@ import pytest
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
+from pipeline.features.failures import Failure
 from pipeline.features.ray_cluster import cluster
 from pipeline.features.ray_engine import run_ray
-from pipeline.features.recipe import Item
+from pipeline.features.recipe import Item, Recipe
 from pipeline.features.text import TextRecipe
 
 Fake = Callable[..., Any]
@@ -43,15 +44,15 @@ def items(*contents: str) -> dict[str, Item]:
 
 
 def packed(
-    recipe: Any, chosen: list[Item], engine: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Any, bytes]:
+    recipe: Recipe, chosen: list[Item], engine: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[Failure], bytes]:
     monkeypatch.setenv("HGFN_ENGINE", engine)
-    path = folder / f"{engine}.h5"
-    failures = extract_features(recipe, chosen, ["absent"], path, ItemCache(folder / engine), 2)
-    return failures, path.read_bytes()
+    workers, path = {"local": 1, "ray": WORKERS}[engine], folder / f"{engine}.h5"
+    cache = ItemCache(folder / engine)
+    return extract_features(recipe, chosen, ["absent"], path, cache, workers), path.read_bytes()
 
 
-def test_ray_listens_to_this_machine_alone(ray: Any) -> None:
+def test_ray_listens_to_this_machine_alone() -> None:
     addresses = {
         connection.laddr.ip
         for process in psutil.Process().children(recursive=True)
@@ -62,52 +63,47 @@ def test_ray_listens_to_this_machine_alone(ray: Any) -> None:
     assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
 
 
-def test_ray_gives_the_same_file_as_the_local_engine(
-    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_ray_gives_the_same_text_features_and_says_nothing(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    contents = ["nan", "cut", "unreadable", "mute", *("x" * k for k in range(1, 40))]
-    chosen = [Item(f"{k:02}", text=text) for k, text in enumerate(contents)]
-    results = [packed(fake(), chosen, name, tmp_path, monkeypatch) for name in ("local", "ray")]
-    assert results[0] == results[1]
-    assert len(results[0][0]) == 4
+    monkeypatch.setenv("HGFN_WORKERS", "1")
+    recipe = TextRecipe(weights / "options.json", weights / "weights.hdf5", "average")
+    chosen = [Item(f"{k:02}", text="Flood in Houston " * (k % 4 + 1)) for k in range(12)]
+    local, ray = (packed(recipe, chosen, name, tmp_path, monkeypatch) for name in ("local", "ray"))
+    assert local == ray
     assert capfd.readouterr() == ("", "")
 
 
-def test_ray_gives_the_same_text_features(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = TextRecipe(weights / "options.json", weights / "weights.hdf5", "average")
-    chosen = [Item(f"{k:02}", text="Flood in Houston " * (k % 4 + 1)) for k in range(12)]
-    results = [packed(recipe, chosen, name, tmp_path, monkeypatch) for name in ("local", "ray")]
-    assert results[0] == results[1]
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "told"),
-    [
-        ({}, KeyError, "a fault of the code"),
-        ({"broken": True}, ValueError, "weights.bin: not the weights of this network"),
-    ],
-)
-def test_a_workers_error_reaches_the_user_as_it_is(
-    fake: Fake, cache: ItemCache, options: dict[str, Any], error: type[Exception], told: str
-) -> None:
-    with pytest.raises(error, match=told):
-        list(run_ray(fake(**options), items("a", "bug", "b"), cache, WORKERS))
-
-
-def test_what_a_killed_worker_had_in_hand_is_taken_over(
-    tmp_path: Path, cache: ItemCache, beside: None, extracted: Callable[[], list[str]]
+def test_ray_gives_the_same_file_even_where_a_worker_is_killed(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    beside: None,
+    extracted: Callable[[], list[str]],
 ) -> None:
     from deadly_recipe import DeadlyRecipe
 
-    wanted = items("a", "b", "deadly", *("x" * k for k in range(20)))
-    told = list(run_ray(DeadlyRecipe(tmp_path / "log.txt"), wanted, cache, WORKERS))
-    assert (tmp_path / "log.victim").exists()
-    assert sorted(told) == sorted(wanted)
-    assert all(key in cache for key in wanted)
-    # Nothing that was already in the cache is done again.
-    assert extracted() == sorted(item.id for item in wanted.values())
+    contents = ["nan", "cut", "deadly", "unreadable", "mute", *("x" * k for k in range(1, 30))]
+    chosen = [Item(f"{k:02}", text=text) for k, text in enumerate(contents)]
+    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim")
+    recipe.victim.touch()
+    local = packed(recipe, chosen, "local", tmp_path, monkeypatch)
+    assert extracted() == [item.id for item in chosen]
+    recipe.victim.unlink()
+    assert packed(recipe, chosen, "ray", tmp_path, monkeypatch) == local
+    assert recipe.victim.exists()
+    # The worker that took over does nothing again that was already in the cache.
+    assert extracted() == [item.id for item in chosen]
+
+
+def test_a_workers_error_reaches_the_user_as_it_is(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_WORKERS", "1")
+    with pytest.raises(KeyError, match="a fault of the code"):
+        list(run_ray(fake(), items("a", "bug", "b"), cache, WORKERS))
 
 
 def test_keys_are_told_as_they_come_and_stopping_stops_the_workers(
@@ -116,7 +112,8 @@ def test_keys_are_told_as_they_come_and_stopping_stops_the_workers(
     from deadly_recipe import DeadlyRecipe
 
     wanted = items(*("x" * k for k in range(80)))
-    running = run_ray(DeadlyRecipe(tmp_path / "log.txt", seconds=0.1), wanted, cache, WORKERS)
+    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim", seconds=0.1)
+    running = run_ray(recipe, wanted, cache, WORKERS)
     assert next(running) in cache
     running.close()
     assert len(extracted()) < len(wanted) // 2

@@ -1,0 +1,80 @@
+"""A worker as Ray would call it, in this process."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
+from pipeline.features.node import Node
+from pipeline.features.ray_worker import ATTEMPTS, Attempts, RayWorker
+from pipeline.features.recipe import Item, Recipe
+
+Fake = Callable[..., Any]
+BATCHES = [[("0key", Item("0", text="a"))], [("1key", Item("1", text="bb"))]]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ItemCache:
+    import ray
+
+    monkeypatch.setattr(ray, "get", lambda result: result)
+    monkeypatch.setenv("HGFN_DEVICE", "cpu")  # given back: a worker sets it
+    return ItemCache(tmp_path / "cache")
+
+
+def actor(attempts: Attempts) -> Any:
+    """What Ray makes of an object: its methods under `remote`."""
+    return SimpleNamespace(
+        begin=SimpleNamespace(remote=attempts.begin), forget=SimpleNamespace(remote=attempts.forget)
+    )
+
+
+def work(recipe: Recipe, cache: ItemCache, attempts: Attempts) -> tuple[list[str], bytes]:
+    worker = RayWorker(pickle.dumps(recipe), cache, Node.here(recipe), actor(attempts))
+    done = worker({"batch": [pickle.dumps(batch) for batch in BATCHES]})
+    (keys,), (error,) = done["keys"], done["error"]
+    return pickle.loads(keys), error
+
+
+def test_a_block_is_extracted_batch_by_batch(
+    fake: Fake, cache: ItemCache, extracted: Callable[[], list[str]]
+) -> None:
+    assert work(fake(), cache, Attempts()) == (["0key", "1key"], b"")
+    assert extracted() == ["0", "1"]
+
+
+def test_a_worker_that_takes_over_does_only_what_is_not_there(
+    fake: Fake, cache: ItemCache, extracted: Callable[[], list[str]]
+) -> None:
+    attempts = Attempts()
+    attempts.begin("0key")
+    cache.put("0key", Entry(None))
+    assert work(fake(), cache, attempts) == (["0key", "1key"], b"")
+    assert extracted() == ["1"]
+
+
+def test_an_item_that_ends_every_worker_is_named(
+    fake: Fake, cache: ItemCache, extracted: Callable[[], list[str]]
+) -> None:
+    attempts = Attempts()
+    for key in ("0key", "1key"):
+        for _ in range(ATTEMPTS):
+            attempts.begin(key)
+    cache.put("0key", Entry(None))  # done before the next one killed its worker
+    keys, error = work(fake(), cache, attempts)
+    assert keys == ["0key"]
+    assert str(pickle.loads(error)) == "4 workers died on 1: out of memory, or a fatal input"
+    assert extracted() == []
+
+
+def test_weights_that_do_not_load_are_told_as_they_are(fake: Fake, cache: ItemCache) -> None:
+    keys, error = work(fake(broken=True), cache, Attempts())
+    assert keys == []
+    assert str(pickle.loads(error)) == "weights.bin: not the weights of this network"
