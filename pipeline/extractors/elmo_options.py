@@ -30,7 +30,8 @@ def read_options(path: Path) -> dict[str, Any]:
     models.
     """
     try:
-        options = json.loads(path.read_text(encoding="utf-8")[:LARGEST])
+        with path.open("rb") as file:
+            options = json.loads(file.read(LARGEST))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not an options file of ELMo ({error})") from None
     for key, allowed in _FIXED.items():

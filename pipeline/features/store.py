@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.plain_hdf5 import open_hdf5, plain
 from pipeline.temporaries import remove_left_over, temporary_name
 
 Load = Callable[[], np.ndarray]
@@ -121,17 +122,33 @@ class FeatureFile:
         self.path = path
         if not h5py.is_hdf5(path):
             raise ValueError(f"{path}: not a feature file; extract again")
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if file.attrs.get("format") != FORMAT:
                 raise ValueError(f"{path}: not a feature file of format {FORMAT}; extract again")
-            self.ids: list[str] = [str(name) for name in file["ids"].asstr()[:]]
-            self.offsets: np.ndarray = file["offsets"][:]
-            self.present: np.ndarray = file["present"][:]
-            self.dim = int(file["values"].shape[1])
+            self.ids: list[str] = [name.decode() for name in _column(file, "ids", "S")[:].tolist()]
+            self.offsets: np.ndarray = _column(file, "offsets", "i")[:]
+            self.present: np.ndarray = _column(file, "present", "b")[:]
+            shape = _column(file, "values", "f").shape
             self.attributes = dict(file.attrs)
+        if len(shape) != 2 or not self._consistent(rows=shape[0]):
+            raise ValueError(f"{path}: its table does not fit its values; extract again")
+        self.dim = int(shape[1])
+
+    def _consistent(self, rows: int) -> bool:
+        n = len(self.ids)
+        lengths = np.diff(self.offsets)
+        ends = (self.offsets[0], self.offsets[-1]) == (0, rows)
+        return ends and len(lengths) == len(self.present) == n and bool((lengths >= 0).all())
 
     def read(self) -> list[np.ndarray]:
         """Load every sample's [length, dim] array, in the order of `ids`; absent ones are empty."""
-        with h5py.File(self.path, "r") as file:
-            values = file["values"][:]
+        with open_hdf5(self.path) as file:
+            values = _column(file, "values", "f")[:]
         return np.split(values, self.offsets[1:-1])
+
+
+def _column(file: h5py.File, name: str, kind: str) -> h5py.Dataset:
+    dataset = plain(file, name)
+    if dataset is None or dataset.dtype.kind != kind or not dataset.shape:
+        raise ValueError(f"{file.filename}: not a feature file: no {name}; extract again")
+    return dataset
