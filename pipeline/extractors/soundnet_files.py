@@ -63,7 +63,9 @@ def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
         elif kind.endswith("BatchNormalization"):
             arrays |= _batch_norm(module, f"batchnorm{convolutions}")
     if not convolutions:
-        raise ValueError(f"{path}: holds no convolution; expected SoundNet-8 as its authors saved")
+        raise ValueError(
+            f"{path}: holds no convolution; expected SoundNet-8 as its authors saved it"
+        )
     return arrays
 
 

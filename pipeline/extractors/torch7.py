@@ -16,7 +16,7 @@ import numpy as np
 
 # A network is read whole: ten times SoundNet's, which has some thousand objects, a dozen deep.
 LARGEST = 1 << 30
-OBJECTS, DEEPEST, DIMENSIONS = 200_000, 64, 16
+OBJECTS, DEEPEST, DIMENSIONS = 20_000, 64, 16
 
 NIL, NUMBER, STRING, TABLE, TORCH, BOOLEAN = range(6)
 FUNCTIONS = (6, 7, 8)
