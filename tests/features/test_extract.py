@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,22 @@ def texts(contents: Mapping[str, str]) -> list[Item]:
 def lengths(path: Path) -> dict[str, int]:
     file = FeatureFile(path)
     return {name: len(array) for name, array in zip(file.ids, file.read(), strict=True)}
+
+
+def test_progress_is_told_while_inputs_are_hashed_and_while_the_network_runs(
+    fake: Fake, cache: ItemCache, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, list[int]] = {}
+
+    @contextmanager
+    def note(description: str, total: int) -> Iterator[Callable[[], None]]:
+        steps = told[description] = [total, 0]
+        yield lambda: operator.setitem(steps, 1, steps[1] + 1)
+
+    monkeypatch.setattr(module, "progress", note)
+    items = texts({"a": "same", "b": "same", "c": "other"})
+    extract_features(fake(), items, ["d"], out, cache, workers=1)
+    assert told == {"text: inputs": [3, 3], "text": [2, 2]}
 
 
 def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) -> None:
