@@ -14,6 +14,8 @@ VARIABLES: dict[str, Callable[[], object]] = {
     "HGFN_ENGINE": runtime.engine,
     "HGFN_CACHE": runtime.cache_folder,
     "RAY_ADDRESS": runtime.cluster,
+    "HGFN_COOKIES": runtime.cookies,
+    "HGFN_PAUSE": runtime.pause,
 }
 
 
@@ -33,6 +35,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("HGFN_ENGINE", "local", "local"),
         ("HGFN_ENGINE", "ray", "ray"),
         ("RAY_ADDRESS", "head.node:6379", "head.node:6379"),
+        ("HGFN_PAUSE", "0", 0.0),
+        ("HGFN_PAUSE", "2.5", 2.5),
+        ("HGFN_COOKIES", __file__, Path(__file__)),
         ("HGFN_CACHE", "/some where/é", Path("/some where/é")),
         ("HGFN_CACHE", "~/cache", Path.home() / "cache"),
     ],
@@ -76,6 +81,7 @@ def test_the_cache_may_lie_at_a_url_which_is_never_taken_for_a_folder(
         ("HGFN_DEVICE", "cpu, cuda"),
         ("HGFN_ENGINE", "local, ray"),
         ("RAY_ADDRESS", "host:port of a running cluster"),
+        ("HGFN_COOKIES", "a cookies file that exists"),
     ],
 )
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", " 2", "²", "CPU", "Local"])
@@ -86,3 +92,10 @@ def test_a_bad_value_is_refused_with_what_is_allowed(
     with pytest.raises(ValueError, match=r".") as caught:
         VARIABLES[variable]()
     assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
+
+
+@pytest.mark.parametrize("value", ["-1", "1e9", "10000", "nan", "soon"])
+def test_a_bad_pause_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HGFN_PAUSE", value)
+    with pytest.raises(ValueError, match=f"HGFN_PAUSE is '{value}'; allowed: seconds from 0"):
+        runtime.pause()

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import av
 from filelock import FileLock
 
-from pipeline.datasets.clip_error import ClipError
+from pipeline.datasets.clip_fetch import ABOUT, Wanted, fetch_into
 from pipeline.datasets.part import sha256_of
-from pipeline.datasets.site import FORMAT, Manners, Site
-from pipeline.datasets.site_ranges import NoRanges
-from pipeline.datasets.span import SUFFIX, cut, measure
+from pipeline.datasets.site import Manners
 
-# Seconds that may be missing: sites tell durations in whole seconds, rounded up.
-SLACK = 1.0
 # A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
 # frame from before or behind it slips in.
 INSET = 0.001
-ABOUT = "about.json"
-# What a stored clip is made like; a change makes all of them be fetched again.
-RULE = f"1 {FORMAT}"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A clip to fetch: its address and the span in seconds, None for its beginning or end."""
-
-    url: str
-    start: float | None = None
-    end: float | None = None
-
-    @property
-    def key(self) -> str:
-        """Name of its place in the cache."""
-        return hashlib.sha256(json.dumps([*asdict(self).values(), RULE]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -94,7 +70,7 @@ class Clips:
                 shutil.rmtree(left, ignore_errors=True)
             work.mkdir()
             try:
-                _fetch_into(work, wanted, self.manners)
+                fetch_into(work, wanted, self.manners)
                 os.replace(work, place)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
@@ -102,77 +78,3 @@ class Clips:
 
     def _place(self, wanted: Wanted) -> Path:
         return self.folder / wanted.key[:2] / wanted.key
-
-
-def _fetch_into(work: Path, wanted: Wanted, manners: Manners) -> None:
-    """Write a clip and what is known about it into an empty folder."""
-    with Site(wanted.url, work / "whole", manners) as site:
-        info = site.look()
-        path, offset = _parts(site, info, work, wanted) or _whole(site, info, work, wanted)
-    _verify(path, offset, wanted, info.get("duration"))
-    shutil.rmtree(work / "whole", ignore_errors=True)
-    about = {
-        **asdict(wanted),
-        "file": path.name,
-        "offset": offset,
-        "text": _text(info),
-        "sha256": sha256_of(path),
-    }
-    (work / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
-def _parts(
-    site: Site, info: dict[str, Any], work: Path, wanted: Wanted
-) -> tuple[Path, float] | None:
-    """Fetch the wanted seconds alone; None where all is wanted, or the server gives no parts."""
-    if wanted.start is None and wanted.end is None:
-        return None
-    path = work / f"clip{SUFFIX}"
-    try:
-        with site.one_line():
-            files = site.open_ranges(info)
-            return path, cut(files, path, wanted.start, wanted.end)
-    except (NoRanges, av.FFmpegError, ValueError):
-        # Not to be read in parts, or not to be joined: what is wrong with it the whole will tell.
-        path.unlink(missing_ok=True)
-        return None
-
-
-def _whole(site: Site, info: dict[str, Any], work: Path, wanted: Wanted) -> tuple[Path, float]:
-    """Fetch everything; several files are joined, and cut to the span where that is possible."""
-    files = site.download(info)
-    path = work / f"clip{SUFFIX}"
-    try:
-        if len(files) > 1 or wanted.start is not None or wanted.end is not None:
-            return path, cut(files, path, wanted.start, wanted.end)
-    except (av.FFmpegError, ValueError):
-        path.unlink(missing_ok=True)
-    # Bytes as they came: the rest of the pipeline tells what is wrong with them.
-    largest = max(files, key=lambda file: file.stat().st_size)
-    path = path.with_suffix(largest.suffix)
-    os.replace(largest, path)
-    return path, wanted.start or 0.0
-
-
-def _verify(path: Path, offset: float, wanted: Wanted, duration: float | None) -> None:
-    """Compare the seconds that came with those that were wanted; raises ClipError."""
-    try:
-        held, stated = measure(path)
-    except (av.FFmpegError, ValueError) as error:
-        told = f"{wanted.url}: what came is no clip ({getattr(error, 'strerror', None) or error})"
-        raise ClipError("download_failed", told) from None
-    if wanted.end is None:
-        # Until its end: which the site tells, and the file does.
-        seconds = max((duration or 0.0) - (wanted.start or 0.0), stated - offset)
-    else:
-        seconds = wanted.end - (wanted.start or 0.0)
-    came = max(held - offset, 0.0)
-    if came < seconds - SLACK:
-        told = f"{wanted.url}: {came:.1f} of the {seconds:.1f} seconds wanted came"
-        raise ClipError("download_failed", told)
-
-
-def _text(info: dict[str, Any]) -> str:
-    """Join title and description, as the site gives them."""
-    parts = (str(info.get(key) or "").replace("\0", "").strip() for key in ("title", "description"))
-    return "\n".join(part for part in parts if part)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import runtime
+from pipeline.datasets.clip_source import address
 from pipeline.datasets.manifest import read_manifest
 from pipeline.datasets.part import sha256_of
 from pipeline.datasets.split_files import HOMES
@@ -48,7 +49,8 @@ def _files(path: Path) -> Iterator[Path]:
     elif path.suffix == ".csv":
         yield path
         # A clip that is not there now may be there next time: that is a change too.
-        yield from sorted({path.parent / source for source in read_manifest(path)["source"]})
+        sources = set(read_manifest(path)["source"])
+        yield from sorted(path.parent / s for s in sources if address(s, path.parent) is None)
     else:
         yield path
 

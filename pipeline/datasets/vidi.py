@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline import runtime
 from pipeline.datasets.fetch import fetch
@@ -35,13 +34,8 @@ INCIDENTS = (
 SPELLINGS = {"oil_spil": "oil_spill"}
 
 
-class Row(NamedTuple):
-    """One label of one clip, with its times in seconds as they are written."""
-
-    incident: str
-    youtube_id: str
-    start: str
-    end: str
+# A YouTube id, and two times in seconds as they are written.
+Span = tuple[str, str, str]
 
 
 def fetch_vidi() -> tuple[Path, str]:
@@ -57,11 +51,14 @@ def fetch_vidi() -> tuple[Path, str]:
 
 
 def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:
-    """Write `manifest.csv`, one row a clip with 1 for each incident it shows and 0 for others."""
-    shown: dict[tuple[str, str, str], set[str]] = {}
-    for path in lists:
-        for row in read_list(path):
-            shown.setdefault((row.youtube_id, row.start, row.end), set()).add(row.incident)
+    """Write `manifest.csv`, one row a clip with 1 for each incident it shows and 0 for others.
+
+    A row of a list that makes no sense is left out and told in the note: the lists cannot be
+    corrected by who reads them, and at least one span of theirs ends before it starts.
+    """
+    shown, faults = _read_lists(lists)
+    if not shown:
+        raise ValueError(faults[0] if faults else f"{lists[0]}: no clip in it")
     incidents = sorted(set().union(*shown.values()))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.csv"
@@ -73,19 +70,31 @@ def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:
             flags = [int(incident in labels) for incident in incidents]
             writer.writerow([f"{video}_{start}_{end}", video, start, end, "", *flags])
     os.replace(part, path)
-    return path, _note(len(shown), incidents)
+    return path, "; ".join(filter(None, (_odd_counts(len(shown), incidents), _left_out(faults))))
 
 
-def read_list(path: Path) -> Iterator[Row]:
-    """Yield the rows of one list; raises ValueError naming file, row and column."""
+def _read_lists(lists: list[Path]) -> tuple[dict[Span, set[str]], list[str]]:
+    """Gather the incidents of each span, and what is wrong with the rows left out."""
+    shown: dict[Span, set[str]] = {}
+    faults: list[str] = []
+    for path in lists:
+        for number, values in _rows(path):
+            try:
+                span, label = _row(path, number, values)
+                shown.setdefault(span, set()).add(label)
+            except ValueError as fault:
+                faults.append(str(fault))
+    return shown, faults
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a list with their numbers; raises ValueError for other columns."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         header = next(rows, [])
         if header != HEADER:
             raise ValueError(f"{path}: columns are {header}; expected {HEADER}")
-        for number, row in enumerate(rows, start=2):
-            if row:
-                yield _row(path, number, row)
+        yield from ((number, row) for number, row in enumerate(rows, start=2) if row)
 
 
 def incident(label: str) -> str:
@@ -94,7 +103,9 @@ def incident(label: str) -> str:
     return SPELLINGS.get(plain, plain)
 
 
-def _row(path: Path, number: int, values: list[str]) -> Row:
+def _row(path: Path, number: int, values: list[str]) -> tuple[Span, str]:
+    """Return a row's span and incident; raises ValueError naming file, row and column."""
+
     def refuse(column: str, value: str, allowed: str) -> None:
         raise ValueError(f"{path}: row {number}, column {column} is {value!r}; expected {allowed}")
 
@@ -110,10 +121,10 @@ def _row(path: Path, number: int, values: list[str]) -> Row:
             refuse(column, value, "seconds from 0")
     if float(end) <= float(start):
         refuse("time_end", end, "a time after time_start")
-    return Row(incident(label), video, start, end)
+    return (video, start, end), incident(label)
 
 
-def _note(clips: int, incidents: list[str]) -> str:
+def _odd_counts(clips: int, incidents: list[str]) -> str:
     odd = sorted(set(incidents) ^ set(INCIDENTS))
     if clips == CLIPS and not odd:
         return ""
@@ -122,3 +133,7 @@ def _note(clips: int, incidents: list[str]) -> str:
         f"warning: VIDI came with {clips} clips of {len(incidents)} incidents, its authors "
         f"count {CLIPS} of {len(INCIDENTS)}{told}"
     )
+
+
+def _left_out(faults: list[str]) -> str:
+    return f"{len(faults)} rows left out, the first: {faults[0]}" if faults else ""

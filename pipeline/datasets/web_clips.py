@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clips import Clips, Fetched, Wanted
+from pipeline.datasets.clip_fetch import Wanted
+from pipeline.datasets.clips import Clips, Fetched
 from pipeline.datasets.lost_clips import Lost
 from pipeline.progress import progress
 

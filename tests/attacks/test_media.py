@@ -15,7 +15,8 @@ import pytest
 from PIL import ImageFile
 
 from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clips import Clips, Wanted
+from pipeline.datasets.clip_fetch import Wanted
+from pipeline.datasets.clips import Clips
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.site import Manners
 from pipeline.media import container

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.datasets import ranged
 from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clips import Clips, Fetched, Wanted
+from pipeline.datasets.clip_fetch import Wanted
+from pipeline.datasets.clips import Clips, Fetched
 from pipeline.datasets.site import Manners
 from pipeline.media.audio import read_waveform
 from pipeline.media.video import sample_frames

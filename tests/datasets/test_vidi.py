@@ -13,7 +13,7 @@ from pipeline.datasets import vidi
 from pipeline.datasets.clip_source import address
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.manifest import concepts, read_manifest
-from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, incident, read_list, write_manifest
+from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, incident, write_manifest
 
 HEADER = "label,youtube_id,time_start,time_end,lang\n"
 
@@ -78,24 +78,31 @@ def test_there_are_43_incidents() -> None:
         ("fog,film-000001,2,2,EN", "column time_end is '2'; expected a time after time_start"),
         ("../x,film-000001,1,2,EN", "column label is '../x'; expected the name of an incident"),
         (",film-000001,1,2,EN", "column label is ''; expected the name of an incident"),
+        ("fog,film-000001,184,177,ES", "column time_end is '177'; expected a time after"),
     ],
 )
-def test_a_wrong_value_is_told_with_row_and_column(write: Any, row: str, told: str) -> None:
+def test_a_row_that_makes_no_sense_is_left_out_and_told(
+    write: Any, tmp_path: Path, row: str, told: str
+) -> None:
     path = write("fog", "fog,film-000001,1,2,EN", row)
-    with pytest.raises(ValueError, match=re.escape(f"{path}: row 3, {told}")):
-        list(read_list(path))
+    made, note = write_manifest([path], tmp_path / "made")
+    assert read_manifest(made)["id"].tolist() == ["film-000001_1_2"]
+    assert f"; 1 rows left out, the first: {path}: row 3, {told}" in note
 
 
-def test_a_row_of_another_length_is_told(write: Any) -> None:
-    path = write("fog", "fog,film-000001,1,2")
-    with pytest.raises(ValueError, match=r"fog.csv: row 2 has 4 fields, expected 5"):
-        list(read_list(path))
+def test_lists_without_a_clip_are_refused(write: Any, tmp_path: Path) -> None:
+    path = write("fog", "fog,short,1,2,EN")
+    with pytest.raises(ValueError, match=re.escape(f"{path}: row 2, column youtube_id is 'short'")):
+        write_manifest([path], tmp_path / "made")
+    path = write("fog")
+    with pytest.raises(ValueError, match=re.escape(f"{path}: no clip in it")):
+        write_manifest([path], tmp_path / "made")
 
 
-def test_other_columns_are_told(write: Any) -> None:
+def test_other_columns_are_refused(write: Any, tmp_path: Path) -> None:
     path = write("fog", header="label,youtube_id,start,end,lang\n")
     with pytest.raises(ValueError, match=r"fog.csv: columns are \['label', 'youtube_id', 'start'"):
-        list(read_list(path))
+        write_manifest([path], tmp_path / "made")
 
 
 @pytest.fixture

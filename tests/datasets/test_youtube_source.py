@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.datasets import web_clips
 from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.fingerprint import fingerprint
 from pipeline.datasets.index import index_youtube
 from pipeline.datasets.lost_clips import read_lost
 from pipeline.datasets.manifest import read_manifest
@@ -225,3 +226,14 @@ def test_an_origin_of_ones_own_keeps_clips_together(film: bytes, raw: Path, tmp_
     index = index_youtube(raw)
     assert [task["name"] for task in index.tasks] == ["flood", "fire"]
     assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]
+
+
+def test_an_address_is_no_file_whose_change_could_be_noticed(
+    film: bytes, write: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "own.mp4").write_bytes(film)
+    url = f"https://film.test/{'x' * 300}"  # longer than a file's name can be
+    rows = [f"{name},{source},,,,1,0" for name, source in (("a", "own.mp4"), ("b", url))]
+    found = fingerprint(str(write(*rows, "c,dQw4w9WgXcQ,,,,1,0")))
+    assert found is not None
+    assert found["files"] == 2  # the manifest and the clip that is here
