@@ -15,7 +15,7 @@ from pipeline.extractors.elmo_tensors import open_elmo
 
 Read = Callable[[str], Tensor]
 
-# Memory cells whose gates are computed together: with `LANES` rows, a megabyte.
+# Memory cells whose gates are computed together: with `LANES` rows, half a megabyte.
 CELLS = 512
 
 

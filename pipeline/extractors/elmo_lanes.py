@@ -16,7 +16,7 @@ from torch import Tensor
 # Rows of every matrix product over steps. Always as many, whatever there is to do: a product's
 # last bit can change with its number of rows, and then a sentence's vectors with the sentences
 # beside it.
-LANES = 128
+LANES = 64
 
 # Steps that one block of lanes takes, more where a sentence is longer: bounds the memory.
 STEPS = 128
