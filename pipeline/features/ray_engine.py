@@ -47,7 +47,7 @@ def _extract(
     ray: Any, recipe: Recipe, batches: Sequence[Batch], cache: ItemCache
 ) -> Iterator[Mapping[str, bytes]]:
     slots = _slots(ray)
-    attempts = ray.remote(num_cpus=0)(Attempts).remote()
+    attempts = _counter(ray)
     rows = [{"batch": pickle.dumps(batch)} for batch in batches]
     blocks = _blocks(len(rows), slots)
     most = min(runtime.most_workers() or blocks, blocks)
@@ -64,6 +64,14 @@ def _extract(
         num_gpus=1 / _WORKERS_A_GPU if runtime.device() == "cuda" else None,
     )
     return iter(done.iter_rows())
+
+
+def _counter(ray: Any) -> Any:
+    # Beside us, so that it lives as long as we do: any other node may leave.
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
 
 
 def _slots(ray: Any) -> int:
