@@ -12,6 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.features.cache import ItemCache
+from pipeline.features.local import run_local
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.text import TextRecipe
 from pipeline.features.visual import ClipRecipe, PhotoRecipe
@@ -102,3 +104,28 @@ def test_an_item_has_the_same_bytes_whatever_the_process_computed_before(
     torch.nn.functional.conv2d(torch.randn(3, 8, 50, 50), torch.randn(8, 8, 3, 3))
     assert before.isfinite().all()
     assert bytes_of(recipe, [item], iter([[0]])) == alone
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.usefixtures("two_threads")
+def test_an_item_has_the_same_bytes_however_many_threads_the_process_has(
+    weights: Path, items: dict[str, list[Item]], tmp_path: Path, kind: str, precision: str
+) -> None:
+    recipe, item = RECIPES[kind](weights, precision), items[kind][0]
+    cache = ItemCache(tmp_path)
+    assert list(run_local(recipe, {"a" * 64: item}, cache, workers=1)) == ["a" * 64]
+    assert torch.get_num_threads() == 2
+    entry = cache.get("a" * 64)
+    assert entry is not None
+    assert entry.array is not None
+    torch.set_num_threads(1)
+    assert [entry.array.tobytes()] == bytes_of(recipe, [item], iter([[0]]))
