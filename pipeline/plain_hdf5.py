@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -32,23 +33,46 @@ def plain(file: h5py.File, name: str) -> h5py.Dataset | None:
     HDF5 may lead to other files by links, by external storage and by virtual arrays, and declare
     far more than is stored. Raises ValueError naming file and array for each of them.
     """
-    item: h5py.Group | h5py.Dataset = file
     parts = name.split("/")
+    item: h5py.Group | h5py.Dataset = file
     for depth, part in enumerate(parts):
-        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
+        with _damage_told(file, name):
+            link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
             raise _refused(file, "/".join(parts[: depth + 1]), "is a link to elsewhere")
-        item = item[part]
-    if not isinstance(item, h5py.Dataset):
-        return None
-    if item.is_virtual or item.external:
+        with _damage_told(file, name):
+            item = item[part]
+    return _stored_here(file, name, item) if isinstance(item, h5py.Dataset) else None
+
+
+def _stored_here(file: h5py.File, name: str, dataset: h5py.Dataset) -> h5py.Dataset:
+    with _damage_told(file, name):
+        elsewhere = dataset.is_virtual or dataset.external
+        stored, declared = dataset.id.get_storage_size(), dataset.nbytes
+        assert dataset.dtype is not None  # read now, where damage is told
+    if elsewhere:
         raise _refused(file, name, "lies in other files")
-    stored = item.id.get_storage_size()
-    if item.shape is None or item.nbytes > RATIO * stored:
-        raise _refused(file, name, f"declares {item.nbytes:,} bytes and stores {stored:,}")
-    return item
+    if dataset.shape is None or declared > RATIO * stored:
+        raise _refused(file, name, f"declares {declared:,} bytes and stores {stored:,}")
+    return dataset
+
+
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """Return the file's own attributes; raises ValueError naming the file for damaged ones."""
+    with _damage_told(file, "an attribute"):
+        return dict(file.attrs)
+
+
+@contextmanager
+def _damage_told(file: h5py.File, name: str) -> Iterator[None]:
+    """Turn whatever h5py stumbles over in a damaged file into one line."""
+    try:
+        yield
+    except (OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        told = " ".join(str(error).split())
+        raise _refused(file, name, f"cannot be read ({told})") from None
 
 
 def read_numbers(file: h5py.File, name: str, dtype: type[np.generic]) -> np.ndarray | None:

@@ -11,12 +11,14 @@ import pickletools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 
 LARGEST = 1 << 30
 STEPS = 100_000
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, SyntaxError, TokenError)
 
 # Types that are their own value, as pickletools decodes them.
 _VALUES = {
@@ -43,19 +45,20 @@ def read_array_pickle(path: Path) -> Any:
     if size > LARGEST:
         raise ValueError(f"{path}: {size:,} bytes; a network's .npy has at most {LARGEST:,}")
     try:
-        array = _Machine().run(_pickle_of(path))
+        with warnings.catch_warnings():
+            # That Python 2 wrote the header, or what Python says of text that is no header.
+            warnings.simplefilter("ignore")
+            array = _Machine().run(_pickle_of(path))
         if not isinstance(array, _Array) or len(array.items) != 1:
             raise ValueError("not one object")
         return array.items[0]
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         told = " ".join(str(error).split())[:200]
         raise ValueError(f"{path}: {told}; not a table of arrays, nothing in it was run") from None
 
 
 def _pickle_of(path: Path) -> bytes:
-    with path.open("rb") as file, warnings.catch_warnings():
-        # That the header was written by Python 2.
-        warnings.simplefilter("ignore", UserWarning)
+    with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         read = (
             np.lib.format.read_array_header_1_0

@@ -47,7 +47,9 @@ def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
 
 def _tensor(array: np.ndarray, expected: tuple[int, ...] | None) -> Tensor:
     if array.shape == expected:
-        return torch.from_numpy(array.astype(np.float32))
+        # What is too large for float32 becomes infinite, and is refused as that.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return torch.from_numpy(array.astype(np.float32))
     # A few bytes can declare an array of any size: what will be refused is never filled in.
     return torch.empty(array.shape, device="meta")
 
@@ -110,7 +112,8 @@ def _batch_norm(module: Module, name: str) -> dict[str, np.ndarray]:
     deviation = _array(module, "running_std")
     if found["running_var"] is None and deviation is not None:
         # Torch before 2016 kept 1 / sqrt(variance + epsilon) under this name.
-        found["running_var"] = deviation.astype(np.float64) ** -2 - epsilon
+        with np.errstate(divide="ignore", over="ignore"):
+            found["running_var"] = deviation.astype(np.float64) ** -2 - epsilon
     if found["running_var"] is not None and epsilon != EPSILON:
         found["running_var"] = found["running_var"] + (epsilon - EPSILON)
     return {f"{name}.{key}": array for key, array in found.items() if array is not None}

@@ -43,9 +43,9 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _check_zip(path: Path) -> None:
     """Refuse what torch never writes: members that grow when they are read."""
-    if not zipfile.is_zipfile(path):
-        return  # torch's older format, which is no archive
     try:
+        if not zipfile.is_zipfile(path):
+            return  # torch's older format, which is no archive
         with zipfile.ZipFile(path) as archive:
             stored = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.plain_hdf5 import open_hdf5, plain
+from pipeline.plain_hdf5 import attributes_of, open_hdf5, plain
 from pipeline.temporaries import remove_left_over, temporary_name
 
 Load = Callable[[], np.ndarray]
@@ -123,13 +123,13 @@ class FeatureFile:
         if not h5py.is_hdf5(path):
             raise ValueError(f"{path}: not a feature file; extract again")
         with open_hdf5(path) as file:
-            if file.attrs.get("format") != FORMAT:
+            self.attributes = attributes_of(file)
+            if self.attributes.get("format") != FORMAT:
                 raise ValueError(f"{path}: not a feature file of format {FORMAT}; extract again")
             self.ids: list[str] = [name.decode() for name in _column(file, "ids", "S")[:].tolist()]
             self.offsets: np.ndarray = _column(file, "offsets", "i")[:]
             self.present: np.ndarray = _column(file, "present", "b")[:]
             shape = _column(file, "values", "f").shape
-            self.attributes = dict(file.attrs)
         if len(shape) != 2 or not self._consistent(rows=shape[0]):
             raise ValueError(f"{path}: its table does not fit its values; extract again")
         self.dim = int(shape[1])

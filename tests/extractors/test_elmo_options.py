@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from pipeline.extractors import ELMo
+from pipeline.extractors.elmo_options import read_options, tensor_shapes
+from pipeline.extractors.untrained_elmo import elmo_options
+
+Change = dict[str, Any]
+
+
+def write(path: Path, **changes: Change) -> Path:
+    """The small model's options, with keys changed (to `...`: left out) by section."""
+    options = elmo_options("small")
+    for section, keys in changes.items():
+        options[section] |= keys
+        options[section] = {k: v for k, v in options[section].items() if v is not ...}
+    path.write_text(json.dumps(options))
+    return path
+
+
+@pytest.mark.parametrize("model", ["small", "medium", "original", "original_5.5b"])
+def test_the_published_options_are_read_as_they_are(tmp_path: Path, model: str) -> None:
+    options = elmo_options(model)
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    assert read_options(tmp_path / "options.json") == options
+
+
+def test_the_shapes_are_those_of_the_file(weights: Path) -> None:
+    with h5py.File(weights / "weights.hdf5") as file:
+        found: dict[str, tuple[int, ...]] = {}
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    assert tensor_shapes(elmo_options("small")) == found
+
+
+def test_keys_of_training_are_ignored(tmp_path: Path) -> None:
+    path = write(tmp_path / "options.json", lstm={"dropout": 0.1}, char_cnn={"n_tokens": 9})
+    assert read_options(path)["lstm"]["dim"] == 1024
+
+
+def test_a_clip_that_is_null_is_none(weights: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "options.json", lstm={"cell_clip": None, "proj_clip": None})
+    assert read_options(path)["lstm"]["cell_clip"] == inf
+    (free,) = ELMo.from_files(path, weights / "weights.hdf5").embed([["Flood", "in", "Houston"]])
+    wide = write(tmp_path / "wide.json", lstm={"cell_clip": 1e9, "proj_clip": 1e9})
+    (other,) = ELMo.from_files(wide, weights / "weights.hdf5").embed([["Flood", "in", "Houston"]])
+    assert free.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lstm": {"dim": ...}}, "option lstm.dim is missing; is it the options of ELMo?"),
+        ({"char_cnn": {"filters": ...}}, "option char_cnn.filters is missing; is it the options"),
+        ({"lstm": {"proj_clip": ...}}, "option lstm.proj_clip is missing; is it the options of"),
+        ({"char_cnn": {"n_characters": 261}}, "char_cnn.n_characters is 261; allowed: 262, as"),
+        ({"char_cnn": {"activation": "tanh"}}, "char_cnn.activation is 'tanh'; allowed: \"relu\""),
+        ({"lstm": {"dim": "1024"}}, "lstm.dim is '1024'; allowed: a whole number from 1 to 65536"),
+        ({"lstm": {"n_layers": True}}, "lstm.n_layers is True; allowed: a whole number"),
+        ({"lstm": {"cell_clip": -3}}, "lstm.cell_clip is -3; allowed: a number above 0, or null"),
+        ({"char_cnn": {"filters": [[1]]}}, "char_cnn.filters is no list of [width, filters]"),
+        ({"char_cnn": {"filters": [[51, 4]]}}, "a width in char_cnn.filters is 51; allowed: a"),
+        ({"char_cnn": {"embedding": 16}}, "option char_cnn.embedding.dim is missing"),
+    ],
+)
+def test_an_option_that_is_wrong_is_named(
+    tmp_path: Path, changes: dict[str, Change], message: str
+) -> None:
+    path = write(tmp_path / "options.json", **changes)
+    with pytest.raises(ValueError, match="options") as caught:
+        read_options(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nonsense", '{"a":' * 50_000, "\xff"])
+def test_what_is_no_table_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "options.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"options\.json.* options"):
+        read_options(tmp_path / "options.json")
