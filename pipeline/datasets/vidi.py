@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import runtime
 from pipeline.datasets.fetch import fetch
+from pipeline.datasets.fetch_error import FetchError
 from pipeline.datasets.manifest import COLUMNS
 from pipeline.datasets.mirror import mirrored
 
@@ -30,6 +31,7 @@ INCIDENTS = (
     *("traffic_jam", "train_accident", "tropical_cyclone", "truck_accident"),
     *("under_construction", "van_accident", "volcanic_eruption", "wildfire", "with_smoke"),
 )
+CURE = "check the network, or set HGFN_MIRROR to where a copy is (docs/youtube.md)"
 # Where a file or a label is spelt in another way than the incident.
 SPELLINGS = {"oil_spil": "oil_spill"}
 
@@ -46,7 +48,10 @@ def fetch_vidi() -> tuple[Path, str]:
     folder = runtime.cache_folder() / "downloads" / f"vidi-{COMMIT[:7]}"
     files = {incident: incident for incident in INCIDENTS} | {v: k for k, v in SPELLINGS.items()}
     for name in files.values():
-        fetch(mirrored(f"{URL}/{name}.csv"), folder / f"{name}.csv", limit=LIMIT)
+        try:
+            fetch(mirrored(f"{URL}/{name}.csv"), folder / f"{name}.csv", limit=LIMIT)
+        except FetchError as error:
+            raise FetchError(error.url, error.what, CURE) from None
     return write_manifest([folder / f"{name}.csv" for name in files.values()], folder)
 
 

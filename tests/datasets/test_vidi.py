@@ -139,6 +139,18 @@ def test_the_lists_are_fetched_from_one_commit(mirror: Any) -> None:
     assert len(mirror.paths) == asked
 
 
+def test_a_list_that_is_not_there_is_told_with_its_cure(
+    serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site = serve(give(status=404))
+    monkeypatch.setenv("HGFN_MIRROR", site.url)
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ValueError, match="404 Not Found; check the network, or set HGFN_MIRROR"):
+        fetch_youtube("vidi", tmp_path / "data" / "raw")
+    assert len(site.paths) == 1
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_vidi_is_a_source(
     mirror: Any, film: bytes, give: Any, serve: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
