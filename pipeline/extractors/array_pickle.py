@@ -6,7 +6,6 @@ containers, text, numbers, and numpy's way to write arrays, which it rebuilds it
 
 from __future__ import annotations
 
-import math
 import pickletools
 import warnings
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from tokenize import TokenError
 from typing import Any
 
 import numpy as np
+
+from pipeline.extractors.pickled_types import CALLED, PickledArray, PickledType
 
 LARGEST = 1 << 30
 STEPS = 100_000
@@ -49,7 +50,7 @@ def read_array_pickle(path: Path) -> Any:
             # That Python 2 wrote the header, or what Python says of text that is no header.
             warnings.simplefilter("ignore")
             array = _Machine().run(_pickle_of(path))
-        if not isinstance(array, _Array) or len(array.items) != 1:
+        if not isinstance(array, PickledArray) or len(array.items) != 1:
             raise ValueError("not one object")
         return array.items[0]
     except _DAMAGE as error:
@@ -69,62 +70,6 @@ def _pickle_of(path: Path) -> bytes:
         if dtype != np.dtype(object):
             raise ValueError(f"an array of {dtype}")
         return file.read()
-
-
-class _Type:
-    """A type of numbers on its way: its code, then its byte order."""
-
-    def __init__(self, code: str, *_: object) -> None:
-        if code not in ("O8", "O", "f2", "f4", "f8", "i4", "i8", "b1"):
-            raise ValueError(f"asks for the type {code!r}")
-        self.code = code
-        self.order = "="
-
-    def build(self, state: tuple[Any, ...]) -> None:
-        if state[1] not in ("<", ">", "=", "|"):
-            raise ValueError(f"asks for the byte order {state[1]!r}")
-        self.order = state[1]
-
-
-class _Array:
-    """An array on its way: of numbers (`values`) or of objects (`items`)."""
-
-    def __init__(self, *_: object) -> None:
-        self.values: np.ndarray | None = None
-        self.items: list[Any] = []
-
-    def build(self, state: tuple[Any, ...]) -> None:
-        _, shape, kind, by_columns, data = state
-        if not isinstance(kind, _Type) or not all(isinstance(n, int) and n >= 0 for n in shape):
-            raise ValueError("an array without type or shape")
-        if kind.code.startswith("O"):
-            if not isinstance(data, list) or len(data) != math.prod(shape):
-                raise ValueError("an array with fewer objects than it declares")
-            self.items = data
-            return
-        number = np.dtype(kind.order + kind.code)
-        raw = data.encode("latin-1") if isinstance(data, str) else data
-        if not isinstance(raw, bytes):
-            raise ValueError("an array whose numbers are not bytes")
-        if len(raw) != math.prod(shape) * number.itemsize:
-            raise ValueError(f"an array of shape {shape} in {len(raw):,} bytes")
-        self.values = np.frombuffer(raw, number).reshape(shape, order="F" if by_columns else "C")
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise ValueError(f"asks for the encoding {encoding!r}")
-    return text.encode("latin-1")
-
-
-# What stands in for the names that numpy writes, of either major version.
-_CALLED: dict[str, Callable[..., Any]] = {
-    "numpy.core.multiarray _reconstruct": _Array,
-    "numpy._core.multiarray _reconstruct": _Array,
-    "numpy ndarray": _Array,
-    "numpy dtype": _Type,
-    "_codecs encode": _encoded,
-}
 
 
 class _Machine:
@@ -171,17 +116,17 @@ class _Machine:
             self._set(self._taken(2 if name == "SETITEM" else None))
         elif name in ("GLOBAL", "STACK_GLOBAL"):
             wanted = argument if name == "GLOBAL" else " ".join(self._taken(2))
-            if wanted not in _CALLED:
+            if wanted not in CALLED:
                 raise ValueError(f"asks for {wanted.replace(' ', '.')}")
-            self.stack.append(_CALLED[wanted])
+            self.stack.append(CALLED[wanted])
         elif name == "REDUCE":
             called, arguments = self._taken(2)
-            if called not in _CALLED.values():
+            if called not in CALLED.values():
                 raise ValueError("calls what is not one of numpy's names")
             self.stack.append(called(*arguments))
         elif name == "BUILD":
             (state,) = self._taken(1)
-            self._top(_Array, _Type).build(state)
+            self._top(PickledArray, PickledType).build(state)
         else:
             raise ValueError(f"holds the instruction {name}")
 
@@ -205,4 +150,4 @@ class _Machine:
             # Tuples of tuples of tuples would take for ever to hash.
             if not isinstance(key, str):
                 raise ValueError(f"a key that is a {type(key).__name__}, not text")
-            table[key] = value.values if isinstance(value, _Array) else value
+            table[key] = value.values if isinstance(value, PickledArray) else value
