@@ -116,6 +116,16 @@ def test_another_range_is_not_put_behind(serve: Any, get: Any, folder: Path) -> 
     assert "Range" not in site.asked[2]
 
 
+@attack("HTTP", "a part of the rest, called complete", "asks for what is still missing")
+def test_a_short_rest_is_not_the_end(serve: Any, get: Any, folder: Path) -> None:
+    told = f"bytes 4000-4999/{len(BODY)}"
+    short = reply(206, BODY[4000:5000], Content_Range=told, ETag='"v1"')
+    site = serve(CUT, short, rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert site.asked[2]["Range"] == "bytes=5000-"
+    assert_whole(folder)
+
+
 @attack("HTTP", "a new version while the old one is resumed", "starts again from the first byte")
 def test_two_versions_are_never_mixed(serve: Any, get: Any, folder: Path) -> None:
     site = serve(reply(200, b"old" * 1000, Content_Length=len(BODY), ETag='"v0"'), rest)
