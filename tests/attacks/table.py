@@ -18,7 +18,8 @@ HEAD = """\
 
 Servers, archives, tables, media and model files are read as if somebody had made them to do
 harm: nothing in them is executed, nothing is written outside the data folder, no stage sees a
-half-written file, time and memory stay bounded. Each row is a test in `tests/attacks/` that was
+half-written file, time and memory stay bounded. Clips that yt-dlp fetches are the exception:
+docs/youtube.md says what is not guarded there. Each row is a test in `tests/attacks/` that was
 run, with the message a user sees; `python tests/attacks/table.py` makes this page from them.
 Braces stand for what differs between runs, such as paths.
 """
