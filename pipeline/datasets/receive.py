@@ -35,6 +35,8 @@ def receive(wanted: Request, part: Part) -> bool:
     if start and part.version:
         headers["If-Range"] = part.version
     with get(wanted.url, headers, wanted.timeout) as reply:
+        if start and _nothing_left(reply, start):
+            return True
         total = _total(reply, start)
         if reply.status_code == 200:
             start = 0
@@ -53,8 +55,16 @@ def _total(reply: requests.Response, start: int) -> int | None:
     if reply.status_code == 206:
         told = re.fullmatch(rf"bytes {start}-\d+/(\d+)", reply.headers.get("Content-Range", ""))
         return int(told[1]) if told else None
+    if reply.status_code != 200:
+        # The length is that of an error page.
+        return None
     length = reply.headers.get("Content-Length", "")
     return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _nothing_left(reply: requests.Response, start: int) -> bool:
+    """Tell whether the server says that the file ends where the part does."""
+    return reply.status_code == 416 and reply.headers.get("Content-Range") == f"bytes */{start}"
 
 
 def _version(reply: requests.Response) -> str:
@@ -91,6 +101,9 @@ def _copy(wanted: Request, part: Part, reply: requests.Response, total: int | No
             for _ in range(((received + len(chunk)) >> 20) - (received >> 20)):
                 advance()
             received += len(chunk)
+    if total is not None and received > total:
+        part.discard()
+        raise TryAgain(f"{received:,} bytes came of a file of {total:,}")
     if received < (total or 0):
         raise TryAgain(f"the answer stops after {received:,} of {total:,} bytes")
 

@@ -126,6 +126,31 @@ def test_a_short_rest_is_not_the_end(serve: Any, get: Any, folder: Path) -> None
     assert_whole(folder)
 
 
+@attack("HTTP", "416 to a request for the rest", "starts again from the first byte")
+def test_an_error_page_is_not_put_behind(serve: Any, get: Any, folder: Path) -> None:
+    site = serve(CUT, reply(416, b"x" * 300), rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert "Range" not in site.asked[2]
+    assert_whole(folder)
+
+
+@attack("HTTP", "a rest of a file shorter than its beginning", "starts again from the first byte")
+def test_a_file_shorter_than_its_part_is_not_whole(serve: Any, get: Any, folder: Path) -> None:
+    site = serve(CUT, reply(206, b"x", Content_Range="bytes 4000-4000/100", ETag='"v1"'), rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert "Range" not in site.asked[2]
+    assert_whole(folder)
+
+
+def test_a_part_that_is_already_complete_is_taken(serve: Any, get: Any, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "file.bin.part").write_bytes(BODY)
+    site = serve(reply(416, b"page", Content_Range=f"bytes */{len(BODY)}"))
+    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
+    assert len(site.asked) == 1
+    assert_whole(folder)
+
+
 @attack("HTTP", "a new version while the old one is resumed", "starts again from the first byte")
 def test_two_versions_are_never_mixed(serve: Any, get: Any, folder: Path) -> None:
     site = serve(reply(200, b"old" * 1000, Content_Length=len(BODY), ETag='"v0"'), rest)
