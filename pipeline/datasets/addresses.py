@@ -52,7 +52,10 @@ def redirect_target(first: str, current: str, location: str) -> str:
         raise FetchError(first, f"redirects to {target!r}; only http and https are followed")
     if parts.scheme == "http" and urlsplit(current).scheme == "https":
         raise FetchError(first, f"redirects from https to {target!r}, which is not encrypted")
-    kind = address_kind(host)
+    try:
+        kind = address_kind(host)
+    except UnicodeError:  # a part of the name is empty or too long
+        raise FetchError(first, f"redirects to {target!r}, which is no address") from None
     if kind != PUBLIC and kind != address_kind(str(urlsplit(first).hostname)):
         raise FetchError(first, f"redirects to {target!r}, a {kind} address")
     return target

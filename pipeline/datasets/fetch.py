@@ -50,20 +50,23 @@ def fetch(
 
 
 def _until_whole(wanted: Request, part: Part, attempts: int, sleep: Callable[[float], None]) -> str:
-    failed = 0
+    failed, reached, compared = 0, part.size, False
     while True:
-        before = part.size
         try:
             resumed = receive(wanted, part)
-            return _verified(wanted, part, resumed)
+            again, compared = resumed and not compared, True
+            return _verified(wanted, part, again)
         except TryAgain as fault:
-            failed = 1 if part.size - before >= HEADWAY else failed + 1
+            # Bytes that were thrown away and came once more are no headway.
+            failed = 1 if part.size - reached >= HEADWAY else failed + 1
+            reached = max(reached, part.size)
             if failed >= attempts:
                 raise FetchError(wanted.url, f"{fault} (tried {attempts} times)") from None
             sleep(min(2.0 ** (failed - 1), 60.0) if fault.wait is None else fault.wait)
 
 
-def _verified(wanted: Request, part: Part, resumed: bool) -> str:
+def _verified(wanted: Request, part: Part, again: bool) -> str:
+    """Name the whole file if it is right; `again` tells whether one that is not is asked anew."""
     if wanted.size not in (None, part.size):
         size = part.size
         part.discard()
@@ -73,7 +76,7 @@ def _verified(wanted: Request, part: Part, resumed: bool) -> str:
         part.finish()
         return found
     part.discard()
-    if resumed:
+    if again:
         # The earlier bytes may be the wrong ones.
         raise TryAgain(f"sha256 is {found}, expected {wanted.sha256}")
     raise DigestError(wanted.url, found, str(wanted.sha256))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.datasets import addresses
+from pipeline.datasets import fetch as home
 from pipeline.datasets.fetch import fetch
 from pipeline.datasets.fetch_error import FetchError
 from pipeline.datasets.pins import fetch_pinned
@@ -174,6 +175,41 @@ def test_wrong_resumed_bytes_are_noticed(serve: Any, get: Any, folder: Path) -> 
     assert_whole(folder)
 
 
+def not_for_ever(waits: list[float]) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        assert len(waits) < 12, "asks without an end"
+
+    return sleep
+
+
+@attack("HTTP", "wrong bytes over a line that breaks", "starts again once, then tells the digest")
+def test_wrong_bytes_on_a_flaky_line_come_to_an_end(
+    serve: Any, get: Any, folder: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "HEADWAY", 1000)
+    wrong = b"x" * len(BODY)
+    cut = reply(200, wrong[:4000], Content_Length=len(BODY), ETag='"v1"')
+    told_range = f"bytes 4000-{len(BODY) - 1}/{len(BODY)}"
+    end = reply(206, wrong[4000:], Content_Range=told_range, ETag='"v1"')
+    site = serve(*[cut, end] * 10)
+    found = hashlib.sha256(wrong).hexdigest()
+    message = told(get, f"{site.url}/f", sha256=SHA256, sleep=not_for_ever(waits))
+    assert f"sha256 is {found}, expected {SHA256}" in message
+    assert len(site.asked) == 4
+    assert names(folder) == set()
+
+
+@attack("HTTP", "a break, then 416, for ever", "counts as attempts in vain, and is given up")
+def test_bytes_that_come_again_are_no_headway(
+    serve: Any, get: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "HEADWAY", 1000)
+    site = serve(*[CUT, reply(416, b"page")] * 10)
+    assert "(tried 5 times)" in told(get, f"{site.url}/f", sleep=not_for_ever(waits))
+    assert len(site.asked) == 5
+
+
 @attack(
     "HTTP",
     "a body that always stops early",
@@ -315,6 +351,12 @@ def test_what_will_not_pass_is_not_tried_again(serve: Any, get: Any, ends: str) 
                     ", a reserved address",
                 ),
                 ("a redirect to nonsense", "http://[::1", ", which is no address"),
+                (
+                    "a redirect to a name that is too long",
+                    f"http://{'x' * 64}.example/f",
+                    ", which is no address",
+                ),
+                ("a redirect to a name with a gap", "http://a..b/f", ", which is no address"),
             ]
         ),
     ],
