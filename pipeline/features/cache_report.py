@@ -44,7 +44,13 @@ def show_or_prune(older_than: str | None, max_size: str | None) -> Iterator[str]
 
 def cached_files(folder: Path) -> list[CachedFile]:
     """List the entries, the one not used for longest first."""
-    return sorted(_files(folder.glob("[0-9a-f][0-9a-f]/*")))
+    # Other tools keep objects in folders of two digits too: only what bears a key's name is ours.
+    entries = folder.glob("[0-9a-f][0-9a-f]/*")
+    return sorted(_files(path for path in entries if _is_entry(path)))
+
+
+def _is_entry(path: Path) -> bool:
+    return bool(re.fullmatch(r"[0-9a-f]{64}", path.name)) and path.name.startswith(path.parent.name)
 
 
 def report(folder: Path) -> Iterator[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 import torch
@@ -35,8 +36,8 @@ def run_local(
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
     of threads.
     """
-    batches = batched(items, min(recipe.batch, -(-len(items) // workers)))
-    workers = min(workers, -(-len(items) // recipe.batch))
+    workers, size = shares(len(items), recipe.batch, workers)
+    batches = batched(items, size)
     if workers <= 1:
         yield from _run_here(recipe, batches, cache)
         return
@@ -49,7 +50,7 @@ def run_local(
         try:
             while futures:
                 for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    future.result()
+                    _result(future, futures)
                     yield from (key for key, _ in futures.pop(future))
                     for batch in itertools.islice(batches, 1):
                         futures[pool.submit(_work, batch)] = batch
@@ -57,6 +58,27 @@ def run_local(
             # An error is told at once, not after everything that still waits.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
+    """Return how many workers to start, and how many items to give each at once.
+
+    No more workers than there are full batches: a network computes a small one at a large one's
+    cost. Those that start share the items evenly.
+    """
+    workers = max(min(workers, -(-items // batch)), 1)
+    return workers, min(batch, max(-(-items // workers), 1))
+
+
+def _result(future: Future[None], running: Mapping[Future[None], Batch]) -> None:
+    try:
+        future.result()
+    except BrokenProcessPool:
+        started = list(itertools.islice(running.values(), 2 * _AHEAD))
+        names = ", ".join(item.id for batch in started for _, item in batch[:3])
+        raise ValueError(
+            f"a worker process died, of memory or of a fault in a decoder; among these: {names}"
+        ) from None
 
 
 def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:

@@ -92,6 +92,9 @@ def _try_extract(extract: Callable[[Item], Entry], item: Item) -> Entry:
     try:
         return finite(extract(item))
     except MediaError as error:
+        if error.kind == "missing_file":
+            # It was there when it was hashed: a fault of this machine, not of the item's bytes.
+            raise
         # An entry serves every file of the same bytes: it must not name the first one's path.
         return Entry(None, (error.kind, str(error).replace(str(item.path), FILE)))
 

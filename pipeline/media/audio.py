@@ -15,6 +15,7 @@ from jaxtyping import Float32
 
 from pipeline.media.container import best_audio, ends_early, open_container, origin, reason
 from pipeline.media.errors import MediaError
+from pipeline.media.limits import MAX_SAMPLES, SAMPLE_RATES
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,21 @@ def read_waveform(
     Channels are averaged, then resampled (soxr, high quality).
     Loudness is kept; what a lossy codec overshoots is cut to [-1, 1].
 
-    Raises MediaError of kind missing_file, decode_failed, truncated, no_audio_stream or no_frames
-    (no sample in the span); ValueError for an empty span of time.
+    Raises MediaError of kind missing_file, decode_failed, truncated, too_large, no_audio_stream or
+    no_frames (no sample in the span); ValueError for an empty span of time.
     """
     begin, finish = 0.0 if start is None else start, inf if end is None else end
     if begin >= finish:
         raise ValueError(f"{path}: start {begin} is not before end {finish}")
     with open_container(path) as container:
-        sound = _read(container, best_audio(container, path), finish)
+        stream = best_audio(container, path)
+        low, high = SAMPLE_RATES
+        if not low <= stream.rate <= high:
+            told = f"{path}: {stream.rate} samples a second; allowed: {low:,} to {high:,}"
+            raise MediaError("too_large", told)
+        sound = _read(container, stream, finish)
+        if sound.length > MAX_SAMPLES:
+            raise MediaError("too_large", f"{path}: more than {MAX_SAMPLES:,} samples of sound")
         cut = finish == inf and ends_early(container, origin(container) + sound.end)
     mono = sound.between(begin, finish)
     if not mono.size:
@@ -49,6 +57,8 @@ def read_waveform(
             "decode_failed" if sound.damage else "no_frames",
             f"{path}: no sound between {begin} and {finish} seconds {sound.damage}".strip(),
         )
+    if not np.isfinite(mono).all():
+        raise MediaError("decode_failed", f"{path}: the sound holds values that are no numbers")
     samples = librosa.resample(mono, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
 
@@ -90,7 +100,7 @@ def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sou
             sound.damage = sound.damage or ("(a packet is cut short)" if packet.is_corrupt else "")
             for frame in _decode(stream, packet, sound):
                 sound.add(frame, (frame.time or 0.0) - origin(container))
-            if sound.end > finish:
+            if sound.end > finish or sound.length > MAX_SAMPLES:
                 break
     except (av.FFmpegError, ValueError) as error:
         sound.damage = f"({reason(error)})"  # what came before counts

@@ -4,3 +4,8 @@ from __future__ import annotations
 
 # 89 million: what Pillow itself warns at, and more than twice 8K; 256 MiB once decoded to RGB.
 MAX_PIXELS = 1024**3 // 4 // 3
+
+# Three hours at 48 kHz; 2 GiB while they are resampled.
+MAX_SAMPLES = 2**29
+# Resampling from a lower rate would make seconds of sound from each byte.
+SAMPLE_RATES = (1_000, 768_000)

@@ -30,11 +30,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ItemCache:
 
 
 def entry_of(cache: ItemCache, days: int) -> Path:
-    return cache.folder / str(days) / f"{days:064}"
+    return cache.folder / str(days) / f"{days}{days:062}"
 
 
 def ages(cache: ItemCache) -> list[int]:
-    return [int(file.path.name) for file in cached_files(cache.folder)]
+    return [int(file.path.name[:2]) for file in cached_files(cache.folder)]
 
 
 def hgfn(*arguments: str) -> tuple[int, str]:
@@ -67,12 +67,13 @@ def test_the_least_recently_used_go_first(
 
 def test_to_use_an_entry_saves_it(tmp_path: Path) -> None:
     cache = ItemCache(tmp_path)
-    for key in ("aa", "bb"):
+    used, unused = "a" * 64, "b" * 64
+    for key in (used, unused):
         cache.put(key, Entry(np.zeros((1, 2), np.float32)))
-        os.utime(tmp_path / key / key, (0, time.time() - 9 * DAY))
-    assert cache.get("aa") is not None
+        os.utime(tmp_path / key[:2] / key, (0, time.time() - 9 * DAY))
+    assert cache.get(used) is not None
     prune(tmp_path, older_than=2.0)
-    assert [file.path.name for file in cached_files(tmp_path)] == ["aa"]
+    assert [file.path.name for file in cached_files(tmp_path)] == [used]
 
 
 def test_a_writers_leftovers_go_when_a_day_old(cache: ItemCache) -> None:
@@ -134,3 +135,12 @@ def test_sizes_are_decimal(text: str, size: int) -> None:
 
 def test_days_may_be_parts_of_one() -> None:
     assert parse_days("0.5") == 0.5
+
+
+def test_what_other_tools_keep_in_folders_of_two_digits_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "ab" / "cdef0123456789"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"an object of git")
+    assert cached_files(tmp_path) == []
+    prune(tmp_path, max_bytes=0)
+    assert theirs.exists()

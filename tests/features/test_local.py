@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
-from pipeline.features.local import run_local
-from pipeline.features.recipe import Item
+from pipeline.features.local import run_local, shares
+from pipeline.features.recipe import Item, one_by_one
+from pipeline.media.errors import MediaError
 from pipeline.runtime import THREADS
 
 Fake = Callable[..., Any]
@@ -82,3 +84,38 @@ def test_a_workers_error_reaches_the_user_as_it_is(
 ) -> None:
     with pytest.raises(error, match=told):
         list(run_local(fake(**options), items("a", "bug", "b"), cache, 2))
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "workers", "expected"),
+    [
+        (0, 256, 4, (1, 1)),
+        (300, 256, 64, (2, 150)),
+        (257, 256, 64, (2, 129)),
+        (1000, 256, 2, (2, 256)),
+        (9, 1, 4, (4, 1)),
+    ],
+)
+def test_batches_are_shared_by_the_workers_that_start(
+    count: int, batch: int, workers: int, expected: tuple[int, int]
+) -> None:
+    assert shares(count, batch, workers) == expected
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_told_with_the_items_it_may_have_died_of(
+    beside: None, tmp_path: Path, cache: ItemCache
+) -> None:
+    from deadly_recipe import DeadlyRecipe
+
+    recipe = DeadlyRecipe(tmp_path / "log", tmp_path / "victim")
+    with pytest.raises(ValueError, match=r"a worker process died.*among these: .*00"):
+        list(run_local(recipe, items("deadly", "a", "b", "c"), cache, 2))
+
+
+def test_a_file_that_vanished_is_no_fault_of_the_item(tmp_path: Path, cache: ItemCache) -> None:
+    def vanished(item: Item) -> Entry:
+        raise MediaError("missing_file", f"{item.path}: no such file")
+
+    with pytest.raises(MediaError, match="no such file"):
+        one_by_one(vanished)([Item("a", path=tmp_path / "gone")])

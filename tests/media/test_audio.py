@@ -150,3 +150,35 @@ def test_aac_in_mp4_keeps_the_tone(tmp_path: Path) -> None:
 def test_the_same_file_gives_the_same_bytes(shared_data: Path) -> None:
     path = shared_data / "media" / "video" / "nasa_13013.mp4"
     assert read_waveform(path).samples.tobytes() == read_waveform(path).samples.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_sound_that_is_no_number_is_refused(tmp_path: Path, value: float) -> None:
+    samples = np.zeros((1, 4000), np.float32)
+    samples[0, 7] = value
+    path = tmp_path / "nan.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(MediaError, match="values that are no numbers") as caught:
+        read_waveform(path)
+    assert caught.value.kind == "decode_failed"
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001])
+def test_a_rate_that_would_make_much_of_little_is_refused(tmp_path: Path, rate: int) -> None:
+    path = write_wav(tmp_path / "slow.wav", np.zeros((4000, 1), np.uint8), rate)
+    with pytest.raises(MediaError, match="allowed: 1,000 to 768,000") as caught:
+        read_waveform(path)
+    assert caught.value.kind == "too_large"
+
+
+def test_sound_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.media.audio.MAX_SAMPLES", 3000)
+    path = write_wav(tmp_path / "long.wav", np.zeros((40_000, 1), np.int16), 8000)
+    with pytest.raises(MediaError, match="more than 3,000 samples") as caught:
+        read_waveform(path)
+    assert caught.value.kind == "too_large"
