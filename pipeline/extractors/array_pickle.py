@@ -19,7 +19,10 @@ from pipeline.extractors.pickled_types import CALLED, PickledArray, PickledType
 
 LARGEST = 1 << 30
 STEPS = 100_000
-_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, SyntaxError, TokenError)
+_DAMAGE = (
+    *(ValueError, LookupError, TypeError, AttributeError, SyntaxError, TokenError),
+    *(RecursionError, MemoryError, OverflowError),
+)
 
 # Types that are their own value, as pickletools decodes them.
 _VALUES = {
@@ -54,7 +57,7 @@ def read_array_pickle(path: Path) -> Any:
             raise ValueError("not one object")
         return array.items[0]
     except _DAMAGE as error:
-        told = " ".join(str(error).split())[:200]
+        told = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path}: {told}; not a table of arrays, nothing in it was run") from None
 
 

@@ -12,7 +12,8 @@ import numpy as np
 class PickledType:
     """A type of numbers on its way: its code, then its byte order."""
 
-    def __init__(self, code: str, *_: object) -> None:
+    def __init__(self, code: object, *_: object) -> None:
+        code = _text(code, "a type")
         if code not in ("O8", "O", "f2", "f4", "f8", "i4", "i8", "b1"):
             raise ValueError(f"asks for the type {code!r}")
         self.code = code
@@ -20,9 +21,10 @@ class PickledType:
 
     def build(self, state: tuple[Any, ...]) -> None:
         """Take the byte order out of what numpy keeps of a type."""
-        if state[1] not in ("<", ">", "=", "|"):
-            raise ValueError(f"asks for the byte order {state[1]!r}")
-        self.order = state[1]
+        order = _text(state[1], "a byte order")
+        if order not in ("<", ">", "=", "|"):
+            raise ValueError(f"asks for the byte order {order!r}")
+        self.order = order
 
 
 class PickledArray:
@@ -53,11 +55,19 @@ class PickledArray:
         self.values = np.frombuffer(raw, number).reshape(shape, order="F" if by_columns else "C")
 
 
-def encoded(text: str, encoding: str) -> bytes:
+def encoded(text: object, encoding: object) -> bytes:
     """Return bytes that were pickled as Latin-1 text; raises ValueError for other encodings."""
+    encoding = _text(encoding, "an encoding")
     if encoding != "latin1":
         raise ValueError(f"asks for the encoding {encoding!r}")
-    return text.encode("latin-1")
+    return _text(text, "bytes").encode("latin-1")
+
+
+def _text(name: object, of: str) -> str:
+    """Refuse tuples of the same tuples: to write them into a message would take for ever."""
+    if not isinstance(name, str):
+        raise ValueError(f"asks for {of} by no name")
+    return name
 
 
 # What stands in for the names that numpy writes, of either major version.

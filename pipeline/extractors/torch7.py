@@ -33,6 +33,7 @@ _NUMBERS: dict[str, np.dtype[Any]] = {
 }
 TENSORS = {f"torch.{name}Tensor": number for name, number in _NUMBERS.items()}
 STORAGES = {f"torch.{name}Storage": number for name, number in _NUMBERS.items()}
+_DAMAGE = (ValueError, RecursionError, MemoryError, OverflowError)
 PACKAGES = ("nn.", "cudnn.", "cunn.")
 
 
@@ -56,8 +57,9 @@ def read_torch7(path: Path) -> Any:
     reader = _Reader(path.read_bytes())
     try:
         return reader.object(0)
-    except ValueError as error:
-        raise ValueError(f"{path}: byte {reader.at:,}: {error}; not a network's .t7") from None
+    except _DAMAGE as error:
+        told = str(error) or type(error).__name__
+        raise ValueError(f"{path}: byte {reader.at:,}: {told}; not a network's .t7") from None
 
 
 class _Reader:

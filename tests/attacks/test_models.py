@@ -91,6 +91,18 @@ def nested_tuples() -> bytes:
     return b"\x80\x02})" + b"q\x00h\x00\x86" * 60 + b"K\x01s."
 
 
+def type_of(code: bytes) -> bytes:
+    """A pickled type of numbers whose code is what `code` leaves on the stack."""
+    return b"\x80\x02cnumpy\ndtype\n" + code + b"\x85R."
+
+
+SHARED = b")" + b"q\x00h\x00\x86" * 40  # tuples of tuples, each twice the one before
+
+
+def npy_header(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+
+
 def tar_of_pickle(path: Path) -> None:
     torch.save({"conv1.weight": Harm()}, path)
 
@@ -168,6 +180,42 @@ SOUNDNET = [
         "keys.npy",
         raw(npy(nested_tuples())),
         f"{{file}}: a key that is a tuple, not text; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy whose type is tuples that take for ever to write",
+        "type.npy",
+        raw(npy(type_of(SHARED))),
+        f"{{file}}: asks for a type by no name; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy whose type is 3,000 tuples deep",
+        "deep.npy",
+        raw(npy(type_of(b")" + b"\x85" * 3000))),
+        f"{{file}}: asks for a type by no name; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy whose byte order is tuples that take for ever to write",
+        "order.npy",
+        raw(npy(b"\x80\x02cnumpy\ndtype\nU\x02f4\x85R(N" + SHARED + b"tb.")),
+        f"{{file}}: asks for a byte order by no name; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy whose encoding is tuples that take for ever to write",
+        "encoding.npy",
+        raw(npy(b"\x80\x02c_codecs\nencode\nU\x01a" + SHARED + b"\x86R.")),
+        f"{{file}}: asks for an encoding by no name; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy with a header of 9,000 minus signs",
+        "minus.npy",
+        raw(npy_header(b"-" * 9000)),
+        f"{{file}}: MemoryError; {NO_ARRAYS}",
+    ),
+    (
+        "an .npy with a header of 3,000 minus signs",
+        "signs.npy",
+        raw(npy_header(b"-" * 3000 + b"1")),
+        f"{{file}}: maximum recursion depth exceeded during ast construction; {NO_ARRAYS}",
     ),
     (
         "an .npy that remembers under the number 2**32 - 1",
@@ -392,6 +440,11 @@ TORCH7 = [
         raw(convolution(tensor(3, 1 << 30, 1 << 30, 0, 0, 1, over=storage(4, 1, bytes(4))))),
         "{file}: tensor conv1.weight is 1073741824x1073741824, expected 16x1x64; not the weights "
         "of SoundNet-8",
+    ),
+    (
+        "a .t7 with a tensor whose stride is 2**62",
+        raw(convolution(tensor(3, 1, 1 << 62, 1, over=storage(4, 1, bytes(4))))),
+        f"{{file}}: byte 179: Python int too large to convert to C long; {NO_T7}",
     ),
     (
         "a .t7 with a table of 2**31 - 1 entries",
