@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 ALLOWED = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
 
@@ -18,8 +19,17 @@ def is_source(source: str) -> bool:
     should see from its place which files it can name.
     """
     if _SCHEME.match(source):
-        return bool(re.match(r"https?://[^/\s]+", source, re.IGNORECASE))
+        return bool(re.match(r"https?://[^/\s]+", source, re.IGNORECASE)) and _has_host(source)
     return source.strip() != "" and "\0" not in source and ".." not in PurePath(source).parts
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # A port that is no number, or a name that no server can have, raises here.
+        return parts.port != 0 and bool((parts.hostname or "").encode("idna"))
+    except ValueError:
+        return False
 
 
 def address(source: str, folder: Path) -> str | None:

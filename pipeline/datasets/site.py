@@ -13,7 +13,7 @@ import yt_dlp
 from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clip_error import ClipError, clip_error
+from pipeline.datasets.clip_error import LONGEST, ClipError, clip_error
 from pipeline.datasets.ranged import RangedFile
 from pipeline.datasets.site_ranges import SiteRanges
 
@@ -58,7 +58,7 @@ class Site:
 
     def look(self) -> dict[str, Any]:
         """Return what yt-dlp knows of the clip; raises ClipError."""
-        with self.one_line():
+        with self._one_clip():
             info = self._client.extract_info(self.url, download=False)
         if not info or "entries" in info:
             raise ClipError("download_failed", f"{self.url}: not one video; give its own address")
@@ -74,7 +74,7 @@ class Site:
         names = ",".join(str(file["format_id"]) for file in chosen(info))
         plain = yt_dlp.YoutubeDL.sanitize_info(info, remove_private_keys=True)
         with (
-            self.one_line(),
+            self._one_clip(),
             yt_dlp.YoutubeDL(options(self.folder, self.manners, names)) as client,
         ):
             client.process_ie_result(plain, download=True)
@@ -90,6 +90,18 @@ class Site:
             yield
         except (YoutubeDLError, RequestError) as error:
             raise clip_error(self.url, error) from None
+
+    @contextmanager
+    def _one_clip(self) -> Iterator[None]:
+        """Turn whatever else an extractor raises into ClipError too: it concerns one clip."""
+        try:
+            with self.one_line():
+                yield
+        except (OSError, MemoryError, ClipError):
+            raise
+        except Exception as error:  # an extractor that a site's change has broken
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
+            raise ClipError("download_failed", f"{self.url}: {told}") from None
 
 
 def chosen(info: dict[str, Any]) -> list[dict[str, Any]]:

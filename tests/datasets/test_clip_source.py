@@ -29,6 +29,14 @@ def test_a_source_is_a_path_an_address_or_an_id(tmp_path: Path, source: str, url
     assert address(source, tmp_path) == url
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["http://[::1/x", f"http://{'a' * 64}.org/x", "http://a..b/x", "http://a:b/x", "http://:80/x"],
+)
+def test_an_address_without_a_possible_host_is_none(source: str) -> None:
+    assert not is_source(source)
+
+
 def test_a_file_of_eleven_letters_is_that_file(tmp_path: Path) -> None:
     (tmp_path / "floodfilm-1").touch()
     assert address("floodfilm-1", tmp_path) is None

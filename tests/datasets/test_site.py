@@ -68,3 +68,15 @@ def test_a_file_without_end_is_cut_off(
         info = opened.look()
         with pytest.raises(ClipError):
             opened.download(info)
+
+
+def test_a_broken_extractor_loses_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise AttributeError("no\nsuch thing")
+
+    monkeypatch.setattr(YoutubeDL, "extract_info", broken)
+    opened = Site("http://film.test/a", tmp_path / "whole", Manners(0.0, 0.0))
+    with opened, pytest.raises(ClipError) as caught:
+        opened.look()
+    assert str(caught.value) == "http://film.test/a: AttributeError: no such thing"
+    assert caught.value.kind == "download_failed"
