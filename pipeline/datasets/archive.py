@@ -26,6 +26,16 @@ class Limits:
     ratio: int = 100
 
 
+def is_archive(path: Path) -> bool:
+    """Tell from its first block whether a file is a .tar.gz; the rest may still be damaged."""
+    try:
+        with gzip.open(path) as stream:
+            tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except _DAMAGE:
+        return False
+    return True
+
+
 def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> None:
     """Unpack `archive` into the new folder `folder`; only plain files and folders are taken.
 

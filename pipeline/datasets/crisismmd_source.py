@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import runtime
 from pipeline.datasets.annotations import read_annotations
-from pipeline.datasets.archive import unpack
+from pipeline.datasets.archive import is_archive, unpack
 from pipeline.datasets.fetch_error import CURE, FetchError
 from pipeline.datasets.pins import fetch_pinned
 from pipeline.datasets.split_files import copy_splits
@@ -29,13 +29,18 @@ def fetch_official() -> Path:
     """
     archive = runtime.cache_folder() / "downloads" / URL.rpartition("/")[2]
     try:
-        fetch_pinned(URL, archive, limit=LIMIT)
+        fetch_pinned(URL, archive, limit=LIMIT, check=_check_opening)
     except FetchError as error:
         if error.cure != CURE:
             raise
         local = "check the network, or set data.crisismmd.source to a local folder or .tar.gz"
         raise FetchError(error.url, error.what, local) from None
     return archive
+
+
+def _check_opening(archive: Path) -> None:
+    if not is_archive(archive):
+        raise FetchError(URL, "what came is no .tar.gz")
 
 
 def copy_layout(source: Path, raw: Path) -> None:

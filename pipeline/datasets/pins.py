@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,19 @@ from pipeline.datasets.mirror import mirrored
 LOCK = Path("downloads.lock.json")
 
 
-def fetch_pinned(url: str, path: Path, *, lock: Path = LOCK, **options: Any) -> str:
+def fetch_pinned(
+    url: str,
+    path: Path,
+    *,
+    lock: Path = LOCK,
+    check: Callable[[Path], None] | None = None,
+    **options: Any,
+) -> str:
     """Fetch `url` (or its mirror) to `path`, as it was when it was fetched first; returns sha256.
 
-    The first time its sha256 and size are written to `lock`; later ones must match. `options` are
-    those of `pipeline.datasets.fetch.fetch`. Raises FetchError for another content, ValueError for
+    The first time its sha256 and size are written to `lock`; later ones must match. `check`
+    raises for a first content that is not to be pinned, which then is removed. `options` are those
+    of `pipeline.datasets.fetch.fetch`. Raises FetchError for another content, ValueError for
     a lock file that cannot be read.
     """
     pin = read_pins(lock).get(url)
@@ -30,8 +39,19 @@ def fetch_pinned(url: str, path: Path, *, lock: Path = LOCK, **options: Any) -> 
         cure = f"if the file was replaced by its authors, remove its entry from {lock}"
         raise DigestError(url, error.found, error.expected, cure) from None
     if pin is None:
+        _check_first(path, check)
         write_pin(lock, url, {"sha256": digest, "size": path.stat().st_size})
     return digest
+
+
+def _check_first(path: Path, check: Callable[[Path], None] | None) -> None:
+    try:
+        if check is not None:
+            check(path)
+    except BaseException:
+        # A network's login page, say: kept, it would be taken for the file in every later run.
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_pins(lock: Path = LOCK) -> dict[str, dict[str, Any]]:

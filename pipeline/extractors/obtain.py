@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from pipeline import runtime
@@ -14,6 +15,8 @@ from pipeline.extractors.published import PublishedFile
 
 # The largest is 0.4 GB.
 LIMIT = 2 << 30
+# How files of a format begin, by suffix.
+OPENINGS = {".hdf5": b"\x89HDF\r\n\x1a\n", ".zip": b"PK", ".json": b"{"}
 
 
 def obtain(file: PublishedFile) -> Path:
@@ -61,7 +64,7 @@ def _fetched(file: PublishedFile) -> Path:
     try:
         if file.prefix and file.url not in read_pins():
             _fetch_first(file, path)
-        fetch_pinned(file.url, path, limit=LIMIT)
+        fetch_pinned(file.url, path, limit=LIMIT, check=partial(_check_opening, file))
     except FetchError as error:
         if error.cure != CURE:
             raise
@@ -76,6 +79,13 @@ def _fetch_first(file: PublishedFile, path: Path) -> None:
     if not digest.startswith(file.prefix):
         path.unlink()
         raise DigestError(mirrored(file.url), digest, _shown(file.prefix))
+
+
+def _check_opening(file: PublishedFile, path: Path) -> None:
+    opening = OPENINGS.get(path.suffix, b"")
+    with path.open("rb") as stream:
+        if stream.read(len(opening)) != opening:
+            raise FetchError(file.url, f"what came is no {path.suffix} file")
 
 
 def _shown(expected: str) -> str:

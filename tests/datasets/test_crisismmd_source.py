@@ -19,6 +19,7 @@ from pipeline.datasets.annotations import read_annotations
 from pipeline.datasets.crisismmd_source import URL
 from pipeline.datasets.download import fetch_crisismmd
 from pipeline.datasets.index import index_crisismmd
+from pipeline.datasets.pins import read_pins
 from pipeline.datasets.sample import write_crisismmd
 
 SIDES = ("train", "train", "train", "dev", "test")
@@ -117,6 +118,18 @@ def test_a_second_checkout_fetches_nothing(
     fetch_crisismmd("official", project / "one" / "raw")
     fetch_crisismmd("official", project / "two" / "raw")
     assert len(site.paths) == 1
+
+
+def test_a_page_in_place_of_the_archive_is_not_kept(
+    serve: Any, project: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes
+) -> None:
+    monkeypatch.setenv("HGFN_MIRROR", serve(send(b"<html>Log in</html>")).url)
+    with pytest.raises(ValueError, match=r"gz: what came is no \.tar\.gz; check the network, or"):
+        crisismmd_source.fetch_official()
+    assert read_pins() == {}
+    monkeypatch.setenv("HGFN_MIRROR", serve(send(archive)).url)
+    assert crisismmd_source.fetch_official().read_bytes() == archive
+    assert list(read_pins()) == [URL]
 
 
 def test_another_archive_than_the_pinned_one_is_refused(

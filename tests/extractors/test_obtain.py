@@ -173,3 +173,16 @@ def test_what_is_not_given_is_fetched(given: Path, mirror: Any) -> None:
 def test_a_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HGFN_WEIGHTS", "/nowhere/nets")
     assert told(FILE) == "HGFN_WEIGHTS is '/nowhere/nets'; allowed: a folder of published weights"
+
+
+@pytest.mark.parametrize(("suffix", "opening"), sorted(home.OPENINGS.items()))
+def test_a_page_in_place_of_the_file_is_not_kept(
+    mirror: Any, project: Path, suffix: str, opening: bytes
+) -> None:
+    file = PublishedFile(f"https://example.org/models/net{suffix}", None, "MIT")
+    mirror(b"<html>Log in</html>")
+    assert f"net{suffix}: what came is no {suffix} file; check the network, or put" in told(file)
+    assert read_pins() == {}
+    mirror(opening + BODY)
+    assert obtain(file).read_bytes() == opening + BODY
+    assert list(read_pins()) == [file.url]
