@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -13,6 +14,8 @@ SIDES = {"train": "train", "val": "dev", "test": "test"}
 # In the official archive, and the folder that a raw folder keeps them in.
 HOMES = ("crisismmd_datasplit_all", "splits")
 LARGEST = 64 << 20
+# NotImplementedError, of unknown methods, is a RuntimeError; OSError is what bzip2 raises.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError)
 _NAME = re.compile(r"task_(informative|humanitarian|damage)(_text_img)?_(train|dev|test)\.tsv")
 
 
@@ -54,7 +57,7 @@ def _unzipped(packed: Path) -> Iterator[tuple[str, bytes]]:
                     if len(contents) > LARGEST:
                         raise ValueError(f"{packed}: {name} unpacks to more than {LARGEST:,} bytes")
                     yield name, contents
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{packed}: {' '.join(str(error).split())}; fetch it again") from None
 
 

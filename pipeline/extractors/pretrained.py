@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tempfile
 import zipfile
@@ -23,7 +24,10 @@ from pipeline.extractors.untrained_elmo import elmo_options
 
 # SoundNet's file has about 60 MB, and trained numbers do not shrink to a tenth.
 LARGEST, RATIO = 1 << 30, 10
-_DAMAGE = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(RuntimeError, EOFError, OSError, ValueError),
+)
 
 
 def obtain_all(model: str) -> dict[str, Path]:

@@ -196,3 +196,16 @@ def test_an_archive_without_the_network_is_refused(
     with pytest.raises(ValueError, match=message):
         pretrained.convert_soundnet(tmp_path / "models.zip", tmp_path / "out.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["models.zip"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_is_told(tmp_path: Path, method: int) -> None:
+    packed = tmp_path / "models.zip"
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("soundnet8_final.t7", bytes(range(256)) * 4)
+    whole = packed.read_bytes()
+    start = 30 + len("soundnet8_final.t7")
+    for at in range(start, start + 12):
+        packed.write_bytes(whole[:at] + b"\xff" * 8 + whole[at + 8 :])
+        with pytest.raises(ValueError, match="; fetch it again"):
+            pretrained.unzip(packed, "soundnet8_final.t7", tmp_path)
