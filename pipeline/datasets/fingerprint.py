@@ -43,7 +43,7 @@ def fingerprint(source: str) -> dict[str, Any] | None:
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for part in ("annotations", "data_image", *HOMES):
-            yield from sorted(file for file in (path / part).rglob("*") if file.is_file())
+            yield from sorted(_below(path / part))
         packed = path / f"{HOMES[0]}.zip"
         yield from [packed] if packed.is_file() else []
     elif path.suffix == ".csv":
@@ -53,6 +53,18 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(path.parent / s for s in sources if address(s, path.parent) is None)
     else:
         yield path
+
+
+def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """List the files below a folder as copying does: linked folders too, except into a loop."""
+    real = os.path.realpath(folder)
+    if not folder.is_dir() or real in above:
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _below(path, (*above, real))
+        elif path.is_file():
+            yield path
 
 
 class _Seen:

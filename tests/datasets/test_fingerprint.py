@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets import fingerprint as module
+from pipeline.datasets.crisismmd_source import copy_layout
 from pipeline.datasets.fingerprint import fingerprint
 
 Row = dict[str, str]
@@ -119,3 +120,22 @@ def test_a_manifest_counts_with_its_clips(tmp_path: Path) -> None:
 def test_a_named_source_is_fixed_and_a_wrong_path_is_none(tmp_path: Path) -> None:
     assert fingerprint("sample") == {"source": "sample"}
     assert fingerprint(str(tmp_path / "nowhere")) is None
+
+
+def test_all_that_is_copied_is_looked_at(layout: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.jpg").write_bytes(b"a")
+    for name in ("linked", "again"):
+        (layout / "data_image" / name).symlink_to(tmp_path / "elsewhere")
+    copy_layout(layout, tmp_path / "copy")
+    copied = [file for file in (tmp_path / "copy").rglob("*") if file.is_file()]
+    before = fingerprint(str(layout))
+    assert before is not None
+    assert before["files"] == len(copied)
+    (tmp_path / "elsewhere" / "a.jpg").write_bytes(b"other")
+    assert fingerprint(str(layout)) != before
+
+
+def test_a_linked_loop_ends(layout: Path) -> None:
+    (layout / "data_image" / "loop").symlink_to(layout / "data_image")
+    assert fingerprint(str(layout)) is not None
