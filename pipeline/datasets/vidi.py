@@ -126,7 +126,8 @@ def _row(path: Path, number: int, values: list[str]) -> tuple[Span, str]:
             refuse(column, value, "seconds from 0")
     if float(end) <= float(start):
         refuse("time_end", end, "a time after time_start")
-    return (video, start, end), incident(label)
+    # As numbers: 1.0 is 1.
+    return (video, f"{float(start):.12g}", f"{float(end):.12g}"), incident(label)
 
 
 def _odd_counts(clips: int, incidents: list[str]) -> str:

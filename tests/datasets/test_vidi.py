@@ -164,3 +164,9 @@ def test_vidi_is_a_source(
     assert told.startswith("youtube: 5 clips from vidi; warning: VIDI came with 5 clips of ")
     assert len(list((raw / "clips").iterdir())) == 5
     assert set(read_manifest(raw / "manifest.csv")["origin"]) >= {"film-shared"}
+
+
+def test_a_time_written_otherwise_is_the_same_span(write: Any, tmp_path: Path) -> None:
+    path = write("fog", "fog,film-000001,1,2,EN", "flooded,film-000001,1.0,2.0,EN")
+    made, _ = write_manifest([path], tmp_path / "made")
+    assert read_manifest(made)["id"].tolist() == ["film-000001_1_2"]
