@@ -23,20 +23,31 @@ Block = Mapping[str, Sequence[bytes]]
 
 
 class Attempts:
-    """Counts how often each batch was begun; one for all workers."""
+    """Knows which batches were begun, how often, and which are done; one for all workers.
+
+    The cache cannot tell what is done: it holds the old fault of an item that is tried again.
+    """
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
+        self._done: set[str] = set()
 
-    def begin(self, key: str) -> int:
-        """Count one more attempt at the batch that starts with `key`."""
+    def begin(self, key: str) -> int | None:
+        """Count one more attempt at the batch that starts with `key`; None where it is done."""
+        if key in self._done:
+            return None
         self._begun[key] += 1
         return self._begun[key]
 
+    def end(self, key: str) -> None:
+        """Note that the batch that starts with `key` is in the cache."""
+        self._done.add(key)
+
     def forget(self, keys: Sequence[str]) -> None:
-        """Drop what is done."""
+        """Drop the batches of a block that is done."""
         for key in keys:
             self._begun.pop(key, None)
+            self._done.discard(key)
 
 
 class RayWorker:
@@ -56,7 +67,6 @@ class RayWorker:
             return extractor(unpickled, cache)
 
         self._opened = opened
-        self._cache = cache
         self._attempts = attempts
 
     def __call__(self, block: Block) -> Block:
@@ -77,11 +87,13 @@ class RayWorker:
     def _fill(self, batch: Batch) -> None:
         import ray
 
-        attempt = ray.get(self._attempts.begin.remote(batch[0][0]))
-        if attempt > 1:  # taken over from a worker that died somewhere in this block
-            batch = [(key, item) for key, item in batch if key not in self._cache]
-        if attempt > ATTEMPTS and batch:
+        key = batch[0][0]
+        attempt = ray.get(self._attempts.begin.remote(key))
+        if attempt is None:  # by a worker that died later in this block
+            return
+        if attempt > ATTEMPTS:
             ids = ", ".join(item.id for _, item in batch)
             raise ValueError(f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input")
-        if batch:
-            self._opened()(batch)
+        self._opened()(batch)
+        # Not waited for: an actor hears one caller in order, this before our next `begin`.
+        self._attempts.end.remote(key)

@@ -31,8 +31,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ItemCache:
 
 def actor(attempts: Attempts) -> Any:
     """What Ray makes of an object: its methods under `remote`."""
+    methods = ("begin", "end", "forget")
     return SimpleNamespace(
-        begin=SimpleNamespace(remote=attempts.begin), forget=SimpleNamespace(remote=attempts.forget)
+        **{name: SimpleNamespace(remote=getattr(attempts, name)) for name in methods}
     )
 
 
@@ -55,9 +56,32 @@ def test_a_worker_that_takes_over_does_only_what_is_not_there(
 ) -> None:
     attempts = Attempts()
     attempts.begin("0key")
-    cache.put("0key", Entry(None))
+    attempts.end("0key")
+    attempts.begin("1key")
     assert work(fake(), cache, attempts) == (["0key", "1key"], b"")
     assert extracted() == ["1"]
+
+
+def test_a_fault_that_is_tried_again_is_not_done_because_it_is_in_the_cache(
+    fake: Fake, cache: ItemCache, extracted: Callable[[], list[str]]
+) -> None:
+    attempts = Attempts()
+    attempts.begin("0key")  # by a worker that died before it put a new result there
+    cache.put("0key", Entry(None, ("decode_failed", "the old fault")))
+    assert work(fake(), cache, attempts) == (["0key", "1key"], b"")
+    assert extracted() == ["0", "1"]
+    entry = cache.get("0key")
+    assert entry is not None
+    assert entry.fault is None
+
+
+def test_what_is_done_is_told_before_the_next_is_begun(fake: Fake, cache: ItemCache) -> None:
+    attempts = Attempts()
+    seen: list[object] = []
+    attempts.forget = seen.append  # type: ignore[method-assign]
+    work(fake(), cache, attempts)
+    assert seen == [["0key", "1key"]]
+    assert [attempts.begin(key) for key in ("0key", "1key")] == [None, None]
 
 
 def test_an_item_that_ends_every_worker_is_named(
@@ -67,7 +91,7 @@ def test_an_item_that_ends_every_worker_is_named(
     for key in ("0key", "1key"):
         for _ in range(ATTEMPTS):
             attempts.begin(key)
-    cache.put("0key", Entry(None))  # done before the next one killed its worker
+    attempts.end("0key")  # done before the next one killed its worker
     keys, error = work(fake(), cache, attempts)
     assert keys == ["0key"]
     assert str(pickle.loads(error)) == "4 workers died on 1: out of memory, or a fatal input"
