@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import runtime
@@ -13,12 +11,12 @@ from pipeline.datasets.fetch import fetch
 from pipeline.datasets.fetch_error import FetchError
 from pipeline.datasets.manifest import COLUMNS
 from pipeline.datasets.mirror import mirrored
+from pipeline.datasets.vidi_list import SPELLINGS, Span, read_list, read_row
 
 # One commit of github.com/vididataset/VIDI: its files cannot change under this name.
 COMMIT = "d9d7b4981a2001aad12bbf6b0fb2f737d5832f3a"
 URL = f"https://raw.githubusercontent.com/vididataset/VIDI/{COMMIT}/data"
 LIMIT = 1 << 20  # bytes of one list; the longest has 10,000
-HEADER = ["label", "youtube_id", "time_start", "time_end", "lang"]
 # The authors count 4,534 clips of these 43 incidents.
 CLIPS = 4534
 INCIDENTS = (
@@ -32,12 +30,6 @@ INCIDENTS = (
     *("under_construction", "van_accident", "volcanic_eruption", "wildfire", "with_smoke"),
 )
 CURE = "check the network, or set HGFN_MIRROR to where a copy is (docs/youtube.md)"
-# Where a file or a label is spelt in another way than the incident.
-SPELLINGS = {"oil_spil": "oil_spill"}
-
-
-# A YouTube id, and two times in seconds as they are written.
-Span = tuple[str, str, str]
 
 
 def fetch_vidi() -> tuple[Path, str]:
@@ -83,51 +75,13 @@ def _read_lists(lists: list[Path]) -> tuple[dict[Span, set[str]], list[str]]:
     shown: dict[Span, set[str]] = {}
     faults: list[str] = []
     for path in lists:
-        for number, values in _rows(path):
+        for number, values in read_list(path):
             try:
-                span, label = _row(path, number, values)
+                span, label = read_row(path, number, values)
                 shown.setdefault(span, set()).add(label)
             except ValueError as fault:
                 faults.append(str(fault))
     return shown, faults
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows of a list with their numbers; raises ValueError for other columns."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        if header != HEADER:
-            raise ValueError(f"{path}: columns are {header}; expected {HEADER}")
-        yield from ((number, row) for number, row in enumerate(rows, start=2) if row)
-
-
-def incident(label: str) -> str:
-    """Spell a label as its incident: `On Fire` and `on-fire` are `on_fire`."""
-    plain = re.sub(r"[\s_-]+", "_", label.strip().lower())
-    return SPELLINGS.get(plain, plain)
-
-
-def _row(path: Path, number: int, values: list[str]) -> tuple[Span, str]:
-    """Return a row's span and incident; raises ValueError naming file, row and column."""
-
-    def refuse(column: str, value: str, allowed: str) -> None:
-        raise ValueError(f"{path}: row {number}, column {column} is {value!r}; expected {allowed}")
-
-    if len(values) != len(HEADER):
-        raise ValueError(f"{path}: row {number} has {len(values)} fields, expected {len(HEADER)}")
-    label, video, start, end, _ = (value.strip() for value in values)
-    if not re.fullmatch(r"[a-z0-9]\w*", incident(label), re.ASCII):
-        refuse("label", label, "the name of an incident")
-    if not re.fullmatch(r"[\w-]{11}", video, re.ASCII):
-        refuse("youtube_id", video, "11 letters, digits, _ or -")
-    for column, value in (("time_start", start), ("time_end", end)):
-        if not re.fullmatch(r"\d{1,6}(\.\d+)?", value, re.ASCII):
-            refuse(column, value, "seconds from 0")
-    if float(end) <= float(start):
-        refuse("time_end", end, "a time after time_start")
-    # As numbers: 1.0 is 1.
-    return (video, f"{float(start):.12g}", f"{float(end):.12g}"), incident(label)
 
 
 def _odd_counts(clips: int, incidents: list[str]) -> str:

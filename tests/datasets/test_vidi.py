@@ -13,7 +13,8 @@ from pipeline.datasets import vidi
 from pipeline.datasets.clip_source import address
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.manifest import concepts, read_manifest
-from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, incident, write_manifest
+from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, write_manifest
+from pipeline.datasets.vidi_list import incident
 
 HEADER = "label,youtube_id,time_start,time_end,lang\n"
 
@@ -103,6 +104,32 @@ def test_other_columns_are_refused(write: Any, tmp_path: Path) -> None:
     path = write("fog", header="label,youtube_id,start,end,lang\n")
     with pytest.raises(ValueError, match=r"fog.csv: columns are \['label', 'youtube_id', 'start'"):
         write_manifest([path], tmp_path / "made")
+
+
+@pytest.mark.parametrize(
+    ("content", "ends"),
+    [
+        (b"fog,film-000001,1,2,\xff\n", "row 3 is not UTF-8 (invalid start byte)"),
+        (
+            b"f" * 200_000 + b",film-000001,1,2,EN\n",
+            "row 3 is no CSV (field larger than field limit (131072))",
+        ),
+    ],
+)
+def test_a_list_that_is_no_table_ends_in_one_line(
+    write: Any, tmp_path: Path, content: bytes, ends: str
+) -> None:
+    path = write("fog", "fog,film-000001,1,2,EN")
+    path.write_bytes(path.read_bytes() + content)
+    with pytest.raises(ValueError, match=r"fog\.csv") as caught:
+        write_manifest([path], tmp_path / "made")
+    assert str(caught.value) == f"{path}: {ends}"
+
+
+def test_a_nul_byte_leaves_its_row_out(write: Any, tmp_path: Path) -> None:
+    path = write("fog", "fog,film-000001,1,2,EN", "fog,film\x00000002,1,2,EN")
+    _, note = write_manifest([path], tmp_path / "made")
+    assert f"first: {path}: row 3, column youtube_id is 'film\\x00000002';" in note
 
 
 @pytest.fixture
