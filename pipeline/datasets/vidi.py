@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+from functools import partial
 from pathlib import Path
 
 from pipeline import runtime
-from pipeline.datasets.fetch import fetch
+from pipeline.datasets import fetch_error
 from pipeline.datasets.fetch_error import FetchError
 from pipeline.datasets.manifest import COLUMNS
-from pipeline.datasets.mirror import mirrored
+from pipeline.datasets.pins import fetch_pinned
 from pipeline.datasets.vidi_list import SPELLINGS, Span, read_list, read_row
 
 # One commit of github.com/vididataset/VIDI: its files cannot change under this name.
@@ -32,19 +33,44 @@ INCIDENTS = (
 CURE = "check the network, or set HGFN_MIRROR to where a copy is (docs/youtube.md)"
 
 
+def list_addresses() -> list[str]:
+    """Return the address of each list."""
+    files = {incident: incident for incident in INCIDENTS} | {v: k for k, v in SPELLINGS.items()}
+    return [f"{URL}/{name}.csv" for name in files.values()]
+
+
+def fetch_lists() -> list[Path]:
+    """Fetch the lists into the user's cache folder, as they were when they were fetched first.
+
+    Raises FetchError for one that cannot be fetched, is no list, or is not what it was.
+    """
+    folder = runtime.cache_folder() / "downloads" / f"vidi-{COMMIT[:7]}"
+    lists = {url: folder / url.rpartition("/")[2] for url in list_addresses()}
+    for url, path in lists.items():
+        try:
+            fetch_pinned(url, path, limit=LIMIT, check=partial(_check_list, url))
+        except FetchError as error:
+            if error.cure != fetch_error.CURE:
+                raise
+            raise FetchError(error.url, error.what, CURE) from None
+    return list(lists.values())
+
+
+def _check_list(url: str, path: Path) -> None:
+    try:
+        for _ in read_list(path):
+            pass
+    except ValueError as error:
+        raise FetchError(url, str(error).removeprefix(f"{path}: ")) from None
+
+
 def fetch_vidi() -> tuple[Path, str]:
     """Fetch the lists and write their manifest; returns its path and a note on unexpected counts.
 
-    Raises FetchError for a list that cannot be fetched, ValueError for one of another format.
+    Raises FetchError as `fetch_lists` does, ValueError for lists without a clip.
     """
-    folder = runtime.cache_folder() / "downloads" / f"vidi-{COMMIT[:7]}"
-    files = {incident: incident for incident in INCIDENTS} | {v: k for k, v in SPELLINGS.items()}
-    for name in files.values():
-        try:
-            fetch(mirrored(f"{URL}/{name}.csv"), folder / f"{name}.csv", limit=LIMIT)
-        except FetchError as error:
-            raise FetchError(error.url, error.what, CURE) from None
-    return write_manifest([folder / f"{name}.csv" for name in files.values()], folder)
+    lists = fetch_lists()
+    return write_manifest(lists, lists[0].parent)
 
 
 def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from pipeline.datasets import vidi
 from pipeline.datasets.clip_source import address
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.manifest import concepts, read_manifest
-from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, write_manifest
+from pipeline.datasets.part import sha256_of
+from pipeline.datasets.pins import LOCK, fetch_pinned, read_pins, write_pin
+from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, list_addresses, write_manifest
 from pipeline.datasets.vidi_list import incident
 
 HEADER = "label,youtube_id,time_start,time_end,lang\n"
+HEADER_NAMES = HEADER.strip().split(",")
 
 
 @pytest.fixture
@@ -132,8 +136,18 @@ def test_a_nul_byte_leaves_its_row_out(write: Any, tmp_path: Path) -> None:
     assert f"first: {path}: row 3, column youtube_id is 'film\\x00000002';" in note
 
 
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root with a cache folder of its own, where a fault is told at its first sight."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(vidi, "fetch_pinned", partial(fetch_pinned, attempts=1))
+    return tmp_path / "project"
+
+
 @pytest.fixture
-def mirror(serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def mirror(serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Serves each list with one clip of its own and one that all of them share."""
 
     def answer(handler: Any) -> None:
@@ -144,7 +158,6 @@ def mirror(serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
     site = serve(answer)
     monkeypatch.setenv("HGFN_MIRROR", site.url)
-    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HGFN_PAUSE", "0")
     return site
 
@@ -166,12 +179,37 @@ def test_the_lists_are_fetched_from_one_commit(mirror: Any) -> None:
     assert len(mirror.paths) == asked
 
 
+def test_each_list_is_pinned_at_first_use(mirror: Any, tmp_path: Path) -> None:
+    fetch_vidi()
+    pins = read_pins()
+    assert list(pins) == sorted(list_addresses())
+    kept = tmp_path / "cache" / "downloads" / f"vidi-{vidi.COMMIT[:7]}" / "fog.csv"
+    assert pins[f"{vidi.URL}/fog.csv"]["sha256"] == sha256_of(kept)
+    write_pin(LOCK, f"{vidi.URL}/fog.csv", {"sha256": "0" * 64, "size": 1})
+    cure = f"expected {'0' * 64}; if the file was replaced by its authors, remove its entry from"
+    with pytest.raises(ValueError, match=rf"{vidi.URL}/fog.csv: sha256 is \w+, {cure}"):
+        fetch_vidi()
+
+
+def test_a_page_in_place_of_a_list_is_not_kept(
+    serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HGFN_MIRROR", serve(give(b"<html>Log in</html>", type="text/csv")).url)
+    with pytest.raises(ValueError, match="airplane_accident") as caught:
+        fetch_vidi()
+    assert str(caught.value) == (
+        f"{vidi.URL}/airplane_accident.csv: columns are ['<html>Log in</html>']; expected "
+        f"{HEADER_NAMES}; {vidi.CURE}"
+    )
+    assert read_pins() == {}
+    assert not list((tmp_path / "cache").rglob("*.csv"))
+
+
 def test_a_list_that_is_not_there_is_told_with_its_cure(
     serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     site = serve(give(status=404))
     monkeypatch.setenv("HGFN_MIRROR", site.url)
-    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ValueError, match="404 Not Found; check the network, or set HGFN_MIRROR"):
         fetch_youtube("vidi", tmp_path / "data" / "raw")
     assert len(site.paths) == 1
