@@ -97,7 +97,7 @@ def compare(
     to it. HGFN_WORKERS sets the number of processes.
     """
     # Not at the top: torch takes seconds to load, and the other commands do without.
-    from pipeline.evaluation.comparison_command import run_comparison
+    from pipeline.evaluation.comparison.command import run_comparison
 
     try:
         table = run_comparison(views, seeds, out, fusion, mtl)

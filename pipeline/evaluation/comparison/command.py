@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.datasets.views import read_views
-from pipeline.evaluation.comparison import compare
-from pipeline.evaluation.comparison_report import write_report
-from pipeline.evaluation.comparison_rows import Recipe, Row, comparison_rows
+from pipeline.evaluation.comparison.cells import compare
+from pipeline.evaluation.comparison.report import write_report
+from pipeline.evaluation.comparison.rows import Recipe, Row, comparison_rows
 from pipeline.models.fusion.build import FUSIONS
 from pipeline.mtl import METHODS
 from pipeline.runtime import workers

@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipeline.datasets.views import Views
 from pipeline.evaluation.baselines import STRENGTHS
-from pipeline.evaluation.comparison_figure import draw_comparison
-from pipeline.evaluation.comparison_rows import Recipe, Result
-from pipeline.evaluation.comparison_table import comparison_table, markdown
+from pipeline.evaluation.comparison.figure import draw_comparison
+from pipeline.evaluation.comparison.rows import Recipe, Result
+from pipeline.evaluation.comparison.table import comparison_table, markdown
 
 
 def write_report(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets.views import Views
-from pipeline.evaluation.comparison_rows import Recipe, Result
+from pipeline.evaluation.comparison.rows import Recipe, Result
 
 # Part of every identity: raise it where the same data and recipe no longer give the same scores.
 VERSION = 2

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from pipeline.evaluation.comparison_rows import Result
+from pipeline.evaluation.comparison.rows import Result
 from pipeline.evaluation.multilabel import SCORES
 
 CONFIDENCE = 0.95

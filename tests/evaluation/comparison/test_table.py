@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from pipeline.evaluation.comparison_rows import Result
-from pipeline.evaluation.comparison_table import comparison_table, markdown, t_interval
+from pipeline.evaluation.comparison.rows import Result
+from pipeline.evaluation.comparison.table import comparison_table, markdown, t_interval
 
 RESULT = Result("ours", 0, 0.0, 0.5, 0.5, 0.5, parameters=10, seconds=1.0)
 

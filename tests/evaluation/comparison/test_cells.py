@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from pipeline.datasets.views import Views
-from pipeline.evaluation import comparison
-from pipeline.evaluation.comparison import compare
-from pipeline.evaluation.comparison_rows import (
+from pipeline.evaluation.comparison import cells
+from pipeline.evaluation.comparison.cells import compare
+from pipeline.evaluation.comparison.rows import (
     Recipe,
     Result,
     Row,
@@ -19,7 +19,7 @@ from pipeline.evaluation.comparison_rows import (
     run_row,
     view_examples,
 )
-from pipeline.evaluation.comparison_runs import identity, read_runs, write_runs
+from pipeline.evaluation.comparison.runs import identity, read_runs, write_runs
 
 PATH = Path("tiny.npz")
 RECIPE = Recipe(max_epochs=2, width=8, batch_size=16)
@@ -99,7 +99,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         ran.append((row.name, seed))
         return original(row, views, split, seed, recipe)
 
-    monkeypatch.setattr(comparison, "run_row", count)
+    monkeypatch.setattr(cells, "run_row", count)
     return ran
 
 
@@ -119,7 +119,7 @@ def test_a_new_seed_costs_its_own_cells(tmp_path: Path, counted: list[tuple[str,
 def test_an_interrupted_comparison_goes_on_where_it_was(
     tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = comparison.run_row
+    original = cells.run_row
 
     def interrupted(*arguments: object) -> Result:
         if len(counted) == 2:
@@ -127,7 +127,7 @@ def test_an_interrupted_comparison_goes_on_where_it_was(
         return original(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(comparison, "run_row", interrupted)
+        patched.setattr(cells, "run_row", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     done = list(counted)
@@ -143,7 +143,7 @@ def test_a_failing_cell_is_told_with_its_row_and_seed(
     def fail(*_: object) -> Result:
         raise ValueError("training diverged")
 
-    monkeypatch.setattr(comparison, "run_row", fail)
+    monkeypatch.setattr(cells, "run_row", fail)
     with pytest.raises(ValueError, match=r"^hgfn \+ dmtl, seed 0: training diverged$"):
         run(tmp_path)
 

@@ -1,0 +1,1 @@
+"""`hgfn compare`: every fusion and method, and logistic regression, on ready-made features."""
