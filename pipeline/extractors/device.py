@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
+from torch.backends import cudnn
 
 
 def require_device(device: str) -> str:
@@ -10,3 +13,11 @@ def require_device(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("the device is 'cuda', but torch finds no GPU here; unset HGFN_DEVICE")
     return device
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Keep a GPU from its fastest convolutions, of rounded inputs and varying order, meanwhile.
+
+    The setting is the whole process', not a thread's.
+    """
+    return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

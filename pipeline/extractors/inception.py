@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
-from torch.backends import cudnn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import Inception3
 from torchvision.models.inception import BasicConv2d
 from torchvision.transforms.v2 import functional as F
 
-from pipeline.extractors.device import require_device
+from pipeline.extractors.device import exact_convolutions, require_device
 from pipeline.extractors.digest import require_weights, sha256_of_files
 from pipeline.extractors.precision import number_type, round_with_carry
 from pipeline.extractors.shapes import check_finite, check_shapes, shapes_of
@@ -60,8 +59,9 @@ class InceptionV3:
             to_bfloat16(network)
         return cls(network.to(require_device(device)), sha256_of_files(path))
 
+    @staticmethod
     def prepare(
-        self, frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
+        frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
     ) -> UInt8[np.ndarray, "n size size 3"]:
         """Resize and crop frames; a second time changes nothing, so callers may do it early."""
         if size < SMALLEST:
@@ -85,8 +85,7 @@ class InceptionV3:
         pictures = _sent_to(weights.device, torch.from_numpy(self.prepare(frames, size)))
         # [n, H, W, 3] seen as [n, 3, H, W] is the channels-last layout, at no cost.
         images = normalise(pictures).permute(0, 3, 1, 2).to(weights.dtype)
-        # A GPU would else take its fastest convolution, of rounded inputs and varying order.
-        with cudnn.flags(deterministic=True, allow_tf32=False):
+        with exact_convolutions():
             return self.network(images).float().cpu().numpy()
 
 

@@ -173,6 +173,22 @@ def test_a_gpu_gives_the_cpus_features(weights: Path, frames: np.ndarray, precis
     assert found.tobytes() == gpu.features(frames).tobytes()
 
 
+def test_a_gpu_would_convolve_with_cudnn_exactly(
+    inception: InceptionV3, frames: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    forward = inception.network.forward
+
+    def note(images: torch.Tensor) -> torch.Tensor:
+        cudnn = torch.backends.cudnn
+        seen.append((cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32))
+        return forward(images)
+
+    monkeypatch.setattr(inception.network, "forward", note)
+    inception.features(frames, 80)
+    assert seen == [(True, True, False)]
+
+
 def test_an_unknown_precision_is_refused_with_the_known_ones(weights: Path) -> None:
     with pytest.raises(ValueError, match="'float16'; allowed: float32, bfloat16"):
         InceptionV3.from_file(weights / "inception.safetensors", precision="float16")
