@@ -1,34 +1,54 @@
-"""Look whether a data set's source changed since it was downloaded."""
+"""Look whether a data set's source, or the published weights, changed since the last run."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
-from pipeline.datasets.fingerprint import fingerprint
+from pipeline.datasets.fingerprint import PUBLISHED, fingerprint, pin_source
 from pipeline.datasets.sets import data_set
+from pipeline.extractors.weights_fingerprint import weights_fingerprint
 from pipeline.params import load_params
 from stages.command import run
+from stages.weight_files import FINGERPRINT
+
+Found = dict[str, Any]
 
 
 def source(name: str) -> None:
-    """Write the source's fingerprint; where the source is not at hand, keep the recorded one."""
-    chosen = data_set(name)
-    where = load_params().data.model_dump()[name]["source"]
-    file = chosen.fingerprint
-    found = fingerprint(where)
-    if found is None:
-        recorded = json.loads(file.read_text()) if file.is_file() else {}
-        if recorded.get("source") != where:
-            raise ValueError(
-                f"data.{name}.source is {where!r}: nothing is there; correct it in params.yaml"
-            )
-        # Whoever only has the features can still train: what was downloaded is in DVC's remote.
-        typer.echo(f"{name}: {where} is not on this machine; taken to be as it was")
-        return
+    """Write what a data set's source, or `weights`, holds; keep what was recorded if unknown."""
+    file = FINGERPRINT if name == "weights" else data_set(name).fingerprint
+    recorded = json.loads(file.read_text()) if file.is_file() else {}
+    found = _weights(recorded) if name == "weights" else _data(name, recorded)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+
+
+def _data(name: str, recorded: Found) -> Found:
+    where = load_params().data.model_dump()[name]["source"]
+    found = fingerprint(where)
+    if found is None and recorded.get("source") == where:
+        # Whoever only has the features can still train: what was downloaded is in DVC's remote.
+        typer.echo(f"{name}: {where} is not on this machine; taken to be as it was")
+        return recorded
+    if found is None and where in PUBLISHED:
+        pin_source(where)
+        found = fingerprint(where)
+    if found is None:
+        raise ValueError(
+            f"data.{name}.source is {where!r}: nothing is there; correct it in params.yaml"
+        )
+    return found
+
+
+def _weights(recorded: Found) -> Found:
+    knobs = load_params().features
+    found, absent = weights_fingerprint(knobs.weights, knobs.text.model, recorded)
+    for file in absent:
+        typer.echo(f"weights: {file} is neither given nor pinned here; taken to be as it was")
+    return found
 
 
 if __name__ == "__main__":

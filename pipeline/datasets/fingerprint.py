@@ -1,36 +1,42 @@
-"""What a local source holds, as one digest: it changes when, and only when, the source did."""
+"""What a source holds, as one digest: it changes when, and only when, the source did."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import runtime
 from pipeline.datasets.clip_source import address
+from pipeline.datasets.crisismmd_source import URL, fetch_official
 from pipeline.datasets.manifest import read_manifest
-from pipeline.datasets.part import sha256_of
+from pipeline.datasets.pins import read_pins
+from pipeline.datasets.seen import Seen
 from pipeline.datasets.split_files import HOMES
+from pipeline.datasets.vidi import fetch_lists, list_addresses
 
-# Sources that are no path: what they hold is fixed by the code, or by a published digest.
-NAMED = ("sample", "official", "vidi")
+# Sources behind fixed addresses, and what fetches and pins them.
+PUBLISHED: dict[str, tuple[Callable[[], list[str]], Callable[[], object]]] = {
+    "official": (lambda: [URL], fetch_official),
+    "vidi": (list_addresses, fetch_lists),
+}
 
 
 def fingerprint(source: str) -> dict[str, Any] | None:
     """Digest the files that a source consists of; None where nothing is at that path.
 
-    A folder or archive is CrisisMMD's, a .csv a manifest with its local clips. A file is read
-    again only if its size, times or place on the disk changed since it was read last.
+    A folder or archive is CrisisMMD's, a .csv a manifest with its local clips. A published source
+    is what it is pinned to, None where it is not yet; the sample is fixed by the code.
     """
-    if source in NAMED:
+    if source == "sample":
         return {"source": source}
+    if source in PUBLISHED:
+        return _pinned(source)
     path = Path(source)
     if not path.exists():
         return None
-    seen = _Seen(path)
+    seen = Seen(path)
     total, count = hashlib.sha256(), 0
     for file in _files(path):
         count += 1
@@ -38,6 +44,20 @@ def fingerprint(source: str) -> dict[str, Any] | None:
         total.update(f"{name}\0{seen.digest(file)}\n".encode(errors="surrogateescape"))
     seen.save()
     return {"source": source, "sha256": total.hexdigest(), "files": count}
+
+
+def pin_source(source: str) -> None:
+    """Fetch and pin a source of `PUBLISHED`; raises FetchError."""
+    PUBLISHED[source][1]()
+
+
+def _pinned(source: str) -> dict[str, Any] | None:
+    pins, urls = read_pins(), PUBLISHED[source][0]()
+    if not pins.keys() >= set(urls):
+        return None
+    lines = "".join(f"{url}\0{pins[url]['sha256']}\n" for url in urls)
+    digest = hashlib.sha256(lines.encode()).hexdigest()
+    return {"source": source, "sha256": digest, "files": len(urls)}
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -65,38 +85,3 @@ def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
             yield from _below(path, (*above, real))
         elif path.is_file():
             yield path
-
-
-class _Seen:
-    """The digests of files as they were read last, in the user's cache folder."""
-
-    def __init__(self, source: Path) -> None:
-        name = hashlib.sha256(str(source.absolute()).encode(errors="surrogateescape")).hexdigest()
-        self._file = runtime.cache_folder() / "sources" / f"{name}.json"
-        self._before = self._load()
-        self._now: dict[str, list[Any]] = {}
-
-    def digest(self, file: Path) -> str:
-        """Digest a file, from memory if it looks the same; "absent" where there is none."""
-        if not file.is_file():
-            return "absent"
-        stat = file.stat()
-        look = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        key = str(file)
-        known = self._before.get(key)
-        found = known[1] if known and known[0] == look else sha256_of(file)
-        self._now[key] = [look, found]
-        return str(found)
-
-    def save(self) -> None:
-        """Remember what was read; a run that is broken off meanwhile leaves the old memory."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(self._now))
-        os.replace(temporary, self._file)
-
-    def _load(self) -> dict[str, list[Any]]:
-        try:
-            return dict(json.loads(self._file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return {}

@@ -22,15 +22,13 @@ OPENINGS = {".hdf5": b"\x89HDF\r\n\x1a\n", ".zip": b"PK", ".json": b"{"}
 def obtain(file: PublishedFile) -> Path:
     """Return the path of a verified file: that in HGFN_WEIGHTS, else the one that was fetched.
 
-    Its sha256 must begin as published, and be the one of its first use. A given file under one of
-    its other names has no digest to compare with. Raises ValueError in one line for a file that
-    is not what it was, FetchError for one that cannot be fetched.
+    Its sha256 must begin as published, and be the one of its first use. Raises ValueError in one
+    line for a file that is not what it was, FetchError for one that cannot be fetched.
     """
     given = find_given(file)
     if given is None:
         return _fetched(file)
-    if given.name == file.name:
-        _verify(file, given)
+    verify(file, given, sha256_of(given))
     return given
 
 
@@ -48,8 +46,13 @@ def download_path(file: PublishedFile) -> Path:
     return runtime.cache_folder() / "downloads" / file.name
 
 
-def _verify(file: PublishedFile, path: Path) -> None:
-    digest = sha256_of(path)
+def verify(file: PublishedFile, path: Path, digest: str) -> None:
+    """Compare a given file's sha256 with the pin, or pin it; raises ValueError for another.
+
+    A file under one of its other names has no digest to compare with.
+    """
+    if path.name != file.name:
+        return
     pin = read_pins().get(file.url)
     expected = pin["sha256"] if pin else file.prefix
     if not digest.startswith(expected):

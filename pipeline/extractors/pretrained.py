@@ -16,7 +16,7 @@ from pipeline.extractors import inception, soundnet
 from pipeline.extractors.elmo_options import read_options, tensor_shapes
 from pipeline.extractors.elmo_tensors import open_elmo
 from pipeline.extractors.obtain import obtain
-from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET, SOUNDNET_MEMBER
+from pipeline.extractors.published import SOUNDNET_MEMBER, needed
 from pipeline.extractors.shapes import check_shapes
 from pipeline.extractors.soundnet_files import read_soundnet
 from pipeline.extractors.state_file import read_state
@@ -31,13 +31,11 @@ _DAMAGE = (
 
 
 def obtain_all(model: str) -> dict[str, Path]:
-    """Return the files of Inception V3, ELMo (`model` of params.yaml) and SoundNet, verified.
+    """Return the files that ELMo's `model` of params.yaml and the other networks need, verified.
 
     All before the first is converted: what is missing is told at once. Raises ValueError.
     """
-    options, weights = ELMO[model]
-    files = {"inception": INCEPTION, "options": options, "weights": weights, "soundnet": SOUNDNET}
-    return {name: obtain(file) for name, file in files.items()}
+    return {name: obtain(file) for name, file in needed(model).items()}
 
 
 def convert_inception(source: Path, path: Path) -> None:

@@ -58,3 +58,9 @@ ELMO = {
     )
     for model, (name, size) in _ELMO.items()
 }
+
+
+def needed(model: str) -> dict[str, PublishedFile]:
+    """Name the files of Inception V3, ELMo (`model` of params.yaml) and SoundNet."""
+    options, weights = ELMO[model]
+    return {"inception": INCEPTION, "options": options, "weights": weights, "soundnet": SOUNDNET}

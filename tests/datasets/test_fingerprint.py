@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets import fingerprint as module
-from pipeline.datasets.crisismmd_source import copy_layout
+from pipeline.datasets import seen
+from pipeline.datasets.crisismmd_source import URL, copy_layout
 from pipeline.datasets.fingerprint import fingerprint
+from pipeline.datasets.pins import LOCK, write_pin
+from pipeline.datasets.vidi import list_addresses
 
 Row = dict[str, str]
 
@@ -76,8 +78,8 @@ def test_what_is_not_downloaded_changes_nothing(layout: Path) -> None:
 
 def test_an_unchanged_file_is_not_read_again(layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    digest = module.sha256_of
-    monkeypatch.setattr(module, "sha256_of", lambda file: read.append(file) or digest(file))
+    digest = seen.sha256_of
+    monkeypatch.setattr(seen, "sha256_of", lambda file: read.append(file) or digest(file))
     first = fingerprint(str(layout))
     assert len(read) == 2
     photo(layout).write_bytes(b"other")
@@ -117,7 +119,31 @@ def test_a_manifest_counts_with_its_clips(tmp_path: Path) -> None:
     assert len({str(value) for value in prints}) == 4
 
 
-def test_a_named_source_is_fixed_and_a_wrong_path_is_none(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's root."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.mark.parametrize(("source", "urls"), [("official", [URL]), ("vidi", list_addresses())])
+def test_a_published_source_is_what_it_is_pinned_to(
+    project: Path, source: str, urls: list[str]
+) -> None:
+    for url in urls:
+        assert fingerprint(source) is None  # not before all is pinned
+        write_pin(LOCK, url, {"sha256": "0" * 64, "size": 1})
+    before = fingerprint(source)
+    assert before is not None
+    write_pin(LOCK, "https://example.org/other", {"sha256": "1" * 64, "size": 1})
+    assert fingerprint(source) == before
+    assert before == {"source": source, "sha256": before["sha256"], "files": len(urls)}
+    write_pin(LOCK, urls[-1], {"sha256": "1" * 64, "size": 1})
+    assert fingerprint(source) != before
+
+
+def test_the_sample_is_fixed_and_a_wrong_path_is_none(tmp_path: Path) -> None:
     assert fingerprint("sample") == {"source": "sample"}
     assert fingerprint(str(tmp_path / "nowhere")) is None
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.datasets.crisismmd_source import URL
+from pipeline.datasets.pins import LOCK, write_pin
 from pipeline.datasets.sample import write_crisismmd
+from pipeline.extractors.published import needed
 from stages.source import source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +61,68 @@ def test_a_source_that_never_was_is_refused_before_anything_is_deleted(project: 
     shutil.rmtree(project.parent / "elsewhere")
     with pytest.raises(ValueError, match=r"^data.crisismmd.source is '.*': nothing is there; corr"):
         source("crisismmd")
+
+
+@pytest.fixture
+def official(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root whose CrisisMMD is the official one, without a network."""
+    values = YAML12.load(project / "params.yaml")
+    values["data"]["crisismmd"]["source"] = "official"
+    YAML12.dump(values, project / "params.yaml")
+    monkeypatch.setenv("HGFN_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return project
+
+
+def recorded(project: Path, name: str) -> dict[str, str]:
+    return dict(json.loads((project / f"data/{name}.source.json").read_text()))
+
+
+def test_a_published_source_is_pinned_before_anything_depends_on_it(official: Path) -> None:
+    with pytest.raises(ValueError, match=r"CrisisMMD_v2.0.tar.gz: cannot connect .*; check the n"):
+        source("crisismmd")
+    assert not (official / "data").exists()
+
+
+def test_a_changed_pin_is_noticed(official: Path) -> None:
+    found = []
+    for digit in "001":
+        write_pin(LOCK, URL, {"sha256": digit * 64, "size": 1})
+        source("crisismmd")
+        found.append(recorded(official, "crisismmd")["sha256"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_without_a_pin_the_recorded_one_is_kept(
+    official: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pin(LOCK, URL, {"sha256": "0" * 64, "size": 1})
+    source("crisismmd")
+    before = recorded(official, "crisismmd")
+    LOCK.unlink()
+    source("crisismmd")
+    assert recorded(official, "crisismmd") == before
+    told = "crisismmd: official is not on this machine; taken to be as it was\n"
+    assert capsys.readouterr().out == told
+
+
+def test_the_weights_have_a_source_too(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source("weights")
+    assert recorded(project, "weights") == {"source": "untrained"}
+    values = YAML12.load(project / "params.yaml")
+    values["features"]["weights"] = "pretrained"
+    YAML12.dump(values, project / "params.yaml")
+    for file in needed(values["features"]["text"]["model"]).values():
+        write_pin(LOCK, file.url, {"sha256": "0" * 64, "size": 1})
+    monkeypatch.setenv("HGFN_WEIGHTS", str(tmp_path))
+    prints = []
+    for content in (b"one", b"one", b"two"):
+        (tmp_path / "sound8.npy").write_bytes(content)
+        source("weights")
+        prints.append(str(recorded(project, "weights")))
+    assert prints[0] == prints[1] != prints[2]
 
 
 def repro(project: Path) -> str:
