@@ -9,15 +9,16 @@ import typer
 
 
 def run(stage: Callable[..., None]) -> None:
-    """Run a stage with the command line's arguments; ValueError ends in one line and exit code 1.
+    """Run a stage with the command line's arguments; a user's error ends in one line and code 1.
 
-    HGFN_TRACE in the environment shows where it was raised instead.
+    So does what the machine could not do: OSError and MemoryError. HGFN_TRACE in the
+    environment shows where it was raised instead.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(stage)
     try:
         app()
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("HGFN_TRACE"):
             raise
         typer.echo(f"error: {error}", err=True)

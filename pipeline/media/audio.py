@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from pipeline.media.container import best_audio, ends_early, open_container, origin, reason
 from pipeline.media.errors import MediaError
 from pipeline.media.limits import MAX_SAMPLES, SAMPLE_RATES
+from pipeline.media.machine import DAMAGE
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sou
                 sound.add(frame, (frame.time or 0.0) - origin(container))
             if sound.end > finish or sound.length > MAX_SAMPLES:
                 break
-    except (av.FFmpegError, ValueError) as error:
+    except (*DAMAGE, ValueError) as error:
         sound.damage = f"({reason(error)})"  # what came before counts
     return sound
 
@@ -110,7 +111,7 @@ def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sou
 def _decode(stream: AudioStream, packet: av.Packet, sound: _Sound) -> list[av.AudioFrame]:
     try:
         return stream.codec_context.decode(packet)
-    except av.FFmpegError as error:
+    except DAMAGE as error:
         sound.damage = f"({reason(error)})"
         return []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,8 @@ from av.video.stream import VideoStream
 
 from pipeline.media.errors import MediaError, require_file
 from pipeline.media.limits import MAX_PIXELS
+from pipeline.media.machine import DAMAGE, memory_told
+from pipeline.media.source import Source, open_source
 
 # FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
 # "clip" could make it read any of them. Only formats that hold their own data are opened.
@@ -25,17 +29,23 @@ FORMATS = (
 SLACK = 0.2
 
 
-def open_container(path: str | Path) -> InputContainer:
+@contextmanager
+def open_container(path: str | Path) -> Iterator[InputContainer]:
     """Open a video or audio file of the allowed formats.
 
-    Raises MediaError of kind missing_file or decode_failed.
+    Raises MediaError of kind missing_file, truncated or decode_failed; OSError and MemoryError
+    for what this machine could not do, at any time until it is closed.
     """
     path = require_file(path)
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    with memory_told(path), open_source(path) as source, _open(path, source) as container:
+        yield container
+
+
+def _open(path: Path, source: Source) -> InputContainer:
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
     try:
-        # "file:" keeps a name with a colon from being read as a protocol.
-        return av.open(f"file:{path}", container_options=options, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
+        return av.open(source, container_options=options, metadata_errors="replace")
+    except (*DAMAGE, ValueError) as error:
         if _is_mp4(path):
             raise MediaError(
                 "truncated", f"{path}: the file ends before its index; fetch it again"

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Float
 
 from pipeline.media.container import best_video, open_container
+from pipeline.media.machine import DAMAGE
 from pipeline.media.picture import Painter, Shrink
 from pipeline.media.schedule import Schedule, to_seconds
 
@@ -112,13 +113,13 @@ class _AllFrames:
         try:
             for packet in self.container.demux(self.stream):
                 yield from self._decode(packet)
-        except av.FFmpegError:
+        except DAMAGE:
             self.damaged = True
 
     def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
         try:
             return self.stream.codec_context.decode(packet)
-        except av.FFmpegError:
+        except DAMAGE:
             self.damaged = True
             return []
 

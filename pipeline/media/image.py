@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.media.errors import MediaError, require_file
-from pipeline.media.limits import MAX_PIXELS
+from pipeline.media.limits import MAX_PHOTO_BYTES, MAX_PIXELS
+from pipeline.media.machine import disk_fault, memory_told, out_of_memory
 
 # Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
@@ -23,21 +25,33 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     (not cut) to 8 bits, and an animation gives its first frame. Colour profiles are ignored.
 
     Raises MediaError of kind missing_file, not_an_image, truncated, too_large (more than
-    `MAX_PIXELS`, found before decoding) or decode_failed.
+    `MAX_PIXELS`, found before decoding) or decode_failed; OSError and MemoryError for what this
+    machine could not do.
     """
     path = require_file(path)
-    with _open(path) as image:
+    with memory_told(path), _open(path, _contents(path)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise _too_large(path)
         return _decode(path, image)
 
 
-def _open(path: Path) -> Image.Image:
+def _contents(path: Path) -> bytes:
+    # Read before it is decoded: what a decoder makes of a disk that fails looks like damage.
+    if path.stat().st_size > MAX_PHOTO_BYTES:
+        told = f"{path}: a photo of more than {MAX_PHOTO_BYTES} bytes; make it smaller"
+        raise MediaError("too_large", told)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise disk_fault(path, error) from error
+
+
+def _open(path: Path, contents: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             # The size is checked by the caller; a second opinion on stderr helps nobody.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(path, formats=FORMATS)
+            return Image.open(io.BytesIO(contents), formats=FORMATS)
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     except UnidentifiedImageError:
@@ -54,6 +68,8 @@ def _decode(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3
         return np.array(_to_rgb(upright))
     except Image.DecompressionBombError:
         raise _too_large(path) from None
+    except MemoryError:
+        raise
     # A damaged picture can make a decoder raise nearly anything, struct.error and IndexError too.
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -81,7 +97,9 @@ def _too_large(path: Path) -> MediaError:
     return MediaError("too_large", f"{path}: more than {MAX_PIXELS} pixels; make it smaller")
 
 
-def _unreadable(path: Path, error: Exception) -> MediaError:
+def _unreadable(path: Path, error: Exception) -> MediaError | MemoryError:
+    if "out of memory" in str(error):  # what Pillow's decoders say of it
+        return out_of_memory(path, by_decoder=True)
     if "truncated" in str(error).lower():
         return MediaError("truncated", f"{path}: the picture ends early ({error})")
     return MediaError("decode_failed", f"{path}: {type(error).__name__}: {error}")

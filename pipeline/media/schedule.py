@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
 from pipeline.media.container import best_video, ends_early, origin
+from pipeline.media.machine import DAMAGE
 
 # Bytes of packets worth keeping, so that a short clip is opened and read once.
 KEPT = 64 << 20
@@ -48,7 +49,7 @@ def read_schedule(container: InputContainer, path: str | Path) -> Schedule | Non
         for packet in container.demux([*container.streams.video, *container.streams.audio]):
             if packet.size:  # the last, empty packet only flushes a decoder
                 packets.add(packet)
-    except av.FFmpegError:
+    except DAMAGE:
         packets.damaged = True  # what came before counts
     known = [value for value in packets.pts if value is not None]
     if len(known) < len(packets.pts) or len(set(known)) < len(known):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-import av
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from pipeline.media.container import open_container
 from pipeline.media.decode import decode_all, decode_indices, decode_rows
 from pipeline.media.errors import MediaError
+from pipeline.media.machine import DAMAGE
 from pipeline.media.picture import Shrink
 from pipeline.media.schedule import read_schedule
 
@@ -97,7 +97,7 @@ def _by_schedule(
         pictures = decode_rows(container, path, schedule, set(rows.tolist()), shrink)
         try:
             frames = _gather(pictures, rows)
-        except av.FFmpegError:
+        except DAMAGE:
             return None
     if frames is None:
         return None  # damaged: some frame that the container lists does not decode

@@ -60,6 +60,19 @@ def test_a_users_error_is_one_line_and_exit_code_1(
     assert told.out == ""
 
 
+@pytest.mark.parametrize(
+    "error", [OSError(5, "cannot be read", "a.mp4"), MemoryError("a.mp4: none")]
+)
+def test_what_the_machine_could_not_do_is_one_line_too(
+    call: Call, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def stage() -> None:
+        raise error
+
+    assert call(stage) == 1
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
 def test_a_users_error_keeps_its_traceback_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def stage() -> None:
         raise ValueError("params.yaml: seed is -1; allowed: 0 or more")
