@@ -105,6 +105,15 @@ def test_no_stage_depends_on_a_folder_that_other_stages_write() -> None:
             assert not any(out.startswith(f"{dep}/") for out in outs) or dep in CHECKED, dep
 
 
+def test_what_is_made_from_a_source_depends_on_its_fingerprint() -> None:
+    made, written = STAGES["source"]["do"], "data/${item}.source.json"
+    assert made["always_changed"]
+    assert _paths(made["outs"]) == [written]
+    assert STAGES["source"]["foreach"] == [*STAGES["download"]["foreach"], "weights"]
+    assert written in STAGES["download"]["do"]["deps"]
+    assert written.replace("${item}", "weights") in STAGES["weights"]["deps"]
+
+
 def _paths(entries: list[str | dict[str, object]]) -> list[str]:
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 

@@ -72,8 +72,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command(folder, "git", "init", "-q")
     command(folder, "dvc", "init", "-q")
     write_outputs(folder)
-    command(folder, "python", "-m", "stages.source", "crisismmd")
-    before = ("params", "weights", "source@crisismmd", "download@crisismmd", *MADE)
+    for name in ("crisismmd", "weights"):
+        command(folder, "python", "-m", "stages.source", name)
+    sources = ("source@crisismmd", "source@weights")
+    before = ("params", *sources, "weights", "download@crisismmd", *MADE)
     command(folder, "dvc", "commit", "-q", "--force", *before)
     command(folder, "dvc", "remote", "add", "-d", "team", str(folder.parent / "remote"))
     command(folder, "dvc", "remote", "modify", "team", "verify", "true")
