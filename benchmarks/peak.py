@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import sys
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -15,9 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Extract, Identity, Item
+from pipeline.features.recipe import Identity, Item, Network, Read, Reader
 
 
 @dataclass(frozen=True)
@@ -26,19 +24,20 @@ class PlainRecipe:
 
     modality: ClassVar[str] = "visual"
     batch: ClassVar[int] = 16
+    gpu: ClassVar[bool] = False
     dim: ClassVar[int] = 2048
 
     def identity(self) -> Identity:
         """See Recipe."""
         return {"version": "1"}
 
-    def open(self) -> Extract:
+    def reader(self) -> Reader:
         """See Recipe."""
+        return lambda item: Read(float(item.text or 0))
 
-        def extract(items: Sequence[Item]) -> list[Entry]:
-            return [Entry(np.full((1, self.dim), float(i.text or 0), np.float32)) for i in items]
-
-        return extract
+    def network(self) -> Network:
+        """See Recipe."""
+        return lambda numbers: [np.full((1, self.dim), n, np.float32) for n in numbers]
 
 
 def peak_of_extraction(items: int) -> int:

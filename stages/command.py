@@ -21,5 +21,6 @@ def run(stage: Callable[..., None]) -> None:
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("HGFN_TRACE"):
             raise
-        typer.echo(f"error: {error}", err=True)
+        told = ", ".join([str(error), *getattr(error, "__notes__", ())])
+        typer.echo(f"error: {told}", err=True)
         raise SystemExit(1) from None

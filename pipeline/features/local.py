@@ -17,6 +17,7 @@ import torch
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.recipe import Item, Recipe
+from pipeline.features.steps import in_turn
 from pipeline.processes import end_with_parent
 from pipeline.runtime import THREADS
 
@@ -114,7 +115,7 @@ def _work(batch: Batch) -> None:
 
 def extractor(recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
     """Open a recipe; the function returned extracts one batch of (key, item) into the cache."""
-    extract = recipe.open()
+    extract = in_turn(recipe)
 
     def fill(batch: Batch) -> None:
         entries = extract([item for _, item in batch])

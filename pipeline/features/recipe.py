@@ -7,12 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-
-from pipeline.features.entry import Entry
-from pipeline.media.errors import MediaError
 
 Identity = dict[str, str | int]
 
@@ -53,7 +50,16 @@ class Item:
         return self.path
 
 
-Extract = Callable[[Sequence[Item]], list[Entry]]
+@dataclass(frozen=True)
+class Read:
+    """What reading an item gave: a network's input, a fault (kind, message), or both."""
+
+    input: Any
+    fault: tuple[str, str] | None = None
+
+
+Reader = Callable[[Item], Read]
+Network = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
 @runtime_checkable
@@ -62,6 +68,7 @@ class Recipe(Protocol):
 
     modality: ClassVar[str]
     batch: ClassVar[int]  # items that the network takes at once
+    gpu: ClassVar[bool]  # whether HGFN_DEVICE=cuda is for its network
 
     @property
     def dim(self) -> int:
@@ -72,41 +79,16 @@ class Recipe(Protocol):
         """Everything beside the item that changes the result: code version, weights, parameters."""
         ...
 
-    def open(self) -> Extract:
-        """Load the network; the function returned extracts up to `batch` items.
-
-        An item's entry has the same bytes whatever shares its batch.
-        """
+    def reader(self) -> Reader:
+        """Return the function that reads an item, for any process: it knows no network."""
         ...
 
+    def network(self) -> Network:
+        """Load the network; the function returned takes up to `batch` inputs.
 
-def one_by_one(extract: Callable[[Item], Entry]) -> Extract:
-    """Make an extractor of batches from one of single items.
-
-    What an item's bytes make impossible becomes its fault; other errors are raised.
-    """
-    return lambda items: [_try_extract(extract, item) for item in items]
-
-
-def _try_extract(extract: Callable[[Item], Entry], item: Item) -> Entry:
-    try:
-        return finite(extract(item))
-    except MediaError as error:
-        if error.kind == "missing_file":
-            # It was there when it was hashed: a fault of this machine, not of the item's bytes.
-            raise
-        # An entry serves every file of the same bytes: it must not name the first one's path.
-        return Entry(None, (error.kind, str(error).replace(str(item.path), FILE)))
-
-
-def finite(entry: Entry) -> Entry:
-    """Make an entry's array float32, or a fault where a value is not finite."""
-    if entry.array is None:
-        return entry
-    array = np.ascontiguousarray(entry.array, np.float32)
-    if not np.isfinite(array).all():
-        return Entry(None, ("not_finite", f"{FILE}: features are not finite"))
-    return Entry(array, entry.fault)
+        Gives an array each, of the same bytes whatever shares the batch.
+        """
+        ...
 
 
 def identity(version: str, weights: Path, **parameters: str | int) -> Identity:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,8 +11,7 @@ import numpy as np
 
 from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.entry import Entry
-from pipeline.features.recipe import Extract, Identity, Item, file_digest, finite, identity
+from pipeline.features.recipe import Identity, Network, Read, Reader, file_digest, identity
 from pipeline.runtime import device
 
 # A tweet has at most 280 characters; of a longer description the beginning is used.
@@ -30,6 +28,7 @@ class TextRecipe:
     precision: str = "float32"
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 256
+    gpu: ClassVar[bool] = True
 
     @property
     def dim(self) -> int:
@@ -47,27 +46,23 @@ class TextRecipe:
             longest=LONGEST_TEXT,
         )
 
-    def open(self) -> Extract:
+    def reader(self) -> Reader:
+        """See Recipe."""
+        return lambda item: _words(tokenize(item.text or ""))
+
+    def network(self) -> Network:
         """See Recipe."""
         network = ELMo.from_files(self.options, self.weights, device(), self.precision)
-
-        def extract(items: Sequence[Item]) -> list[Entry]:
-            words = [tokenize(item.text or "") for item in items]
-            vectors = network.embed([tokens[:LONGEST_TEXT] for tokens in words])
-            return [
-                finite(Entry(self._pick(layers) if tokens else None, _fault(tokens)))
-                for tokens, layers in zip(words, vectors, strict=True)
-            ]
-
-        return extract
+        return lambda inputs: [self._pick(layers) for layers in network.embed(inputs)]
 
     def _pick(self, layers: np.ndarray) -> np.ndarray:
         return layers[-1] if self.layer == "top" else layers.mean(axis=0)
 
 
-def _fault(tokens: list[str]) -> tuple[str, str] | None:
+def _words(tokens: list[str]) -> Read:
     if not tokens:
-        return "empty_text", "no word in the text"
+        return Read(None, ("empty_text", "no word in the text"))
     if len(tokens) > LONGEST_TEXT:
-        return "long_text", f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
-    return None
+        told = f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
+        return Read(tokens[:LONGEST_TEXT], ("long_text", told))
+    return Read(tokens)

@@ -9,8 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.extractors.inception import InceptionV3
-from pipeline.features.entry import Entry
-from pipeline.features.recipe import FILE, Extract, Identity, Item, identity, one_by_one
+from pipeline.features.recipe import FILE, Identity, Item, Network, Read, Reader, identity
 from pipeline.media.image import read_photo
 from pipeline.media.video import sample_frames
 from pipeline.runtime import device
@@ -25,6 +24,7 @@ class PhotoRecipe:
     precision: str = "float32"
     modality: ClassVar[str] = "visual"
     batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
 
     @property
     def dim(self) -> int:
@@ -41,12 +41,13 @@ class PhotoRecipe:
             precision=self.precision,
         )
 
-    def open(self) -> Extract:
+    def reader(self) -> Reader:
         """See Recipe."""
-        network = InceptionV3.from_file(self.weights, device(), self.precision)
-        return one_by_one(
-            lambda item: Entry(network.features(read_photo(item.file)[None], size=self.size))
-        )
+        return lambda item: Read(InceptionV3.prepare(read_photo(item.file)[None], self.size))
+
+    def network(self) -> Network:
+        """See Recipe."""
+        return _inception(self.weights, self.size, self.precision)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class ClipRecipe:
     precision: str = "float32"
     modality: ClassVar[str] = "visual"
     batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
 
     @property
     def dim(self) -> int:
@@ -76,18 +78,25 @@ class ClipRecipe:
             precision=self.precision,
         )
 
-    def open(self) -> Extract:
+    def reader(self) -> Reader:
         """See Recipe."""
-        network = InceptionV3.from_file(self.weights, device(), self.precision)
 
         # Pictures are shrunk as they are decoded: 40 large ones are never held together.
         def shrink(picture: np.ndarray) -> np.ndarray:
-            return network.prepare(picture[None], self.size)[0]
+            return InceptionV3.prepare(picture[None], self.size)[0]
 
-        def extract(item: Item) -> Entry:
+        def read(item: Item) -> Read:
             clip = sample_frames(item.file, self.frames, item.start, item.end, shrink)
             fault = ("truncated", f"{FILE}: damaged or cut off; what it has of frames is used")
-            features = network.features(clip.frames, size=self.size)
-            return Entry(features, fault if clip.truncated else None)
+            return Read(clip.frames, fault if clip.truncated else None)
 
-        return one_by_one(extract)
+        return read
+
+    def network(self) -> Network:
+        """See Recipe."""
+        return _inception(self.weights, self.size, self.precision)
+
+
+def _inception(weights: Path, size: int, precision: str) -> Network:
+    network = InceptionV3.from_file(weights, device(), precision)
+    return lambda inputs: [network.features(pictures, size=size) for pictures in inputs]

@@ -17,9 +17,8 @@ import numpy as np
 from pipeline.datasets.download import fetch_youtube
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Extract, Identity, Item, Recipe
+from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
 from pipeline.features.store import write_features
 
 SECONDS = 0.002  # of an item of the toy
@@ -32,25 +31,27 @@ class ToyRecipe:
     log: Path
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 4
+    gpu: ClassVar[bool] = False
     dim: ClassVar[int] = 3
 
     def identity(self) -> Identity:
         return {"version": "1"}
 
-    def open(self) -> Extract:
-        def extract(items: Sequence[Item]) -> list[Entry]:
+    def reader(self) -> Reader:
+        def read(item: Item) -> Read:
             with self.log.open("a") as log:
-                log.writelines(f"{os.getpid()} {item.id}\n" for item in items)
-            time.sleep(SECONDS * len(items))
-            return [self._entry(item.text or "") for item in items]
+                log.write(f"{os.getpid()} {item.id}\n")
+            time.sleep(SECONDS)
+            text = item.text or ""
+            return Read(None, ("decode_failed", "a fault")) if "fault" in text else Read(text)
 
-        return extract
+        return read
 
-    def _entry(self, text: str) -> Entry:
-        if "fault" in text:
-            return Entry(None, ("decode_failed", "a fault"))
-        letters = np.frombuffer(text.encode(), np.uint8).astype(np.float32)
-        return Entry(np.repeat(letters[:, None], 3, axis=1))
+    def network(self) -> Network:
+        return lambda texts: [self._letters(text) for text in texts]
+
+    def _letters(self, text: str) -> np.ndarray:
+        return np.repeat(np.frombuffer(text.encode(), np.uint8).astype(np.float32)[:, None], 3, 1)
 
 
 def toy(folder: Path, count: int, workers: int = 1) -> None:

@@ -5,39 +5,41 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from fake_recipe import FakeRecipe
 
-from pipeline.features.entry import Entry
-from pipeline.features.recipe import Extract, Identity, Item
+from pipeline.features.recipe import Identity, Item, Network, Read, Reader
 
 
 @dataclass(frozen=True)
 class DeadlyRecipe:
-    """The text `deadly` kills its worker the first time, and leaves `victim` behind."""
+    """The text `deadly` kills its reader the first time, and leaves `victim` behind."""
 
     log: Path
     victim: Path
     seconds: float = 0.0
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
     dim: ClassVar[int] = 2
 
     def identity(self) -> Identity:
         return {"version": "1"}
 
-    def open(self) -> Extract:
-        extract = FakeRecipe(self.log).open()
+    def reader(self) -> Reader:
+        read = FakeRecipe(self.log).reader()
 
-        def live_or_die(items: Sequence[Item]) -> list[Entry]:
-            if items[0].text == "deadly" and not self.victim.exists():
+        def live_or_die(item: Item) -> Read:
+            if item.text == "deadly" and not self.victim.exists():
                 self.victim.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(self.seconds)
-            return extract(items)
+            return read(item)
 
         return live_or_die
+
+    def network(self) -> Network:
+        return FakeRecipe(self.log).network()

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.features.entry import Entry
-from pipeline.features.recipe import FILE, Extract, Identity, Item, one_by_one
+from pipeline.features.recipe import FILE, Identity, Item, Network, Read, Reader
 from pipeline.media.errors import MediaError
 
 
@@ -25,29 +24,35 @@ class FakeRecipe:
     sound: bool = False  # whether what was unreadable is so no more
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
     dim: ClassVar[int] = 2
 
     def identity(self) -> Identity:
         return {"version": self.version, "weights": self.weights, "scale": self.scale}
 
-    def open(self) -> Extract:
-        if self.broken:
-            raise ValueError("weights.bin: not the weights of this network")
-
-        def extract(item: Item) -> Entry:
+    def reader(self) -> Reader:
+        def read(item: Item) -> Read:
             with self.log.open("a") as log:
                 log.write(f"{item.id}\n")
             contents = item.text if item.path is None else item.path.read_text()
             assert contents is not None
-            features = np.full((len(contents), 2), self.scale * len(contents), np.float32)
             if contents == "unreadable" and not self.sound:
                 raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
             if contents == "bug":
                 raise KeyError("a fault of the code, not of the item")
-            if contents in ("nan", "inf"):
-                features[-1, -1] = float(contents)
             if contents == "mute":
-                return Entry(None, ("empty_text", f"{FILE}: says nothing"))
-            return Entry(features, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
+                return Read(None, ("empty_text", f"{FILE}: says nothing"))
+            return Read(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
 
-        return one_by_one(extract)
+        return read
+
+    def network(self) -> Network:
+        if self.broken:
+            raise ValueError("weights.bin: not the weights of this network")
+        return lambda inputs: [self._features(contents) for contents in inputs]
+
+    def _features(self, contents: str) -> np.ndarray:
+        features = np.full((len(contents), 2), self.scale * len(contents), np.float32)
+        if contents in ("nan", "inf"):
+            features[-1, -1] = float(contents)
+        return features

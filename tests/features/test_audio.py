@@ -12,6 +12,7 @@ from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features, item_key
 from pipeline.features.recipe import Item
+from pipeline.features.steps import in_turn
 from pipeline.features.store import FeatureFile
 from pipeline.media.audio import read_waveform
 
@@ -43,7 +44,7 @@ def test_features_are_the_networks_of_the_clips_sound(
     recipe: AudioRecipe, write_wav: Callable[..., Path]
 ) -> None:
     path = write_wav("a.wav", 4, 440)
-    entry = recipe.open()([Item("a", path=path, start=0.5, end=3.5)])[0]
+    entry = in_turn(recipe)([Item("a", path=path, start=0.5, end=3.5)])[0]
     sound = read_waveform(path, start=0.5, end=3.5)
     expected = SoundNet.from_file(recipe.weights).features(sound.samples, layer="conv7")
     assert entry.array is not None
@@ -59,7 +60,7 @@ def test_each_layer_has_its_width_and_identity(
 ) -> None:
     other = AudioRecipe(recipe.weights, layer)
     item = Item("a", path=write_wav("a.wav", 1, 440))
-    entry = other.open()([item])[0]
+    entry = in_turn(other)([item])[0]
     assert entry.array is not None
     assert entry.array.shape[1] == other.dim == dim
     keys = {item_key(r.modality, r.identity(), item) for r in (recipe, other)}

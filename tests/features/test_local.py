@@ -8,11 +8,9 @@ import pytest
 import torch
 
 from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
 from pipeline.features.local import run_local, shares
-from pipeline.features.recipe import Item, one_by_one
-from pipeline.media.errors import MediaError
+from pipeline.features.recipe import Item
 from pipeline.runtime import THREADS
 
 Fake = Callable[..., Any]
@@ -111,11 +109,3 @@ def test_a_worker_that_dies_is_told_with_the_items_it_may_have_died_of(
     recipe = DeadlyRecipe(tmp_path / "log", tmp_path / "victim")
     with pytest.raises(ValueError, match=r"a worker process died.*among these: .*00"):
         list(run_local(recipe, items("deadly", "a", "b", "c"), cache, 2))
-
-
-def test_a_file_that_vanished_is_no_fault_of_the_item(tmp_path: Path, cache: ItemCache) -> None:
-    def vanished(item: Item) -> Entry:
-        raise MediaError("missing_file", f"{item.path}: no such file")
-
-    with pytest.raises(MediaError, match="no such file"):
-        one_by_one(vanished)([Item("a", path=tmp_path / "gone")])

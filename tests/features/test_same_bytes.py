@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import run_local
 from pipeline.features.recipe import Item, Recipe
+from pipeline.features.steps import in_turn
 from pipeline.features.text import TextRecipe
 from pipeline.features.visual import ClipRecipe, PhotoRecipe
 
@@ -73,7 +74,7 @@ def groups(count: int, seed: int) -> Iterator[list[int]]:
 
 
 def bytes_of(recipe: Recipe, items: Sequence[Item], parts: Iterator[list[int]]) -> list[bytes]:
-    run, found = recipe.open(), dict[int, bytes]()
+    run, found = in_turn(recipe), dict[int, bytes]()
     for part in parts:
         for index, entry in zip(part, run([items[k] for k in part]), strict=True):
             assert entry.array is not None

@@ -12,6 +12,7 @@ from pipeline.extractors.tokens import tokenize
 from pipeline.features.entry import Entry
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item
+from pipeline.features.steps import in_turn
 from pipeline.features.text import TextRecipe
 
 TEXT = "Flood in #Houston: don't drive! 🌊"
@@ -22,7 +23,7 @@ def recipe(weights: Path, layer: str) -> TextRecipe:
 
 
 def extract(weights: Path, layer: str, text: str) -> Entry:
-    return recipe(weights, layer).open()([Item("a", text=text)])[0]
+    return in_turn(recipe(weights, layer))([Item("a", text=text)])[0]
 
 
 def test_the_layer_is_the_top_or_the_average(weights: Path) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from pipeline.extractors import InceptionV3
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import FILE, Item
+from pipeline.features.steps import in_turn
 from pipeline.features.visual import ClipRecipe, PhotoRecipe
 from pipeline.media.video import sample_frames
 
@@ -48,7 +49,7 @@ def inception(weights: Path) -> Path:
 
 def test_a_photo_is_one_vector(inception: Path, photo: Path) -> None:
     recipe = PhotoRecipe(inception, SIZE)
-    entry = recipe.open()([Item("a", path=photo)])[0]
+    entry = in_turn(recipe)([Item("a", path=photo)])[0]
     assert entry.array is not None
     pixels = np.asarray(Image.open(photo))[None]
     expected = InceptionV3.from_file(inception).features(pixels, size=SIZE)
@@ -58,7 +59,7 @@ def test_a_photo_is_one_vector(inception: Path, photo: Path) -> None:
 
 def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path) -> None:
     recipe = ClipRecipe(inception, 3, SIZE)
-    entry = recipe.open()([Item("a", path=clip, start=0.2, end=0.9)])[0]
+    entry = in_turn(recipe)([Item("a", path=clip, start=0.2, end=0.9)])[0]
     assert entry.array is not None
     assert entry.fault is None
     frames = sample_frames(clip, 3, 0.2, 0.9).frames
@@ -73,12 +74,12 @@ def test_the_device_of_the_environment_is_asked_for(
 ) -> None:
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     with pytest.raises(ValueError, match="finds no GPU here; unset HGFN_DEVICE"):
-        PhotoRecipe(inception, SIZE).open()
+        PhotoRecipe(inception, SIZE).network()
 
 
 def test_a_clip_cut_short_keeps_what_it_has_and_says_so(inception: Path, clip: Path) -> None:
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    entry = ClipRecipe(inception, 2, SIZE).open()([Item("a", path=clip)])[0]
+    entry = in_turn(ClipRecipe(inception, 2, SIZE))([Item("a", path=clip)])[0]
     assert entry.array is not None
     assert entry.array.shape == (2, 2048)
     told = f"{FILE}: damaged or cut off; what it has of frames is used"
@@ -100,7 +101,7 @@ def test_what_cannot_be_read_is_a_fault(
 ) -> None:
     path = tmp_path / "odd.jpg"
     path.write_text(contents)
-    entry = make(inception).open()([Item("a", path=path)])[0]
+    entry = in_turn(make(inception))([Item("a", path=path)])[0]
     assert entry.array is None
     assert entry.fault is not None
     kind, message = entry.fault

@@ -60,6 +60,18 @@ def test_a_users_error_is_one_line_and_exit_code_1(
     assert told.out == ""
 
 
+def test_what_was_noted_of_an_error_is_told_in_its_line(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stage() -> None:
+        error = ValueError("wrong shape")
+        error.add_note("while clip 7 was read")
+        raise error
+
+    assert call(stage) == 1
+    assert capsys.readouterr().err == "error: wrong shape, while clip 7 was read\n"
+
+
 @pytest.mark.parametrize(
     "error", [OSError(5, "cannot be read", "a.mp4"), MemoryError("a.mp4: none")]
 )
