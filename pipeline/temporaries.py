@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.processes import is_running
+from pipeline.processes import began, is_running
 
 _DAY = 86400.0
-_NAME = re.compile(r"\.(?P<of>.+)\.(?P<where>[^.@]+)@(?P<process>\d+)\.[0-9a-f]{8}\.part")
+_NAME = re.compile(
+    r"\.(?P<of>.+)\.(?P<where>[^.@]+)@(?P<process>\d+)(-(?P<began>\d+))?\.[0-9a-f]{8}\.part"
+)
 
 
 def temporary_name(path: Path) -> Path:
@@ -22,14 +24,15 @@ def temporary_name(path: Path) -> Path:
 
     The name says which process writes, so that another one can tell when it is left over.
     """
-    return path.with_name(f".{path.name}.{_where()}@{os.getpid()}.{uuid4().hex[:8]}.part")
+    return path.with_name(f".{path.name}.{_where()}@{_writer(os.getpid())}.{uuid4().hex[:8]}.part")
 
 
 def remove_left_over(folder: Path, of: str | None = None) -> int:
     """Remove files and folders whose writer is gone; returns how many (only those of name `of`).
 
-    A writer is gone when its process on this machine ended. Of one elsewhere nothing can be
-    known: what it wrote is removed when it did not change for a day.
+    A writer is gone when its process on this machine ended, even if another one has its number
+    now. Of one elsewhere nothing can be known: what it wrote is removed when it did not change
+    for a day.
     """
     removed = 0
     for path in folder.glob(".*.part"):
@@ -41,12 +44,19 @@ def remove_left_over(folder: Path, of: str | None = None) -> int:
 
 
 def _writer_is_gone(path: Path, match: re.Match[str]) -> bool:
-    if match["where"] == _where() and not is_running(int(match["process"])):
-        return True
+    if match["where"] == _where():
+        since = match["began"]
+        return not is_running(int(match["process"]), int(since) if since else None)
     try:
         return time.time() - path.stat().st_mtime > _DAY
     except FileNotFoundError:
         return False
+
+
+@cache
+def _writer(process: int) -> str:
+    when = began(process)
+    return str(process) if when is None else f"{process}-{when}"
 
 
 def _remove(path: Path) -> None:

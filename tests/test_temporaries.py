@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.processes import began
 from pipeline.temporaries import remove_left_over, temporary_name
 
 
@@ -19,9 +21,9 @@ def ended() -> int:
     return process.pid
 
 
-def of_process(path: Path, process: int) -> Path:
-    name = temporary_name(path)
-    return name.with_name(name.name.replace(f"@{os.getpid()}.", f"@{process}."))
+def of_process(path: Path, process: str | int) -> Path:
+    """Name a file as the process would; `process` is its number, or number and beginning."""
+    return path.with_name(re.sub("@[0-9-]+", f"@{process}", temporary_name(path).name))
 
 
 def age(path: Path, days: float) -> None:
@@ -55,12 +57,49 @@ def test_of_another_machine_only_what_is_a_day_old_goes(tmp_path: Path, ended: i
     assert list(tmp_path.iterdir()) == [new]
 
 
-def test_a_number_that_another_process_took_is_told_by_the_age(tmp_path: Path) -> None:
-    path = of_process(tmp_path / "a", os.getppid())
-    path.touch()
-    assert remove_left_over(tmp_path) == 0
-    age(path, 2)
+WRITER = """
+import sys
+from pathlib import Path
+from pipeline.temporaries import temporary_name
+print(temporary_name(Path(sys.argv[1])), flush=True)
+input()
+"""
+
+
+def test_what_a_process_of_days_writes_stays_until_it_ends(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, tmp_path / "a.h5"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as writer:
+        assert writer.stdout is not None
+        path = Path(writer.stdout.readline().strip())
+        path.touch()
+        age(path, 3)
+        assert remove_left_over(tmp_path) == 0
+        writer.kill()
     assert remove_left_over(tmp_path) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="when a process began is told by Linux alone")
+def test_a_number_that_another_process_took_keeps_nothing(tmp_path: Path) -> None:
+    parent = os.getppid()
+    when = began(parent)
+    assert when is not None
+    new, old = (of_process(tmp_path / "a", f"{parent}-{since}") for since in (when, when - 1))
+    for path in (new, old):
+        path.touch()
+    assert remove_left_over(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == [new]
+
+
+def test_where_nobody_tells_when_a_process_began_its_number_counts(
+    tmp_path: Path, ended: int
+) -> None:
+    living, gone = (of_process(tmp_path / "a", process) for process in (os.getppid(), ended))
+    for path in (living, gone):
+        path.touch()
+        age(path, 3)
+    assert remove_left_over(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == [living]
 
 
 def test_only_the_named_ones_go_where_a_name_is_given(tmp_path: Path, ended: int) -> None:
