@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
-ALLOWED = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
+from pipeline.datasets.addresses import address_kind
+
+ALLOWED = (
+    "a path below the manifest's folder or an absolute one, an http(s) URL (of no link-local "
+    "host), or a YouTube id"
+)
 
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
+_HOST = re.compile(r"[\w.:-]+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
@@ -27,9 +35,25 @@ def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
         # A port that is no number, or a name that no server can have, raises here.
-        return parts.port != 0 and bool((parts.hostname or "").encode("idna"))
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
     except ValueError:
         return False
+    # Spaces in other scripts, and what splitting drops from a URL, are none of a name either.
+    if not _HOST.fullmatch(host) or _CONTROL.search(url):
+        return False
+    return port != 0 and not _is_link_local(host)
+
+
+def _is_link_local(host: str) -> bool:
+    """Tell it of a number in any notation; names are not looked up here.
+
+    Clouds keep a machine's credentials behind such an address.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return False
+    return any(address_kind(str(entry[4][0])) == "reserved" for entry in found)
 
 
 def address(source: str, folder: Path) -> str | None:

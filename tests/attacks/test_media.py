@@ -17,7 +17,6 @@ from PIL import ImageFile
 from pipeline.datasets.clip_error import ClipError
 from pipeline.datasets.clip_fetch import Wanted
 from pipeline.datasets.clips import Clips
-from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.site import Manners
 from pipeline.media import container
 from pipeline.media.audio import read_waveform
@@ -245,58 +244,3 @@ def test_frames_that_grow_are_not_decoded(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.truncated
     assert found.frames.shape[1:] == (48, 64, 3)
     assert len(np.unique(found.times)) == 10
-
-
-ALLOWED = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(
-            source,
-            marks=attack(
-                "Media",
-                f"a manifest that names {source}",
-                f"{{file}}: row 2, column source is '{source}'; allowed: {ALLOWED}",
-            ),
-        )
-        for source in ("file:///etc/passwd", "../../secret.mp4", "clips/../../x.mp4", "ftp://h/x")
-    ],
-)
-def test_a_manifest_reads_nothing_outside(tmp_path: Path, source: str, ends: str) -> None:
-    (tmp_path / "own").mkdir()
-    (tmp_path / "x.mp4").write_bytes(b"secret")
-    manifest = tmp_path / "own" / "manifest.csv"
-    manifest.write_text(f"id,source,start,end,description,flood\na,{source},,,,1\n")
-    with pytest.raises(ValueError, match="row 2") as caught:
-        fetch_youtube(str(manifest), tmp_path / "data" / "raw")
-    assert str(caught.value) == ends.format(file=manifest)
-    assert not (tmp_path / "data" / "raw").exists()
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(
-            source,
-            marks=attack(
-                "Media",
-                f"a manifest that names {source}",
-                "{file}: none of its clips is there, the first would be {folder}/"
-                f"{source}; sources are relative to the manifest",
-            ),
-        )
-        for source in ("--exec=touch pwned", "-o/etc/cron.d/x", "ytsearch99:flood", "|touch pwned")
-    ],
-)
-def test_a_source_is_never_an_option_or_a_command(
-    tmp_path: Path, source: str, ends: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    manifest = tmp_path / "manifest.csv"
-    manifest.write_text(f"id,source,start,end,description,flood\na,{source},,,,1\n")
-    with pytest.raises(ValueError, match="none of its clips") as caught:
-        fetch_youtube(str(manifest), tmp_path / "data" / "raw")
-    assert str(caught.value) == ends.format(file=manifest, folder=tmp_path)
-    assert not (tmp_path / "pwned").exists()
