@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pipeline.datasets.annotations import read_annotations
 from pipeline.datasets.archive import is_archive, unpack
 from pipeline.datasets.fetch_error import CURE, FetchError
 from pipeline.datasets.pins import fetch_pinned
+from pipeline.datasets.source_files import copy_files
 from pipeline.datasets.split_files import copy_splits
 
 URL = "https://crisisnlp.qcri.org/data/crisismmd/CrisisMMD_v2.0.tar.gz"
@@ -46,12 +46,11 @@ def _check_opening(archive: Path) -> None:
 def copy_layout(source: Path, raw: Path) -> None:
     """Copy a folder's annotations, photos and split files, as far as there are any, into `raw`.
 
-    Raises ValueError for a folder without annotations.
+    Raises ValueError for a folder without annotations, and as `files_below` does.
     """
     _check_layout(source, source)
     for part in PARTS:
-        if (source / part).is_dir():
-            shutil.copytree(source / part, raw / part)
+        copy_files(source / part, raw / part)
     copy_splits(source, raw / "splits")
 
 

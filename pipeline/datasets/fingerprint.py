@@ -13,6 +13,7 @@ from pipeline.datasets.crisismmd_source import URL, fetch_official
 from pipeline.datasets.manifest import read_manifest
 from pipeline.datasets.pins import read_pins
 from pipeline.datasets.seen import Seen
+from pipeline.datasets.source_files import files_below
 from pipeline.datasets.split_files import HOMES
 from pipeline.datasets.vidi import fetch_lists, list_addresses
 
@@ -63,7 +64,7 @@ def _pinned(source: str) -> dict[str, Any] | None:
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
         for part in ("annotations", "data_image", *HOMES):
-            yield from sorted(_below(path / part))
+            yield from files_below(path / part)
         packed = path / f"{HOMES[0]}.zip"
         yield from [packed] if packed.is_file() else []
     elif path.suffix == ".csv":
@@ -73,15 +74,3 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(path.parent / s for s in sources if address(s, path.parent) is None)
     else:
         yield path
-
-
-def _below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """List the files below a folder as copying does: linked folders too, except into a loop."""
-    real = os.path.realpath(folder)
-    if not folder.is_dir() or real in above:
-        return
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _below(path, (*above, real))
-        elif path.is_file():
-            yield path
