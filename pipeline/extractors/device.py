@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch.backends import cudnn
@@ -13,6 +14,20 @@ def require_device(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("the device is 'cuda', but torch finds no GPU here; unset HGFN_DEVICE")
     return device
+
+
+def gpus() -> int:
+    """Count the GPUs that torch finds here; raises ValueError where there is none."""
+    require_device("cuda")
+    return torch.cuda.device_count()
+
+
+@contextmanager
+def on_gpu(number: int) -> Iterator[None]:
+    """Make `cuda` mean the GPU of this number meanwhile; raises ValueError where there is none."""
+    require_device("cuda")
+    with torch.cuda.device(number):
+        yield
 
 
 def exact_convolutions() -> AbstractContextManager[None]:

@@ -11,7 +11,9 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
+from typing import Any
 
 import torch
 
@@ -51,7 +53,7 @@ def run_local(
         try:
             while futures:
                 for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    _result(future, futures)
+                    result_of(future, futures)
                     yield from (key for key, _ in futures.pop(future))
                     for batch in itertools.islice(batches, 1):
                         futures[pool.submit(_work, batch)] = batch
@@ -71,9 +73,10 @@ def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
     return workers, min(batch, max(-(-items // workers), 1))
 
 
-def _result(future: Future[None], running: Mapping[Future[None], Batch]) -> None:
+def result_of(future: Future[Any], running: Mapping[Future[Any], Batch]) -> Any:
+    """Return what a worker made; raises ValueError naming what ran where a worker process died."""
     try:
-        future.result()
+        return future.result()
     except BrokenProcessPool:
         started = list(itertools.islice(running.values(), 2 * _AHEAD))
         names = ", ".join(item.id for batch in started for _, item in batch[:3])
@@ -90,13 +93,20 @@ def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
 
 
 def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Iterator[str]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
+    with few_threads():
         extract = functools.cache(functools.partial(extractor, recipe, cache))
         for batch in batches:
             extract()(batch)
             yield from (key for key, _ in batch)
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Give a network in this process as many threads as one in a worker, and then the old ones."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

@@ -15,9 +15,11 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.datasets.download import fetch_youtube
+from pipeline.features import extract as module
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
+from pipeline.features.feeder import run_fed
 from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
 from pipeline.features.store import write_features
 
@@ -62,6 +64,12 @@ def toy(folder: Path, count: int, workers: int = 1) -> None:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     extract(ToyRecipe(folder / "log.txt"), items, folder, workers)
+
+
+def fed(folder: Path, count: int, readers: int) -> None:
+    """Extract `count` texts where processes that read feed one network."""
+    module.run_engine = partial(run_fed, networks=1)
+    toy(folder, count, readers)
 
 
 def sound(folder: Path, weights: Path) -> None:
