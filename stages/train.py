@@ -18,6 +18,7 @@ from pipeline.params import Params, load_params
 from pipeline.progress import progress
 from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
 from pipeline.training.fit import Fitted, Settings
+from pipeline.training.repeatable import repeatable
 from pipeline.training.run import label_counts, train_model, trainable
 from pipeline.training.spec import ModelSpec, save_model
 from stages.command import run
@@ -26,8 +27,7 @@ from stages.command import run
 def train(name: str) -> None:
     """Train on one data set; writes the best epoch's model and a log of every epoch."""
     chosen, params = data_set(name), load_params()
-    torch.set_num_threads(runtime.THREADS)
-    torch.use_deterministic_algorithms(True)
+    repeatable()
     tasks = load_tasks(chosen.tasks)
     examples = _examples(chosen, params, tasks)
     kept = trainable(tasks, examples)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-import torch
 import typer
 
 from pipeline import runtime
@@ -17,6 +16,7 @@ from pipeline.mtl import Task
 from pipeline.params import Params
 from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
 from pipeline.training.fit import Fitted, Score, Settings
+from pipeline.training.repeatable import repeatable
 from pipeline.training.run import train_model, trainable
 from pipeline.training.spec import ModelSpec
 from stages.tables.names import parse_row
@@ -56,8 +56,7 @@ def train_row(
     params: Params,
 ) -> Trained:
     """Train one row; everything but the learning rate and the seed is the main pipeline's."""
-    torch.set_num_threads(runtime.THREADS)
-    torch.use_deterministic_algorithms(True)
+    repeatable()
     knobs = params.train
     fusion, method = parse_row(row)
     spec = ModelSpec(

@@ -1,4 +1,4 @@
-"""tables/dvc.yaml as DVC reads it: a further seed or row leaves every other stage as it is."""
+"""The tables' dvc.yaml files as DVC reads them: a further seed or row leaves every other stage as it is."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ import json
 from dvc.repo import Repo
 repo = Repo.init(no_scm=True)
 told = {}
-for stage in repo.stage.load_all("tables/dvc.yaml"):
-    outs = sorted(str(out) for out in stage.outs)
-    deps = sorted(str(dep) for dep in stage.deps)
-    told[stage.name] = [stage.cmd, deps, outs]
+for folder in ("tables", "tables/crisismmd", "tables/youtube"):
+    for stage in repo.stage.load_all(folder + "/dvc.yaml"):
+        outs = sorted(str(out) for out in stage.outs)
+        deps = sorted(str(dep) for dep in stage.deps)
+        told[folder + ":" + stage.name] = [stage.cmd, deps, outs]
 print(json.dumps(told))
 """
 
 
 def stages(folder: Path, **changes: Any) -> dict[str, Any]:
     yaml = YAML(typ="safe")
-    (folder / "tables").mkdir(parents=True)
-    shutil.copy(ROOT / "tables" / "dvc.yaml", folder / "tables")
+    for path in ("tables/dvc.yaml", "tables/crisismmd/dvc.yaml", "tables/youtube/dvc.yaml"):
+        (folder / path).parent.mkdir(parents=True)
+        shutil.copy(ROOT / path, folder / path)
     shutil.copy(ROOT / "params.yaml", folder)
     values = yaml.load(ROOT / "tables" / "params.yaml") | changes
     yaml.dump(values, folder / "tables" / "params.yaml")
@@ -48,16 +50,20 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_each_cell_and_each_tuning_is_a_stage_of_its_own(before: dict[str, Any]) -> None:
-    cells = {n for n in before if n.startswith(("crisismmd@", "youtube@"))}
-    assert len(cells) == 2 * 2 * 2
-    assert sum(name.startswith("tune_") for name in before) == 2 * 2
-    assert before["youtube@hgfn_dmtl-1"][0] == "python -m stages.tables.cell youtube hgfn_dmtl 1"
+    assert sum(":cell@" in name for name in before) == 2 * 2 * 2
+    assert sum(":tune@" in name for name in before) == 2 * 2
+    assert (
+        before["tables/youtube:cell@hgfn_dmtl-1"][0]
+        == "python -m stages.tables.cell youtube hgfn_dmtl 1"
+    )
 
 
 def test_a_further_seed_costs_its_own_cells(before: dict[str, Any], tmp_path: Path) -> None:
     after = stages(tmp_path / "p", rows=["cfc_lsew", "hgfn_dmtl"], seeds=[0, 1, 2])
     assert {name for name in after if name not in before} == {
-        f"{data}@{row}-2" for data in ("crisismmd", "youtube") for row in ("cfc_lsew", "hgfn_dmtl")
+        f"tables/{data}:cell@{row}-2"
+        for data in ("crisismmd", "youtube")
+        for row in ("cfc_lsew", "hgfn_dmtl")
     }
     assert all(after[name] == stage for name, stage in before.items())
 
@@ -75,11 +81,11 @@ def test_a_cell_depends_on_its_own_rows_tuning_and_on_no_other_output(
 ) -> None:
     made = {out for _, _, outs in before.values() for out in outs}
     for name, (_, deps, _) in before.items():
-        if name.startswith("youtube@"):
-            row = name.removeprefix("youtube@").rpartition("-")[0]
+        if name.startswith("tables/youtube:cell@"):
+            row = name.partition("@")[2].rpartition("-")[0]
             assert made & set(deps) == {f"tables/tuned/youtube/{row}.json"}
 
 
 def test_training_times_are_no_input_of_the_tables(before: dict[str, Any]) -> None:
-    assert "tables/times" not in before["report"][1]
-    assert "tables/times" in before["costs"][1]
+    assert "tables/times" not in before["tables:report"][1]
+    assert "tables/times" in before["tables:costs"][1]
