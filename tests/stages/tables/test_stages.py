@@ -1,4 +1,4 @@
-"""The tables' dvc.yaml files as DVC reads them: a further seed or row leaves every other stage as it is."""
+"""The tables' dvc.yaml as DVC reads them: a further seed or row leaves all other stages as they are."""
 
 from __future__ import annotations
 
