@@ -1,4 +1,4 @@
-"""The tables' dvc.yaml as DVC reads them: a further seed or row leaves all other stages as they are."""
+"""The tables' dvc.yaml files as DVC reads them: a further seed or row costs only its own stages."""
 
 from __future__ import annotations
 
