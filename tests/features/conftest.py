@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+from pipeline.features.audio import AudioRecipe
+from pipeline.features.recipe import Item, Recipe
+from pipeline.features.text import TextRecipe
+from pipeline.features.visual import ClipRecipe, PhotoRecipe
 
 
 @pytest.fixture
@@ -50,6 +58,59 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_soundnet(folder / "soundnet.safetensors")
     write_elmo(folder / "options.json", folder / "weights.hdf5", model="small")
     return folder
+
+
+SIZE = 80
+TEXT = "Flood in #Houston: don't drive! The water rose, and nobody knows how far it will go"
+
+
+@pytest.fixture
+def real_recipe(weights: Path) -> Callable[..., Recipe]:
+    """The recipe of one kind of item: a network of full size, and pictures as small as it takes."""
+    inception, sound = weights / "inception.safetensors", weights / "soundnet.safetensors"
+    elmo = weights / "options.json", weights / "weights.hdf5"
+
+    def make(kind: str, precision: str = "float32") -> Recipe:
+        made: dict[str, Callable[[], Recipe]] = {
+            "photo": lambda: PhotoRecipe(inception, SIZE, precision),
+            "clip": lambda: ClipRecipe(inception, 3, SIZE, precision),
+            "sound": lambda: AudioRecipe(sound, "conv7"),
+            "text": lambda: TextRecipe(*elmo, "average", precision),
+        }
+        return made[kind]()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_items(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Item]]:
+    """Five items of each kind, 24 texts, all of different sizes."""
+    folder, rng = tmp_path_factory.mktemp("items"), np.random.default_rng(0)
+    for number in range(5):
+        pixels = rng.integers(0, 256, (90 + 7 * number, 120, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        write_film(folder / f"{number}.mp4", rng, frames=4 + number)
+        write_noise(folder / f"{number}.wav", rng, samples=11_025 + 3_001 * number)
+    suffixes = {"photo": "png", "clip": "mp4", "sound": "wav"}
+    files = {kind: sorted(folder.glob(f"*.{suffix}")) for kind, suffix in suffixes.items()}
+    items = {kind: [Item(path.stem, path=path) for path in files[kind]] for kind in files}
+    return {**items, "text": [Item(f"{n:02}", text=TEXT[: 3 * n] + "!") for n in range(24)]}
+
+
+def write_film(path: Path, rng: np.random.Generator, frames: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
+        for _ in range(frames):
+            noise = rng.integers(0, 256, (80, 96, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_noise(path: Path, rng: np.random.Generator, samples: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 22_050, 0, "NONE", ""))
+        file.writeframes(rng.integers(-9000, 9000, samples, np.int16).tobytes())
 
 
 @pytest.fixture(autouse=True)

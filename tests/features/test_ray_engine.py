@@ -15,7 +15,6 @@ from pipeline.features.failures import Failure
 from pipeline.features.ray_cluster import cluster
 from pipeline.features.ray_engine import run_ray
 from pipeline.features.recipe import Item, Recipe
-from pipeline.features.text import TextRecipe
 
 Fake = Callable[..., Any]
 WORKERS = 2
@@ -63,15 +62,16 @@ def test_ray_listens_to_this_machine_alone() -> None:
     assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
 
 
-def test_ray_gives_the_same_text_features_and_says_nothing(
-    weights: Path,
+@pytest.mark.parametrize("kind", ["photo", "clip", "sound", "text"])
+def test_ray_gives_the_same_features_and_says_nothing(
+    real_recipe: Callable[..., Recipe],
+    real_items: dict[str, list[Item]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    kind: str,
 ) -> None:
-    monkeypatch.setenv("HGFN_WORKERS", "1")
-    recipe = TextRecipe(weights / "options.json", weights / "weights.hdf5", "average")
-    chosen = [Item(f"{k:02}", text="Flood in Houston " * (k % 4 + 1)) for k in range(12)]
+    recipe, chosen = real_recipe(kind), real_items[kind]
     local, ray = (packed(recipe, chosen, name, tmp_path, monkeypatch) for name in ("local", "ray"))
     assert local == ray
     assert capfd.readouterr() == ("", "")

@@ -6,61 +6,24 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import run_local
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.steps import in_turn
-from pipeline.features.text import TextRecipe
-from pipeline.features.visual import ClipRecipe, PhotoRecipe
 
-SIZE = 80
-TEXT = "Flood in #Houston: don't drive! The water rose, and nobody knows how far it will go"
+Items = dict[str, list[Item]]
+Open = Callable[..., Recipe]
 
-Make = Callable[[Path, str], Recipe]
-RECIPES: dict[str, Make] = {
-    "photo": lambda folder, precision: PhotoRecipe(
-        folder / "inception.safetensors", SIZE, precision
-    ),
-    "clip": lambda folder, precision: ClipRecipe(
-        folder / "inception.safetensors", 3, SIZE, precision
-    ),
-    "text": lambda folder, precision: TextRecipe(
-        folder / "options.json", folder / "weights.hdf5", "average", precision
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def items(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Item]]:
-    folder, rng = tmp_path_factory.mktemp("items"), np.random.default_rng(0)
-    photos, clips = [], []
-    for number in range(5):
-        photos.append(folder / f"{number}.png")
-        pixels = rng.integers(0, 256, (90 + 7 * number, 120, 3), np.uint8)
-        Image.fromarray(pixels).save(photos[-1])
-        clips.append(folder / f"{number}.mp4")
-        write_clip(clips[-1], rng, frames=4 + number)
-    return {
-        "photo": [Item(path.stem, path=path) for path in photos],
-        "clip": [Item(path.stem, path=path) for path in clips],
-        "text": [Item(str(n), text=TEXT[: 3 * n] + "!") for n in range(24)],
-    }
-
-
-def write_clip(path: Path, rng: np.random.Generator, frames: int) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
-        for _ in range(frames):
-            noise = rng.integers(0, 256, (80, 96, 3), np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
-        container.mux(stream.encode())
+# What SoundNet computes in is no setting.
+PRECISIONS = {name: ("float32", "bfloat16") for name in ("photo", "clip", "text")}
+CASES = [
+    (kind, precision)
+    for kind, precisions in {**PRECISIONS, "sound": ("float32",)}.items()
+    for precision in precisions
+]
 
 
 def groups(count: int, seed: int) -> Iterator[list[int]]:
@@ -82,24 +45,22 @@ def bytes_of(recipe: Recipe, items: Sequence[Item], parts: Iterator[list[int]]) 
     return [found[index] for index in range(len(items))]
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(("kind", "precision"), CASES)
 def test_an_item_has_the_same_bytes_however_items_are_grouped(
-    weights: Path, items: dict[str, list[Item]], kind: str, precision: str
+    real_recipe: Open, real_items: Items, kind: str, precision: str
 ) -> None:
-    recipe, chosen = RECIPES[kind](weights, precision), items[kind]
+    recipe, chosen = real_recipe(kind, precision), real_items[kind]
     together = bytes_of(recipe, chosen, iter([list(range(len(chosen)))]))
     assert len(set(together)) == len(chosen)
     for seed in range(3):
         assert bytes_of(recipe, chosen, groups(len(chosen), seed)) == together
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(("kind", "precision"), CASES)
 def test_an_item_has_the_same_bytes_whatever_the_process_computed_before(
-    weights: Path, items: dict[str, list[Item]], kind: str, precision: str
+    real_recipe: Open, real_items: Items, kind: str, precision: str
 ) -> None:
-    recipe, item = RECIPES[kind](weights, precision), items[kind][-1]
+    recipe, item = real_recipe(kind, precision), real_items[kind][-1]
     alone = bytes_of(recipe, [item], iter([[0]]))
     before = torch.randn(64, 300) @ torch.randn(300, 7)
     torch.nn.functional.conv2d(torch.randn(3, 8, 50, 50), torch.randn(8, 8, 3, 3))
@@ -115,13 +76,12 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize(("kind", "precision"), CASES)
 @pytest.mark.usefixtures("two_threads")
 def test_an_item_has_the_same_bytes_however_many_threads_the_process_has(
-    weights: Path, items: dict[str, list[Item]], tmp_path: Path, kind: str, precision: str
+    real_recipe: Open, real_items: Items, tmp_path: Path, kind: str, precision: str
 ) -> None:
-    recipe, item = RECIPES[kind](weights, precision), items[kind][0]
+    recipe, item = real_recipe(kind, precision), real_items[kind][0]
     cache = ItemCache(tmp_path)
     assert list(run_local(recipe, {"a" * 64: item}, cache, workers=1)) == ["a" * 64]
     assert torch.get_num_threads() == 2
@@ -130,3 +90,23 @@ def test_an_item_has_the_same_bytes_however_many_threads_the_process_has(
     assert entry.array is not None
     torch.set_num_threads(1)
     assert [entry.array.tobytes()] == bytes_of(recipe, [item], iter([[0]]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["clip", "sound", "text"])
+def test_an_item_has_the_same_bytes_however_many_workers_share_the_work(
+    real_recipe: Open,
+    real_items: Items,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    recipe, chosen = real_recipe(kind), real_items[kind]
+    monkeypatch.setattr(type(recipe), "batch", min(recipe.batch, 8))  # so that two have work
+    cache, keys = ItemCache(tmp_path), [f"{k:064}" for k in range(len(chosen))]
+    wanted = dict(zip(keys, chosen, strict=True))
+    assert sorted(run_local(recipe, wanted, cache, workers=2)) == keys
+    entries = [cache.get(key) for key in keys]
+    assert [entry.array.tobytes() for entry in entries if entry and entry.array is not None] == (
+        bytes_of(recipe, chosen, iter([list(range(len(chosen)))]))
+    )
