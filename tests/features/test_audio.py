@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import wave
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from pipeline.features.extract import extract_features, item_key
 from pipeline.features.recipe import Item
 from pipeline.features.steps import in_turn
 from pipeline.features.store import FeatureFile
+from pipeline.media import source
 from pipeline.media.audio import read_waveform
 
 RATE = 22_050
@@ -65,6 +68,30 @@ def test_each_layer_has_its_width_and_identity(
     assert entry.array.shape[1] == other.dim == dim
     keys = {item_key(r.modality, r.identity(), item) for r in (recipe, other)}
     assert len(keys) == 2
+
+
+def test_a_disk_that_fails_ends_the_run_and_is_kept_as_no_items_fault(
+    recipe: AudioRecipe,
+    write_wav: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(FileIO):
+        def read(self, size: int = -1) -> bytes:
+            # After the header and half of the sound, as if the file ended there.
+            if str(self.name).endswith("b.wav") and self.tell() > 20_000:
+                raise OSError(errno.EIO, "the disk failed")
+            return super().read(size)
+
+    items = [Item(name, path=write_wav(f"{name}.wav", 1, 220 * ord(name))) for name in "ab"]
+    cache, path = ItemCache(tmp_path / "cache"), tmp_path / "a.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "FileIO", Failing)
+        with pytest.raises(OSError, match=r"the disk failed.*run again.*b\.wav"):
+            extract_features(recipe, items, [], path, cache, workers=1)
+    assert not path.exists()
+    assert extract_features(recipe, items, [], path, cache, workers=1) == []
+    assert FeatureFile(path).present.all()
 
 
 @pytest.mark.slow
