@@ -8,11 +8,16 @@ compare with exactly what the page says.
 
 from __future__ import annotations
 
+import resource
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+# Where `model_files` lies, which several of the attacks import.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,3 +42,19 @@ def ends(request: pytest.FixtureRequest) -> str:
     mark = request.node.get_closest_marker("attack")
     assert mark is not None, "mark the test with pytest.mark.attack"
     return str(mark.args[2])
+
+
+@pytest.fixture
+def bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing was run (it would have left a file), and little work and memory were taken."""
+    monkeypatch.chdir(tmp_path)
+    before, started = peak(), time.process_time()
+    yield
+    assert not (tmp_path / "harm").exists()
+    assert time.process_time() - started < 20  # the processor's seconds: a busy machine adds none
+    assert peak() - before < 400 << 10
+
+
+def peak() -> int:
+    """The most memory that this process had so far, in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

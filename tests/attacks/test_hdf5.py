@@ -1,0 +1,151 @@
+"""HDF5 files that lead elsewhere or declare what they do not hold: ELMo's, and features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from model_files import tiny_elmo, told
+
+from pipeline.extractors import ELMo
+from pipeline.features.store import FeatureFile, write_features
+
+attack = pytest.mark.attack
+pytestmark = pytest.mark.usefixtures("bounded")
+
+AGAIN = "make or fetch the file again"
+
+
+def secret(path: Path) -> Path:
+    """A file beside, which an array must not be read from."""
+    other = path.with_name("secret.hdf5")
+    with h5py.File(other, "w") as file:
+        file["secret"] = np.ones((261, 16), np.float32)
+    return other
+
+
+def external_link(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = h5py.ExternalLink(secret(path).name, "/secret")
+
+
+def linked_group(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = h5py.SoftLink(f"/{name}")
+
+
+def external_storage(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        places = [(str(secret(path)), 0, int(np.prod(shape)) * 4)]
+        file.create_dataset(name, shape, np.float32, external=places)
+
+
+def virtual(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    layout = h5py.VirtualLayout(shape, np.float32)
+    layout[...] = h5py.VirtualSource(secret(path), "secret", shape)
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_virtual_dataset(name, layout)
+
+
+def unstored(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_dataset(name, (1 << 20, 1 << 20), np.float32, chunks=(64, 64), fillvalue=1)
+
+
+def objects(path: Path, name: str, shape: tuple[int, ...]) -> None:
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_dataset(name, shape, h5py.ref_dtype)[:2] = file.ref
+
+
+HDF5 = [
+    ("an external link", external_link, "is a link to elsewhere"),
+    ("a link to itself", linked_group, "is a link to elsewhere"),
+    ("external storage", external_storage, "lies in other files"),
+    ("a virtual array of another file", virtual, "lies in other files"),
+    (
+        "an array of 4 TB that is not stored",
+        unstored,
+        "declares 4,398,046,511,104 bytes and stores 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            change,
+            id=tried,
+            marks=attack(
+                "Model files", f"ELMo's HDF5 with {tried}", f"{{file}}: char_embed {what}; {AGAIN}"
+            ),
+        )
+        for tried, change, what in HDF5
+    ],
+)
+def test_elmos_file_is_refused(
+    tmp_path: Path, change: Callable[[Path, str, tuple[int, ...]], None], ends: str
+) -> None:
+    options, path = tiny_elmo(tmp_path)
+    change(path, "char_embed", (261, 4))
+    assert told(lambda: ELMo.from_files(options, path)) == ends.format(file=path)
+
+
+@attack(
+    "Model files",
+    "ELMo's HDF5 with references instead of numbers",
+    f"{{file}}: char_embed holds object, no floating-point numbers; {AGAIN}",
+)
+def test_elmos_references_are_refused(tmp_path: Path, ends: str) -> None:
+    options, path = tiny_elmo(tmp_path)
+    objects(path, "char_embed", (261, 4))
+    assert told(lambda: ELMo.from_files(options, path)) == ends.format(file=path)
+
+
+@attack(
+    "Model files",
+    "ELMo's options that describe a network of a terabyte",
+    "{file}: lstm.dim is 1099511627776; allowed: a whole number from 1 to 65536",
+)
+def test_elmos_options_are_bounded(tmp_path: Path, ends: str) -> None:
+    options, path = tiny_elmo(tmp_path)
+    content = json.loads(options.read_text())
+    content["lstm"]["dim"] = 1 << 40
+    options.write_text(json.dumps(content))
+    assert told(lambda: ELMo.from_files(options, path)) == ends.format(file=options)
+
+
+def test_the_tiny_elmo_is_read_as_it_is(tmp_path: Path) -> None:
+    assert ELMo.from_files(*tiny_elmo(tmp_path)).dim == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(
+            change,
+            id=tried,
+            marks=attack(
+                "Model files", f"a feature file with {tried}", f"{{file}}: values {what}; {AGAIN}"
+            ),
+        )
+        for tried, change, what in HDF5
+    ],
+)
+def test_a_feature_file_is_refused(
+    tmp_path: Path, change: Callable[[Path, str, tuple[int, ...]], None], ends: str
+) -> None:
+    path = tmp_path / "text.h5"
+    write_features(path, {"a": lambda: np.ones((2, 16), np.float32)}, 16, {})
+    change(path, "values", (261, 16))
+    assert told(lambda: FeatureFile(path).read()) == ends.format(file=path)
