@@ -9,17 +9,6 @@ import pandas as pd
 
 from pipeline.datasets.manifest import concepts, read_manifest
 
-# The paper's seven, not exclusive of each other; a manifest may name others.
-CONCEPTS = (
-    "demonstration",
-    "emergency_response",
-    "flood_storm",
-    "human_relief",
-    "damage",
-    "victim",
-    "briefing",
-)
-
 
 def tasks(manifest: pd.DataFrame) -> list[dict[str, Any]]:
     """Describe one sigmoid task for each concept column."""

@@ -6,15 +6,6 @@ They cannot all come from one set of metrics: see docs/methods.md, and `test_pap
 from __future__ import annotations
 
 SCORES = ("f1", "hl", "map")
-CONCEPTS = (
-    "demonstration",
-    "emergency_response",
-    "flood_storm",
-    "human_relief",
-    "damage",
-    "victim",
-    "briefing",
-)
 
 # Row -> F1, HL, MAP.
 INFORMATIVE = {
@@ -57,7 +48,7 @@ YOUTUBE = {
     "cfc_dmtl": (0.922, 0.027, 0.904),
     "hgfn_dmtl": (0.987, 0.011, 0.958),
 }
-# Row -> accuracy of each of CONCEPTS.
+# Row -> accuracy of each of `pipeline.datasets.paper_concepts`.
 YOUTUBE_ACCURACY = {
     "cfc_lsew": (0.823, 0.812, 0.866, 0.829, 0.787, 0.780, 0.875),
     "matf_lsew": (0.853, 0.841, 0.897, 0.854, 0.811, 0.804, 0.905),

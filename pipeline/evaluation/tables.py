@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.datasets.paper_concepts import CONCEPTS
 from pipeline.evaluation import paper
 from pipeline.evaluation.bootstrap import Estimate
 from pipeline.evaluation.estimates import MEAN, Estimates
@@ -66,8 +67,8 @@ def _scores(task: str, told: Mapping[str, Sequence[float]]) -> tuple[Column, ...
 
 def _accuracies(tasks: Sequence[str]) -> tuple[Column, ...]:
     """The paper's concepts in its order, then those that only these data have."""
-    known = [concept for concept in paper.CONCEPTS if concept in tasks]
-    told = {c: i for i, c in enumerate(paper.CONCEPTS)}
+    known = [concept for concept in CONCEPTS if concept in tasks]
+    told = {c: i for i, c in enumerate(CONCEPTS)}
     return tuple(
         Column(
             concept,

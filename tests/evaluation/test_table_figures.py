@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.paper_concepts import CONCEPTS
 from pipeline.evaluation.bootstrap import Estimate
-from pipeline.evaluation.paper import CONCEPTS
 from pipeline.evaluation.table_figures import draw_table
 from pipeline.evaluation.tables import Table, compare, tables_of
 

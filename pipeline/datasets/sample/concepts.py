@@ -7,15 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CONCEPTS = (
-    "demonstration",
-    "emergency_response",
-    "flood_storm",
-    "human_relief",
-    "damage",
-    "victim",
-    "briefing",
-)
+from pipeline.datasets.paper_concepts import CONCEPTS
+
 # What a clip can bear, by the modality that carries it. `rain` means nothing: it is heard as often
 # without any concept as with one.
 CUES = {

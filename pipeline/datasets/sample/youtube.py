@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.datasets.paper_concepts import CONCEPTS
 from pipeline.datasets.sample import grammar, sounds
 from pipeline.datasets.sample.clips import write_clip
-from pipeline.datasets.sample.concepts import CONCEPTS, Content, plan_contents
+from pipeline.datasets.sample.concepts import Content, plan_contents
 from pipeline.datasets.sample.dirt import EMOJI, mojibake
 from pipeline.datasets.sample.scenes import draw_frames
 from pipeline.datasets.sample.words import CLIP_CUES

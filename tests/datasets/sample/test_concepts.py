@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.datasets.sample.concepts import BOTH, CONCEPTS, CUES, EITHER, SINGLE, plan_contents
+from pipeline.datasets.paper_concepts import CONCEPTS
+from pipeline.datasets.sample.concepts import BOTH, CUES, EITHER, SINGLE, plan_contents
 from pipeline.datasets.sample.youtube import plan_clips
 
 CLIPS = [clip.content for clip in plan_clips(64)]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from av.error import InvalidDataError
 
+from pipeline.datasets.paper_concepts import CONCEPTS
 from pipeline.datasets.sample import write_youtube
-from pipeline.datasets.sample.concepts import CONCEPTS
 from pipeline.datasets.sample.scenes import SCENES, draw_frames
 from pipeline.datasets.sample.youtube import plan_clips
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.datasets.paper_concepts import CONCEPTS
 from pipeline.datasets.sets import SETS
-from pipeline.evaluation.paper import CONCEPTS
 from pipeline.mtl import Task
 from stages.tables import files
 from stages.tables.probabilities import write_probabilities
