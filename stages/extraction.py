@@ -12,7 +12,7 @@ from pipeline import runtime
 from pipeline.datasets.sets import DataSet
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import summary, write_failures
-from pipeline.features.recipe import Item, Recipe
+from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.remote_cache import open_cache
 from pipeline.features.retried import retried_kinds
 
@@ -23,6 +23,8 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
     known = index[column].notna()
     items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
     runtime.engine()  # an unknown engine is refused before anything is hashed
+    if runtime.device() != device_of(recipe):
+        typer.echo(f"{recipe.modality}: runs on the CPU; HGFN_DEVICE is not for its network")
     cache = open_cache()
     failures = extract_features(
         recipe,

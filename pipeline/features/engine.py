@@ -10,7 +10,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.feeder import run_fed
 from pipeline.features.local import run_local
 from pipeline.features.ray_engine import run_ray
-from pipeline.features.recipe import Item, Recipe
+from pipeline.features.recipe import Item, Recipe, device_of
 
 
 def run_engine(
@@ -19,6 +19,6 @@ def run_engine(
     """Extract items with the engine that HGFN_ENGINE names; see `run_local` for the contract."""
     if runtime.engine() == "ray":
         return run_ray(recipe, items, cache, workers)
-    if items and recipe.gpu and runtime.device() == "cuda":
+    if items and device_of(recipe) == "cuda":
         return run_fed(recipe, items, cache, readers=workers, networks=gpus())
     return run_local(recipe, items, cache, workers)

@@ -27,7 +27,7 @@ from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions, on_gpu
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import Batch, batched, few_threads, result_of, shares
-from pipeline.features.recipe import Item, Network, Read, Reader, Recipe
+from pipeline.features.recipe import Item, Network, Read, Reader, Recipe, device_of
 from pipeline.features.steps import compute, read
 from pipeline.processes import end_with_parent
 
@@ -118,7 +118,7 @@ class _Networks:
 
 
 def _opened(recipe: Recipe, number: int) -> Network:
-    if runtime.device() == "cpu":
+    if device_of(recipe) == "cpu":
         return recipe.network()
     with on_gpu(number):
         return recipe.network()

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import runtime
 from pipeline.features.cache import ItemCache
-from pipeline.features.local import Batch, batched
+from pipeline.features.local import batched, shares
 from pipeline.features.node import Node
 from pipeline.features.ray_cluster import cluster
+from pipeline.features.ray_plan import plan
 from pipeline.features.ray_worker import Attempts, RayWorker
-from pipeline.features.recipe import Item, Recipe
-
-# A block is what a worker takes at once: few enough batches that all workers end together, more
-# where there are very many, since Ray keeps a record of every block.
-_BATCHES_A_BLOCK = 8
-_BLOCKS_A_WORKER = 8
-_MOST_BLOCKS = 50_000
-
-# A core decodes clips slower than a GPU looks at them.
-_WORKERS_A_GPU = 4
+from pipeline.features.recipe import Item, Recipe, device_of
 
 
 def run_ray(
@@ -35,33 +27,35 @@ def run_ray(
     """
     if not items:
         return
-    batches = list(batched(items, min(recipe.batch, -(-len(items) // workers))))
-    with cluster(min(workers, len(batches))) as ray:
-        for row in _extract(ray, recipe, batches, cache):
+    started, _ = shares(len(items), recipe.batch, workers)
+    with cluster(started) as ray:
+        for row in _extract(ray, recipe, items, cache):
             yield from pickle.loads(row["keys"])
             if row["error"]:
                 raise pickle.loads(row["error"])
 
 
 def _extract(
-    ray: Any, recipe: Recipe, batches: Sequence[Batch], cache: ItemCache
+    ray: Any, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache
 ) -> Iterator[Mapping[str, bytes]]:
-    slots = _slots(ray)
+    cut = plan(
+        ray.cluster_resources(),
+        device_of(recipe),
+        len(items),
+        recipe.batch,
+        runtime.most_workers(),
+    )
     attempts = _counter(ray)
-    rows = [{"batch": pickle.dumps(batch)} for batch in batches]
-    blocks = _blocks(len(rows), slots)
-    most = min(runtime.most_workers() or blocks, blocks)
-    todo = ray.data.from_items(rows, override_num_blocks=blocks)
+    rows = [{"batch": pickle.dumps(batch)} for batch in batched(items, cut.batch)]
+    todo = ray.data.from_items(rows, override_num_blocks=cut.blocks)
     done = todo.map_batches(
         RayWorker,
         fn_constructor_args=(pickle.dumps(recipe), cache, Node.here(recipe), attempts),
         batch_size=None,
         # Begins on all that is free, and grows with the cluster.
-        compute=ray.data.ActorPoolStrategy(
-            min_size=1, initial_size=min(slots, most), max_size=most
-        ),
+        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=cut.workers, max_size=cut.most),
         num_cpus=1,
-        num_gpus=1 / _WORKERS_A_GPU if runtime.device() == "cuda" else None,
+        num_gpus=cut.gpus or None,
     )
     return iter(done.iter_rows())
 
@@ -72,18 +66,3 @@ def _counter(ray: Any) -> Any:
         ray.get_runtime_context().get_node_id(), soft=False
     )
     return ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
-
-
-def _slots(ray: Any) -> int:
-    resources = ray.cluster_resources()
-    slots = int(resources.get("CPU", 0))
-    if runtime.device() == "cuda":
-        slots = min(slots, _WORKERS_A_GPU * int(resources.get("GPU", 0)))
-    if slots < 1:
-        raise ValueError(f"the Ray cluster has no free worker for HGFN_DEVICE={runtime.device()}")
-    return slots
-
-
-def _blocks(batches: int, workers: int) -> int:
-    wanted = max(batches // _BATCHES_A_BLOCK, _BLOCKS_A_WORKER * workers)
-    return min(wanted, batches, _MOST_BLOCKS)

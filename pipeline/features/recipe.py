@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from pipeline import runtime
+
 Identity = dict[str, str | int]
 
 # Stands for the item's own file in a cached fault.
@@ -89,6 +91,11 @@ class Recipe(Protocol):
         Gives an array each, of the same bytes whatever shares the batch.
         """
         ...
+
+
+def device_of(recipe: Recipe) -> str:
+    """Return where a recipe's network runs: where HGFN_DEVICE says, if that is for it."""
+    return runtime.device() if recipe.gpu else "cpu"
 
 
 def identity(version: str, weights: Path, **parameters: str | int) -> Identity:
