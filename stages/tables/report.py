@@ -109,6 +109,11 @@ def _made_of(chosen: DataSet, params: Params) -> str:
     told = f"Data: {sources[chosen.name]}; extractors: {params.features.weights}."
     if sources[chosen.name] == "sample":
         told += " The sample is made by code: its scores mean nothing about disasters."
+    split = params.data.crisismmd.split
+    if chosen.name == "crisismmd" and split != "grouped":
+        told += (
+            f" Split: {split}, the authors' of that one task alone, which leaks: docs/protocols.md."
+        )
     return told
 
 

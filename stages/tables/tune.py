@@ -9,7 +9,7 @@ import typer
 
 from pipeline.datasets.sets import data_set
 from pipeline.evaluation.weighted import mean_of_defined, weighted_map
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.examples import Examples
 from pipeline.training.predict import predict
@@ -22,6 +22,7 @@ from stages.tables.row import Trained, load_set, train_row
 def tune(name: str, row: str) -> None:
     """Choose the learning rate with the best mean MAP on validation; never looks at test."""
     chosen, knobs, params = data_set(name), load_knobs(), load_params()
+    _check_layout(name, params)
     examples, tasks = load_set(chosen)
     attempt = partial(
         train_row, chosen, examples, tasks, row, seed=knobs.tuning_seed, params=params
@@ -45,6 +46,15 @@ def tune(name: str, row: str) -> None:
     files.write_json(files.trials(name, row), trials)
     told = ", ".join(f"{rate}: {score:.3f}" for rate, score in scores.items())
     typer.echo(f"{name} {row}: validation MAP by learning rate: {told}")
+
+
+def _check_layout(name: str, params: Params) -> None:
+    """Refuse tasks that no table shows before hours are spent on them."""
+    if name == "crisismmd" and params.data.crisismmd.layout == "binary":
+        raise ValueError(
+            "data.crisismmd.layout is 'binary': Tables I-III have one task a concept; set it to "
+            "grouped"
+        )
 
 
 def _validation_map(trained: Trained, examples: Examples) -> float:

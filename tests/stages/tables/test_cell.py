@@ -43,6 +43,14 @@ def small(project: Path) -> Iterator[Path]:
     torch.use_deterministic_algorithms(strict)
 
 
+def one_task() -> None:
+    """Leave the index as `split: official_humanitarian` makes it."""
+    described = json.loads(SETS[NAME].tasks.read_text())
+    SETS[NAME].tasks.write_text(json.dumps([t for t in described if t["name"] == "humanitarian"]))
+    index = pd.read_parquet(SETS[NAME].index).drop(columns=["informative", "damage"])
+    index.to_parquet(SETS[NAME].index, index=False)
+
+
 def learned(row: str = ROW) -> Any:
     tune.tune(NAME, row)
     return json.loads(files.trials(NAME, row).read_text())
@@ -121,6 +129,25 @@ def test_trained_cells_make_the_tables(small: Path) -> None:
     found = pd.read_csv(files.TABLES / "table_2.csv")
     assert found["mean"].between(0, 1).all()
     assert (found["learning_rate"] == 0.003).all()
+
+
+@pytest.mark.parametrize("row", ["cfc_lsew", "cfc_moo", "cfc_mtinet", "hgfn_dmtl"])
+def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row: str) -> None:
+    one_task()
+    files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
+    cell(NAME, row, 0)
+    found = pd.read_parquet(files.probabilities(NAME, row, 0))
+    assert {column.partition(".")[0] for column in found} == {"id", "humanitarian"}
+
+
+def test_a_layout_without_tables_is_refused_before_any_training(small: Path) -> None:
+    yaml = YAML(typ="safe")
+    values = yaml.load(small / "params.yaml")
+    values["data"]["crisismmd"]["layout"] = "binary"
+    yaml.dump(values, small / "params.yaml")
+    told = "data.crisismmd.layout is 'binary': Tables I-III have one task a concept; set it to gro"
+    with pytest.raises(ValueError, match=told):
+        tune.tune(NAME, ROW)
 
 
 def test_a_cell_without_tuning_says_what_to_run(small: Path) -> None:

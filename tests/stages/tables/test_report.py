@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
+from pipeline.datasets.sets import SETS
 from pipeline.evaluation.metrics import task_scores
 from pipeline.mtl import Task
 from stages.tables import files
@@ -99,3 +101,20 @@ def test_the_caption_says_how_rows_were_tuned_and_what_is_not_comparable(project
     assert "20 samples in 10 groups" in text
     assert "seeds 0, 3" in text
     assert "Shown, never targeted" in text
+
+
+def test_an_official_split_has_its_own_table_alone_and_says_so(project: Path) -> None:
+    chosen = SETS["crisismmd"]
+    described = json.loads(chosen.tasks.read_text())
+    chosen.tasks.write_text(json.dumps([t for t in described if t["name"] == "damage"]))
+    yaml = YAML(typ="safe")
+    values = yaml.load(project / "params.yaml")
+    values["data"]["crisismmd"]["split"] = "official_damage"
+    yaml.dump(values, project / "params.yaml")
+    report()
+    assert sorted(path.name for path in files.TABLES.glob("*.md")) == [
+        *("table_3.md", "table_4.md", "table_5.md")
+    ]
+    told = "Split: official_damage, the authors' of that one task alone, which leaks"
+    assert told in (files.TABLES / "table_3.md").read_text()
+    assert "Split:" not in (files.TABLES / "table_4.md").read_text()
