@@ -22,6 +22,11 @@ def gpus() -> int:
     return torch.cuda.device_count()
 
 
+def gpu_name() -> str | None:
+    """Return what kind of GPU `cuda` is here; None where there is none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
 @contextmanager
 def on_gpu(number: int) -> Iterator[None]:
     """Make `cuda` mean the GPU of this number meanwhile; raises ValueError where there is none."""

@@ -11,26 +11,37 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline import runtime
+from pipeline.features.processor import processor
 from pipeline.features.recipe import Identity, Recipe
 
 # Another version of one of these could give other bytes for the same item.
 _LIBRARIES = ("av", "librosa", "numpy", "pillow", "torch", "torchvision")
+_TOLD = 4  # differences
+_ONE_KIND = "; start Ray on nodes of one kind only"
 
 
 @dataclass(frozen=True)
 class Node:
-    """Folder, device and versions of the process that asks for features."""
+    """Folder, device, versions and processor of the process that asks for features."""
 
     folder: Path
     modules: tuple[str, ...]
     device: str
     identity: Identity
     libraries: dict[str, str]
+    processor: dict[str, str]
 
     @classmethod
     def here(cls, recipe: Recipe) -> Node:
         """Describe this process."""
-        return cls(Path.cwd(), tuple(sys.path), runtime.device(), recipe.identity(), _versions())
+        return cls(
+            Path.cwd(),
+            tuple(sys.path),
+            runtime.device(),
+            recipe.identity(),
+            _versions(),
+            processor(),
+        )
 
     def enter(self) -> None:
         """Work in the same folder, so that relative paths mean the same, and on the same device.
@@ -41,7 +52,7 @@ class Node:
             os.chdir(self.folder)
         except OSError as error:
             raise ValueError(
-                f"node {socket.gethostname()} has no {self.folder} ({error.strerror}): every node "
+                f"node {_name()} has no {self.folder} ({error.strerror}): every node "
                 f"needs the project's folder at the same path"
             ) from None
         sys.path += [folder for folder in self.modules if folder not in sys.path]
@@ -50,13 +61,23 @@ class Node:
     def require_same(self, recipe: Recipe) -> None:
         """Raise ValueError where this process would not give the same bytes as that one."""
         here = Node.here(recipe)
-        for what, theirs, ours in (
-            ("code or weights", self.identity, here.identity),
-            ("libraries", self.libraries, here.libraries),
+        for what, theirs, ours, cure in (
+            ("other code or weights", self.identity, here.identity, ""),
+            ("other libraries", self.libraries, here.libraries, ""),
+            ("another processor", self.processor, here.processor, _ONE_KIND),
         ):
             if theirs != ours:
-                node = socket.gethostname()
-                raise ValueError(f"node {node} has other {what}: {_differences(theirs, ours)}")
+                raise ValueError(f"node {_name()} has {what}: {_differences(theirs, ours)}{cure}")
+
+
+def require_gpu(here: str, first: str) -> None:
+    """Raise ValueError where this process' GPU is not of the kind that the run began with."""
+    if here != first:
+        raise ValueError(f"node {_name()} has another GPU: {here}, not {first}{_ONE_KIND}")
+
+
+def _name() -> str:
+    return socket.gethostname()
 
 
 def _versions() -> dict[str, str]:
@@ -65,4 +86,6 @@ def _versions() -> dict[str, str]:
 
 def _differences(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
     names = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
-    return ", ".join(f"{name} {ours.get(name)}, not {theirs.get(name)}" for name in names)
+    values = [f"{k} {ours.get(k, 'missing')}, not {theirs.get(k, 'missing')}" for k in names]
+    more = f", and {len(values) - _TOLD} more" if len(values) > _TOLD else ""
+    return ", ".join(values[:_TOLD]) + more

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import runtime
+from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import batched, shares
 from pipeline.features.node import Node
@@ -45,7 +46,7 @@ def _extract(
         recipe.batch,
         runtime.most_workers(),
     )
-    attempts = _counter(ray)
+    attempts = _counter(ray, gpu_name() if device_of(recipe) == "cuda" else None)
     rows = [{"batch": pickle.dumps(batch)} for batch in batched(items, cut.batch)]
     todo = ray.data.from_items(rows, override_num_blocks=cut.blocks)
     done = todo.map_batches(
@@ -60,9 +61,9 @@ def _extract(
     return iter(done.iter_rows())
 
 
-def _counter(ray: Any) -> Any:
+def _counter(ray: Any, gpu: str | None) -> Any:
     # Beside us, so that it lives as long as we do: any other node may leave.
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=False
     )
-    return ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote()
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote(gpu)

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
+from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import Batch, extractor
-from pipeline.features.node import Node
-from pipeline.features.recipe import Recipe
+from pipeline.features.node import Node, require_gpu
+from pipeline.features.recipe import Recipe, device_of
 from pipeline.runtime import THREADS
 
 # What has ended this many workers would end the next one too.
@@ -26,11 +27,18 @@ class Attempts:
     """Knows which batches were begun, how often, and which are done; one for all workers.
 
     The cache cannot tell what is done: it holds the old fault of an item that is tried again.
+    `gpu` is the kind of GPU to compute on; None: that of the worker which comes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str | None = None) -> None:
+        self._gpu = gpu
         self._begun: Counter[str] = Counter()
         self._done: set[str] = set()
+
+    def agree(self, gpu: str) -> str:
+        """Return the kind of GPU that all must have, to a worker with this one."""
+        self._gpu = self._gpu or gpu
+        return self._gpu
 
     def begin(self, key: str) -> int | None:
         """Count one more attempt at the batch that starts with `key`; None where it is done."""
@@ -64,6 +72,7 @@ class RayWorker:
             driver.enter()
             unpickled: Recipe = pickle.loads(recipe)
             driver.require_same(unpickled)
+            self._require_gpu(unpickled)
             return extractor(unpickled, cache)
 
         self._opened = opened
@@ -83,6 +92,12 @@ class RayWorker:
             error = pickle.dumps(raised)
         self._attempts.forget.remote([batch[0][0] for batch in batches])
         return {"keys": [pickle.dumps(done)], "error": [error]}
+
+    def _require_gpu(self, recipe: Recipe) -> None:
+        import ray
+
+        if device_of(recipe) == "cuda" and (gpu := gpu_name()):
+            require_gpu(gpu, ray.get(self._attempts.agree.remote(gpu)))
 
     def _fill(self, batch: Batch) -> None:
         import ray

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.features.node import Node
+from pipeline.features.node import Node, require_gpu
 
 Fake = Callable[..., Any]
 
@@ -52,3 +52,32 @@ def test_other_code_weights_or_libraries_are_refused_by_name(fake: Fake) -> None
     older = replace(here, libraries={**here.libraries, "torch": "1.0"})
     with pytest.raises(ValueError, match=r"has other libraries: torch \d.*, not 1\.0$"):
         older.require_same(fake())
+
+
+def test_another_kind_of_processor_is_refused_in_one_line_with_the_cure(fake: Fake) -> None:
+    here = Node.here(fake())
+    other = {**here.processor, "maker": "AuthenticAMD", "avx512_new": "there"}
+    with pytest.raises(ValueError, match="has another processor") as told:
+        replace(here, processor=other).require_same(fake())
+    maker = here.processor["maker"]
+    assert str(told.value) == (
+        f"node {socket.gethostname()} has another processor: avx512_new missing, not there, "
+        f"maker {maker}, not AuthenticAMD; start Ray on nodes of one kind only"
+    )
+
+
+def test_another_kind_of_gpu_is_refused_in_one_line_with_the_cure() -> None:
+    require_gpu("NVIDIA H100", "NVIDIA H100")
+    with pytest.raises(ValueError, match="has another GPU") as told:
+        require_gpu("NVIDIA A100", "NVIDIA H100")
+    assert str(told.value) == (
+        f"node {socket.gethostname()} has another GPU: NVIDIA A100, not NVIDIA H100; "
+        "start Ray on nodes of one kind only"
+    )
+
+
+def test_of_many_differences_the_first_are_told(fake: Fake) -> None:
+    here = Node.here(fake())
+    many = {**here.processor, **{f"avx512_{k}": "there" for k in range(9)}}
+    with pytest.raises(ValueError, match=r"avx512_3 missing, not there, and 5 more; start Ray on"):
+        replace(here, processor=many).require_same(fake())

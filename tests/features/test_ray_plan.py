@@ -67,7 +67,7 @@ def test_the_cores_of_the_machine_that_asks_cut_nothing(
     )
     monkeypatch.delenv("HGFN_WORKERS", raising=False)
     monkeypatch.setattr(ray_engine, "cluster", lambda workers: nullcontext(cluster))
-    monkeypatch.setattr(ray_engine, "_counter", lambda ray: None)
+    monkeypatch.setattr(ray_engine, "_counter", lambda *_: None)
     recipe = fake()
     monkeypatch.setattr(type(recipe), "batch", 100)
     items = {str(k): Item(str(k), text="a") for k in range(450)}

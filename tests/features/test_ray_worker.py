@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.features import ray_worker as module
 from pipeline.features.cache import ItemCache
 from pipeline.features.entry import Entry
 from pipeline.features.node import Node
@@ -31,7 +32,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ItemCache:
 
 def actor(attempts: Attempts) -> Any:
     """What Ray makes of an object: its methods under `remote`."""
-    methods = ("begin", "end", "forget")
+    methods = ("begin", "end", "forget", "agree")
     return SimpleNamespace(
         **{name: SimpleNamespace(remote=getattr(attempts, name)) for name in methods}
     )
@@ -102,3 +103,25 @@ def test_weights_that_do_not_load_are_told_as_they_are(fake: Fake, cache: ItemCa
     keys, error = work(fake(broken=True), cache, Attempts())
     assert keys == []
     assert str(pickle.loads(error)) == "weights.bin: not the weights of this network"
+
+
+def test_all_workers_have_the_gpu_of_the_first(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = Attempts()
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    for gpu, told in (("H100", None), ("H100", None), ("A100", "another GPU: A100, not H100")):
+        monkeypatch.setattr(module, "gpu_name", lambda gpu=gpu: gpu)
+        _, error = work(fake(), cache, attempts)
+        assert (told is None) == (not error)
+        assert told is None or told in str(pickle.loads(error))
+
+
+def test_a_network_on_the_cpu_asks_for_no_gpu(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = fake()
+    monkeypatch.setattr(type(recipe), "gpu", False)
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    monkeypatch.setattr(module, "gpu_name", lambda: "A100")
+    assert work(recipe, cache, Attempts("H100")) == (["0key", "1key"], b"")
