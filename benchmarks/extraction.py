@@ -1,4 +1,4 @@
-"""Extraction as a whole: what the cache saves, what the parts cost together, how memory grows."""
+"""Extraction as a whole: what the cache saves, and what the parts cost together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peak import peak_of_extraction
 from benchmarks.section import Effort
 from benchmarks.timing import Line, interleaved, times_as_fast
 from pipeline.datasets.sample import write_youtube
@@ -31,13 +30,12 @@ FRAMES, SIZE = 40, 224
 
 
 def measure(effort: Effort, texts: int = TEXTS, clips: int = CLIPS) -> list[Line]:
-    """Measure all three on untrained networks of full size, in one process."""
+    """Measure both on untrained networks of full size, in one process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return [
             _cached_line(folder, texts, effort.of_seconds),
             _parts_line(folder, clips, max(effort.of_seconds // 2, 1)),
-            _memory_line(),
         ]
 
 
@@ -117,17 +115,6 @@ def _decoder(network: InceptionV3, paths: Sequence[Path]) -> Callable[[], list[n
         return network.prepare(picture[None], SIZE)[0]
 
     return lambda: [sample_frames(path, FRAMES, shrink=shrink).frames for path in paths]
-
-
-def _memory_line(few: int = 1000) -> Line:
-    small, large = peak_of_extraction(few), peak_of_extraction(10 * few)
-    return Line(
-        f"peak memory at {10 * few:,} items against {few:,}",
-        large / small,
-        1.1,
-        at_least=False,
-        detail=f"{large / 2**20:.0f} MiB against {small / 2**20:.0f} MiB",
-    )
 
 
 def _cold(recipe: Recipe, items: Sequence[Item], path: Path) -> None:

@@ -1,65 +1,61 @@
-"""Peak memory of an extraction, each in a process of its own."""
+"""Peak memory of an extraction: of its own process and of the workers that it starts."""
 
 from __future__ import annotations
 
-import resource
-import sys
+import os
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
+import psutil  # type: ignore[import-untyped]
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Identity, Item, Network, Read, Reader
+from pipeline.features.recipe import Item, Recipe
+
+EVERY = 0.05  # seconds between two looks
 
 
-@dataclass(frozen=True)
-class PlainRecipe:
-    """Features of a photo's size that cost nothing to make: [1, 2048]."""
+def peak_of_extraction(recipe: Recipe, items: Sequence[Item], workers: int) -> int:
+    """Extract and pack in a new process with new workers; returns the sum of all their peaks.
 
-    modality: ClassVar[str] = "visual"
-    batch: ClassVar[int] = 16
-    gpu: ClassVar[bool] = False
-    dim: ClassVar[int] = 2048
-
-    def identity(self) -> Identity:
-        """See Recipe."""
-        return {"version": "1"}
-
-    def reader(self) -> Reader:
-        """See Recipe."""
-        return lambda item: Read(float(item.text or 0))
-
-    def network(self) -> Network:
-        """See Recipe."""
-        return lambda numbers: [np.full((1, self.dim), n, np.float32) for n in numbers]
-
-
-def peak_of_extraction(items: int) -> int:
-    """Extract and pack so many items in a new process; returns its peak in bytes."""
+    In bytes. Libraries that processes share are counted in each.
+    """
+    peaks: dict[int, int] = {}
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_extract, items).result()
+        process = pool.submit(os.getpid).result()
+        running = pool.submit(_extract, recipe, items, workers)
+        while wait([running], timeout=EVERY).not_done:
+            # The latest of each: before it runs its own program, a new one has its parent's peak.
+            peaks |= peaks_of(process)
+        running.result()
+        peaks |= peaks_of(process)
+    return sum(peaks.values())
 
 
-def _extract(count: int) -> int:
+def _extract(recipe: Recipe, items: Sequence[Item], workers: int) -> None:
     with tempfile.TemporaryDirectory() as name:
-        items = [Item(f"{k:08}", text=str(k)) for k in range(count)]
         cache = ItemCache(Path(name) / "cache")
-        extract_features(PlainRecipe(), items, [], Path(name) / "features.h5", cache, workers=1)
-    return _peak_bytes()
+        extract_features(recipe, items, [], Path(name) / "features.h5", cache, workers)
 
 
-def _peak_bytes() -> int:
-    # A new process' resource usage begins at the peak of the one that started it; Linux keeps the
-    # peak of its own memory elsewhere.
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return 1024 * int(lines["VmHWM"].split()[0])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+def peaks_of(process: int) -> dict[int, int]:
+    """Return the peak in bytes of a process and of each that it started, by number; Linux only."""
+    try:
+        main = psutil.Process(process)
+        family = [process, *(child.pid for child in main.children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return {}
+    peaks = {number: _peak(number) for number in family}
+    return {number: peak for number, peak in peaks.items() if peak}
+
+
+def _peak(process: int) -> int:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:  # it ended meanwhile
+        return 0
+    lines = dict(line.split(":", 1) for line in status.splitlines())
+    return 1024 * int(lines.get("VmHWM", "0").split()[0])

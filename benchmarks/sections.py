@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import decoding, elmo, extraction, growth, inception, steps, vertices
+from benchmarks import decoding, elmo, extraction, growth, inception, memory, steps, vertices
 from benchmarks.report import (
     endurance_table,
     growth_table,
@@ -58,4 +58,5 @@ SECTIONS: dict[str, Section] = {
     "visual": _lines(inception.measure),
     "text": _lines(elmo.measure),
     "extraction": _lines(extraction.measure),
+    "memory": _lines(memory.measure),
 }

@@ -1,0 +1,97 @@
+"""How an extraction's memory grows with its items: its own process and two workers together."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.inception import pictures
+from benchmarks.peak import peak_of_extraction
+from benchmarks.section import Effort
+from benchmarks.timing import Line
+from pipeline.extractors.untrained import write_inception
+from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
+from pipeline.features.visual import PhotoRecipe
+
+PHOTOS, NUMBERS = 40, 1000  # and ten times as many
+WORKERS, SIZE = 2, 224
+TIMES = 10
+# Of photos in turn, so that few hold the largest too.
+HEIGHTS = (480, 640, 720, 768, 960, 1080, 1200, 1440, 1536, 1944)
+
+
+@dataclass(frozen=True)
+class PlainRecipe:
+    """Features of a photo's size that cost nothing to make: [1, 2048]."""
+
+    modality: ClassVar[str] = "visual"
+    batch: ClassVar[int] = 16
+    gpu: ClassVar[bool] = False
+    dim: ClassVar[int] = 2048
+
+    def identity(self) -> Identity:
+        """See Recipe."""
+        return {"version": "1"}
+
+    def reader(self) -> Reader:
+        """See Recipe."""
+        return lambda item: Read(float(item.text or 0))
+
+    def network(self) -> Network:
+        """See Recipe."""
+        return lambda numbers: [np.full((1, self.dim), n, np.float32) for n in numbers]
+
+
+def measure(effort: Effort, photos: int = PHOTOS, numbers: int = NUMBERS) -> list[Line]:
+    """Measure photos, which are large, and numbers, which are many."""
+    with tempfile.TemporaryDirectory() as name:
+        weights = Path(name) / "inception.safetensors"
+        write_inception(weights)
+        large = _photos(Path(name), TIMES * photos)
+        many = [Item(f"{k:08}", text=str(k)) for k in range(TIMES * numbers)]
+        return [
+            _line("photos through Inception", PhotoRecipe(weights, SIZE), large, 3 * SIZE**2),
+            _line("items that cost nothing", PlainRecipe(), many, 4 * PlainRecipe.dim),
+        ]
+
+
+def _photos(folder: Path, count: int) -> list[Item]:
+    contents = []
+    for k, height in enumerate(HEIGHTS):
+        path = folder / "photo.jpg"
+        picture = Image.fromarray(pictures(1, height, seed=k)[0])
+        picture.resize((height * 4 // 3, height)).save(path, quality=90)
+        contents.append(path.read_bytes())
+    items = []
+    for k in range(count):
+        path = folder / f"{k:05}.jpg"
+        # What stands behind the end of a JPEG is no part of it, but makes it another item.
+        path.write_bytes(contents[k % len(contents)] + str(k).encode())
+        items.append(Item(path.stem, path=path))
+    return items
+
+
+def _line(what: str, recipe: Recipe, items: Sequence[Item], held: int) -> Line:
+    # Most of a peak are libraries: it is also asked whether the `held` bytes of an item stay.
+    few = len(items) // TIMES
+    name = f"peak memory at {len(items):,} {what} against {few:,}, {WORKERS} workers"
+    if sys.platform != "linux":
+        return Line(name, None, 1.1, at_least=False, detail="only Linux tells a process' peak")
+    small, large = (peak_of_extraction(recipe, items[:n], WORKERS) for n in (few, len(items)))
+    each = (large - small) / (len(items) - few)
+    return Line(
+        name,
+        large / small,
+        1.1,
+        at_least=False,
+        detail=f"{large / 2**20:.0f} MiB against {small / 2**20:.0f} MiB, "
+        f"{each / 2**10:.1f} KiB more an item, which is {held / 2**10:.0f} KiB itself",
+        exact=each < held / 2,
+    )

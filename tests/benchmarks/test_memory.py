@@ -1,0 +1,59 @@
+"""A peak counts every process that extracts, and no other; no limit is asserted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+for folder in (ROOT, Path(__file__).parent):  # for spawned processes too: they get the path
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from hoarder import Hoarder  # noqa: E402
+
+from benchmarks import memory  # noqa: E402
+from benchmarks.peak import peak_of_extraction  # noqa: E402
+from benchmarks.section import Effort  # noqa: E402
+from pipeline.features.recipe import Item  # noqa: E402
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process' peak")
+
+
+def items(count: int) -> list[Item]:
+    return [Item(f"{k:02}", text=str(k)) for k in range(count)]
+
+
+@linux
+@pytest.mark.slow
+def test_a_peak_counts_what_the_workers_hold() -> None:
+    held = 256 << 20
+    assert peak_of_extraction(Hoarder(held), items(8), workers=2) > 8 * held + (100 << 20)
+
+
+@linux
+@pytest.mark.slow
+def test_a_peak_does_not_count_who_measures() -> None:
+    held = b"x" * (1 << 30)  # resident here, so in what a new process inherits
+    peak = peak_of_extraction(memory.PlainRecipe(), items(4), workers=1)
+    assert 50 << 20 < peak < len(held)
+
+
+@pytest.mark.parametrize(("left", "kept"), [(100, True), (8 << 10, False)])
+def test_what_stays_of_each_item_is_a_fault_even_where_the_ratio_is_kept(
+    monkeypatch: pytest.MonkeyPatch, left: int, kept: bool
+) -> None:
+    def peak(recipe: object, items: Sequence[Item], workers: int) -> int:
+        return (1 << 30) + left * len(items)
+
+    monkeypatch.setattr(memory, "peak_of_extraction", peak)
+    monkeypatch.setattr(memory, "write_inception", lambda path: None)
+    monkeypatch.setattr(sys, "platform", "linux")
+    photos, numbers = memory.measure(Effort(repeats=1), photos=1, numbers=100)
+    assert numbers.value is not None
+    assert numbers.value < 1.1
+    assert (photos.kept, numbers.kept) == (True, kept)
+    assert "KiB more an item" in numbers.detail
