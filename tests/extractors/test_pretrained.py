@@ -22,6 +22,7 @@ from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET
 from pipeline.extractors.untrained_elmo import elmo_options
 from stages import weight_files
 from stages import weights as stage
+from stages.source import source
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +71,7 @@ def project(tmp_path: Path, official: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "params.yaml").write_text(text.replace("weights: untrained", "weights: pretrained"))
     file = official / INCEPTION.url.partition("://")[2]
     ours = replace(INCEPTION, prefix=hashlib.sha256(file.read_bytes()).hexdigest()[:8])
-    monkeypatch.setattr(pretrained, "INCEPTION", ours)
+    monkeypatch.setattr("pipeline.extractors.published.INCEPTION", ours)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HGFN_WEIGHTS", raising=False)
@@ -106,8 +107,12 @@ def test_the_stage_converts_what_a_mirror_serves(
 
     site = serve(answer)
     monkeypatch.setenv("HGFN_MIRROR", site.url)
+    source("weights")
+    before = weight_files.FINGERPRINT.read_bytes()
     stage.weights()
-    assert len(site.paths) == 4
+    assert len(site.paths) == 4  # by the first of the two
+    source("weights")
+    assert weight_files.FINGERPRINT.read_bytes() == before
     assert_converted(weights, official)
     assert len(json.loads((project / "downloads.lock.json").read_text())) == 4
     frames = np.random.default_rng(0).integers(0, 256, (2, 90, 90, 3), dtype=np.uint8)
