@@ -1,10 +1,12 @@
-"""Where a redirect may lead: never from a public address into somebody's own network."""
+"""Where a download may lead: never from a public address into somebody's own network."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from urllib.parse import urljoin, urlsplit
+
+from urllib3.util.connection import allowed_gai_family
 
 from pipeline.datasets.fetch_error import FetchError
 
@@ -36,26 +38,59 @@ def _kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return PUBLIC if address.is_global else "private"
 
 
-def redirect_target(first: str, current: str, location: str) -> str:
-    """Return where a redirect leads; raises FetchError where it must not be followed.
+class Reach:
+    """What the address `first` may lead to: public hosts, and hosts of its own kind.
 
-    Allowed are http and https (never from https back to http), and hosts that are public or of the
-    same kind as the first address: a mirror on a loopback address may lead to a loopback address.
+    A mirror on a loopback address may lead to a loopback address. The kind of `first` is found out
+    once: a name that is resolved to another address later on widens nothing.
     """
-    try:
-        target = urljoin(current, location)
-        parts = urlsplit(target)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise FetchError(first, f"redirects to {location!r}, which is no address") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise FetchError(first, f"redirects to {target!r}; only http and https are followed")
-    if parts.scheme == "http" and urlsplit(current).scheme == "https":
-        raise FetchError(first, f"redirects from https to {target!r}, which is not encrypted")
-    try:
-        kind = address_kind(host)
-    except UnicodeError:  # a part of the name is empty or too long
-        raise FetchError(first, f"redirects to {target!r}, which is no address") from None
-    if kind != PUBLIC and kind != address_kind(str(urlsplit(first).hostname)):
-        raise FetchError(first, f"redirects to {target!r}, a {kind} address")
-    return target
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+        try:
+            self.kind = address_kind(str(urlsplit(first).hostname))
+        except ValueError:  # no address at all, as whoever asks for it will say
+            self.kind = PUBLIC
+
+    def redirect(self, current: str, location: str) -> str:
+        """Return where a redirect leads; raises FetchError where it must not be followed.
+
+        Allowed are http and https, never from https back to http.
+        """
+        try:
+            target = urljoin(current, location)
+            parts = urlsplit(target)
+            host, _ = parts.hostname or "", parts.port
+            allowed = self._allowed(host)
+        except ValueError:  # a part of the name is empty or too long, or worse
+            told = f"redirects to {location!r}, which is no address"
+            raise FetchError(self.first, told) from None
+        told = f"redirects to {target!r}"
+        if parts.scheme not in ("http", "https") or not host:
+            raise FetchError(self.first, f"{told}; only http and https are followed")
+        if parts.scheme == "http" and urlsplit(current).scheme == "https":
+            raise FetchError(
+                self.first, f"redirects from https to {target!r}, which is not encrypted"
+            )
+        if not allowed:
+            raise FetchError(self.first, f"{told}, a {address_kind(host)} address")
+        return target
+
+    def check(self, host: str) -> None:
+        """Raise FetchError where a host, given by name or number, must not be asked."""
+        if not self._allowed(host):
+            raise FetchError(self.first, f"leads to {host}, a {address_kind(host)} address")
+
+    def resolve(self, name: str, port: int) -> list[str]:
+        """Return the addresses of a name, each of them checked.
+
+        Raises FetchError where one must not be connected to, OSError where there is none.
+        """
+        found = socket.getaddrinfo(name, port, allowed_gai_family(), socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        for address in addresses:
+            self.check(address)
+        return addresses
+
+    def _allowed(self, host: str) -> bool:
+        return address_kind(host) in (PUBLIC, self.kind)

@@ -4,53 +4,62 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
-from pipeline.datasets.addresses import redirect_target
+from pipeline.datasets.addresses import Reach
+from pipeline.datasets.connections import Guard
 from pipeline.datasets.fetch_error import FetchError, TryAgain
+from pipeline.datasets.retry_after import LONGEST_WAIT, retry_after
 
 REDIRECTS = 5
 MOVED = (301, 302, 303, 307, 308)
 PASSING = (408, 425, 429, 500, 502, 503, 504)
-LONGEST_WAIT = 300.0
 CHUNK = 1 << 16
 # As long as less than this arrives in one read timeout, the connection counts as stalled.
 LEAST = 1 << 10
 
 
 class _Session(requests.Session):
-    """Leaves redirects to `get`."""
+    """Connects within `reach` alone, and leaves redirects to `get`."""
+
+    def __init__(self, reach: Reach) -> None:
+        super().__init__()
+        for adapter in self.adapters.values():
+            Guard(reach).attach(adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         # Even without following it, requests would read a redirect's whole body into memory.
         return None
 
 
-def get(url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> requests.Response:
-    """Ask for `url`; the answer is 200, 206 or 416 and its body is unread.
+def get(
+    reach: Reach, headers: Mapping[str, str], timeout: tuple[float, float]
+) -> requests.Response:
+    """Ask for the first address of `reach`; the answer is 200, 206 or 416, its body unread.
 
     `timeout` is (to connect, between two reads) in seconds. Raises FetchError for what will not
     pass, TryAgain for what may.
     """
-    current = url
+    url = current = reach.first
     for _ in range(REDIRECTS + 1):
-        reply = _ask(current, headers, timeout)
+        reply = _ask(current, headers, timeout, reach)
         if reply.status_code not in MOVED or "Location" not in reply.headers:
             return _usable(url, reply)
         reply.close()
-        current = redirect_target(url, current, reply.headers["Location"])
+        current = reach.redirect(current, reply.headers["Location"])
     raise FetchError(url, f"redirects more than {REDIRECTS} times")
 
 
-def _ask(url: str, headers: Mapping[str, str], timeout: tuple[float, float]) -> requests.Response:
+def _ask(
+    url: str, headers: Mapping[str, str], timeout: tuple[float, float], reach: Reach
+) -> requests.Response:
     # Never compressed on the way: what arrives is what is stored, and a length says how much.
     sent = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
     try:
-        with _Session() as session:
+        with _Session(reach) as session:
             return session.get(url, headers=sent, timeout=timeout, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise TryAgain(_reason(error, url, timeout)) from None
@@ -66,19 +75,10 @@ def _usable(url: str, reply: requests.Response) -> requests.Response:
     told = f"the server answers {status} {reply.reason}".rstrip()
     if status not in PASSING:
         raise FetchError(url, told)
-    wait = _retry_after(reply.headers.get("Retry-After", ""))
+    wait = retry_after(reply.headers.get("Retry-After", ""))
     if wait is not None and wait > LONGEST_WAIT:
         raise FetchError(url, f"{told} and asks to wait {wait:.0f} s", "try again later")
     raise TryAgain(told, wait)
-
-
-def _retry_after(value: str) -> float | None:
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def body(reply: requests.Response, timeout: tuple[float, float]) -> Iterator[bytes]:

@@ -54,6 +54,12 @@ class Part:
         self._version.unlink(missing_ok=True)
 
 
+def version_of(tag: str, date: str) -> str:
+    """Choose the server's name for a version from its ETag and Last-Modified, empty for none."""
+    # A weak tag names equivalent versions, of which the bytes may differ.
+    return tag if tag and not tag.startswith("W/") else date
+
+
 def sha256_of(path: Path) -> str:
     """Digest a file's bytes, as hexadecimal text."""
     with path.open("rb") as file:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import requests
 
+from pipeline.datasets.addresses import Reach
 from pipeline.datasets.fetch_error import FetchError, TryAgain
 from pipeline.datasets.http_get import body, get
-from pipeline.datasets.part import Part
+from pipeline.datasets.part import Part, version_of
 from pipeline.progress import progress
 
 
@@ -23,6 +25,11 @@ class Request:
     limit: int
     timeout: tuple[float, float]
 
+    @cached_property
+    def reach(self) -> Reach:
+        """Where the address may lead: the same for every attempt."""
+        return Reach(self.url)
+
 
 def receive(wanted: Request, part: Part) -> bool:
     """Take what is still missing; returns whether it was added to bytes of an earlier answer.
@@ -34,7 +41,7 @@ def receive(wanted: Request, part: Part) -> bool:
     headers = {"Range": f"bytes={start}-"} if start else {}
     if start and part.version:
         headers["If-Range"] = part.version
-    with get(wanted.url, headers, wanted.timeout) as reply:
+    with get(wanted.reach, headers, wanted.timeout) as reply:
         if start and _nothing_left(reply, start):
             return True
         total = _total(reply, start)
@@ -45,7 +52,8 @@ def receive(wanted: Request, part: Part) -> bool:
             raise TryAgain(f"the server answers {reply.status_code} to a request for the rest")
         _check_promise(wanted, reply, total)
         if not start:
-            part.begin(_version(reply))
+            told = reply.headers
+            part.begin(version_of(told.get("ETag", ""), told.get("Last-Modified", "")))
         _copy(wanted, part, reply, total)
     return start > 0
 
@@ -65,12 +73,6 @@ def _total(reply: requests.Response, start: int) -> int | None:
 def _nothing_left(reply: requests.Response, start: int) -> bool:
     """Tell whether the server says that the file ends where the part does."""
     return reply.status_code == 416 and reply.headers.get("Content-Range") == f"bytes */{start}"
-
-
-def _version(reply: requests.Response) -> str:
-    tag = reply.headers.get("ETag", "")
-    # A weak tag names equivalent versions, of which the bytes may differ.
-    return tag if tag and not tag.startswith("W/") else reply.headers.get("Last-Modified", "")
 
 
 def _check_promise(wanted: Request, reply: requests.Response, total: int | None) -> None:

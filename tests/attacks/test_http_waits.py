@@ -1,0 +1,110 @@
+"""Servers that ask to wait, stay silent, or are not there."""
+
+from __future__ import annotations
+
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_answers import BODY, CURE, SHA256, assert_whole, reply, told
+
+attack = pytest.mark.attack
+
+
+@attack("HTTP", "429 with Retry-After: 7", "waits 7 seconds and asks again")
+def test_retry_after_is_honoured(serve: Any, get: Any, folder: Path, waits: list[float]) -> None:
+    site = serve(reply(429, Retry_After="7"), reply(200, BODY))
+    assert get(f"{site.url}/f") == SHA256
+    assert waits == [7.0]
+    assert_whole(folder)
+
+
+@attack(
+    "HTTP",
+    "429 with Retry-After: 86400",
+    "{url}: the server answers 429 Too Many Requests and asks to wait 86400 s; try again later",
+)
+def test_a_day_is_not_waited_for(serve: Any, get: Any, waits: list[float], ends: str) -> None:
+    site = serve(reply(429, Retry_After="86400"))
+    assert told(get, f"{site.url}/f") == ends.format(url=f"{site.url}/f")
+    assert waits == []
+
+
+@attack("HTTP", "500 three times, then well", "waits 1, 2 and 4 seconds, then takes the file")
+def test_a_server_that_recovers_is_waited_for(
+    serve: Any, get: Any, folder: Path, waits: list[float]
+) -> None:
+    site = serve(*[reply(500)] * 3, reply(200, BODY))
+    assert get(f"{site.url}/f") == SHA256
+    assert waits == [1.0, 2.0, 4.0]
+    assert_whole(folder)
+
+
+@attack(
+    "HTTP",
+    "500 for ever",
+    f"{{url}}: the server answers 500 Internal Server Error (tried 5 times); {CURE}",
+)
+def test_a_server_that_stays_broken_is_given_up(serve: Any, get: Any, ends: str) -> None:
+    site = serve(reply(500))
+    assert told(get, f"{site.url}/f") == ends.format(url=f"{site.url}/f")
+    assert len(site.asked) == 5
+
+
+@attack("HTTP", "404", f"{{url}}: the server answers 404 Not Found; {CURE}")
+def test_what_will_not_pass_is_not_tried_again(serve: Any, get: Any, ends: str) -> None:
+    site = serve(reply(404))
+    assert told(get, f"{site.url}/f") == ends.format(url=f"{site.url}/f")
+    assert len(site.asked) == 1
+
+
+# Only where nothing is meant to come in time: a busy machine is slow to answer too.
+SHORT = (10.0, 0.2)
+
+
+def stall(handler: BaseHTTPRequestHandler) -> None:
+    """Begin and fall silent."""
+    reply(200, BODY[:10], Content_Length=len(BODY))(handler)
+    time.sleep(0.6)
+
+
+@attack(
+    "HTTP",
+    "a connection that stalls",
+    f"{{url}}: nothing came for {{timeout}} s (tried 2 times); {CURE}",
+)
+def test_a_stalled_connection_is_given_up(serve: Any, get: Any, ends: str) -> None:
+    site = serve(stall)
+    expected = ends.format(url=f"{site.url}/f", timeout="0.2")
+    assert told(get, f"{site.url}/f", attempts=2, timeout=SHORT) == expected
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Send single bytes, none of them late."""
+    reply(200, b"", Content_Length=len(BODY))(handler)
+    try:
+        for _ in range(20):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        handler.close_connection = True
+
+
+@attack("HTTP", "single bytes, each in time", "counts as stalled below 1 KiB in one timeout")
+def test_dripping_counts_as_stalled(serve: Any, get: Any) -> None:
+    site = serve(drip)
+    found = told(get, f"{site.url}/f", attempts=1, timeout=SHORT)
+    assert " bytes came in 0.2 s (tried 1 times)" in found
+
+
+@attack(
+    "HTTP",
+    "nobody at the address",
+    f"{{url}}: cannot connect (Connection refused) (tried 2 times); {CURE}",
+)
+def test_nobody_there_is_told(serve: Any, get: Any, ends: str) -> None:
+    url = "http://127.0.0.1:9/f"  # the port of a service that nobody runs any more
+    assert told(get, url, attempts=2) == ends.format(url=url)
