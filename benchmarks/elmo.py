@@ -77,7 +77,7 @@ def _line(
         agreement, exact = f"equal to {error:.1e} of the largest", error <= 1e-5
     else:
         cosine = min(float(cosines(a, b).min(initial=1)) for a, b in both)
-        agreement, exact = f"cosine {cosine:.5f}", cosine > 0.999
+        agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.999
     ours, plain = times[precision], times["plain"]
     return Line(
         _what(precision, model),

@@ -171,6 +171,9 @@ def test_each_precision_is_measured_against_the_plain_network_and_agrees(
     lines = section.measure(Effort(repeats=1), **sizes)
     assert [line.limit for line in lines] == list(section.LEAST.values())
     assert all(line.exact for line in lines)
+    # Trained ones may stand further apart, and nobody measured that.
+    rounded = lines[1]
+    assert rounded.value is None or "on untrained weights" in rounded.detail
     assert lines[0].value is not None
     assert lines[0].value > 0
 
