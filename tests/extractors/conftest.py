@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import torch
 
 from pipeline.extractors import ELMo, InceptionV3, SoundNet
 from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+
+# Tests import what lies beside them, as `torch7_writer`: pytest's own way adds no folder.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(autouse=True)

@@ -1,33 +1,19 @@
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import shutil
 from pathlib import Path
-from types import ModuleType
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from elmo_reference import Reference
 
 from pipeline.extractors import ELMo
 
 HARD_WORDS = ["\U0001f30a\U0001f3fd", "\x00\x07", "a" * 60, "é" * 40, "\ud83d", "", "<S>", "</S>"]
-
-
-def load_reference() -> ModuleType:
-    path = Path(__file__).with_name("elmo_reference.py")
-    spec = importlib.util.spec_from_file_location("elmo_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-Reference = load_reference().Reference
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import soundnet_writer as published
 import torch
+import torch7_writer as torch7
 from safetensors.numpy import load_file
 from torchvision.models import Inception3
 
@@ -25,20 +25,6 @@ from stages import weights as stage
 from stages.source import source
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _beside(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-torch7 = _beside("torch7_writer")
-published = _beside("soundnet_writer")
 
 
 @pytest.fixture(scope="module")

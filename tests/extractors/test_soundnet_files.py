@@ -1,32 +1,18 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import soundnet_writer as published
 import torch
+import torch7_writer as torch7
 from safetensors.numpy import load_file, save_file
 
 from pipeline.extractors import SoundNet
 from pipeline.extractors.soundnet_files import read_soundnet
 from pipeline.extractors.soundnet_table import shapes
-
-
-def _beside(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-torch7 = _beside("torch7_writer")
-published = _beside("soundnet_writer")
 
 
 @pytest.fixture(scope="module")
