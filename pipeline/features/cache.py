@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.features.entry import Entry, decode, encode
@@ -46,6 +47,24 @@ class ItemCache:
         return self.get(key) is not None
 
     # Where bytes lie is known to these alone; a cache elsewhere overrides them.
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    @contextmanager
+    def marked(self) -> Iterator[str]:
+        """Bear a mark meanwhile, by which another machine knows this cache; yields the mark."""
+        mark = temporary_name(self.folder / PARTS / "mark")
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            mark.touch()
+            yield mark.name
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def bears(self, mark: str) -> bool:
+        """Tell whether this is the cache that bears a mark."""
+        return (self.folder / PARTS / mark).exists()
 
     def clean(self) -> None:
         """Remove what killed writers left behind."""

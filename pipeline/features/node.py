@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pipeline import runtime
+from pipeline.features.cache import ItemCache
 from pipeline.features.processor import processor
 from pipeline.features.recipe import Identity, Recipe
 
@@ -74,6 +75,15 @@ def require_gpu(here: str, first: str) -> None:
     """Raise ValueError where this process' GPU is not of the kind that the run began with."""
     if here != first:
         raise ValueError(f"node {_name()} has another GPU: {here}, not {first}{_ONE_KIND}")
+
+
+def require_cache(cache: ItemCache, mark: str) -> None:
+    """Raise ValueError where this process' cache is not the one that bears the driver's mark."""
+    if not cache.bears(mark):
+        raise ValueError(
+            f"node {_name()} has another item cache at {cache}; set HGFN_CACHE to a folder that "
+            "all nodes share, or to a URL"
+        )
 
 
 def _name() -> str:

@@ -29,15 +29,15 @@ def run_ray(
     if not items:
         return
     started, _ = shares(len(items), recipe.batch, workers)
-    with cluster(started) as ray:
-        for row in _extract(ray, recipe, items, cache):
+    with cluster(started) as ray, cache.marked() as mark:
+        for row in _extract(ray, recipe, items, cache, mark):
             yield from pickle.loads(row["keys"])
             if row["error"]:
                 raise pickle.loads(row["error"])
 
 
 def _extract(
-    ray: Any, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache
+    ray: Any, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache, mark: str
 ) -> Iterator[Mapping[str, bytes]]:
     cut = plan(
         ray.cluster_resources(),
@@ -51,7 +51,7 @@ def _extract(
     todo = ray.data.from_items(rows, override_num_blocks=cut.blocks)
     done = todo.map_batches(
         RayWorker,
-        fn_constructor_args=(pickle.dumps(recipe), cache, Node.here(recipe), attempts),
+        fn_constructor_args=(pickle.dumps(recipe), cache, mark, Node.here(recipe), attempts),
         batch_size=None,
         # Begins on all that is free, and grows with the cluster.
         compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=cut.workers, max_size=cut.most),

@@ -13,7 +13,7 @@ import torch
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
 from pipeline.features.local import Batch, extractor
-from pipeline.features.node import Node, require_gpu
+from pipeline.features.node import Node, require_cache, require_gpu
 from pipeline.features.recipe import Recipe, device_of
 from pipeline.runtime import THREADS
 
@@ -65,11 +65,14 @@ class RayWorker:
     itself would hand on an error's text only.
     """
 
-    def __init__(self, recipe: bytes, cache: ItemCache, driver: Node, attempts: Any) -> None:
+    def __init__(
+        self, recipe: bytes, cache: ItemCache, mark: str, driver: Node, attempts: Any
+    ) -> None:
         # Opened at the first batch: an error in here would only be told as an actor that died.
         @functools.cache
         def opened() -> Callable[[Batch], None]:
             driver.enter()
+            require_cache(cache, mark)
             unpickled: Recipe = pickle.loads(recipe)
             driver.require_same(unpickled)
             self._require_gpu(unpickled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -31,6 +33,23 @@ class RemoteCache(ItemCache):
         except Exception as error:  # each store has kinds of its own
             reason = (str(error).strip() or type(error).__name__).split("\n")[0]
             raise ValueError(f"HGFN_CACHE {self.url} cannot be reached: {reason}") from error
+
+    def __str__(self) -> str:
+        return self.url
+
+    @contextmanager
+    def marked(self) -> Iterator[str]:
+        """Bear a mark meanwhile, by which another machine knows this cache; yields the mark."""
+        mark = f"mark-{uuid4().hex}"
+        try:
+            self._write(mark, b"")
+            yield mark
+        finally:
+            self._drop(mark)
+
+    def bears(self, mark: str) -> bool:
+        """Tell whether this is the cache that bears a mark."""
+        return self._read(mark) is not None
 
     def clean(self) -> None:
         """Do nothing: who else is writing there cannot be known."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
+import re
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -135,3 +137,21 @@ def test_entries_begin_with_their_sha256(cache: ItemCache) -> None:
     data = path.read_bytes()
     assert data[:32] == hashlib.sha256(data[32:]).digest()
     assert os.path.getsize(path) > ARRAY.nbytes
+
+
+def test_a_cache_is_known_by_its_mark_while_it_bears_it(cache: ItemCache, tmp_path: Path) -> None:
+    with cache.marked() as mark:
+        assert pickle.loads(pickle.dumps(cache)).bears(mark)
+        assert not ItemCache(tmp_path / "other").bears(mark)
+    assert not cache.bears(mark)
+    assert files(cache.folder) == []
+
+
+def test_a_killed_drivers_mark_is_cleaned_away_as_what_it_was_writing(cache: ItemCache) -> None:
+    with cache.marked() as mark:
+        left = files(cache.folder)[0]
+    # The same name, of a process that is gone.
+    left.with_name(re.sub(r"@\d+", "@999999999", left.name)).touch()
+    cache.clean()
+    assert files(cache.folder) == []
+    assert not cache.bears(mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,9 +39,13 @@ def actor(attempts: Attempts) -> Any:
     )
 
 
-def work(recipe: Recipe, cache: ItemCache, attempts: Attempts) -> tuple[list[str], bytes]:
-    worker = RayWorker(pickle.dumps(recipe), cache, Node.here(recipe), actor(attempts))
-    done = worker({"batch": [pickle.dumps(batch) for batch in BATCHES]})
+def work(
+    recipe: Recipe, cache: ItemCache, attempts: Attempts, driver: ItemCache | None = None
+) -> tuple[list[str], bytes]:
+    with (driver or cache).marked() as mark:
+        here = Node.here(recipe)
+        worker = RayWorker(pickle.dumps(recipe), cache, mark, here, actor(attempts))
+        done = worker({"batch": [pickle.dumps(batch) for batch in BATCHES]})
     (keys,), (error,) = done["keys"], done["error"]
     return pickle.loads(keys), error
 
@@ -125,3 +130,14 @@ def test_a_network_on_the_cpu_asks_for_no_gpu(
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     monkeypatch.setattr(module, "gpu_name", lambda: "A100")
     assert work(recipe, cache, Attempts("H100")) == (["0key", "1key"], b"")
+
+
+def test_a_node_that_has_another_cache_is_refused_before_its_first_item(
+    fake: Fake, cache: ItemCache, tmp_path: Path, extracted: Callable[[], list[str]]
+) -> None:
+    keys, error = work(fake(), cache, Attempts(), driver=ItemCache(tmp_path / "of the driver"))
+    assert str(pickle.loads(error)) == (
+        f"node {socket.gethostname()} has another item cache at {cache.folder}; set HGFN_CACHE to "
+        "a folder that all nodes share, or to a URL"
+    )
+    assert keys == extracted() == []

@@ -117,3 +117,11 @@ def test_a_store_that_cannot_be_reached_is_told_at_once(monkeypatch: pytest.Monk
         ValueError, match=r"^HGFN_CACHE memory://x cannot be reached: Access denied$"
     ):
         RemoteCache("memory://x")
+
+
+def test_a_cache_is_known_by_its_mark_while_it_bears_it(cache: RemoteCache, tmp_path: Path) -> None:
+    with cache.marked() as mark:
+        assert pickle.loads(pickle.dumps(cache)).bears(mark)
+        assert not RemoteCache(f"memory://{tmp_path.name}-other").bears(mark)
+    assert not cache.bears(mark)
+    assert stored(cache) == {}
