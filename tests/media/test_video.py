@@ -8,14 +8,10 @@ import av
 import numpy as np
 import pytest
 import torch
-from av.stream import Disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.media import MediaError, sample_frames, schedule
-from pipeline.media.container import open_container
-from pipeline.media.decode import Run, _run_frames
-from pipeline.media.schedule import read_schedule
+from pipeline.media import MediaError, sample_frames
 from pipeline.media.video import nearest_frames
 
 Numbers = Callable[[np.ndarray], list[int]]
@@ -70,62 +66,6 @@ def test_frames_equal_ffmpegs(shared_data: Path) -> None:
         path = folder / "expected" / f"{name}.stream3.frame{number:06d}.pt"
         expected = torch.load(path, weights_only=True).numpy().astype(int)
         assert np.abs(clip.frames[number] - expected).mean() < 1
-
-
-UNCUT = [
-    *("nasa_13013.mp4", "flipping_a_pancake.mkv", "cockatoo.mp4"),
-    *("h265_video.mp4", "av1_video.mkv", "big_buck_bunny_432_433.webm"),
-]
-
-
-@pytest.mark.parametrize("count", [5, 17])
-@pytest.mark.parametrize("name", UNCUT)
-def test_leaving_packets_and_unneeded_frames_out_changes_no_frame(
-    shared_data: Path, name: str, count: int
-) -> None:
-    path = shared_data / "media" / "video" / name
-    clip = sample_frames(path, count)
-    with av.open(str(path)) as container:
-        stream = container.streams.best("video")
-        wanted = set(clip.times.round(3))
-        decoded = {
-            round(frame.time, 3): frame.to_ndarray(format="rgb24")
-            for frame in container.decode(stream)
-            if round(frame.time, 3) in wanted
-        }
-    for time, frame in zip(clip.times, clip.frames, strict=True):
-        assert np.array_equal(decoded[round(time, 3)], frame)
-
-
-def test_a_clip_too_large_to_keep_is_read_twice_and_gives_the_same_frames(
-    write_clip: WriteClip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_clip("long.mp4", VARIABLE, options={"bf": "3", "g": "4"})
-    with open_container(path) as container:
-        assert read_schedule(container, path).packets is not None
-    kept = sample_frames(path, 7)
-    monkeypatch.setattr(schedule, "KEPT", 100)
-    with open_container(path) as container:
-        assert read_schedule(container, path).packets is None
-    again = sample_frames(path, 7)
-    assert np.array_equal(kept.frames, again.frames)
-    assert np.array_equal(kept.times, again.times)
-
-
-def test_frames_that_nothing_is_made_from_are_decoded_only_where_wanted(
-    write_clip: WriteClip,
-) -> None:
-    path = write_clip("b.mp4", [k / 25 for k in range(50)], options={"bf": "3", "g": "50"})
-    with open_container(path) as container:
-        found = read_schedule(container, path)
-        assert found is not None
-        assert found.packets is not None
-        stream = container.streams.video[0]
-        last = len(found.pts) - 1
-        run = [Run(0, last, {last})]
-        decoded = [frame for _, frame in _run_frames(found.packets, stream, run)]
-    assert len(decoded) < 40
-    assert int(found.pts[last]) in [frame.pts for frame in decoded]
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 40])
@@ -228,73 +168,6 @@ def test_a_truncated_mp4_with_its_index_in_front_gives_what_it_has(
     assert seen[0] <= 2
     assert seen[-1] < 37
     assert len(set(seen)) == 8
-
-
-def test_an_mp4_without_its_index_is_truncated(write_clip: WriteClip) -> None:
-    path = write_clip("cut.mp4", VARIABLE)
-    path.write_bytes(path.read_bytes()[:-300])
-    with pytest.raises(MediaError) as caught:
-        sample_frames(path)
-    assert caught.value.kind == "truncated"
-
-
-def test_sound_alone_is_no_video(shared_data: Path) -> None:
-    with pytest.raises(MediaError) as caught:
-        sample_frames(shared_data / "media" / "audio" / "sine_mono_s16.wav")
-    assert caught.value.kind == "no_video_stream"
-
-
-def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "song.mp3"
-    with av.open(str(path), "w") as container:
-        sound = container.add_stream("mp3", rate=44_100, layout="mono")
-        cover = container.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 32, 32, "yuvj420p"
-        cover.disposition = Disposition.attached_pic
-        container.mux(cover.encode(av.VideoFrame(32, 32, "yuvj420p")))
-        silence = np.zeros((1, 4_000), np.float32)
-        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
-        frame.sample_rate = 44_100
-        container.mux(sound.encode(frame))
-        container.mux(sound.encode())
-    with av.open(str(path)) as container:
-        assert container.streams.video  # FFmpeg takes the cover for a video stream
-    with pytest.raises(MediaError) as caught:
-        sample_frames(path)
-    assert caught.value.kind == "no_video_stream"
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nsecret.mp4\n#EXT-X-ENDLIST\n"),
-        ("list.txt", "ffconcat version 1.0\nfile secret.mp4\n"),
-        ("list.mp4", "ffconcat version 1.0\nfile secret.mp4\n"),
-        ("text.mp4", "not a video"),
-        ("empty.mp4", ""),
-    ],
-)
-def test_playlists_scripts_and_other_files_are_refused(
-    write_clip: WriteClip, tmp_path: Path, name: str, content: str
-) -> None:
-    write_clip("secret.mp4", VARIABLE)
-    (tmp_path / name).write_text(content)
-    with pytest.raises(MediaError, match=name) as caught:
-        sample_frames(tmp_path / name)
-    assert caught.value.kind == "decode_failed"
-
-
-def test_names_that_look_like_protocols_are_names(write_clip: WriteClip, numbers: Numbers) -> None:
-    for name in ("concat:a|b.mp4", "http: ü %03d.mp4"):
-        path = write_clip("plain.mp4", [0.0, 0.1], options={"crf": "1"})
-        path = path.rename(path.with_name(name))
-        assert numbers(sample_frames(path, count=2).frames) == [0, 1]
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"nothing\.mp4") as caught:
-        sample_frames(tmp_path / "nothing.mp4")
-    assert caught.value.kind == "missing_file"
 
 
 @pytest.mark.parametrize(("count", "start", "end"), [(0, None, None), (4, 2.0, 2.0), (4, 3.0, 1.0)])
