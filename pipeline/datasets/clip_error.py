@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
 
 from pipeline.kinds import check_kinds
@@ -39,20 +39,36 @@ class ClipError(Exception):
         self.kind = kind
 
 
+class RefusedError(RequestError):
+    """What this side refuses to go on with, in a form that passes through yt-dlp as it is."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
 def clip_error(url: str, error: BaseException) -> ClipError:
     """Sort what yt-dlp raised into a kind, and put it in one line that begins with the address."""
-    causes = list(_causes(error))
-    for cause in causes:
+    for cause in causes_of(error):
         if isinstance(cause, HTTPError):
             cause.close()  # it holds its connection open
+    return ClipError(kind_of(error), f"{url}: {_said(error)[:LONGEST]}")
+
+
+def _said(error: BaseException) -> str:
     said = " ".join(str(error).split()).removeprefix("ERROR: ")
     said = re.split(r"; please report this| \(caused by ", said)[0]
     if "Requested format is not available" in said:
-        said = "no file of at most 480 lines over plain http(s)"
-    return ClipError(_kind(causes, said.lower()), f"{url}: {said[:LONGEST]}")
+        return "no file of at most 480 lines over plain http(s)"
+    return said
 
 
-def _kind(causes: list[BaseException], said: str) -> str:
+def kind_of(error: BaseException) -> str:
+    """Sort what yt-dlp raised into a kind."""
+    causes, said = list(causes_of(error)), _said(error).lower()
+    for cause in causes:
+        if isinstance(cause, RefusedError):
+            return cause.kind
     status = _status(causes, said)
     if status == 429:
         return "bot_check"
@@ -73,7 +89,7 @@ def _status(causes: list[BaseException], said: str) -> int | None:
     return found if found or told is None else int(told[1])
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what led to it; yt-dlp keeps that in places of its own."""
     seen: set[int] = set()
     while isinstance(error, BaseException) and id(error) not in seen:

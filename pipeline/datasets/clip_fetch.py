@@ -13,7 +13,9 @@ from typing import Any
 import av
 
 from pipeline.datasets.clip_error import ClipError
+from pipeline.datasets.one_clip import one_clip
 from pipeline.datasets.part import sha256_of
+from pipeline.datasets.ranged import Changed
 from pipeline.datasets.site import FORMAT, Manners, Site
 from pipeline.datasets.site_ranges import NoRanges
 from pipeline.datasets.span import SUFFIX, cut, measure
@@ -21,6 +23,8 @@ from pipeline.datasets.span import SUFFIX, cut, measure
 # Seconds that may be missing: sites tell durations in whole seconds, rounded up.
 SLACK = 1.0
 ABOUT = "about.json"
+# How many versions of a file that changes on the way are begun.
+VERSIONS = 2
 # What a stored clip is made like; a change makes all of them be fetched again.
 RULE = f"1 {FORMAT}"
 
@@ -41,10 +45,10 @@ class Wanted:
 
 def fetch_into(work: Path, wanted: Wanted, manners: Manners) -> None:
     """Write a clip and what is known about it into an empty folder."""
-    with Site(wanted.url, work / "whole", manners) as site:
+    with Site(wanted.url, work / "whole", manners) as site, one_clip(wanted.url):
         info = site.look()
         path, offset = _parts(site, info, work, wanted) or _whole(site, info, work, wanted)
-    _verify(path, offset, wanted, info.get("duration"))
+        _verify(path, offset, wanted, info.get("duration"))
     shutil.rmtree(work / "whole", ignore_errors=True)
     about = {
         **asdict(wanted),
@@ -63,14 +67,16 @@ def _parts(
     if wanted.start is None and wanted.end is None:
         return None
     path = work / f"clip{SUFFIX}"
-    try:
-        with site.one_line():
-            files = site.open_ranges(info)
-            return path, cut(files, path, wanted.start, wanted.end)
-    except (NoRanges, av.FFmpegError, ValueError):
-        # Not to be read in parts, or not to be joined: what is wrong with it the whole will tell.
-        path.unlink(missing_ok=True)
-        return None
+    for _ in range(VERSIONS):
+        try:
+            return path, cut(site.open_ranges(info), path, wanted.start, wanted.end)
+        except Changed:
+            path.unlink(missing_ok=True)  # bytes of two versions
+        except (NoRanges, av.FFmpegError, ValueError):
+            # Not to be read in parts, or not joined: what is wrong with it the whole will tell.
+            path.unlink(missing_ok=True)
+            return None
+    raise ClipError("download_failed", f"{wanted.url}: changed again while it was fetched")
 
 
 def _whole(site: Site, info: dict[str, Any], work: Path, wanted: Wanted) -> tuple[Path, float]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from pipeline.datasets.addresses import Reach
 from pipeline.datasets.connections import Guard
@@ -27,8 +28,10 @@ class _Session(requests.Session):
 
     def __init__(self, reach: Reach) -> None:
         super().__init__()
-        for adapter in self.adapters.values():
-            Guard(reach).attach(adapter)
+        adapter = HTTPAdapter()
+        Guard(reach).attach(adapter)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         # Even without following it, requests would read a redirect's whole body into memory.

@@ -13,10 +13,15 @@ KEPT = 8  # pieces: picture and sound lie beside each other, an index may lie at
 
 
 class Part(NamedTuple):
-    """Bytes of a file, and how many the whole file has."""
+    """Bytes of a file, how many the whole file has, and the server's name for its version."""
 
     data: bytes
     total: int
+    version: str = ""
+
+
+class Changed(Exception):  # noqa: N818 - not an error until it happens again
+    """A file that is another one than when its first piece came."""
 
 
 # Takes the first and the last byte's place in the file.
@@ -24,13 +29,17 @@ Ask = Callable[[int, int], Part]
 
 
 class RangedFile(io.RawIOBase):
-    """A seekable file of which each piece is asked for when it is read."""
+    """A seekable file of which each piece is asked for when it is read.
+
+    A read raises what asking raises, and Changed where a piece is of another version.
+    """
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
         self._place = 0
         self._total = 0
+        self._version: str | None = None
         self._piece(0)  # tells the size, and whether the server gives ranges at all
 
     def readable(self) -> bool:
@@ -65,7 +74,10 @@ class RangedFile(io.RawIOBase):
         if number not in self._pieces:
             first = number * PIECE
             last = min(first + PIECE, self._total or first + PIECE) - 1
-            self._pieces[number], self._total = self._ask(first, last)
+            part = self._ask(first, last)
+            if self._version is not None and part[1:] != (self._total, self._version):
+                raise Changed
+            self._pieces[number], self._total, self._version = part
             if len(self._pieces) > KEPT:
                 self._pieces.popitem(last=False)
         self._pieces.move_to_end(number)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yt_dlp
-from yt_dlp.networking.exceptions import RequestError
-from yt_dlp.utils import YoutubeDLError
+from yt_dlp import YoutubeDL
 
-from pipeline.datasets.clip_error import LONGEST, ClipError, clip_error
+from pipeline.datasets.addresses import Reach
+from pipeline.datasets.allowance import Allowance
+from pipeline.datasets.clip_error import ClipError
+from pipeline.datasets.one_clip import one_clip
+from pipeline.datasets.patience import patiently
 from pipeline.datasets.ranged import RangedFile
+from pipeline.datasets.site_client import Bounds, Client
 from pipeline.datasets.site_ranges import SiteRanges
 
 # At most 480 lines (a clip of unknown size is taken), as one file or as picture and sound apart.
@@ -22,7 +24,8 @@ from pipeline.datasets.site_ranges import SiteRanges
 _PLAIN = "[protocol~='^https?$']"
 _SMALL = f"[height<=?480]{_PLAIN}"
 FORMAT = f"b{_SMALL}/bv*{_SMALL}+ba{_PLAIN}/bv*{_SMALL}/ba{_PLAIN}"
-LIMIT = 4 << 30  # bytes of one clip
+LIMIT = 4 << 30  # bytes of one clip, with everything that is asked for it
+LONGEST_FETCH = 3600.0  # seconds of one clip, with its pauses
 ATTEMPTS = 5
 TIMEOUT = 30.0  # seconds without a byte
 
@@ -48,60 +51,46 @@ class Site:
         self.folder = folder
         self.manners = manners
         self._ranges = SiteRanges(manners.wait, ATTEMPTS)
+        self._bounds = Bounds(Reach(url), Allowance(LIMIT, LONGEST_FETCH, TIMEOUT))
 
     def __enter__(self) -> Site:
-        self._client = yt_dlp.YoutubeDL(options(self.folder, self.manners, FORMAT))
+        with ExitStack() as stack:
+            stack.enter_context(self._bounds.allowance.running())
+            self._client = stack.enter_context(self._yt_dlp(FORMAT))
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._open.close()
+
+    def _yt_dlp(self, form: str) -> Client:
+        return Client(options(self.folder, self.manners, form), self._bounds)
 
     def look(self) -> dict[str, Any]:
         """Return what yt-dlp knows of the clip; raises ClipError."""
-        with self._one_clip():
-            info = self._client.extract_info(self.url, download=False)
+        with one_clip(self.url):
+            info = patiently(self._extract, self.manners.wait, ATTEMPTS)
         if not info or "entries" in info:
             raise ClipError("download_failed", f"{self.url}: not one video; give its own address")
         return dict(info)
 
+    def _extract(self) -> Any:
+        return self._client.extract_info(self.url, download=False)
+
     def open_ranges(self, info: dict[str, Any]) -> list[RangedFile]:
-        """Open each chosen file to be read by pieces; raises ClipError, or NoRanges."""
-        with self.one_line():
-            return [RangedFile(self._ranges.asker(self._client, file)) for file in chosen(info)]
+        """Open each chosen file to be read by pieces; raises NoRanges, or what yt-dlp raises."""
+        return [RangedFile(self._ranges.asker(self._client, file)) for file in chosen(info)]
 
     def download(self, info: dict[str, Any]) -> list[Path]:
         """Fetch each chosen file whole into `folder`; raises ClipError."""
         names = ",".join(str(file["format_id"]) for file in chosen(info))
-        plain = yt_dlp.YoutubeDL.sanitize_info(info, remove_private_keys=True)
-        with (
-            self._one_clip(),
-            yt_dlp.YoutubeDL(options(self.folder, self.manners, names)) as client,
-        ):
+        plain = YoutubeDL.sanitize_info(info, remove_private_keys=True)
+        with one_clip(self.url), self._yt_dlp(names) as client:
             client.process_ie_result(plain, download=True)
         files = sorted(self.folder.iterdir())
         if not files or any(file.suffix in (".part", ".ytdl") for file in files):
             raise ClipError("download_failed", f"{self.url}: did not arrive whole")
         return files
-
-    @contextmanager
-    def one_line(self) -> Iterator[None]:
-        """Turn what yt-dlp raises into ClipError."""
-        try:
-            yield
-        except (YoutubeDLError, RequestError) as error:
-            raise clip_error(self.url, error) from None
-
-    @contextmanager
-    def _one_clip(self) -> Iterator[None]:
-        """Turn whatever else an extractor raises into ClipError too: it concerns one clip."""
-        try:
-            with self.one_line():
-                yield
-        except (OSError, MemoryError, ClipError):
-            raise
-        except Exception as error:  # an extractor that a site's change has broken
-            told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
-            raise ClipError("download_failed", f"{self.url}: {told}") from None
 
 
 def chosen(info: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,7 +118,6 @@ def options(folder: Path, manners: Manners, form: str) -> dict[str, Any]:
         "sleep_interval_requests": manners.pause / 5,
         "socket_timeout": TIMEOUT,
         "max_filesize": LIMIT,
-        "progress_hooks": [_bounded],
         "noplaylist": True,
         "playlistend": 1,
         "extract_flat": "in_playlist",
@@ -140,12 +128,6 @@ def options(folder: Path, manners: Manners, form: str) -> dict[str, Any]:
         "logger": _Silent(),
         "noprogress": True,
     }
-
-
-def _bounded(progress: dict[str, Any]) -> None:
-    """Stop a file that goes on for ever; `max_filesize` knows only what a server announces."""
-    if progress.get("downloaded_bytes", 0) > LIMIT:
-        raise ClipError("download_failed", f"sends more than {LIMIT:,} bytes")
 
 
 class _Silent:

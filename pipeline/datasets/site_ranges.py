@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import TransportError
 
+from pipeline.datasets.part import version_of
+from pipeline.datasets.patience import patiently
 from pipeline.datasets.ranged import Ask, Part
-
-PASSING = (408, 429, 500, 502, 503, 504)
 
 
 class NoRanges(Exception):  # noqa: N818 - not an error: the whole file is taken instead
@@ -37,17 +36,12 @@ class SiteRanges:
             headers = {**file.get("http_headers", {}), "Range": f"bytes={first}-{last}"}
             # Compressed on the way, a piece would not be a piece of the file.
             headers["Accept-Encoding"] = "identity"
-            request = Request(file["url"], headers=headers)
-            for attempt in range(self.attempts):
-                try:
-                    with client.urlopen(request) as reply:
-                        return _part(reply, first, last)
-                except (HTTPError, TransportError) as error:
-                    passing = getattr(error, "status", 408) in PASSING
-                    if not passing or attempt + 1 == self.attempts:
-                        raise
-                    time.sleep(self.wait * 2**attempt)
-            raise AssertionError("the last attempt returns or raises")
+
+            def once() -> Part:
+                with client.urlopen(Request(file["url"], headers=headers)) as reply:
+                    return _part(reply, first, last)
+
+            return patiently(once, self.wait, self.attempts)
 
         return ask
 
@@ -64,4 +58,5 @@ def _part(reply: Response, first: int, last: int) -> Part:
         data += more
     if int(told[1]) != first + wanted - 1 or len(data) != wanted:
         raise TransportError(f"sent {len(data)} of {wanted} bytes")
-    return Part(data, total)
+    version = version_of(reply.get_header("ETag", ""), reply.get_header("Last-Modified", ""))
+    return Part(data, total, version)

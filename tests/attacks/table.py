@@ -12,15 +12,16 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "security.md"
-GROUPS = ("HTTP", "Archives", "Text", "Media", "Model files")
+GROUPS = ("HTTP", "Clips", "Archives", "Text", "Media", "Model files")
 HEAD = """\
 # What is never trusted
 
 Servers, archives, tables, media and model files are read as if somebody had made them to do
 harm: nothing in them is executed, nothing is written outside the data folder, no stage sees a
-half-written file, time and memory stay bounded. Clips that yt-dlp fetches are the exception:
-docs/youtube.md says what is not guarded there. Each row is a test in `tests/attacks/` that was
-run, with the message a user sees; `python tests/attacks/table.py` makes this page from them.
+half-written file, time and memory stay bounded. What a video site makes yt-dlp compute is the
+exception: docs/youtube.md says what is not guarded there. Each row is a test in `tests/attacks/`
+that was run, with the message a user sees; `python tests/attacks/table.py` makes this page from
+them.
 Braces stand for what differs between runs, such as paths.
 """
 

@@ -138,24 +138,6 @@ def test_a_served_playlist_is_not_a_clip(
     assert refused(tmp_path, url) == ("download_failed", ends.format(url=url))
 
 
-@attack(
-    "Media",
-    "an address that redirects to file://",
-    "{url}: No connection adapters were found for 'file://{target}'",
-)
-def test_a_redirect_to_a_file_is_not_followed(
-    tmp_path: Path, target: Path, serve: Any, ends: str
-) -> None:
-    def redirect(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", f"file://{target}")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    url = f"{serve(redirect).url}/film.mp4"
-    assert refused(tmp_path, url) == ("download_failed", ends.format(url=url, target=target))
-
-
 DRAWINGS = {
     "an SVG that names a file": (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:x="http://www.w3.org/1999/xlink">'

@@ -1,0 +1,86 @@
+"""What one clip may cost: bytes, seconds, and silence, however a server spreads them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
+from time import monotonic
+
+from yt_dlp.networking.exceptions import TransportError
+
+from pipeline.datasets.clip_error import RefusedError
+
+# As long as less than this arrives in one `silence`, the connection counts as stalled.
+LEAST = 1 << 10
+
+
+class Allowance:
+    """At most `most` bytes in `seconds` for all requests of a clip, `silence` seconds between."""
+
+    def __init__(self, most: int, seconds: float, silence: float) -> None:
+        self.most = most
+        self.seconds = seconds
+        self.silence = silence
+        self.over = False
+        self._taken = 0
+        self._lines: list[socket.socket] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the seconds run; when they are over, what is still open is shut down.
+
+        Where a server drips headers or a chunk's length, no read comes back to be bounded.
+        """
+        timer = Timer(self.seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._lines.clear()
+
+    def watch(self, line: socket.socket) -> None:
+        """Take a new connection into account; raises RefusedError where the time is over."""
+        self._lines.append(line)
+        self._in_time()
+
+    def take(self, count: int) -> None:
+        """Count bytes that came; raises RefusedError where there are too many or it is late."""
+        self._in_time()
+        self._taken += count
+        if self._taken > self.most:
+            raise RefusedError("download_failed", f"sends more than {self.most:,} bytes")
+
+    def stalls(self) -> Stalls:
+        """Begin to watch one answer for silence."""
+        return Stalls(self.silence)
+
+    def _in_time(self) -> None:
+        if self.over:
+            raise RefusedError("network", f"takes longer than {self.seconds:,g} s")
+
+    def _end(self) -> None:
+        self.over = True
+        for line in list(self._lines):
+            with suppress(OSError):  # closed already
+                # Not an encrypted socket's own way, which would first take leave of the server.
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+
+class Stalls:
+    """Tells a connection that drips single bytes, each in time, from one that is slow."""
+
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self._came, self._since = 0, monotonic()
+
+    def came(self, count: int) -> None:
+        """Count bytes that came; raises TransportError, which may pass, where they are too few."""
+        self._came += count
+        if monotonic() - self._since > self.silence:
+            if self._came < LEAST:
+                raise TransportError(f"only {self._came} bytes came in {self.silence:g} s")
+            self._came, self._since = 0, monotonic()
