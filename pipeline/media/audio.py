@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from pipeline.media.container import best_audio, ends_early, open_container, origin, reason
 from pipeline.media.errors import MediaError
 from pipeline.media.limits import MAX_SAMPLES, SAMPLE_RATES
-from pipeline.media.machine import DAMAGE
+from pipeline.media.machine import DAMAGE, UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ def read_waveform(
     Loudness is kept; what a lossy codec overshoots is cut to [-1, 1].
 
     Raises MediaError of kind missing_file, decode_failed, truncated, too_large, no_audio_stream or
-    no_frames (no sample in the span); ValueError for an empty span of time.
+    no_frames (no sample in the span); ValueError for an empty span of time; OSError and
+    MemoryError for what this machine could not do.
     """
     begin, finish = 0.0 if start is None else start, inf if end is None else end
     if begin >= finish:
@@ -103,7 +104,7 @@ def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sou
                 sound.add(frame, (frame.time or 0.0) - origin(container))
             if sound.end > finish or sound.length > MAX_SAMPLES:
                 break
-    except (*DAMAGE, ValueError) as error:
+    except UNREADABLE as error:
         sound.damage = f"({reason(error)})"  # what came before counts
     return sound
 

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.errors import MediaError, require_file
 from pipeline.media.limits import MAX_PIXELS
-from pipeline.media.machine import DAMAGE, memory_told
+from pipeline.media.machine import UNREADABLE, memory_told
 from pipeline.media.source import Source, open_source
 
 # FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
@@ -44,8 +44,8 @@ def open_container(path: str | Path) -> Iterator[InputContainer]:
 def _open(path: Path, source: Source) -> InputContainer:
     options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
     try:
-        return av.open(source, container_options=options, metadata_errors="replace")
-    except (*DAMAGE, ValueError) as error:
+        return av.open(source, "r", container_options=options, metadata_errors="replace")
+    except UNREADABLE as error:
         if _is_mp4(path):
             raise MediaError(
                 "truncated", f"{path}: the file ends before its index; fetch it again"

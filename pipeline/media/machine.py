@@ -13,7 +13,11 @@ from pipeline.media.errors import MediaError
 
 # What FFmpeg raises about contents: all but its want of memory. Its other codes do not tell either:
 # a file that is cut gives EIO, and a damaged frame EPERM. Files are therefore read by `Source`.
-DAMAGE = tuple(set(av.FFmpegError.__subclasses__()) - {av.error.MemoryError})
+DAMAGE: tuple[type[Exception], ...] = tuple(
+    set(av.FFmpegError.__subclasses__()) - {av.error.MemoryError}
+)
+# ... and what PyAV and we say of them, where nothing else could.
+UNREADABLE: tuple[type[Exception], ...] = (*DAMAGE, ValueError)
 
 # No decoder asks for more at once: FFmpeg says that memory ran out where a damaged header would.
 _MOST = 2**31

@@ -46,7 +46,8 @@ def sample_frames(
     so that large ones need not be held together.
 
     Raises MediaError of kind missing_file, decode_failed, truncated, no_video_stream or
-    no_frames; ValueError for a count below 1 or an empty span of time.
+    no_frames; ValueError for a count below 1 or an empty span of time; OSError and MemoryError for
+    what this machine could not do.
     """
     if count < 1:
         raise ValueError(f"count is {count}; allowed: a whole number from 1")
