@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,13 @@ class ItemCache:
 
     def get(self, key: str) -> Entry | None:
         """Return the entry of a key, or None if there is none that is whole."""
-        data = self._read(key)
+        return self._entry(key, self._read(key))
+
+    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
+        """Yield each key with what `get` gives, in order; takes keys as they come."""
+        return ((key, self.get(key)) for key in keys)
+
+    def _entry(self, key: str, data: bytes | None) -> Entry | None:
         if data is None:
             return None
         entry = decode(data)

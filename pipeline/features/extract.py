@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.engine import run_engine
+from pipeline.features.entry import Entry
 from pipeline.features.failures import Failure
 from pipeline.features.recipe import FILE, Identity, Item, Recipe, file_digest
 from pipeline.features.store import write_features
@@ -38,19 +39,23 @@ def extract_features(
     keys = _keys(recipe.modality, identity, items)
     found = _fill(recipe, items, keys, cache, workers, retry)
     cache.clean()
-    loads: dict[str, partial[np.ndarray] | None] = dict.fromkeys(absent)
-    failures = []
-    for item in items:
-        outcome = found[keys[item.id]]
-        if outcome.fault is not None:
-            kind, message = outcome.fault
-            message = message.replace(FILE, str(item.path))
-            failures.append(Failure(item.id, recipe.modality, kind, message))
-        loads[item.id] = partial(_load, cache, keys[item.id]) if outcome.present else None
-    if items and not any(loads.values()):
+    failures = _failures(recipe.modality, items, [found[keys[item.id]].fault for item in items])
+    present = {item.id: keys[item.id] for item in items if found[keys[item.id]].present}
+    if items and not present:
         raise ValueError(f"{recipe.modality}: every item failed; the first: {failures[0].message}")
+    loads = {**dict.fromkeys([*absent, *keys]), **_loads(cache, present)}
     write_features(path, loads, recipe.dim, {"modality": recipe.modality, **identity})
     return failures
+
+
+def _failures(
+    modality: str, items: Sequence[Item], faults: Sequence[tuple[str, str] | None]
+) -> list[Failure]:
+    return [
+        Failure(item.id, modality, fault[0], fault[1].replace(FILE, str(item.path)))
+        for item, fault in zip(items, faults, strict=True)
+        if fault is not None
+    ]
 
 
 def item_key(
@@ -95,11 +100,10 @@ def _fill(
     # Equal inputs share a key: a text tweeted with three photos is embedded once.
     lacking = {keys[item.id]: item for item in items if keys[item.id] not in found}
     with progress(recipe.modality, len(lacking)) as advance:
-        for key in run_engine(recipe, lacking, cache, workers):
-            outcome = _outcome(cache, key)
-            if outcome is None:
+        for key, entry in cache.get_many(run_engine(recipe, lacking, cache, workers)):
+            if entry is None:
                 raise ValueError(f"the features of {lacking[key].id} vanished meanwhile; run again")
-            found[key] = outcome
+            found[key] = _outcome(entry)
             advance()
     return found
 
@@ -107,21 +111,32 @@ def _fill(
 def _cached(
     cache: ItemCache, keys: Mapping[str, str], retry: Collection[str]
 ) -> dict[str, _Outcome]:
-    outcomes = {key: _outcome(cache, key) for key in set(keys.values())}
+    outcomes = {
+        key: _outcome(entry)
+        for key, entry in cache.get_many(sorted(set(keys.values())))
+        if entry is not None
+    }
     return {
         key: outcome
         for key, outcome in outcomes.items()
-        if outcome is not None and (outcome.fault is None or outcome.fault[0] not in retry)
+        if outcome.fault is None or outcome.fault[0] not in retry
     }
 
 
-def _outcome(cache: ItemCache, key: str) -> _Outcome | None:
-    entry = cache.get(key)
-    return None if entry is None else _Outcome(entry.array is not None, entry.fault)
+def _outcome(entry: Entry) -> _Outcome:
+    return _Outcome(entry.array is not None, entry.fault)
 
 
-def _load(cache: ItemCache, key: str) -> np.ndarray:
-    entry = cache.get(key)
+def _loads(cache: ItemCache, keys: Mapping[str, str]) -> dict[str, partial[np.ndarray]]:
+    # A feature file is written in sorted order of the ids: entries are asked for before each turn.
+    names = sorted(keys)
+    entries = cache.get_many(keys[name] for name in names)
+    return {name: partial(_next, entries, keys[name]) for name in names}
+
+
+def _next(entries: Iterator[tuple[str, Entry | None]], key: str) -> np.ndarray:
+    found, entry = next(entries)
+    assert found == key, "feature files are written in sorted order"
     if entry is None or entry.array is None:
         raise ValueError("a cached item vanished while it was packed; run again")
     return entry.array

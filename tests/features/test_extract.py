@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.features import extract as module
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import Failure
 from pipeline.features.recipe import Item
+from pipeline.features.remote_cache import AT_ONCE, RemoteCache
 from pipeline.features.store import FeatureFile
 
 Fake = Callable[..., Any]
@@ -253,3 +255,33 @@ def test_failures_are_told_of_each_sample_that_shares_the_fault(
     failures = extract_features(fake(), items, [], out, cache, workers=1)
     assert [failure.id for failure in failures] == ["b", "c"]
     assert all(isinstance(failure, Failure) for failure in failures)
+
+
+def test_a_cache_elsewhere_is_asked_for_many_entries_at_once(
+    fake: Fake, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ranges = list[int](), MemoryFileSystem.cat_ranges
+
+    def count(store: Any, paths: list[str], *arguments: Any, **options: Any) -> Any:
+        asked.append(len(paths))
+        return ranges(store, paths, *arguments, **options)
+
+    def alone(*arguments: Any) -> None:
+        raise AssertionError("asked for one by one")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", count)
+    monkeypatch.setattr(RemoteCache, "get", alone)
+    items = texts({f"{k:03}": f"text {k}" for k in range(100)})
+    cache = RemoteCache(f"memory://{tmp_path.name}")
+    extract_features(fake(), items, ["absent"], out, cache, workers=1)
+    # Is it there; is what was made there; pack it.
+    assert asked == 3 * [AT_ONCE, 100 - AT_ONCE]
+    asked.clear()
+    written = out.read_bytes()
+    extract_features(fake(), items[::-1], ["absent"], out, cache, workers=1)
+    assert asked == 2 * [AT_ONCE, 100 - AT_ONCE]
+    assert out.read_bytes() == written
+    folder = out.with_name("of a folder.h5")
+    extract_features(fake(), items, ["absent"], folder, ItemCache(tmp_path / "cache"), workers=1)
+    assert folder.read_bytes() == written
+    MemoryFileSystem.store.clear()

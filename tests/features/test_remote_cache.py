@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.entry import Entry
-from pipeline.features.remote_cache import RemoteCache, open_cache
+from pipeline.features.remote_cache import AT_ONCE, RemoteCache, open_cache
 
 KEY = "ab" + "0" * 62
 ENTRY = Entry(np.arange(12, dtype=np.float32).reshape(3, 4), ("truncated", "{file}: cut off"))
@@ -125,3 +125,55 @@ def test_a_cache_is_known_by_its_mark_while_it_bears_it(cache: RemoteCache, tmp_
         assert not RemoteCache(f"memory://{tmp_path.name}-other").bears(mark)
     assert not cache.bears(mark)
     assert stored(cache) == {}
+
+
+def test_many_entries_are_asked_for_in_few_requests_and_come_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = RemoteCache(f"memory://{tmp_path.name}")
+    keys = [f"{k % 7:02x}{k:062x}" for k in range(200)]
+    for k, key in enumerate(keys[::2]):
+        cache.put(key, Entry(np.full((1, 1), k, np.float32)))
+    asked, ranges = list[int](), MemoryFileSystem.cat_ranges
+
+    def count(store: Any, paths: list[str], *arguments: Any, **options: Any) -> Any:
+        asked.append(len(paths))
+        return ranges(store, paths, *arguments, **options)
+
+    def alone(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError("asked for one by one")
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_ranges", count)
+    monkeypatch.setattr(RemoteCache, "_read", alone)
+    found = list(cache.get_many(iter([*keys, keys[0]])))
+    assert [key for key, _ in found] == [*keys, keys[0]]
+    for k, (_, entry) in enumerate(found[:200]):
+        assert (entry is None) == (k % 2 == 1)
+        assert entry is None or same(entry, Entry(np.full((1, 1), k // 2, np.float32)))
+    assert asked == [AT_ONCE] * 3 + [201 - 3 * AT_ONCE]
+    MemoryFileSystem.store.clear()
+
+
+def test_a_damaged_one_of_many_is_dropped_and_counted(cache: RemoteCache) -> None:
+    other = KEY[:-1] + "1"
+    for key in (KEY, other):
+        cache.put(key, ENTRY)
+    path = next(path for path in stored(cache) if path.endswith(KEY))
+    fsspec.core.url_to_fs(cache.url)[0].pipe_file(path, b"half")
+    found = dict(cache.get_many([KEY, other]))
+    assert found[KEY] is None
+    assert same(found[other], ENTRY)
+    assert cache.damaged == len(stored(cache)) == 1
+
+
+def test_a_store_that_fails_meanwhile_is_no_cache_without_the_entry(
+    cache: RemoteCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = fsspec.core.url_to_fs(cache.url)
+
+    def refuse(*arguments: Any, **options: Any) -> bytes:
+        raise PermissionError("access denied")
+
+    monkeypatch.setattr(type(store), "cat_file", refuse)
+    with pytest.raises(PermissionError):
+        list(cache.get_many([KEY]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.entry import Entry
 from pipeline.features.remote_cache import RemoteCache
 
-pytest.importorskip("s3fs", reason="the cache in a bucket needs s3fs")
+s3fs = pytest.importorskip("s3fs", reason="the cache in a bucket needs s3fs")
 
 KEY = "ab" + "0" * 62
 ENTRY = Entry(np.arange(12, dtype=np.float32).reshape(3, 4))
@@ -36,6 +36,7 @@ def objects(monkeypatch: pytest.MonkeyPatch, beside: None) -> Iterator[dict[str,
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()  # one of another test asks that one's store
         Thread(target=server.serve_forever, daemon=True).start()
         yield held
         server.shutdown()
@@ -55,3 +56,25 @@ def test_a_bucket_holds_what_a_folder_would_and_drops_what_is_damaged(
     objects[f"/bucket/prefix/ab/{KEY}"] = b"half of it"
     assert cache.get(KEY) is None
     assert (cache.damaged, objects) == (1, {})
+
+
+def test_entries_of_a_bucket_are_asked_for_side_by_side(
+    objects: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from object_store import ObjectStore
+
+    cache, keys = RemoteCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(8)]
+    for key in keys[:4]:
+        cache.put(key, ENTRY)
+    all_here, answer, asked = Barrier(len(keys)), ObjectStore.do_GET, list[str]()
+
+    def wait_for_all(store: ObjectStore) -> None:
+        asked.append(store.path)
+        all_here.wait(30)  # one after the other they would never come together
+        answer(store)
+
+    monkeypatch.setattr(ObjectStore, "do_GET", wait_for_all)
+    found = list(cache.get_many(keys))
+    assert [key for key, _ in found] == keys
+    assert [entry is None for _, entry in found] == [False] * 4 + [True] * 4
+    assert len(asked) == len(keys)
