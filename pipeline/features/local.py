@@ -1,7 +1,8 @@
 """The local engine: worker processes that extract items into the item cache.
 
 Each worker decodes a batch and runs the network on it, one after the other on one thread; a bounded
-window of batches waits at each. More workers, not more stages, use more cores.
+window of batches waits at each. More workers, not more stages, use more cores
+(docs/decisions/008-feeder.md).
 """
 
 from __future__ import annotations
