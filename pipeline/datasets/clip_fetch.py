@@ -13,12 +13,13 @@ from typing import Any
 import av
 
 from pipeline.datasets.clip_error import ClipError
+from pipeline.datasets.measure import measure
 from pipeline.datasets.one_clip import one_clip
 from pipeline.datasets.part import sha256_of
 from pipeline.datasets.ranged import Changed
 from pipeline.datasets.site import FORMAT, Manners, Site
 from pipeline.datasets.site_ranges import NoRanges
-from pipeline.datasets.span import SUFFIX, cut, measure
+from pipeline.datasets.span import SUFFIX, cut
 
 # Seconds that may be missing: sites tell durations in whole seconds, rounded up.
 SLACK = 1.0
@@ -96,20 +97,26 @@ def _whole(site: Site, info: dict[str, Any], work: Path, wanted: Wanted) -> tupl
 
 
 def _verify(path: Path, offset: float, wanted: Wanted, duration: float | None) -> None:
-    """Compare the seconds that came with those that were wanted; raises ClipError."""
+    """Compare the seconds that came with those that were wanted; raises ClipError.
+
+    Those of the picture, where there is one: sound may go on without it.
+    """
     try:
-        held, stated = measure(path)
+        found = measure(path)
     except (av.FFmpegError, ValueError) as error:
         told = f"{wanted.url}: what came is no clip ({getattr(error, 'strerror', None) or error})"
         raise ClipError("download_failed", told) from None
+    start = wanted.start or 0.0
+    # Until its end: which the site tells, and the file does, of whichever stream is longer.
+    end = (duration or 0.0) if wanted.end is None else wanted.end
+    _compare(wanted.url, found.shown - offset, end - start)
     if wanted.end is None:
-        # Until its end: which the site tells, and the file does.
-        seconds = max((duration or 0.0) - (wanted.start or 0.0), stated - offset)
-    else:
-        seconds = wanted.end - (wanted.start or 0.0)
-    came = max(held - offset, 0.0)
-    if came < seconds - SLACK:
-        told = f"{wanted.url}: {came:.1f} of the {seconds:.1f} seconds wanted came"
+        _compare(wanted.url, found.held - offset, found.stated - offset)
+
+
+def _compare(url: str, came: float, seconds: float) -> None:
+    if max(came, 0.0) < seconds - SLACK:
+        told = f"{url}: {max(came, 0.0):.1f} of the {seconds:.1f} seconds wanted came"
         raise ClipError("download_failed", told)
 
 

@@ -1,4 +1,4 @@
-"""Cutting the wanted seconds out of clips without decoding them, and measuring what came."""
+"""Cutting the wanted seconds out of clips without decoding them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 # Containers that sites deliver and that hold their own data. FFmpeg also reads playlists and
 # scripts that name other files and addresses: a site could make it read any of them.
@@ -35,7 +35,7 @@ def cut(sources: Sequence[Source], path: Path, start: float | None, end: float |
     begin, finish = start or 0.0, inf if end is None else end + TAIL
     with ExitStack() as stack:
         inputs = [stack.enter_context(open_safely(source)) for source in sources]
-        chosen = [stream for container in inputs for stream in _streams(container)]
+        chosen = [stream for container in inputs for stream in streams(container)]
         # Bit-exact: no random identifier, so that the same packets give the same file.
         output = stack.enter_context(
             av.open(f"file:{path}", "w", format="matroska", options={"fflags": "+bitexact"})
@@ -55,36 +55,19 @@ def open_safely(source: Source) -> InputContainer:
     return av.open(file, container_options=options, metadata_errors="replace")
 
 
-def measure(path: Path) -> tuple[float, float]:
-    """Read a clip's packets to the end; return the seconds there are, and those it states.
-
-    What stands behind a damaged packet does not count.
-    """
-    end = 0.0
-    with open_safely(path) as container:
-        try:
-            for packet in container.demux(_streams(container)):
-                if packet.is_corrupt:
-                    break
-                if packet.pts is not None and packet.time_base is not None:
-                    last = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-                    end = max(end, last - _origin(container))
-        except av.FFmpegError:
-            pass  # what came before counts
-        return end, (container.duration or 0) / av.time_base
-
-
-def _streams(container: InputContainer) -> list[Stream]:
-    """Choose the picture and the sound that a player would show."""
+def streams(container: InputContainer) -> list[Stream]:
+    """Choose the picture and the sound that a player would show; a cover is no picture."""
     kinds = ("video", "audio")
     found = [container.streams.best(kind) for kind in kinds]  # type: ignore[arg-type]
     known = [stream for stream in found if stream is not None and stream.codec_context is not None]
-    if not known:
+    shown = [stream for stream in known if not stream.disposition & Disposition.attached_pic]
+    if not shown:
         raise ValueError("holds neither picture nor sound")
-    return known
+    return shown
 
 
-def _origin(container: InputContainer) -> float:
+def origin(container: InputContainer) -> float:
+    """Return where a container's times begin, in seconds."""
     return (container.start_time or 0) / av.time_base
 
 
@@ -92,14 +75,14 @@ def _packets(
     container: InputContainer, begin: float, finish: float
 ) -> Iterator[tuple[float, av.Packet]]:
     """Yield packets with their decoding times (seconds from the clip's beginning), in order."""
-    streams, origin = _streams(container), _origin(container)
+    shown, zero = streams(container), origin(container)
     if begin > 0:
-        container.seek(round((begin + origin) * av.time_base), backward=True)
-    open_ended = set(streams)
-    for packet in container.demux(streams):
+        container.seek(round((begin + zero) * av.time_base), backward=True)
+    open_ended = set(shown)
+    for packet in container.demux(shown):
         if packet.dts is None or packet.time_base is None:
             continue  # the empty packet at the end
-        time = float(packet.dts * packet.time_base) - origin
+        time = float(packet.dts * packet.time_base) - zero
         if time >= finish:
             # What is decoded later is shown later: this stream is complete.
             open_ended.discard(packet.stream)
