@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +23,10 @@ from pipeline.datasets.clip_error import RefusedError
 from pipeline.datasets.connections import Guard
 from pipeline.datasets.fetch_error import FetchError
 from pipeline.datasets.http_get import PASSING, REDIRECTS
+from pipeline.datasets.part import version_of
 
 CHUNK = 1 << 16
+RESUMED = re.compile(r"bytes=[1-9]\d*-")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class _BoundedRH(RequestsRH):
     def __init__(self, bounds: Bounds, **options: Any) -> None:
         super().__init__(**options)
         self._bounds = bounds
+        self._versions: dict[str, str] = {}
 
     def _create_instance(self, cookiejar: Any, legacy_ssl_support: Any = None) -> Any:
         session = super()._create_instance(cookiejar, legacy_ssl_support)
@@ -74,7 +78,7 @@ class _BoundedRH(RequestsRH):
         try:
             # Behind a proxy this is the only check; else the connection makes its own.
             self._bounds.reach.check(str(urlsplit(request.url).hostname))
-            return _Bounded(super()._send(request), self._bounds.allowance)
+            return _Bounded(self._same_version(request), self._bounds.allowance)
         except FetchError as error:
             raise RefusedError("download_failed", error.what) from None
         except HTTPError as error:
@@ -82,6 +86,16 @@ class _BoundedRH(RequestsRH):
             if error.status in PASSING:
                 error.close()  # who asks again does not read it, and would leave it open
             raise
+
+    def _same_version(self, request: Request) -> Response:
+        """Ask for the rest of a file only of the version that yt-dlp has the beginning of."""
+        version = self._versions.get(request.url)
+        if version and RESUMED.fullmatch(request.headers.get("Range", "")):
+            request.headers["If-Range"] = version
+        reply = super()._send(request)
+        tag, date = (reply.get_header(name, "") for name in ("ETag", "Last-Modified"))
+        self._versions[request.url] = version_of(tag, date)
+        return reply
 
 
 class _Bounded(Response):

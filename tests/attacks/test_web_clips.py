@@ -39,8 +39,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def piece(data: bytes, tag: str = '"v1"') -> Answer:
-    """Answer with the bytes that are asked for, of one version of a film."""
+def piece(data: bytes, tag: str = '"v1"', send: int | None = None) -> Answer:
+    """Answer with the bytes that are asked for, of one version of a film; `send` breaks off."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
@@ -53,7 +53,7 @@ def piece(data: bytes, tag: str = '"v1"') -> Answer:
         handler.send_header("Content-Length", str(last - first + 1))
         handler.send_header("ETag", tag)
         handler.end_headers()
-        handler.wfile.write(data[first : last + 1])
+        handler.wfile.write(data[first : last + 1][:send])
 
     return answer
 
@@ -265,3 +265,21 @@ def test_a_file_that_goes_on_changing_is_refused(
     url = f"{serve(*versions).url}/film.mp4"
     found = refused(tmp_path, Wanted(url, 1.0, 2.0))
     assert found == ("download_failed", ends.format(url=url))
+
+
+@attack(
+    "Clips", "another version while a whole clip is resumed", "starts again from the first byte"
+)
+def test_a_whole_clip_is_of_one_version(tmp_path: Path, serve: Any, film: bytes) -> None:
+    def half(handler: BaseHTTPRequestHandler) -> None:
+        piece(b"old" * len(film), '"v0"', send=len(film) // 2)(handler)
+
+    def new(handler: BaseHTTPRequestHandler) -> None:
+        if handler.headers.get("If-Range", '"v1"') != '"v1"':
+            del handler.headers["Range"]
+        piece(film)(handler)
+
+    server = serve(piece(film, '"v0"'), half, new)
+    found = Clips(tmp_path / "clips", Manners(0.0, 0.0)).fetch(Wanted(f"{server.url}/film.mp4"))
+    assert found.path.read_bytes() == film
+    assert server.asked[2]["Range"].startswith("bytes=")
