@@ -18,7 +18,7 @@ from concurrent.futures import (
 )
 from functools import partial
 from multiprocessing import get_context
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ def run_fed(
     reading = ProcessPoolExecutor(readers, get_context("spawn"), _start, (recipe,))
     # Two threads a network: one writes features while the other's are computed.
     filling = ThreadPoolExecutor(2 * networks, "network", torch.set_num_threads, (runtime.THREADS,))
-    fill = _Networks(recipe, networks, cache).fill
+    fill = Networks(recipe, networks, cache).fill
     batches, most = batched(items, size), _AHEAD * (readers + networks)
     # The setting of convolutions is every thread's: none may change it while another computes.
     with exact_convolutions(), few_threads(), reading, filling:
@@ -97,13 +97,13 @@ def flow(
                     reading[start_reading(batch)] = batch
 
 
-class _Networks:
+class Networks:
     """The networks, one a GPU, each opened at its first batch and used by one thread at a time."""
 
     def __init__(self, recipe: Recipe, count: int, cache: ItemCache) -> None:
-        self._free: SimpleQueue[Callable[[], Network]] = SimpleQueue()
+        self._free: LifoQueue[Callable[[], Network]] = LifoQueue()
         self._cache = cache
-        for number in range(count):
+        for number in reversed(range(count)):  # the first one is taken first
             self._free.put(functools.cache(partial(_opened, recipe, number)))
 
     def fill(self, batch: Batch, reads: Sequence[Read]) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from pipeline.features.cache import ItemCache
-from pipeline.features.feeder import flow, run_fed
+from pipeline.features.feeder import Networks, flow, run_fed
 from pipeline.features.local import Batch, run_local
 from pipeline.features.recipe import Item, Network, Read, Recipe
 from pipeline.features.text import TextRecipe
@@ -83,6 +83,17 @@ def test_a_network_that_stands_still_stops_the_readers() -> None:
 
 def test_nothing_to_do_opens_nothing(fake: Fake, cache: ItemCache) -> None:
     assert list(run_fed(fake(broken=True), {}, cache, readers=2, networks=1)) == []
+
+
+def test_a_second_gpu_is_taken_only_while_the_first_computes(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, opened = fake(), list[int]()
+    monkeypatch.setattr(type(recipe), "network", lambda self: opened.append(1) or (lambda _: []))
+    networks = Networks(recipe, 2, cache)
+    for _ in range(3):
+        networks.fill([], [])
+    assert opened == [1]
 
 
 def entries(cache: ItemCache) -> dict[str, bytes]:

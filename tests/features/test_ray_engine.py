@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from pipeline.features.cache import ItemCache
+from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import Failure
 from pipeline.features.ray_cluster import cluster
@@ -96,6 +97,22 @@ def test_ray_gives_the_same_file_even_where_a_worker_is_killed(
     assert recipe.victim.exists()
     # The worker that took over does nothing again that was already in the cache.
     assert extracted() == [item.id for item in chosen]
+
+
+def test_a_fault_that_is_tried_again_is_replaced_even_where_its_worker_is_killed(
+    tmp_path: Path, cache: ItemCache, monkeypatch: pytest.MonkeyPatch, beside: None
+) -> None:
+    from deadly_recipe import DeadlyRecipe
+
+    monkeypatch.setenv("HGFN_WORKERS", "1")
+    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim")
+    cache.put("00key", Entry(None, ("decode_failed", "the old fault")))
+    assert list(run_ray(recipe, items("deadly"), cache, WORKERS)) == ["00key"]
+    assert recipe.victim.exists()
+    entry = cache.get("00key")
+    assert entry is not None
+    assert entry.fault is None
+    assert entry.array is not None
 
 
 def test_a_workers_error_reaches_the_user_as_it_is(
