@@ -23,8 +23,9 @@ from pipeline.features.visual import PhotoRecipe
 PHOTOS, NUMBERS = 40, 1000  # and ten times as many
 WORKERS, SIZE = 2, 224
 TIMES = 10
-# Of photos in turn, so that few hold the largest too.
-HEIGHTS = (480, 640, 720, 768, 960, 1080, 1200, 1440, 1536, 1944)
+# Of each photo: were some larger, a worker might meet one only among many.
+WIDTH, HEIGHT = 2048, 1536
+DIFFERENT = 4
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ def measure(effort: Effort, photos: int = PHOTOS, numbers: int = NUMBERS) -> lis
 
 def _photos(folder: Path, count: int) -> list[Item]:
     contents = []
-    for k, height in enumerate(HEIGHTS):
+    for seed in range(DIFFERENT):
         path = folder / "photo.jpg"
-        picture = Image.fromarray(pictures(1, height, seed=k)[0])
-        picture.resize((height * 4 // 3, height)).save(path, quality=90)
+        picture = Image.fromarray(pictures(1, HEIGHT, seed)[0])
+        picture.resize((WIDTH, HEIGHT)).save(path, quality=90)
         contents.append(path.read_bytes())
     items = []
     for k in range(count):
