@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +45,23 @@ class _Guarded(HTTPConnection):
     guard: Guard
 
     def connect(self) -> None:
-        super().connect()
+        with ExitStack() as self._until_agreed:
+            super().connect()
         assert self.sock is not None  # what connect makes
         self.guard.opened(self.sock)
 
     def _new_conn(self) -> socket.socket:
+        line = self._dial()
+        # Encryption puts a socket of its own in this one's place before it is agreed on: who
+        # watches over it needs a handle that stays.
+        handle = self._until_agreed.enter_context(line.dup())
+        with ExitStack() as stack:
+            stack.enter_context(line)
+            self.guard.opened(handle)
+            stack.pop_all()
+        return line
+
+    def _dial(self) -> socket.socket:
         name, fault = self._dns_host, None
         for address in self._addresses():
             self._dns_host = address

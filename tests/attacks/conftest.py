@@ -81,3 +81,11 @@ def get(folder: Path, waits: list[float]) -> Callable[..., str]:
         return fetch(url, folder / "file.bin", **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Three seconds of MP4, index first."""
+    from clip_answers import made_film
+
+    return made_film(tmp_path_factory.mktemp("film") / "film.mp4")
