@@ -28,7 +28,6 @@ def peak_of_extraction(recipe: Recipe, items: Sequence[Item], workers: int) -> i
         process = pool.submit(os.getpid).result()
         running = pool.submit(_extract, recipe, items, workers)
         while wait([running], timeout=EVERY).not_done:
-            # The latest of each: before it runs its own program, a new one has its parent's peak.
             peaks |= peaks_of(process)
         running.result()
         peaks |= peaks_of(process)
@@ -45,11 +44,20 @@ def peaks_of(process: int) -> dict[int, int]:
     """Return the peak in bytes of a process and of each that it started, by number; Linux only."""
     try:
         main = psutil.Process(process)
-        family = [process, *(child.pid for child in main.children(recursive=True))]
+        family = [main, *(child for child in main.children(recursive=True) if _is_itself(child))]
     except psutil.NoSuchProcess:
         return {}
-    peaks = {number: _peak(number) for number in family}
+    peaks = {member.pid: _peak(member.pid) for member in family}
     return {number: peak for number, peak in peaks.items() if peak}
+
+
+def _is_itself(child: psutil.Process) -> bool:
+    # Until it runs its own program, a new process is its parent once more, with the parent's peak.
+    try:
+        parent = child.parent()
+        return parent is not None and child.cmdline() != parent.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _peak(process: int) -> int:

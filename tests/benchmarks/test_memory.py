@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,7 +18,7 @@ for folder in (ROOT, Path(__file__).parent):  # for spawned processes too: they 
 from hoarder import Hoarder  # noqa: E402
 
 from benchmarks import memory  # noqa: E402
-from benchmarks.peak import peak_of_extraction  # noqa: E402
+from benchmarks.peak import peak_of_extraction, peaks_of  # noqa: E402
 from benchmarks.section import Effort  # noqa: E402
 from pipeline.features.recipe import Item  # noqa: E402
 
@@ -40,6 +42,28 @@ def test_a_peak_does_not_count_who_measures() -> None:
     held = b"x" * (1 << 30)  # resident here, so in what a new process inherits
     peak = peak_of_extraction(memory.PlainRecipe(), items(4), workers=1)
     assert 50 << 20 < peak < len(held)
+
+
+FORKING = """
+import os, time
+if os.fork():
+    print(flush=True)
+time.sleep(60)
+"""
+
+
+@linux
+def test_what_does_not_run_its_own_program_yet_is_not_counted_twice() -> None:
+    command = [sys.executable, "-c", FORKING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children, counted = psutil.Process(process.pid).children(), peaks_of(process.pid)
+        for child in children:
+            child.kill()
+        process.kill()
+    assert len(children) == 1
+    assert list(counted) == [process.pid]
 
 
 @pytest.mark.parametrize(("left", "kept"), [(100, True), (8 << 10, False)])
