@@ -94,5 +94,5 @@ def _line(what: str, recipe: Recipe, items: Sequence[Item], held: int) -> Line:
         at_least=False,
         detail=f"{large / 2**20:.0f} MiB against {small / 2**20:.0f} MiB, "
         f"{each / 2**10:.1f} KiB more an item, which is {held / 2**10:.0f} KiB itself",
-        exact=each < held / 2,
+        exact=each < held,
     )
