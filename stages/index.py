@@ -6,8 +6,8 @@ import json
 
 import typer
 
+from pipeline.datasets.clips.lost import Lost, read_lost
 from pipeline.datasets.index import Absence, Index, index_crisismmd, index_youtube
-from pipeline.datasets.lost_clips import Lost, read_lost
 from pipeline.datasets.sets import DataSet, data_set
 from pipeline.features.failures import Failure, summary, write_failures
 from pipeline.params import load_params

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
-from pipeline.datasets.addresses import address_kind
+from pipeline.datasets.http.addresses import address_kind
 
 ALLOWED = (
     "a path below the manifest's folder or an absolute one, an http(s) URL (of no link-local "

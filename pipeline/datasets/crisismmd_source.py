@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline import runtime
 from pipeline.datasets.annotations import read_annotations
 from pipeline.datasets.archive import is_archive, unpack
-from pipeline.datasets.fetch_error import CURE, FetchError
-from pipeline.datasets.pins import fetch_pinned
+from pipeline.datasets.http.fetch_error import CURE, FetchError
+from pipeline.datasets.http.pins import fetch_pinned
 from pipeline.datasets.source_files import copy_files
 from pipeline.datasets.split_files import copy_splits
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pipeline.datasets.clip_source import address
 from pipeline.datasets.crisismmd_source import URL, fetch_official
+from pipeline.datasets.http.pins import read_pins
 from pipeline.datasets.manifest import read_manifest
-from pipeline.datasets.pins import read_pins
 from pipeline.datasets.seen import Seen
 from pipeline.datasets.source_files import files_below
 from pipeline.datasets.split_files import HOMES

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import runtime
-from pipeline.datasets.part import sha256_of
+from pipeline.datasets.http.part import sha256_of
 
 
 class Seen:

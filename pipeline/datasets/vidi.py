@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import runtime
-from pipeline.datasets import fetch_error
-from pipeline.datasets.fetch_error import FetchError
+from pipeline.datasets.http import fetch_error
+from pipeline.datasets.http.fetch_error import FetchError
+from pipeline.datasets.http.pins import fetch_pinned
 from pipeline.datasets.manifest import COLUMNS
-from pipeline.datasets.pins import fetch_pinned
 from pipeline.datasets.vidi_list import SPELLINGS, Span, read_list, read_row
 
 # One commit of github.com/vididataset/VIDI: its files cannot change under this name.

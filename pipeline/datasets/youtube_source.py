@@ -12,11 +12,11 @@ from yt_dlp.cookies import YoutubeDLCookieJar
 
 from pipeline import runtime
 from pipeline.datasets.clip_source import address
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.lost_clips import Lost, lost_note, write_lost
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.lost import Lost, lost_note, write_lost
+from pipeline.datasets.clips.rows import Row, fetch_rows
+from pipeline.datasets.clips.site import Manners
 from pipeline.datasets.manifest import read_manifest
-from pipeline.datasets.site import Manners
-from pipeline.datasets.web_clips import Row, fetch_rows
 
 CURE = {
     "network": "check the network, then run again",

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import runtime
-from pipeline.datasets.fetch import fetch
-from pipeline.datasets.fetch_error import CURE, DigestError, FetchError
-from pipeline.datasets.mirror import mirrored
-from pipeline.datasets.part import sha256_of
-from pipeline.datasets.pins import LOCK, fetch_pinned, read_pins, write_pin
+from pipeline.datasets.http.fetch import fetch
+from pipeline.datasets.http.fetch_error import CURE, DigestError, FetchError
+from pipeline.datasets.http.mirror import mirrored
+from pipeline.datasets.http.part import sha256_of
+from pipeline.datasets.http.pins import LOCK, fetch_pinned, read_pins, write_pin
 from pipeline.extractors.published import PublishedFile
 
 # The largest is 0.4 GB.

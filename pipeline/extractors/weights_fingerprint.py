@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.datasets.pins import read_pins
+from pipeline.datasets.http.pins import read_pins
 from pipeline.datasets.seen import Seen
 from pipeline.extractors.obtain import find_given, obtain, verify
 from pipeline.extractors.published import PublishedFile, needed

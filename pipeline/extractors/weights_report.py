@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.datasets.mirror import mirrored
-from pipeline.datasets.pins import read_pins
+from pipeline.datasets.http.mirror import mirrored
+from pipeline.datasets.http.pins import read_pins
 from pipeline.extractors.obtain import download_path, find_given
 from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET, PublishedFile
 from pipeline.params import load_params

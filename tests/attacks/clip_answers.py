@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.site import Manners
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.fetch import fetch
+from pipeline.datasets.http.fetch import fetch
 
 # Where `model_files` lies, which several of the attacks import.
 sys.path.insert(0, str(Path(__file__).parent))

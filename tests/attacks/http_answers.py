@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.fetch_error import FetchError
+from pipeline.datasets.http.fetch_error import FetchError
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

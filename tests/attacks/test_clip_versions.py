@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from clip_answers import piece, refused
 
-from pipeline.datasets import ranged
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips import ranged
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.site import Manners
 
 attack = pytest.mark.attack
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from http_answers import BODY, CURE, SHA256, names, reply, told
 
-from pipeline.datasets.fetch_error import FetchError
-from pipeline.datasets.pins import fetch_pinned
+from pipeline.datasets.http.fetch_error import FetchError
+from pipeline.datasets.http.pins import fetch_pinned
 
 attack = pytest.mark.attack
 

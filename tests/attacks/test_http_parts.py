@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from http_answers import BODY, CURE, CUT, SHA256, assert_whole, names, reply, rest, told
 
-from pipeline.datasets import fetch as home
+from pipeline.datasets.http import fetch as home
 
 attack = pytest.mark.attack
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from http_answers import BODY, CURE, SHA256, names, reply, told
 
-from pipeline.datasets import addresses
-from pipeline.datasets.fetch_error import FetchError
+from pipeline.datasets.http import addresses
+from pipeline.datasets.http.fetch_error import FetchError
 
 attack = pytest.mark.attack
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import ImageFile
 
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.site import Manners
 from pipeline.media import container
 from pipeline.media.audio import read_waveform
 from pipeline.media.errors import MediaError

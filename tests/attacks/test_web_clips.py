@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from clip_answers import Answer, piece, refused
 
-from pipeline.datasets import addresses, allowance, ranged, site
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips import allowance, ranged, site
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.site import Manners
+from pipeline.datasets.http import addresses
 
 attack = pytest.mark.attack
 # Some seconds alone, and the whole.

@@ -18,8 +18,8 @@ from pipeline.datasets import crisismmd_source
 from pipeline.datasets.annotations import read_annotations
 from pipeline.datasets.crisismmd_source import URL
 from pipeline.datasets.download import fetch_crisismmd
+from pipeline.datasets.http.pins import read_pins
 from pipeline.datasets.index import index_crisismmd
-from pipeline.datasets.pins import read_pins
 from pipeline.datasets.sample import write_crisismmd
 
 SIDES = ("train", "train", "train", "dev", "test")

@@ -9,7 +9,7 @@ import pytest
 from pipeline.datasets import seen
 from pipeline.datasets.crisismmd_source import URL, copy_layout
 from pipeline.datasets.fingerprint import fingerprint
-from pipeline.datasets.pins import LOCK, write_pin
+from pipeline.datasets.http.pins import LOCK, write_pin
 from pipeline.datasets.vidi import list_addresses
 
 Row = dict[str, str]

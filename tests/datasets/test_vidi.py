@@ -13,9 +13,9 @@ import pytest
 from pipeline.datasets import vidi
 from pipeline.datasets.clip_source import address
 from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.http.part import sha256_of
+from pipeline.datasets.http.pins import LOCK, fetch_pinned, read_pins, write_pin
 from pipeline.datasets.manifest import concepts, read_manifest
-from pipeline.datasets.part import sha256_of
-from pipeline.datasets.pins import LOCK, fetch_pinned, read_pins, write_pin
 from pipeline.datasets.vidi import INCIDENTS, fetch_vidi, list_addresses, write_manifest
 from pipeline.datasets.vidi_list import incident
 

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.datasets import web_clips
+from pipeline.datasets.clips import rows
+from pipeline.datasets.clips.lost import read_lost
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.fingerprint import fingerprint
 from pipeline.datasets.index import index_youtube
-from pipeline.datasets.lost_clips import read_lost
 from pipeline.datasets.manifest import read_manifest
 from pipeline.media.video import sample_frames
 
@@ -145,7 +145,7 @@ def test_after_some_bot_checks_no_more_is_asked(
     site = serve(*[give(film)] * 2, give(status=429))
     manifest = write(*(f"clip-{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(20)))
     assert fetch_youtube(str(manifest), raw).endswith("19 not fetched (bot_check 19)")
-    assert {int(path[1:-4]) for path in site.paths} == set(range(1 + web_clips.PATIENCE))
+    assert {int(path[1:-4]) for path in site.paths} == set(range(1 + rows.PATIENCE))
     assert read_lost(raw)["clip-19"] == (
         "bot_check",
         f"{site.url}/19.mp4: not asked for after 5 such failures in a row",
@@ -173,7 +173,7 @@ def test_there_is_a_pause_between_two_clips(
     site: Any, write: Any, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(web_clips.time, "sleep", waits.append)
+    monkeypatch.setattr(rows.time, "sleep", waits.append)
     monkeypatch.setattr("yt_dlp.extractor.common.time.sleep", waits.append)
     manifest = write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in "abc"))
     monkeypatch.setenv("HGFN_PAUSE", "2.5")

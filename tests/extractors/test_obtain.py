@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.pins import fetch_pinned, read_pins
+from pipeline.datasets.http.pins import fetch_pinned, read_pins
 from pipeline.extractors import obtain as home
 from pipeline.extractors.obtain import obtain
 from pipeline.extractors.published import PublishedFile

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.pins import LOCK, read_pins, write_pin
+from pipeline.datasets.http.pins import LOCK, read_pins, write_pin
 from pipeline.extractors import weights_fingerprint as home
 from pipeline.extractors.published import SOUNDNET, needed
 from pipeline.extractors.weights_fingerprint import weights_fingerprint

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.lost_clips import write_lost
+from pipeline.datasets.clips.lost import write_lost
 from pipeline.features.failures import read_failures
 from stages.index import index
 

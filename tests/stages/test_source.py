@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.datasets.crisismmd_source import URL
-from pipeline.datasets.pins import LOCK, write_pin
+from pipeline.datasets.http.pins import LOCK, write_pin
 from pipeline.datasets.sample import write_crisismmd
 from pipeline.extractors.published import needed
 from stages.source import source

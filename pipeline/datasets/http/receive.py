@@ -8,10 +8,10 @@ from functools import cached_property
 
 import requests
 
-from pipeline.datasets.addresses import Reach
-from pipeline.datasets.fetch_error import FetchError, TryAgain
-from pipeline.datasets.http_get import body, get
-from pipeline.datasets.part import Part, version_of
+from pipeline.datasets.http.addresses import Reach
+from pipeline.datasets.http.fetch_error import FetchError, TryAgain
+from pipeline.datasets.http.get import body, get
+from pipeline.datasets.http.part import Part, version_of
 from pipeline.progress import progress
 
 

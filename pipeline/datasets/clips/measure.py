@@ -10,7 +10,7 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
-from pipeline.datasets.span import open_safely, origin, streams
+from pipeline.datasets.clips.span import open_safely, origin, streams
 
 
 @dataclass(frozen=True)

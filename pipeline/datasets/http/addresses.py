@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from urllib3.util.connection import allowed_gai_family
 
-from pipeline.datasets.fetch_error import FetchError
+from pipeline.datasets.http.fetch_error import FetchError
 
 PUBLIC = "public"
 

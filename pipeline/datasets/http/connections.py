@@ -13,7 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from pipeline.datasets.addresses import Reach
+from pipeline.datasets.http.addresses import Reach
 
 POOLS = {
     "http": (HTTPConnectionPool, HTTPConnection),

@@ -12,8 +12,8 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.networking.exceptions import ProxyError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError
 
-from pipeline.datasets.clip_error import ClipError, clip_error
-from pipeline.datasets.site import FORMAT, Manners, options
+from pipeline.datasets.clips.error import ClipError, clip_error
+from pipeline.datasets.clips.site import FORMAT, Manners, options
 
 URL = "https://film.test/watch"
 # YouTube's reasons for an unplayable video, to which yt-dlp adds its own advice.

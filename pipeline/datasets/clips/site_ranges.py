@@ -10,9 +10,9 @@ from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import TransportError
 
-from pipeline.datasets.part import version_of
-from pipeline.datasets.patience import patiently
-from pipeline.datasets.ranged import Ask, Part
+from pipeline.datasets.clips.patience import patiently
+from pipeline.datasets.clips.ranged import Ask, Part
+from pipeline.datasets.http.part import version_of
 
 
 class NoRanges(Exception):  # noqa: N818 - not an error: the whole file is taken instead

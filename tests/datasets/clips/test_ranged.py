@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.datasets import ranged
-from pipeline.datasets.ranged import Part, RangedFile
+from pipeline.datasets.clips import ranged
+from pipeline.datasets.clips.ranged import Part, RangedFile
 
 DATA = random.Random(0).randbytes(1000)
 MOVES = st.tuples(st.sampled_from(["set", "cur", "end", "read"]), st.integers(-50, 1100))

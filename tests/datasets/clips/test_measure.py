@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.measure import measure
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.measure import measure
+from pipeline.datasets.clips.site import Manners
 
 
 def write(path: Path, shown: list[float], heard: float = 10.0, cover: bool = False) -> Path:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from yt_dlp.networking.exceptions import TransportError
 
-from pipeline.datasets.clip_error import RefusedError
+from pipeline.datasets.clips.error import RefusedError
 
 # As long as less than this arrives in one `silence`, the connection counts as stalled.
 LEAST = 1 << 10

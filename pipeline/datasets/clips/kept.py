@@ -10,9 +10,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from pipeline.datasets.clip_fetch import ABOUT, Wanted, fetch_into
-from pipeline.datasets.part import sha256_of
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips.fetch import ABOUT, Wanted, fetch_into
+from pipeline.datasets.clips.site import Manners
+from pipeline.datasets.http.part import sha256_of
 
 # A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
 # frame from before or behind it slips in.

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.datasets.addresses import address_kind
-from pipeline.datasets.fetch import fetch
-from pipeline.datasets.fetch_error import FetchError
-from pipeline.datasets.mirror import mirrored
-from pipeline.datasets.part import Part
-from pipeline.datasets.pins import fetch_pinned, read_pins
+from pipeline.datasets.http.addresses import address_kind
+from pipeline.datasets.http.fetch import fetch
+from pipeline.datasets.http.fetch_error import FetchError
+from pipeline.datasets.http.mirror import mirrored
+from pipeline.datasets.http.part import Part
+from pipeline.datasets.http.pins import fetch_pinned, read_pins
 
 BODY = b"body" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.datasets.fetch_error import DigestError, FetchError, TryAgain
-from pipeline.datasets.part import Part, sha256_of
-from pipeline.datasets.receive import Request, receive
+from pipeline.datasets.http.fetch_error import DigestError, FetchError, TryAgain
+from pipeline.datasets.http.part import Part, sha256_of
+from pipeline.datasets.http.receive import Request, receive
 
 # To connect, and between two reads, in seconds.
 TIMEOUT = (10.0, 60.0)

@@ -12,14 +12,14 @@ from typing import Any
 
 import av
 
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.measure import measure
-from pipeline.datasets.one_clip import one_clip
-from pipeline.datasets.part import sha256_of
-from pipeline.datasets.ranged import Changed
-from pipeline.datasets.site import FORMAT, Manners, Site
-from pipeline.datasets.site_ranges import NoRanges
-from pipeline.datasets.span import SUFFIX, cut
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.measure import measure
+from pipeline.datasets.clips.one_clip import one_clip
+from pipeline.datasets.clips.ranged import Changed
+from pipeline.datasets.clips.site import FORMAT, Manners, Site
+from pipeline.datasets.clips.site_ranges import NoRanges
+from pipeline.datasets.clips.span import SUFFIX, cut
+from pipeline.datasets.http.part import sha256_of
 
 # Seconds that may be missing: sites tell durations in whole seconds, rounded up.
 SLACK = 1.0

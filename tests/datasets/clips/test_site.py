@@ -11,12 +11,12 @@ import pytest
 from yt_dlp import YoutubeDL
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets import patience, site
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips
-from pipeline.datasets.site import FORMAT, Manners, Site, options
-from pipeline.datasets.site_ranges import SiteRanges
+from pipeline.datasets.clips import patience, site
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips
+from pipeline.datasets.clips.site import FORMAT, Manners, Site, options
+from pipeline.datasets.clips.site_ranges import SiteRanges
 
 
 def form(name: str, height: int | None, **values: Any) -> dict[str, Any]:

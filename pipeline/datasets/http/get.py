@@ -10,10 +10,10 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from pipeline.datasets.addresses import Reach
-from pipeline.datasets.connections import Guard
-from pipeline.datasets.fetch_error import FetchError, TryAgain
-from pipeline.datasets.retry_after import LONGEST_WAIT, retry_after
+from pipeline.datasets.http.addresses import Reach
+from pipeline.datasets.http.connections import Guard
+from pipeline.datasets.http.fetch_error import FetchError, TryAgain
+from pipeline.datasets.http.retry_after import LONGEST_WAIT, retry_after
 
 REDIRECTS = 5
 MOVED = (301, 302, 303, 307, 308)

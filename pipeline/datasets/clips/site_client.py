@@ -17,13 +17,13 @@ from yt_dlp.networking._requests import RequestsRH
 from yt_dlp.networking.exceptions import HTTPError, TransportError
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.addresses import Reach
-from pipeline.datasets.allowance import Allowance
-from pipeline.datasets.clip_error import RefusedError
-from pipeline.datasets.connections import Guard
-from pipeline.datasets.fetch_error import FetchError
-from pipeline.datasets.http_get import PASSING, REDIRECTS
-from pipeline.datasets.part import version_of
+from pipeline.datasets.clips.allowance import Allowance
+from pipeline.datasets.clips.error import RefusedError
+from pipeline.datasets.http.addresses import Reach
+from pipeline.datasets.http.connections import Guard
+from pipeline.datasets.http.fetch_error import FetchError
+from pipeline.datasets.http.get import PASSING, REDIRECTS
+from pipeline.datasets.http.part import version_of
 
 CHUNK = 1 << 16
 RESUMED = re.compile(r"bytes=[1-9]\d*-")

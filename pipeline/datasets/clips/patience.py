@@ -10,8 +10,8 @@ from typing import TypeVar
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clip_error import RefusedError, causes_of, kind_of
-from pipeline.datasets.retry_after import LONGEST_WAIT, retry_after
+from pipeline.datasets.clips.error import RefusedError, causes_of, kind_of
+from pipeline.datasets.http.retry_after import LONGEST_WAIT, retry_after
 
 Answer = TypeVar("Answer")
 

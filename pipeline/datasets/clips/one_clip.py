@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clip_error import LONGEST, ClipError, clip_error
+from pipeline.datasets.clips.error import LONGEST, ClipError, clip_error
 
 # Of a disk, or of too many open files: the next clip would meet them too.
 OWN_FAULTS = (

@@ -10,14 +10,14 @@ from typing import Any
 
 from yt_dlp import YoutubeDL
 
-from pipeline.datasets.addresses import Reach
-from pipeline.datasets.allowance import Allowance
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.one_clip import one_clip
-from pipeline.datasets.patience import patiently
-from pipeline.datasets.ranged import RangedFile
-from pipeline.datasets.site_client import Bounds, Client
-from pipeline.datasets.site_ranges import SiteRanges
+from pipeline.datasets.clips.allowance import Allowance
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.one_clip import one_clip
+from pipeline.datasets.clips.patience import patiently
+from pipeline.datasets.clips.ranged import RangedFile
+from pipeline.datasets.clips.site_client import Bounds, Client
+from pipeline.datasets.clips.site_ranges import SiteRanges
+from pipeline.datasets.http.addresses import Reach
 
 # At most 480 lines (a clip of unknown size is taken), as one file or as picture and sound apart.
 # Plain http(s) only: playlists of segments would name other addresses.

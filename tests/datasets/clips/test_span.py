@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.datasets.measure import measure
-from pipeline.datasets.span import cut
+from pipeline.datasets.clips.measure import measure
+from pipeline.datasets.clips.span import cut
 from pipeline.media.audio import read_waveform
 from pipeline.media.video import sample_frames
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.datasets import ranged
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips, Fetched
-from pipeline.datasets.site import Manners
+from pipeline.datasets.clips import ranged
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips, Fetched
+from pipeline.datasets.clips.site import Manners
 from pipeline.media.audio import read_waveform
 from pipeline.media.video import sample_frames
 

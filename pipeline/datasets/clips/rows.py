@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pipeline.datasets.clip_error import ClipError
-from pipeline.datasets.clip_fetch import Wanted
-from pipeline.datasets.clips import Clips, Fetched
-from pipeline.datasets.lost_clips import Lost
+from pipeline.datasets.clips.error import ClipError
+from pipeline.datasets.clips.fetch import Wanted
+from pipeline.datasets.clips.kept import Clips, Fetched
+from pipeline.datasets.clips.lost import Lost
 from pipeline.progress import progress
 
 # Kinds that concern a site, not one clip: after so many in a row it is asked for nothing more.

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.fetch import fetch
-from pipeline.datasets.fetch_error import DigestError
-from pipeline.datasets.mirror import mirrored
+from pipeline.datasets.http.fetch import fetch
+from pipeline.datasets.http.fetch_error import DigestError
+from pipeline.datasets.http.mirror import mirrored
 
 # Beside params.yaml, and committed with it: the same source gives everybody the same bytes.
 LOCK = Path("downloads.lock.json")
@@ -29,7 +29,7 @@ def fetch_pinned(
 
     The first time its sha256 and size are written to `lock`; later ones must match. `check`
     raises for a first content that is not to be pinned, which then is removed. `options` are those
-    of `pipeline.datasets.fetch.fetch`. Raises FetchError for another content, ValueError for
+    of `pipeline.datasets.http.fetch.fetch`. Raises FetchError for another content, ValueError for
     a lock file that cannot be read.
     """
     pin = read_pins(lock).get(url)
