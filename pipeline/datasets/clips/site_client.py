@@ -26,6 +26,8 @@ from pipeline.datasets.http.get import PASSING, REDIRECTS
 from pipeline.datasets.http.part import version_of
 
 CHUNK = 1 << 16
+# Bytes of what is read whole: yt-dlp keeps it in memory and searches it, again and again.
+PAGE = 8 << 20
 RESUMED = re.compile(r"bytes=[1-9]\d*-")
 
 
@@ -107,15 +109,17 @@ class _Bounded(Response):
         self._stalls = allowance.stalls()
 
     def read(self, amt: int | None = None) -> bytes:
-        """Read `amt` bytes, all for None; fewer only at the end."""
-        data = b""
+        """Read `amt` bytes, all for None, which only a page is; fewer only at the end."""
+        data = bytearray()
         try:
             while (amt is None or len(data) < amt) and (more := self._some(amt, len(data))):
                 data += more
+                if amt is None and len(data) > PAGE:
+                    raise RefusedError("download_failed", f"a page of more than {PAGE:,} bytes")
         except YoutubeDLError:
             self.close()  # who asks again makes a new connection, and would leave this one open
             raise
-        return data
+        return bytes(data)
 
     def _some(self, amt: int | None, got: int) -> bytes:
         most = CHUNK if amt is None else min(CHUNK, amt - got)
