@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,16 @@ def test_a_server_that_stays_broken_is_given_up(serve: Any, get: Any, ends: str)
     assert len(site.asked) == 5
 
 
+@attack(
+    "HTTP",
+    "a length of 5,000 digits",
+    f"{{url}}: the server tells no length: a cut file would look whole; {CURE}",
+)
+def test_a_length_without_an_end_is_none(serve: Any, get: Any, ends: str) -> None:
+    site = serve(reply(200, BODY, Content_Length="9" * 5000))
+    assert told(get, f"{site.url}/f", attempts=1) == ends.format(url=f"{site.url}/f")
+
+
 @attack("HTTP", "404", f"{{url}}: the server answers 404 Not Found; {CURE}")
 def test_what_will_not_pass_is_not_tried_again(serve: Any, get: Any, ends: str) -> None:
     site = serve(reply(404))
@@ -62,6 +74,7 @@ def test_what_will_not_pass_is_not_tried_again(serve: Any, get: Any, ends: str) 
 
 # Only where nothing is meant to come in time: a busy machine is slow to answer too.
 SHORT = (10.0, 0.2)
+NO_END = f"no end of the headers, or of a chunk, within {{seconds}} s (tried 2 times); {CURE}"
 
 
 def stall(handler: BaseHTTPRequestHandler) -> None:
@@ -98,6 +111,43 @@ def test_dripping_counts_as_stalled(serve: Any, get: Any) -> None:
     site = serve(drip)
     found = told(get, f"{site.url}/f", attempts=1, timeout=SHORT)
     assert " bytes came in 0.2 s (tried 1 times)" in found
+
+
+def endless(start: bytes, more: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Go on with lines that no read comes back from, none of them late."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + start)
+            for _ in range(60):
+                handler.wfile.write(more)
+                time.sleep(0.05)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        pytest.param(start, more, id=tried, marks=attack("HTTP", tried, f"{{url}}: {NO_END}"))
+        for tried, start, more in [
+            ("headers that drip without an end", b"X-Long: ", b"x"),
+            (
+                "trailers without an end",
+                b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n",
+                b"A: b\r\n",
+            ),
+        ]
+    ],
+)
+def test_what_never_ends_is_given_up(
+    serve: Any, get: Any, start: bytes, more: bytes, ends: str
+) -> None:
+    site = serve(endless(start, more))
+    found = told(get, f"{site.url}/f", attempts=2, timeout=(0.2, 0.2))
+    assert found == ends.format(url=f"{site.url}/f", seconds="0.4")
+    assert len(site.asked) == 2
 
 
 @attack(

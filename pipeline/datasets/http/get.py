@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from pipeline.datasets.http.addresses import Reach
 from pipeline.datasets.http.connections import Guard
 from pipeline.datasets.http.fetch_error import FetchError, TryAgain
+from pipeline.datasets.http.line import Line
 from pipeline.datasets.http.retry_after import LONGEST_WAIT, retry_after
 
 REDIRECTS = 5
@@ -24,12 +25,12 @@ LEAST = 1 << 10
 
 
 class _Session(requests.Session):
-    """Connects within `reach` alone, and leaves redirects to `get`."""
+    """Connects within `reach` alone, tells `line`, and leaves redirects to `get`."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: Reach, line: Line) -> None:
         super().__init__()
         adapter = HTTPAdapter()
-        Guard(reach).attach(adapter)
+        Guard(reach, line.opened).attach(adapter)
         for scheme in ("http://", "https://"):
             self.mount(scheme, adapter)
 
@@ -38,17 +39,14 @@ class _Session(requests.Session):
         return None
 
 
-def get(
-    reach: Reach, headers: Mapping[str, str], timeout: tuple[float, float]
-) -> requests.Response:
+def get(reach: Reach, headers: Mapping[str, str], line: Line) -> requests.Response:
     """Ask for the first address of `reach`; the answer is 200, 206 or 416, its body unread.
 
-    `timeout` is (to connect, between two reads) in seconds. Raises FetchError for what will not
-    pass, TryAgain for what may.
+    Raises FetchError for what will not pass, TryAgain for what may.
     """
     url = current = reach.first
     for _ in range(REDIRECTS + 1):
-        reply = _ask(current, headers, timeout, reach)
+        reply = _ask(current, headers, reach, line)
         if reply.status_code not in MOVED or "Location" not in reply.headers:
             return _usable(url, reply)
         reply.close()
@@ -56,18 +54,20 @@ def get(
     raise FetchError(url, f"redirects more than {REDIRECTS} times")
 
 
-def _ask(
-    url: str, headers: Mapping[str, str], timeout: tuple[float, float], reach: Reach
-) -> requests.Response:
+def _ask(url: str, headers: Mapping[str, str], reach: Reach, line: Line) -> requests.Response:
     # Never compressed on the way: what arrives is what is stored, and a length says how much.
     sent = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
     try:
-        with _Session(reach) as session:
-            return session.get(url, headers=sent, timeout=timeout, stream=True)
+        with _Session(reach, line) as session, line.within(sum(line.timeout)):
+            reply = session.get(url, headers=sent, timeout=line.timeout, stream=True)
     except (requests.ConnectionError, requests.Timeout) as error:
-        raise TryAgain(_reason(error, url, timeout)) from None
+        raise TryAgain(_reason(error, url, line)) from None
     except (requests.RequestException, UnicodeError) as error:
         raise FetchError(url, f"not an address to fetch from ({error})") from None
+    if line.over:
+        reply.close()
+        raise TryAgain(_late(line))
+    return reply
 
 
 def _usable(url: str, reply: requests.Response) -> requests.Response:
@@ -84,24 +84,33 @@ def _usable(url: str, reply: requests.Response) -> requests.Response:
     raise TryAgain(told, wait)
 
 
-def body(reply: requests.Response, timeout: tuple[float, float]) -> Iterator[bytes]:
+def body(reply: requests.Response, line: Line) -> Iterator[bytes]:
     """Yield an answer's bytes as they come, never decoded; raises TryAgain where they stop."""
-    arrived, checked = 0, time.monotonic()
     try:
-        while chunk := reply.raw.read1(CHUNK, decode_content=False):
-            yield chunk
-            arrived += len(chunk)
+        while True:
+            # A read that ends in time may begin at the end of the timeout.
+            with line.within(2 * line.timeout[1]):
+                arrived, since = 0, time.monotonic()
+                while time.monotonic() - since <= line.timeout[1]:
+                    chunk = reply.raw.read1(CHUNK, decode_content=False)
+                    if not chunk and line.over:
+                        raise TryAgain(_late(line))
+                    if not chunk:
+                        return
+                    yield chunk
+                    arrived += len(chunk)
             # Single bytes, each within the timeout, would keep a connection open for years.
-            if time.monotonic() - checked > timeout[1]:
-                if arrived < LEAST:
-                    raise TryAgain(f"only {arrived} bytes came in {timeout[1]:g} s")
-                arrived, checked = 0, time.monotonic()
+            if arrived < LEAST:
+                raise TryAgain(f"only {arrived} bytes came in {line.timeout[1]:g} s")
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise TryAgain(_reason(error, str(reply.url), timeout)) from None
+        raise TryAgain(_reason(error, str(reply.url), line)) from None
 
 
-def _reason(error: BaseException, url: str, timeout: tuple[float, float]) -> str:
+def _reason(error: BaseException, url: str, line: Line) -> str:
     """Say what a library's nested error means."""
+    timeout = line.timeout
+    if line.over:
+        return _late(line)
     told = f"{type(error).__name__} {error}"
     if "NameResolution" in told:
         return f"the name {urlsplit(url).hostname} cannot be resolved"
@@ -119,3 +128,7 @@ def _reason(error: BaseException, url: str, timeout: tuple[float, float]) -> str
     if "SSL" in told:
         return f"no trusted encryption ({' '.join(str(error).split())[-200:]})"
     return "the connection breaks off"
+
+
+def _late(line: Line) -> str:
+    return f"no end of the headers, or of a chunk, within {sum(line.timeout):g} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import requests
 from pipeline.datasets.http.addresses import Reach
 from pipeline.datasets.http.fetch_error import FetchError, TryAgain
 from pipeline.datasets.http.get import body, get
+from pipeline.datasets.http.line import Line
 from pipeline.datasets.http.part import Part, version_of
 from pipeline.progress import progress
 
@@ -41,7 +43,8 @@ def receive(wanted: Request, part: Part) -> bool:
     headers = {"Range": f"bytes={start}-"} if start else {}
     if start and part.version:
         headers["If-Range"] = part.version
-    with get(wanted.reach, headers, wanted.timeout) as reply:
+    line = Line(wanted.timeout)
+    with get(wanted.reach, headers, line) as reply:
         if start and _nothing_left(reply, start):
             return True
         total = _total(reply, start)
@@ -54,20 +57,22 @@ def receive(wanted: Request, part: Part) -> bool:
         if not start:
             told = reply.headers
             part.begin(version_of(told.get("ETag", ""), told.get("Last-Modified", "")))
-        _copy(wanted, part, reply, total)
+        _copy(wanted, part, body(reply, line), total)
     return start > 0
 
 
 def _total(reply: requests.Response, start: int) -> int | None:
     """Read the whole file's size from the headers; None where it is not told, or not continued."""
     if reply.status_code == 206:
-        told = re.fullmatch(rf"bytes {start}-\d+/(\d+)", reply.headers.get("Content-Range", ""))
+        told = re.fullmatch(
+            rf"bytes {start}-\d+/(\d{{1,18}})", reply.headers.get("Content-Range", "")
+        )
         return int(told[1]) if told else None
     if reply.status_code != 200:
         # The length is that of an error page.
         return None
     length = reply.headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
+    return int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
 
 def _nothing_left(reply: requests.Response, start: int) -> bool:
@@ -91,11 +96,11 @@ def _check_promise(wanted: Request, reply: requests.Response, total: int | None)
         raise FetchError(wanted.url, f"holds {total:,} bytes, more than {wanted.limit:,}")
 
 
-def _copy(wanted: Request, part: Part, reply: requests.Response, total: int | None) -> None:
+def _copy(wanted: Request, part: Part, chunks: Iterator[bytes], total: int | None) -> None:
     most = wanted.limit if wanted.size is None else wanted.size
     received = part.size
     with progress(f"{part.whole.name} (MiB)", (total or most) >> 20) as advance:
-        for chunk in body(reply, wanted.timeout):
+        for chunk in chunks:
             if received + len(chunk) > most:
                 part.discard()
                 raise FetchError(wanted.url, f"sends more than {most:,} bytes")
