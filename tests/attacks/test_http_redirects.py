@@ -175,3 +175,44 @@ def test_a_name_is_resolved_once_and_kept_as_the_host(serve: Any, get: Any, reso
     resolve("127.0.0.1", "127.0.0.1", "no.such.name.invalid")
     assert get(f"{site.url.replace('127.0.0.1', 'film.test')}/f") == SHA256
     assert site.asked[0]["Host"] == site.url.replace("http://127.0.0.1", "film.test")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(
+            number,
+            marks=attack(
+                "HTTP",
+                f"a name of {number}, where clouds keep credentials",
+                f"{{url}}: leads to {number}, a reserved address; {CURE}",
+            ),
+        )
+        for number in ("169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::a9fe:a9fe")
+    ],
+)
+def test_a_name_is_not_followed_to_credentials(
+    get: Any, monkeypatch: pytest.MonkeyPatch, number: str, ends: str
+) -> None:
+    real = socket.getaddrinfo
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", (number, 80))
+
+    def look_up(host: Any, *rest: Any, **options: Any) -> Any:
+        return [entry] if host == "film.test" else real(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    url = "http://film.test/latest/"
+    assert told(get, url, attempts=1, timeout=(0.2, 0.2)) == ends.format(url=url)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("::1", "loopback"),
+        ("::7f00:1", "loopback"),
+        ("2002:a00:1::", "private"),
+        ("::", "reserved"),
+    ],
+)
+def test_an_address_in_other_words_is_the_same(number: str, kind: str) -> None:
+    assert addresses.address_kind(number) == kind

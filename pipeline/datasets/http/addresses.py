@@ -11,6 +11,8 @@ from urllib3.util.connection import allowed_gai_family
 from pipeline.datasets.http.fetch_error import FetchError
 
 PUBLIC = "public"
+# IPv4 in the last 32 bits: by a network's translator (RFC 6052), or as it was written once.
+TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 
 
 def address_kind(host: str) -> str:
@@ -28,8 +30,8 @@ def address_kind(host: str) -> str:
 
 
 def _kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    # ::ffff:10.0.0.1 is 10.0.0.1 in other words.
-    address = getattr(address, "ipv4_mapped", None) or address
+    if isinstance(address, ipaddress.IPv6Address):
+        address = _plain(address)
     if address.is_loopback:
         return "loopback"
     # Link-local addresses are where clouds keep a machine's credentials.
@@ -38,10 +40,19 @@ def _kind(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return PUBLIC if address.is_global else "private"
 
 
+def _plain(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return 10.0.0.1 for ::ffff:10.0.0.1, and for what it is called where networks translate."""
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in TRANSLATED) and int(address) > 1:
+        return last
+    return address.ipv4_mapped or address.sixtofour or address
+
+
 class Reach:
     """What the address `first` may lead to: public hosts, and hosts of its own kind.
 
-    A mirror on a loopback address may lead to a loopback address. The kind of `first` is found out
+    A mirror on a loopback address may lead to a loopback address; a reserved address is never
+    asked, not even as the first. The kind of `first` is found out
     once: a name that is resolved to another address later on widens nothing.
     """
 
@@ -93,4 +104,5 @@ class Reach:
         return addresses
 
     def _allowed(self, host: str) -> bool:
-        return address_kind(host) in (PUBLIC, self.kind)
+        kind = address_kind(host)
+        return kind == PUBLIC or (kind == self.kind and kind != "reserved")
