@@ -29,7 +29,8 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     machine could not do.
     """
     path = require_file(path)
-    with memory_told(path), _open(path, _contents(path)) as image:
+    # Pillow's decoders raise a plain MemoryError for a picture wider than they count.
+    with memory_told(path, by_decoder=True), _open(path, _contents(path)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise _too_large(path)
         return _decode(path, image)

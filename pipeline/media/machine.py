@@ -30,12 +30,16 @@ def disk_fault(path: Path, error: OSError) -> OSError:
 
 
 @contextmanager
-def memory_told(path: Path) -> Iterator[None]:
-    """Turn a want of memory into the error of `out_of_memory`."""
+def memory_told(path: Path, by_decoder: bool = False) -> Iterator[None]:
+    """Turn a want of memory into the error of `out_of_memory`.
+
+    FFmpeg's errors tell that they are a decoder's; `by_decoder` where nearly all here is one's.
+    """
     try:
         yield
     except MemoryError as error:
-        raise out_of_memory(path, by_decoder=isinstance(error, av.FFmpegError)) from error
+        by_decoder = by_decoder or isinstance(error, av.FFmpegError)
+        raise out_of_memory(path, by_decoder) from error
 
 
 def out_of_memory(path: Path, by_decoder: bool) -> MemoryError | MediaError:

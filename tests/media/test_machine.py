@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from pipeline.features import steps
+from pipeline.features.recipe import Item
+from pipeline.features.visual import PhotoRecipe
 from pipeline.media import MediaError, machine, read_photo, read_waveform, sample_frames
 
 WriteClip = Callable[..., Path]
@@ -51,27 +57,48 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_photo_that_memory_does_not_hold_is_the_machines(
-    photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def load(image: ImageFile.ImageFile) -> None:
-        raise MemoryError
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A photo of a few bytes, of which Pillow's decoder says that memory ran out."""
+    path = tmp_path / "wide.png"
+    header = struct.pack(">IIBBBBB", 80_000_000, 1, 16, 6, 0, 0, 0)
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(b""), b"IEND": b""}
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(starmap(chunk, chunks.items())))
+    return path
 
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    with pytest.raises(MemoryError, match=r"photo.png: no memory left"):
-        read_photo(photo)
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def test_a_photo_too_wide_for_its_decoder_is_the_files_fault(wide: Path) -> None:
+    with pytest.raises(MediaError, match=r"wide.png: asks for more memory") as caught:
+        read_photo(wide)
+    assert caught.value.kind == "decode_failed"
+
+
+def test_such_a_photo_ends_no_extraction(wide: Path) -> None:
+    reader = PhotoRecipe(Path("no weights are read"), 80).reader()
+    found = steps.read(reader, Item("wide", path=wide))
+    assert found.fault is not None
+    assert (found.input, found.fault[0]) == (None, "decode_failed")
 
 
 @pytest.mark.parametrize(
     ("most", "error"), [(1, MediaError), (NO_MACHINE_HAS, MemoryError)], ids=["much", "little"]
 )
+@pytest.mark.parametrize(
+    "said", [MemoryError(), OSError(f"{Image.core.getcodecstatus(-9)} when reading image file")]
+)
 def test_a_photos_decoder_without_memory_is_judged_by_what_the_machine_has(
-    photo: Path, monkeypatch: pytest.MonkeyPatch, most: int, error: type[Exception]
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Exception,
+    most: int,
+    error: type[Exception],
 ) -> None:
-    said = Image.core.getcodecstatus(-9)
-
     def load(image: ImageFile.ImageFile) -> None:
-        raise OSError(f"{said} when reading image file")
+        raise said
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
     monkeypatch.setattr(machine, "_MOST", most)
