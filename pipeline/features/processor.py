@@ -49,4 +49,4 @@ def _caches() -> Iterator[tuple[str, str]]:
 
 
 def _word(path: Path) -> str:
-    return path.read_text().strip()
+    return path.read_text().strip() if path.exists() else ""  # virtual machines tell less

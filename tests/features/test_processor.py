@@ -62,6 +62,14 @@ def test_a_system_that_tells_nothing_leaves_torchs_own_word(machine: Path) -> No
     assert processor() == {"machine": platform.machine(), "torch's code": "AVX512", "maker": ""}
 
 
+def test_a_cache_of_which_the_size_is_not_told_is_there_all_the_same(machine: Path) -> None:
+    folder = machine / "cache" / "index0"
+    folder.mkdir(parents=True)
+    (folder / "type").write_text("Data\n")
+    (folder / "level").write_text("1\n")
+    assert processor()["cache 1"] == ""
+
+
 def test_this_machine_is_like_itself() -> None:
     assert processor() == processor()
     assert processor()["torch's code"]
