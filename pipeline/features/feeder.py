@@ -26,7 +26,8 @@ import torch
 from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions, on_gpu
 from pipeline.features.cache import ItemCache
-from pipeline.features.local import Batch, batched, few_threads, result_of, shares
+from pipeline.features.deaths import Batch, deaths_told
+from pipeline.features.local import batched, few_threads, shares
 from pipeline.features.recipe import Item, Network, Read, Reader, Recipe, device_of
 from pipeline.features.steps import compute, read
 from pipeline.processes import end_with_parent
@@ -82,19 +83,22 @@ def flow(
     readers, and memory stays flat.
     """
     waiting = iter(batches)
-    reading = {start_reading(batch): batch for batch in itertools.islice(waiting, most)}
+    reading: dict[Future[Any], Batch] = {}
     filling: dict[Future[Any], Batch] = {}
-    while reading or filling:
-        for future in wait([*reading, *filling], return_when=FIRST_COMPLETED).done:
-            if future in reading:
-                reads = result_of(future, reading)
-                batch = reading.pop(future)
-                filling[start_filling(batch, reads)] = batch
-            else:
-                future.result()
-                yield from (key for key, _ in filling.pop(future))
-                for batch in itertools.islice(waiting, 1):
-                    reading[start_reading(batch)] = batch
+    with deaths_told(reading, most):
+        for batch in itertools.islice(waiting, most):
+            reading[start_reading(batch)] = batch
+        while reading or filling:
+            for future in wait([*reading, *filling], return_when=FIRST_COMPLETED).done:
+                if future in reading:
+                    reads = future.result()
+                    batch = reading.pop(future)
+                    filling[start_filling(batch, reads)] = batch
+                else:
+                    future.result()
+                    yield from (key for key, _ in filling.pop(future))
+                    for batch in itertools.islice(waiting, 1):
+                        reading[start_reading(batch)] = batch
 
 
 class Networks:

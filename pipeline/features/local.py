@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
 
 import torch
 
 from pipeline.features.cache import ItemCache
+from pipeline.features.deaths import Batch, deaths_told
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.steps import in_turn
 from pipeline.processes import end_with_parent
@@ -26,8 +25,6 @@ from pipeline.runtime import THREADS
 
 # Batches waiting at each worker: enough never to idle, few enough to keep memory flat.
 _AHEAD = 4
-
-Batch = Sequence[tuple[str, Item]]
 
 _worker: Callable[[], Callable[[Batch], None]]
 
@@ -45,16 +42,16 @@ def run_local(
     if workers <= 1:
         yield from _run_here(recipe, batches, cache)
         return
+    futures: dict[Future[None], Batch] = {}
     # spawn, not fork: a forked child of a process that used torch's threads can hang.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, cache)) as pool:
-        futures = {
-            pool.submit(_work, batch): batch
-            for batch in itertools.islice(batches, _AHEAD * workers)
-        }
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, cache))
+    with pool, deaths_told(futures, 2 * workers):
         try:
+            for batch in itertools.islice(batches, _AHEAD * workers):
+                futures[pool.submit(_work, batch)] = batch
             while futures:
                 for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    result_of(future, futures)
+                    future.result()
                     yield from (key for key, _ in futures.pop(future))
                     for batch in itertools.islice(batches, 1):
                         futures[pool.submit(_work, batch)] = batch
@@ -72,18 +69,6 @@ def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
     """
     workers = max(min(workers, -(-items // batch)), 1)
     return workers, min(batch, max(-(-items // workers), 1))
-
-
-def result_of(future: Future[Any], running: Mapping[Future[Any], Batch]) -> Any:
-    """Return what a worker made; raises ValueError naming what ran where a worker process died."""
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        started = list(itertools.islice(running.values(), 2 * _AHEAD))
-        names = ", ".join(item.id for batch in started for _, item in batch[:3])
-        raise ValueError(
-            f"a worker process died, of memory or of a fault in a decoder; among these: {names}"
-        ) from None
 
 
 def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:

@@ -12,7 +12,8 @@ import torch
 
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
-from pipeline.features.local import Batch, extractor
+from pipeline.features.deaths import Batch
+from pipeline.features.local import extractor
 from pipeline.features.node import Node, require_cache, require_gpu
 from pipeline.features.recipe import Recipe, device_of
 from pipeline.runtime import THREADS

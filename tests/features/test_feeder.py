@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 from PIL import Image
 
 from pipeline.features.cache import ItemCache
+from pipeline.features.deaths import Batch
 from pipeline.features.feeder import Networks, flow, run_fed
-from pipeline.features.local import Batch, run_local
+from pipeline.features.local import run_local
 from pipeline.features.recipe import Item, Network, Read, Recipe
 from pipeline.features.text import TextRecipe
 from pipeline.features.visual import ClipRecipe, PhotoRecipe
@@ -79,6 +81,21 @@ def test_a_network_that_stands_still_stops_the_readers() -> None:
     with pytest.raises(InterruptedError):
         list(flow(batches(40), start_reading, stand_still, MOST))
     assert len(begun) == MOST + 1
+
+
+def test_a_pool_that_broke_is_told_when_it_is_given_work_too() -> None:
+    begun = list[Future[Any]]()
+
+    def start_reading(batch: Batch) -> Future[Any]:
+        if len(begun) == 2:
+            raise BrokenProcessPool
+        begun.append(Future() if begun else done([]))
+        return begun[-1]
+
+    running = flow(batches(3), start_reading, lambda batch, reads: done(None), 2)
+    assert next(running) == "0"
+    with pytest.raises(ValueError, match=r"a worker process died.*among these: 1$"):
+        next(running)
 
 
 def test_nothing_to_do_opens_nothing(fake: Fake, cache: ItemCache) -> None:

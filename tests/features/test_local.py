@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,19 @@ def test_a_worker_that_dies_is_told_with_the_items_it_may_have_died_of(
     recipe = DeadlyRecipe(tmp_path / "log", tmp_path / "victim")
     with pytest.raises(ValueError, match=r"a worker process died.*among these: .*00"):
         list(run_local(recipe, items("deadly", "a", "b", "c"), cache, 2))
+
+
+def look(key: str) -> None:
+    time.sleep(0.5)  # longer than a worker needs to die
+
+
+@pytest.mark.slow
+def test_a_death_is_told_alike_while_the_caller_is_busy(
+    beside: None, tmp_path: Path, cache: ItemCache
+) -> None:
+    from deadly_recipe import DeadlyRecipe
+
+    recipe, wanted = DeadlyRecipe(tmp_path / "log", tmp_path / "victim"), ["a"] * 40
+    running = run_local(recipe, items("a", "deadly", *wanted), cache, 2)
+    with pytest.raises(ValueError, match=r"a worker process died.*among these: .*01"):
+        list(map(look, running))
