@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+DIMENSIONS = 32
+LONGEST = 1 << 40  # entries of one dimension
+
 
 class PickledType:
     """A type of numbers on its way: its code, then its byte order."""
@@ -37,9 +40,7 @@ class PickledArray:
     def build(self, state: tuple[Any, ...]) -> None:
         """Take shape, type, order and contents, which must fit each other."""
         _, shape, kind, by_columns, data = state
-        if not isinstance(kind, PickledType) or not all(
-            isinstance(n, int) and n >= 0 for n in shape
-        ):
+        if not isinstance(kind, PickledType) or not _is_shape(shape):
             raise ValueError("an array without type or shape")
         if kind.code.startswith("O"):
             if not isinstance(data, list) or len(data) != math.prod(shape):
@@ -53,6 +54,13 @@ class PickledArray:
         if len(raw) != math.prod(shape) * number.itemsize:
             raise ValueError(f"an array of shape {shape} in {len(raw):,} bytes")
         self.values = np.frombuffer(raw, number).reshape(shape, order="F" if by_columns else "C")
+
+
+def _is_shape(shape: object) -> bool:
+    """Tell it before anything is computed with it: numbers of any length can be in its place."""
+    if not isinstance(shape, tuple) or len(shape) > DIMENSIONS:
+        return False
+    return all(isinstance(n, int) and 0 <= n < LONGEST for n in shape)
 
 
 def encoded(text: object, encoding: object) -> bytes:

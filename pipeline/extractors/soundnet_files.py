@@ -107,16 +107,24 @@ def _convolution(module: Module, number: int) -> dict[str, np.ndarray]:
 
 def _batch_norm(module: Module, name: str) -> dict[str, np.ndarray]:
     found = {key: _array(module, key) for key in ("weight", "bias", "running_mean", "running_var")}
-    own = module.fields.get("eps")
-    epsilon = own if isinstance(own, float) else EPSILON
     deviation = _array(module, "running_std")
-    if found["running_var"] is None and deviation is not None:
-        # Torch before 2016 kept 1 / sqrt(variance + epsilon) under this name.
-        with np.errstate(divide="ignore", over="ignore"):
-            found["running_var"] = deviation.astype(np.float64) ** -2 - epsilon
-    if found["running_var"] is not None and epsilon != EPSILON:
-        found["running_var"] = found["running_var"] + (epsilon - EPSILON)
+    inverse = found["running_var"] is None and deviation is not None
+    variance = deviation if inverse else found["running_var"]
+    # A few bytes can declare an array of any size: what will be refused is not computed with.
+    if variance is not None and variance.shape == shapes().get(f"{name}.running_var"):
+        variance = _variance(variance, module.fields.get("eps"), inverse)
+    found["running_var"] = variance
     return {f"{name}.{key}": array for key, array in found.items() if array is not None}
+
+
+def _variance(array: np.ndarray, own: object, inverse: bool) -> np.ndarray:
+    """Bring a variance, or what Torch kept in its place, to this network's epsilon."""
+    epsilon = own if isinstance(own, float) else EPSILON
+    if inverse:
+        # Torch before 2016 kept 1 / sqrt(variance + epsilon) under the name of a deviation.
+        with np.errstate(divide="ignore", over="ignore"):
+            array = array.astype(np.float64) ** -2 - epsilon
+    return array if epsilon == EPSILON else array + (epsilon - EPSILON)
 
 
 def _array(module: Module, name: str) -> np.ndarray | None:

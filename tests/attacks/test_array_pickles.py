@@ -80,6 +80,12 @@ FILES = [
         f"{{file}}: an array of shape (2147483647, 2147483647) in 4 bytes; {NO_ARRAYS}",
     ),
     (
+        "an .npy with a shape of 1,000 numbers of 240 digits",
+        "shape.npy",
+        raw(npy(array_of(b"(\x8a\x64" + b"\x7f" * 100 + b"q\x09" + b"h\x09" * 999 + b"t", b""))),
+        f"{{file}}: an array without type or shape; {NO_ARRAYS}",
+    ),
+    (
         "an .npy with a key that takes for ever to hash",
         "keys.npy",
         raw(npy(nested_tuples())),

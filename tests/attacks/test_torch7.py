@@ -21,6 +21,22 @@ def holds_itself() -> bytes:
     return integer(4, 1) + text("V 1") + text("nn.Sequential") + fields
 
 
+def norm(field: str) -> bytes:
+    """A convolution, then a batch norm with an epsilon of its own and a field of 2**60 numbers."""
+    weight = tensor(9, 16, 1, 64, 1, 0, 0, 0, 0, 1, over=storage(10, 1, bytes(4)))
+    bias = tensor(11, 16, 0, 1, over=integer(4, 10))
+    named = integer(2) + text("weight") + weight + integer(2) + text("bias") + bias
+    first = integer(4, 3) + text("V 1") + text("nn.SpatialConvolution") + integer(3, 4, 2) + named
+    huge = tensor(7, 1 << 60, 0, 1, over=storage(8, 1, struct.pack("<f", 1.0)))
+    epsilon = integer(2) + text("eps") + integer(1) + struct.pack("<d", 0.5)
+    second = integer(4, 5) + text("V 1") + text("nn.SpatialBatchNormalization")
+    second += integer(3, 6, 2) + epsilon + integer(2) + text(field) + huge
+    one, two = (integer(1) + struct.pack("<d", number) for number in (1.0, 2.0))
+    parts = integer(3, 12, 2) + one + first + two + second
+    fields = integer(3, 2, 1) + integer(2) + text("modules") + parts
+    return integer(4, 1) + text("V 1") + text("nn.Sequential") + fields
+
+
 NO_T7 = "not a network's .t7"
 FILES = [
     (
@@ -88,6 +104,15 @@ FILES = [
         "a .t7 with an object of an unknown class",
         raw(integer(4, 1) + text("V 1") + text("os.Process")),
         f"{{file}}: byte 29: an object of class 'os.Process'; {NO_T7}",
+    ),
+    *(
+        (
+            f"a .t7 with a {field} of 2**60 numbers over one",
+            raw(norm(field)),
+            "{file}: tensor batchnorm1.weight is missing, expected 16; not the weights of "
+            "SoundNet-8",
+        )
+        for field in ("running_std", "running_var")
     ),
 ]
 
