@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pipeline.datasets.clips.error import ClipError
 from pipeline.datasets.clips.fetch import ABOUT, Wanted, fetch_into
 from pipeline.datasets.clips.site import Manners
 from pipeline.datasets.http.part import sha256_of
@@ -52,7 +53,8 @@ class Clips:
             path = place / about["file"]
             if sha256_of(path) == about["sha256"]:
                 return Fetched(path, about["offset"], about["text"])
-        except (OSError, ValueError, KeyError):
+        # A fault of this machine, too many open files say, tells nothing of the clip.
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             pass
         return None
 
@@ -74,7 +76,11 @@ class Clips:
                 os.replace(work, place)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-        return self.fetch(wanted)
+            kept = self.kept(wanted)
+        if kept is None:
+            told = f"{wanted.url}: came whole, and is damaged in {place}; check that disk"
+            raise ClipError("download_failed", told)
+        return kept
 
     def _place(self, wanted: Wanted) -> Path:
         return self.folder / wanted.key[:2] / wanted.key

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.datasets.clips import ranged
+from pipeline.datasets.clips import kept, ranged
 from pipeline.datasets.clips.error import ClipError
 from pipeline.datasets.clips.fetch import Wanted
 from pipeline.datasets.clips.kept import Clips, Fetched
@@ -107,6 +109,38 @@ def test_a_damaged_clip_is_fetched_again(clips: Clips, serve: Any, give: Any, fi
     path.write_bytes(film[:-1])
     assert clips.kept(wanted) is None
     assert clips.fetch(wanted).path.read_bytes() == film
+
+
+def test_a_clip_that_cannot_be_read_back_is_told(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[Path] = []
+
+    def damaged(work: Path, *_: object) -> None:
+        fetched.append(work)
+        assert len(fetched) == 1
+        (work / "clip.mkv").write_bytes(b"clip")
+        about = {"file": "clip.mkv", "sha256": "that of other bytes", "offset": 0.0, "text": ""}
+        (work / "about.json").write_text(json.dumps(about))
+
+    monkeypatch.setattr(kept, "fetch_into", damaged)
+    with pytest.raises(ClipError, match=r"http://site\.test/a: came whole, and is damaged in "):
+        clips.fetch(Wanted("http://site.test/a"))
+
+
+def test_a_fault_of_this_machine_costs_no_clip(
+    clips: Clips, serve: Any, give: Any, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Wanted(f"{serve(give(film)).url}/film.mp4")
+    path = clips.fetch(wanted).path
+
+    def too_many(_: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(kept, "sha256_of", too_many)
+    with pytest.raises(OSError, match="Too many open files"):
+        clips.fetch(wanted)
+    assert path.read_bytes() == film
 
 
 def test_what_a_killed_run_left_is_never_taken_for_whole(
