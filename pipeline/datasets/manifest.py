@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.datasets.clip_source import ALLOWED, is_source
 
 COLUMNS = ("id", "source", "start", "end", "description")
+LONGEST_ID = 200  # bytes: a file's name has 255, of which the clip's ending takes some
 # What a clip was cut from, where that is not its source: clips of one origin stay together.
 OPTIONAL = ("origin",)
 # What a concept cannot be called: columns of the index, and the mean of all in the metrics.
@@ -94,7 +95,14 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
     # An id names the clip's file in the raw folder: it must be a plain name there.
     bad = (ids == "") | ids.str.contains(r"[/\\\0]") | ids.str.startswith(".")
     _refuse(path, bad, "id", ids, "a name without slashes that does not begin with a dot")
+    long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
+    _refuse(path, long, "id", ids, f"at most {LONGEST_ID} bytes, since it names a file")
     _refuse(path, ids.duplicated(), "id", ids, "an id of its own for each clip")
+    # Some disks tell no capitals apart, and a film's file may add what another id ends in.
+    folded = ids.str.casefold()
+    _refuse(path, folded.duplicated(), "id", ids, "an id that differs in more than capitals")
+    stems = folded.str.rpartition(".")[0]
+    _refuse(path, stems.isin(set(folded)), "id", ids, "no other row's id with an ending")
 
 
 def _times(path: Path, column: pd.Series) -> pd.Series:

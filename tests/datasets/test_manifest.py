@@ -62,6 +62,9 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
     ("row", "told"),
     [
         ("a,b.mp4,,,x,1,0", "row 3, column id is 'a'; allowed: an id of its own for each clip"),
+        ("A,b.mp4,,,x,1,0", "row 3, column id is 'A'; allowed: an id that differs in more than"),
+        ("a.MKV,b,,,x,1,0", "row 3, column id is 'a.MKV'; allowed: no other row's id with an"),
+        (f"{'é' * 101},b.mp4,,,x,1,0", f"row 3, column id is {'é' * 101!r}; allowed: at most 200"),
         *[
             (f"{name},b.mp4,,,x,1,0", f"row 3, column id is {name!r}; allowed: a name without")
             for name in ("", "x/y", "..", ".hidden", "x\\y", "x\0y")
