@@ -17,9 +17,16 @@ def require_device(device: str) -> str:
 
 
 def gpus() -> int:
-    """Count the GPUs that torch finds here; raises ValueError where there is none."""
+    """Count the GPUs that torch finds here; raises ValueError for none and for several kinds."""
     require_device("cuda")
-    return torch.cuda.device_count()
+    count = torch.cuda.device_count()
+    kinds = sorted({torch.cuda.get_device_name(number) for number in range(count)})
+    if len(kinds) > 1:
+        raise ValueError(
+            f"GPUs of several kinds ({', '.join(kinds)}) would give other last digits; name those "
+            "of one kind in CUDA_VISIBLE_DEVICES"
+        )
+    return count
 
 
 def gpu_name() -> str | None:
