@@ -59,6 +59,9 @@ class RemoteCache(ItemCache):
         finally:
             self._drop(mark)
 
+    def renew(self, mark: str) -> None:
+        """Do nothing: no mark is taken for left over here."""
+
     def bears(self, mark: str) -> bool:
         """Tell whether this is the cache that bears a mark."""
         return self._read(mark) is not None
@@ -106,7 +109,8 @@ class RemoteCache(ItemCache):
         try:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
-            return url_to_fs(f"{self.url}/{key[:2]}/{key}" if key else self.url)
+            url = f"{self.url}/{key[:2]}/{key}" if key else self.url
+            return url_to_fs(url, **_options(self.url))
         except (ImportError, ValueError) as error:
             raise ValueError(
                 f"HGFN_CACHE is {self.url!r}: {error}; "
@@ -118,6 +122,16 @@ def open_cache() -> ItemCache:
     """Open the item cache where HGFN_CACHE says: at a URL, or in a folder."""
     url = runtime.cache_url()
     return RemoteCache(url) if url else ItemCache(runtime.cache_folder())
+
+
+def _options(url: str) -> dict[str, Any]:
+    if url.partition("://")[0] not in ("s3", "s3a"):
+        return {}
+    from fsspec.config import conf  # type: ignore[import-untyped]
+
+    # botocore would open ten connections, and the others of `AT_ONCE` would wait for them.
+    chosen = conf.get("s3", {}).get("config_kwargs", {})
+    return {"config_kwargs": {"max_pool_connections": AT_ONCE, **chosen}}
 
 
 def _protocols(store: Any) -> tuple[str, ...]:

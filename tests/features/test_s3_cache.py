@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.entry import Entry
-from pipeline.features.remote_cache import RemoteCache
+from pipeline.features.remote_cache import AT_ONCE, RemoteCache
 
 s3fs = pytest.importorskip("s3fs", reason="the cache in a bucket needs s3fs")
 
@@ -63,7 +63,7 @@ def test_entries_of_a_bucket_are_asked_for_side_by_side(
 ) -> None:
     from object_store import ObjectStore
 
-    cache, keys = RemoteCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(8)]
+    cache, keys = RemoteCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(AT_ONCE)]
     for key in keys[:4]:
         cache.put(key, ENTRY)
     all_here, answer, asked = Barrier(len(keys)), ObjectStore.do_GET, list[str]()
@@ -76,5 +76,5 @@ def test_entries_of_a_bucket_are_asked_for_side_by_side(
     monkeypatch.setattr(ObjectStore, "do_GET", wait_for_all)
     found = list(cache.get_many(keys))
     assert [key for key, _ in found] == keys
-    assert [entry is None for _, entry in found] == [False] * 4 + [True] * 4
+    assert [entry is None for _, entry in found] == [False] * 4 + [True] * (AT_ONCE - 4)
     assert len(asked) == len(keys)
