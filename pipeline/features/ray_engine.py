@@ -31,6 +31,7 @@ def run_ray(
     started, _ = shares(len(items), recipe.batch, workers)
     with cluster(started) as ray, cache.marked() as mark:
         for row in _extract(ray, recipe, items, cache, mark):
+            cache.renew(mark)  # nodes may join after days
             yield from pickle.loads(row["keys"])
             if row["error"]:
                 raise pickle.loads(row["error"])

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import re
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import temporaries
 from pipeline.features import cache as module
-from pipeline.features.cache import ItemCache
+from pipeline.features.cache import DAY, ItemCache
 from pipeline.features.entry import Entry
 
 KEY = "ab" + "0" * 62
@@ -155,3 +157,17 @@ def test_a_killed_drivers_mark_is_cleaned_away_as_what_it_was_writing(cache: Ite
     cache.clean()
     assert files(cache.folder) == []
     assert not cache.bears(mark)
+
+
+def test_a_mark_that_is_renewed_outlives_a_day_of_other_machines_cleaning(
+    cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cache.marked() as mark:
+        monkeypatch.setattr(temporaries, "_where", lambda: "another-machine")
+        for renewed in (True, False):
+            long_ago = time.time() - 2 * DAY
+            os.utime(files(cache.folder)[0], (long_ago, long_ago))
+            if renewed:
+                cache.renew(mark)
+            cache.clean()
+            assert cache.bears(mark) == renewed

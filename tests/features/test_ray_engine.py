@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.features.cache import ItemCache
+from pipeline.features import ray_engine as module
+from pipeline.features.cache import PARTS, ItemCache
 from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
 from pipeline.features.failures import Failure
@@ -134,3 +137,20 @@ def test_keys_are_told_as_they_come_and_stopping_stops_the_workers(
     assert next(running) in cache
     running.close()
     assert len(extracted()) < len(wanted) // 2
+
+
+def test_a_run_of_days_keeps_its_mark_young(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ages = []
+
+    def rows(ray: Any, recipe: Recipe, _: Any, cache: ItemCache, mark: str) -> Iterator[Any]:
+        path = cache.folder / PARTS / mark
+        for _ in range(2):
+            os.utime(path, (0, 0))
+            yield {"keys": pickle.dumps([]), "error": b""}
+            ages.append(path.stat().st_mtime)
+
+    monkeypatch.setattr(module, "_extract", rows)
+    assert list(run_ray(fake(), items("a"), cache, WORKERS)) == []
+    assert min(ages) > 0
