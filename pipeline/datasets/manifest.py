@@ -101,8 +101,10 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
     # Some disks tell no capitals apart, and a film's file may add what another id ends in.
     folded = ids.str.casefold()
     _refuse(path, folded.duplicated(), "id", ids, "an id that differs in more than capitals")
-    stems = folded.str.rpartition(".")[0]
-    _refuse(path, stems.isin(set(folded)), "id", ids, "no other row's id with an ending")
+    parts = folded.str.rpartition(".")
+    # No film's ending is a number, but that of seconds is: VIDI's a_0_12 and a_0_12.5 differ.
+    added = parts[0].isin(set(folded)) & ~parts[2].str.fullmatch("[0-9]+")
+    _refuse(path, added, "id", ids, "no other row's id with an ending")
 
 
 def _times(path: Path, column: pd.Series) -> pd.Series:

@@ -180,3 +180,9 @@ def test_a_concept_is_a_name_that_a_file_can_bear(tmp_path: Path, name: str) -> 
     path.write_text(f"id,source,start,end,description,{name}\na,a.mp4,,,,1\n")
     with pytest.raises(ValueError, match=r"concept .*; allowed: letters, digits, _ and -"):
         read_manifest(path)
+
+
+def test_ids_may_differ_in_a_part_of_a_second(write: Write) -> None:
+    rows = ("a_0_12,a.mp4,,,x,1,0", "a_0_12.5,b.mp4,,,x,1,0")
+    table = read_manifest(write(HEADER + "".join(f"{row}\n" for row in rows)))
+    assert table["id"].tolist() == ["a_0_12", "a_0_12.5"]
