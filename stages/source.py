@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -11,6 +13,7 @@ from pipeline.datasets.fingerprint import PUBLISHED, fingerprint, pin_source
 from pipeline.datasets.sets import data_set
 from pipeline.extractors.weights_fingerprint import weights_fingerprint
 from pipeline.params import load_params
+from pipeline.temporaries import remove_left_over, temporary_name
 from stages.command import run
 from stages.weight_files import FINGERPRINT
 
@@ -20,10 +23,25 @@ Found = dict[str, Any]
 def source(name: str) -> None:
     """Write what a data set's source, or `weights`, holds; keep what was recorded if unknown."""
     file = FINGERPRINT if name == "weights" else data_set(name).fingerprint
-    recorded = json.loads(file.read_text()) if file.is_file() else {}
+    recorded = _read(file)
     found = _weights(recorded) if name == "weights" else _data(name, recorded)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+    remove_left_over(file.parent, of=file.name)
+    temporary = temporary_name(file)
+    temporary.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+    os.replace(temporary, file)
+
+
+def _read(file: Path) -> Found:
+    if not file.is_file():
+        return {}
+    try:
+        recorded = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:  # a merge left its marks
+        recorded = None
+    if not isinstance(recorded, dict):
+        raise ValueError(f"{file} is no JSON object; take it from the last commit, or delete it")
+    return recorded
 
 
 def _data(name: str, recorded: Found) -> Found:

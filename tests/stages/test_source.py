@@ -57,6 +57,34 @@ def test_without_the_source_the_recorded_fingerprint_is_kept(
     assert capsys.readouterr().out == told
 
 
+@pytest.mark.parametrize("text", ["<<<<<<< ours\n{}\n", "[]", ""])
+@pytest.mark.parametrize("name", ["crisismmd", "weights"])
+def test_a_fingerprint_that_a_merge_broke_is_named(project: Path, name: str, text: str) -> None:
+    file = project / f"data/{name}.source.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    with pytest.raises(ValueError, match=rf"^data/{name}\.source\.json is no JSON object; take"):
+        source(name)
+    assert file.read_text() == text
+
+
+def test_a_run_that_was_killed_while_writing_leaves_the_old_fingerprint(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source("youtube")
+    file = project / "data/youtube.source.json"
+    recorded = file.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            source("youtube")
+    assert file.read_bytes() == recorded
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_source_that_never_was_is_refused_before_anything_is_deleted(project: Path) -> None:
     shutil.rmtree(project.parent / "elsewhere")
     with pytest.raises(ValueError, match=r"^data.crisismmd.source is '.*': nothing is there; corr"):

@@ -21,7 +21,7 @@ from pipeline.datasets.clips.site_ranges import NoRanges
 from pipeline.datasets.clips.span import SUFFIX, cut
 from pipeline.datasets.http.part import sha256_of
 
-# Seconds that may be missing: sites tell durations in whole seconds, rounded up.
+# Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
 SLACK = 1.0
 ABOUT = "about.json"
 # How many versions of a file that changes on the way are begun.
@@ -110,12 +110,14 @@ def _verify(path: Path, offset: float, wanted: Wanted, duration: float | None) -
     # Until its end: which the site tells, and the file does, of whichever stream is longer.
     end = (duration or 0.0) if wanted.end is None else wanted.end
     _compare(wanted.url, found.shown - offset, end - start)
+    if start and found.shown <= offset:
+        raise ClipError("download_failed", f"{wanted.url}: ends before second {start:g}")
     if wanted.end is None:
         _compare(wanted.url, found.held - offset, found.stated - offset)
 
 
 def _compare(url: str, came: float, seconds: float) -> None:
-    if max(came, 0.0) < seconds - SLACK:
+    if max(came, 0.0) < seconds - min(SLACK, seconds / 2):
         told = f"{url}: {max(came, 0.0):.1f} of the {seconds:.1f} seconds wanted came"
         raise ClipError("download_failed", told)
 

@@ -172,6 +172,17 @@ def test_a_span_behind_the_end_is_refused(
     assert message.startswith(f"{url}: {told}")
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("span", [(20.0, 21.0), (20.0, None), (9.6, 10.5)])
+def test_a_span_of_which_next_to_nothing_is_there_is_refused(
+    clips: Clips, serve: Any, give: Any, film: bytes, span: Any, ranges: bool
+) -> None:
+    url = f"{serve(give(film, ranges=ranges)).url}/film.mp4"
+    kind, message = refused(clips, Wanted(url, *span))
+    assert kind == "download_failed"
+    assert "seconds wanted came" in message or message == f"{url}: ends before second 20"
+
+
 def test_a_rounded_up_end_is_not(clips: Clips, serve: Any, give: Any, film: bytes) -> None:
     assert clips.fetch(Wanted(f"{serve(give(film)).url}/film.mp4", 8.0, 10.9))
 

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import tracemalloc
 from fractions import Fraction
+from itertools import accumulate, cycle, pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.datasets.clips.error import ClipError
 from pipeline.datasets.clips.fetch import Wanted
 from pipeline.datasets.clips.kept import Clips
-from pipeline.datasets.clips.measure import measure
+from pipeline.datasets.clips.measure import _Shown, measure
 from pipeline.datasets.clips.site import Manners
 
 
@@ -74,3 +79,34 @@ def test_a_cover_is_no_picture_that_ends(tmp_path: Path, serve: Any, give: Any) 
     film = write(tmp_path / "film.mp4", [0.0], cover=True)
     assert measure(film).shown == pytest.approx(10.0, abs=0.2)
     fetch(tmp_path, serve, give, film, 1.0, 8.0)
+
+
+@settings(max_examples=200)
+@given(
+    gaps=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=300),
+    lengths=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=300),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_a_stream_ends_where_all_of_its_packets_together_say(
+    gaps: list[float], lengths: list[float], shuffle: Random
+) -> None:
+    starts = list(accumulate(gaps))
+    spans = [(start, start + length) for start, length in zip(starts, cycle(lengths), strict=False)]
+    longest = max((after - before for before, after in pairwise(starts)), default=0.0)
+    shown = _Shown()
+    for first in range(0, len(spans), 32):  # packets change places with near ones only
+        near = spans[first : first + 32]
+        shuffle.shuffle(near)
+        for span in near:
+            shown.add(*span)
+    assert shown.until() == max(max(end, start + longest) for start, end in spans)
+
+
+def test_an_hour_of_packets_is_counted_in_the_memory_of_a_few() -> None:
+    shown = _Shown()
+    tracemalloc.start()
+    for packet in range(100_000):
+        shown.add(packet / 30, (packet + 1) / 30)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
