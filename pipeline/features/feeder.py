@@ -114,7 +114,7 @@ class Networks:
         """Compute on what was read of a batch, and keep it."""
         network = self._free.get()
         try:
-            entries = compute(network(), reads)
+            entries = compute(network(), [item for _, item in batch], reads)
         finally:
             self._free.put(network)
         for (key, _), entry in zip(batch, entries, strict=True):

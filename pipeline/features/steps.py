@@ -8,13 +8,14 @@ import numpy as np
 
 from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Item, Network, Read, Reader, Recipe
+from pipeline.features.torch_memory import torch_memory
 from pipeline.media.errors import MediaError
 
 
 def in_turn(recipe: Recipe) -> Callable[[Sequence[Item]], list[Entry]]:
     """Open a recipe; the function returned reads up to `batch` items, then computes on them."""
     reader, network = recipe.reader(), recipe.network()
-    return lambda items: compute(network, [read(reader, item) for item in items])
+    return lambda items: compute(network, items, [read(reader, item) for item in items])
 
 
 def read(reader: Reader, item: Item) -> Read:
@@ -23,7 +24,8 @@ def read(reader: Reader, item: Item) -> Read:
     Other errors are raised, with a note that names the item.
     """
     try:
-        return reader(item)
+        with torch_memory("reading"):
+            return reader(item)
     except MediaError as error:
         if error.kind == "missing_file":
             # It was there when it was hashed: a fault of this machine, not of the item's bytes.
@@ -35,13 +37,14 @@ def read(reader: Reader, item: Item) -> Read:
         raise
 
 
-def compute(network: Network, reads: Sequence[Read]) -> list[Entry]:
-    """Run a network on what was read; an entry for each, a fault where there is no input."""
-    inputs = [item.input for item in reads if item.input is not None]
-    arrays = iter(network(inputs) if inputs else [])
+def compute(network: Network, items: Sequence[Item], reads: Sequence[Read]) -> list[Entry]:
+    """Run a network on what was read of items; an entry each, a fault where there is no input."""
+    inputs = [found.input for found in reads if found.input is not None]
+    with torch_memory(f"the network on {items[0].id} and {len(items) - 1} more"):
+        arrays = iter(network(inputs) if inputs else [])
     return [
-        Entry(None, item.fault) if item.input is None else finite(next(arrays), item.fault)
-        for item in reads
+        Entry(None, found.fault) if found.input is None else finite(next(arrays), found.fault)
+        for found in reads
     ]
 
 

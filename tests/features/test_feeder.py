@@ -109,7 +109,7 @@ def test_a_second_gpu_is_taken_only_while_the_first_computes(
     monkeypatch.setattr(type(recipe), "network", lambda self: opened.append(1) or (lambda _: []))
     networks = Networks(recipe, 2, cache)
     for _ in range(3):
-        networks.fill([], [])
+        networks.fill([("key", Item("a"))], [Read(None, ("empty_text", "nothing"))])
     assert opened == [1]
 
 
