@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Timer
+from contextlib import AbstractContextManager
 from time import monotonic
 
 from yt_dlp.networking.exceptions import TransportError
 
 from pipeline.datasets.clips.error import RefusedError
+from pipeline.datasets.http.line import Deadline
 
 # As long as less than this arrives in one `silence`, the connection counts as stalled.
 LEAST = 1 << 10
@@ -23,28 +22,16 @@ class Allowance:
         self.most = most
         self.seconds = seconds
         self.silence = silence
-        self.over = False
         self._taken = 0
-        self._lines: list[socket.socket] = []
+        self._deadline = Deadline()
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Let the seconds run; when they are over, what is still open is shut down.
-
-        Where a server drips headers or a chunk's length, no read comes back to be bounded.
-        """
-        timer = Timer(self.seconds, self._end)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            self._lines.clear()
+    def running(self) -> AbstractContextManager[None]:
+        """Let the seconds run; when they are over, what is still open is shut down."""
+        return self._deadline.within(self.seconds)
 
     def watch(self, line: socket.socket) -> None:
         """Take a new connection into account; raises RefusedError where the time is over."""
-        self._lines.append(line)
+        self._deadline.opened(line)
         self._in_time()
 
     def take(self, count: int) -> None:
@@ -59,15 +46,8 @@ class Allowance:
         return Stalls(self.silence)
 
     def _in_time(self) -> None:
-        if self.over:
+        if self._deadline.over:
             raise RefusedError("network", f"takes longer than {self.seconds:,g} s")
-
-    def _end(self) -> None:
-        self.over = True
-        for line in list(self._lines):
-            with suppress(OSError):  # closed already
-                # Not an encrypted socket's own way, which would first take leave of the server.
-                socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 class Stalls:

@@ -1,4 +1,4 @@
-"""The connections of one request: shut down where a server goes on without getting anywhere."""
+"""Connections shut down where a server goes on without getting anywhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from contextlib import contextmanager, suppress
 from threading import Timer
 
 
-class Line:
-    """What a request's connections may take: `timeout` is (to connect, between two reads), seconds.
+class Deadline:
+    """Connections that are shut down when their time is over.
 
     Where a server drips headers, a chunk's length or trailers, no read comes back to be bounded.
     """
 
-    def __init__(self, timeout: tuple[float, float]) -> None:
-        self.timeout = timeout
+    def __init__(self) -> None:
         self.over = False  # what came may look whole: to a reader a shut connection is an end
         self._sockets: list[socket.socket] = []
 
@@ -42,3 +41,11 @@ class Line:
             with suppress(OSError):  # closed already
                 # Not an encrypted socket's own way, which would first take leave of the server.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class Line(Deadline):
+    """The connections of one request: `timeout` is (to connect, between two reads), seconds."""
+
+    def __init__(self, timeout: tuple[float, float]) -> None:
+        super().__init__()
+        self.timeout = timeout
