@@ -52,8 +52,8 @@ class Reach:
     """What the address `first` may lead to: public hosts, and hosts of its own kind.
 
     A mirror on a loopback address may lead to a loopback address; a reserved address is never
-    asked, not even as the first. The kind of `first` is found out
-    once: a name that is resolved to another address later on widens nothing.
+    asked, not even as the first. The kind of `first` is found out once: a name that is resolved to
+    another address later on widens nothing.
     """
 
     def __init__(self, first: str) -> None:
