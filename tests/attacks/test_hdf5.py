@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -80,19 +81,24 @@ HDF5 = [
 ]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(
-            change,
-            id=tried,
-            marks=attack(
-                "Model files", f"ELMo's HDF5 with {tried}", f"{{file}}: char_embed {what}; {AGAIN}"
-            ),
-        )
-        for tried, change, what in HDF5
-    ],
-)
+def each(file: str, array: str) -> Any:
+    """Try every change of `HDF5` on an array of a file."""
+    return pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(
+                change,
+                id=tried,
+                marks=attack(
+                    "Model files", f"{file} with {tried}", f"{{file}}: {array} {what}; {AGAIN}"
+                ),
+            )
+            for tried, change, what in HDF5
+        ],
+    )
+
+
+@each("ELMo's HDF5", "char_embed")
 def test_elmos_file_is_refused(
     tmp_path: Path, change: Callable[[Path, str, tuple[int, ...]], None], ends: str
 ) -> None:
@@ -129,19 +135,7 @@ def test_the_tiny_elmo_is_read_as_it_is(tmp_path: Path) -> None:
     assert ELMo.from_files(*tiny_elmo(tmp_path)).dim == 4
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(
-            change,
-            id=tried,
-            marks=attack(
-                "Model files", f"a feature file with {tried}", f"{{file}}: values {what}; {AGAIN}"
-            ),
-        )
-        for tried, change, what in HDF5
-    ],
-)
+@each("a feature file", "values")
 def test_a_feature_file_is_refused(
     tmp_path: Path, change: Callable[[Path, str, tuple[int, ...]], None], ends: str
 ) -> None:

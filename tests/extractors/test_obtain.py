@@ -42,15 +42,11 @@ def send(body: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project with a cache of its own, where a fault is told at its first sight."""
-    (tmp_path / "project").mkdir()
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HGFN_WEIGHTS", raising=False)
+def project(bare_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project where a fault is told at its first sight."""
     monkeypatch.setattr(home, "fetch_pinned", partial(fetch_pinned, attempts=1))
     monkeypatch.setattr(home, "fetch", partial(home.fetch, attempts=1))
-    return tmp_path / "project"
+    return bare_project
 
 
 @pytest.fixture

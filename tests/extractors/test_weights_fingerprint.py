@@ -15,14 +15,10 @@ FILES = list(needed("small").values())
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root on a machine that has no file of a network, and must fetch none."""
-    (tmp_path / "project").mkdir()
-    monkeypatch.chdir(tmp_path / "project")
-    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HGFN_WEIGHTS", raising=False)
+def project(bare_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that must fetch nothing."""
     monkeypatch.setattr(home, "obtain", lambda file: pytest.fail(f"fetched {file.name}"))
-    return tmp_path / "project"
+    return bare_project
 
 
 @pytest.fixture
