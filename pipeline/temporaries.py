@@ -7,6 +7,8 @@ import re
 import shutil
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +27,23 @@ def temporary_name(path: Path) -> Path:
     The name says which process writes, so that another one can tell when it is left over.
     """
     return path.with_name(f".{path.name}.{_where()}@{_writer(os.getpid())}.{uuid4().hex[:8]}.part")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name for `path`, which it becomes when the block ends well.
+
+    Who reads `path` meanwhile finds the old file or none, never a part of the new one. What
+    killed runs left of it is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(path.parent, of=path.name)
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def remove_left_over(folder: Path, of: str | None = None) -> int:

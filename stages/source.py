@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from pipeline.datasets.fingerprint import PUBLISHED, fingerprint, pin_source
 from pipeline.datasets.sets import data_set
 from pipeline.extractors.weights_fingerprint import weights_fingerprint
 from pipeline.params import load_params
-from pipeline.temporaries import remove_left_over, temporary_name
+from pipeline.temporaries import written_whole
 from stages.command import run
 from stages.weight_files import FINGERPRINT
 
@@ -25,11 +24,8 @@ def source(name: str) -> None:
     file = FINGERPRINT if name == "weights" else data_set(name).fingerprint
     recorded = _read(file)
     found = _weights(recorded) if name == "weights" else _data(name, recorded)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    remove_left_over(file.parent, of=file.name)
-    temporary = temporary_name(file)
-    temporary.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
-    os.replace(temporary, file)
+    with written_whole(file) as temporary:
+        temporary.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
 
 def _read(file: Path) -> Found:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.processes import began
-from pipeline.temporaries import remove_left_over, temporary_name
+from pipeline.temporaries import remove_left_over, temporary_name, written_whole
 
 
 @pytest.fixture
@@ -120,3 +120,18 @@ def test_what_others_call_part_is_left_alone(tmp_path: Path, name: str) -> None:
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert remove_left_over(tmp_path / "none") == 0
+
+
+def test_a_file_is_replaced_when_the_block_ended_well_and_left_alone_otherwise(
+    tmp_path: Path, ended: int
+) -> None:
+    path = tmp_path / "new" / "a.json"
+    with written_whole(path) as temporary:
+        temporary.write_text("one")
+        assert not path.exists()
+    of_process(path, ended).touch()
+    with pytest.raises(KeyboardInterrupt), written_whole(path) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "one"
+    assert list(path.parent.iterdir()) == [path]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from pipeline import runtime
 from pipeline.datasets.http.part import sha256_of
+from pipeline.temporaries import written_whole
 
 
 class Seen:
@@ -38,10 +38,8 @@ class Seen:
 
     def save(self) -> None:
         """Remember what was read; a run that is broken off meanwhile leaves the old memory."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(self._now))
-        os.replace(temporary, self._file)
+        with written_whole(self._file) as temporary:
+            temporary.write_text(json.dumps(self._now))
 
     def _load(self) -> dict[str, list[Any]]:
         try:

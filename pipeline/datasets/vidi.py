@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from pipeline.datasets.http.fetch_error import FetchError
 from pipeline.datasets.http.pins import fetch_pinned
 from pipeline.datasets.manifest import COLUMNS
 from pipeline.datasets.vidi_list import SPELLINGS, Span, read_list, read_row
+from pipeline.temporaries import written_whole
 
 # One commit of github.com/vididataset/VIDI: its files cannot change under this name.
 COMMIT = "d9d7b4981a2001aad12bbf6b0fb2f737d5832f3a"
@@ -83,16 +83,13 @@ def write_manifest(lists: list[Path], folder: Path) -> tuple[Path, str]:
     if not shown:
         raise ValueError(faults[0] if faults else f"{lists[0]}: no clip in it")
     incidents = sorted(set().union(*shown.values()))
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.csv"
-    part = path.with_name("manifest.csv.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with written_whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*COLUMNS, *incidents])
         for (video, start, end), labels in sorted(shown.items()):
             flags = [int(incident in labels) for incident in incidents]
             writer.writerow([f"{video}_{start}_{end}", video, start, end, "", *flags])
-    os.replace(part, path)
     return path, "; ".join(filter(None, (_odd_counts(len(shown), incidents), _left_out(faults))))
 
 

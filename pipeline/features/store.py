@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import h5py
 import numpy as np
 
 from pipeline.plain_hdf5 import attributes_of, open_hdf5, plain
-from pipeline.temporaries import remove_left_over, temporary_name
+from pipeline.temporaries import written_whole
 
 Load = Callable[[], np.ndarray]
 
@@ -33,18 +32,14 @@ def write_features(
     if not arrays:
         raise ValueError(f"{path}: no sample to write")
     ids = sorted(arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_left_over(path.parent, of=path.name)
-    temporary = temporary_name(path)
-    try:
-        with h5py.File(temporary, "w", track_order=False) as file:
-            lengths = _write_values(file, {name: arrays[name] for name in ids}, dim)
-            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            _write_table(file, ids, offsets, [arrays[name] is not None for name in ids])
-            file.attrs.update({**attributes, "format": FORMAT})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        written_whole(path) as temporary,
+        h5py.File(temporary, "w", track_order=False) as file,
+    ):
+        lengths = _write_values(file, {name: arrays[name] for name in ids}, dim)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        _write_table(file, ids, offsets, [arrays[name] is not None for name in ids])
+        file.attrs.update({**attributes, "format": FORMAT})
 
 
 def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) -> list[int]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from pipeline.datasets.http.fetch import fetch
 from pipeline.datasets.http.fetch_error import DigestError
 from pipeline.datasets.http.mirror import mirrored
+from pipeline.temporaries import written_whole
 
 # Beside params.yaml, and committed with it: the same source gives everybody the same bytes.
 LOCK = Path("downloads.lock.json")
@@ -70,12 +69,5 @@ def read_pins(lock: Path = LOCK) -> dict[str, dict[str, Any]]:
 def write_pin(lock: Path, url: str, pin: dict[str, Any]) -> None:
     """Add the sha256 and size of an address to `lock`, which is whole at any time."""
     text = json.dumps({**read_pins(lock), url: pin}, indent=2, sort_keys=True) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=lock.parent, prefix=f".{lock.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, lock)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with written_whole(lock) as temporary:
+        temporary.write_text(text, encoding="utf-8")

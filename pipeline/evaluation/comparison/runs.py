@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from pipeline.datasets.views import Views
 from pipeline.evaluation.comparison.rows import Recipe, Result
+from pipeline.temporaries import written_whole
 
 # Part of every identity: raise it where the same data and recipe no longer give the same scores.
 VERSION = 2
@@ -62,14 +62,14 @@ def read_runs(path: Path, expected: str) -> Results:
 
 def write_runs(path: Path, results: Iterable[Result], identity: str) -> None:
     """Write all results, sorted; the file is complete at every moment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     ordered = sorted(results, key=lambda result: (result.row, result.seed))
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, ["identity", *_COLUMNS], lineterminator="\n")
         writer.writeheader()
         writer.writerows({"identity": identity, **asdict(result)} for result in ordered)
-    temporary.replace(path)
 
 
 def _result(line: Mapping[str, str]) -> Result:
