@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from pipeline.models.bigru import BidirectionalGRU
 from pipeline.models.masking import masked_softmax, valid_steps
 
 
@@ -28,14 +28,7 @@ class AttentiveBiGRU(nn.Module):
     ) -> None:
         super().__init__()
         self.dim = 2 * hidden
-        self.gru = nn.GRU(
-            input_dim,
-            hidden,
-            layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=dropout if layers > 1 else 0.0,  # there is nothing between one layer
-        )
+        self.gru = BidirectionalGRU(input_dim, hidden, layers, dropout)
         self.key = nn.Linear(self.dim, self.dim)
         self.query = nn.Linear(self.dim, 1, bias=False)
 
@@ -47,20 +40,13 @@ class AttentiveBiGRU(nn.Module):
         Padded steps have no influence, whatever they contain; a row of length 0 gives zeros.
         """
         rows, steps, _ = x.shape
-        if steps == 0:  # nothing to pack: no row has this modality
+        if steps == 0:  # no row has this modality
             return x.new_zeros(rows, self.dim), x.new_zeros(rows, 0)
         valid = valid_steps(lengths, steps)
-        states = self._states(torch.where(valid.unsqueeze(-1), x, 0.0), lengths)
+        states = self.gru(torch.where(valid.unsqueeze(-1), x, 0.0), lengths)
         scores = self.query(self.key(states).tanh())  # (B, T, 1)
         attention = masked_softmax(scores, valid)
         return (attention * states).sum(dim=1), attention.squeeze(-1)
-
-    def _states(self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Tensor:
-        # A length of 0 cannot be packed: such a row runs over one zero step and is masked after.
-        clamped = lengths.clamp(min=1).cpu()
-        packed = pack_padded_sequence(x, clamped, batch_first=True, enforce_sorted=False)
-        states, _ = self.gru(packed)
-        return pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])[0]
 
 
 class PooledVector(nn.Module):

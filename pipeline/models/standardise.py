@@ -73,7 +73,7 @@ class Standardise(nn.Module):
     ) -> Float[Tensor, "b t d"]:
         """Standardise the first ``lengths[b]`` steps of each row; padded steps are 0."""
         valid = valid_steps(lengths, x.shape[1]).unsqueeze(-1)
-        return torch.where(valid, (torch.where(valid, x, 0.0) - self.mean) / self.std, 0.0)
+        return torch.where(valid, (x - self.mean) / self.std, 0.0)
 
 
 def _checked(values: Tensor, dim: int, index: int) -> Float[Tensor, "n d"]:

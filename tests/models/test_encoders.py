@@ -16,7 +16,7 @@ def encoder(name: str) -> Encoder:
 
 def from_definition(model: AttentiveBiGRU, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """One unpadded row (T, d), step by step."""
-    states, _ = model.gru(x[None])
+    states = model.gru(x[None], torch.tensor([len(x)]))
     W, b = model.key.weight, model.key.bias
     scores = torch.stack([model.query.weight[0] @ torch.tanh(W @ h + b) for h in states[0]])
     attention = scores.exp() / scores.exp().sum()
