@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 
 from stages.tables.names import parse_row
@@ -20,9 +20,9 @@ class Knobs(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     rows: Annotated[list[str], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=2)]  # one has no standard deviation
     learning_rates: Annotated[list[Rate], Field(min_length=1)]
     tuning_seed: Seed
+    further_seeds: Annotated[list[Seed], Field(min_length=1)]  # one alone has no deviation
     resamples: Annotated[int, Field(ge=100)]  # fewer have no 2.5th percentile to speak of
 
     @field_validator("rows")
@@ -32,12 +32,24 @@ class Knobs(BaseModel):
             parse_row(row)
         return rows
 
-    @field_validator("rows", "seeds", "learning_rates")
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of a row's cells."""
+        return [self.tuning_seed, *self.further_seeds]
+
+    @field_validator("rows", "learning_rates", "further_seeds")
     @classmethod
     def _distinct(cls, values: list[object]) -> list[object]:
         if len(set(values)) < len(values):
             raise ValueError("an entry stands there twice")
         return values
+
+    @field_validator("further_seeds")
+    @classmethod
+    def _further(cls, seeds: list[int], known: ValidationInfo) -> list[int]:
+        if known.data.get("tuning_seed") in seeds:
+            raise ValueError(f"{known.data['tuning_seed']} is the tuning_seed: its cell is there")
+        return seeds
 
 
 def load_knobs(path: Path = Path("tables/params.yaml")) -> Knobs:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import typer
@@ -15,37 +18,53 @@ from pipeline.training.examples import Examples
 from pipeline.training.predict import predict
 from stages.command import run
 from stages.tables import files
+from stages.tables.cell import write_cell
 from stages.tables.knobs import load_knobs
 from stages.tables.row import Trained, load_set, train_row
 
+Trial = dict[str, Any]
+
 
 def tune(name: str, row: str) -> None:
-    """Choose the learning rate with the best mean MAP on validation; never looks at test."""
+    """Choose the learning rate with the best mean MAP on validation; never looks at test.
+
+    The trial that wins is the cell of the tuning's seed: it is kept, not trained again.
+    """
     chosen, knobs, params = data_set(name), load_knobs(), load_params()
     _check_layout(name, params)
     examples, tasks = load_set(chosen)
     attempt = partial(
         train_row, chosen, examples, tasks, row, seed=knobs.tuning_seed, params=params
     )
-    trials: list[dict[str, float | int | str]] = []
-    scores: dict[float, float] = {}
-    for rate in knobs.learning_rates:
+    best, trials = _try(attempt, knobs.learning_rates, examples)
+    files.write_json(files.trials(name, row), trials)
+    if best is None:
+        raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
+    files.write_json(files.tuned(name, row), {"learning_rate": best.learning_rate})
+    write_cell(name, row, knobs.tuning_seed, best, examples)
+    told = ", ".join(f"{trial['learning_rate']}: {trial.get('map', '-'):.4}" for trial in trials)
+    typer.echo(f"{name} {row}: validation MAP by learning rate: {told}")
+
+
+def _try(
+    attempt: Callable[..., Trained], rates: Sequence[float], examples: Examples
+) -> tuple[Trained | None, list[Trial]]:
+    """Train once a learning rate; returns the best network, if any did not diverge, and all trials.
+
+    From the lowest rate up, since among equals the first one wins.
+    """
+    best, highest, trials = None, -math.inf, []
+    for rate in sorted(rates):
         try:
             trained = attempt(learning_rate=rate)
         except DivergenceError as error:
             trials.append({"learning_rate": rate, "failed": str(error)})
             continue
-        scores[rate] = _validation_map(trained, examples)
-        epochs = trained.fitted.epochs
-        trials.append({"learning_rate": rate, "map": scores[rate], "epochs": epochs})
-    if not scores:
-        raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
-    # Among equals the lower rate wins, in whatever order they were given.
-    best = max(sorted(scores), key=lambda rate: scores[rate])
-    files.write_json(files.tuned(name, row), {"learning_rate": best})
-    files.write_json(files.trials(name, row), trials)
-    told = ", ".join(f"{rate}: {score:.3f}" for rate, score in scores.items())
-    typer.echo(f"{name} {row}: validation MAP by learning rate: {told}")
+        score = _validation_map(trained, examples)
+        trials.append({"learning_rate": rate, "map": score, "epochs": trained.fitted.epochs})
+        if score > highest:
+            best, highest = trained, score
+    return best, trials
 
 
 def _check_layout(name: str, params: Params) -> None:
@@ -66,7 +85,10 @@ def _validation_map(trained: Trained, examples: Examples) -> float:
         weighted_map(task, examples.targets[task.name][rows], found[task.name], once)
         for task in trained.tasks
     ]
-    return float(mean_of_defined(np.stack(by_task))[0])
+    mean = float(mean_of_defined(np.stack(by_task))[0])
+    if math.isnan(mean):
+        raise ValueError("no validation row is positive in any task: no trial can be judged")
+    return mean
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     values = yaml.load(ROOT / "tables" / "params.yaml")
     (tmp_path / "tables").mkdir()
-    values |= {"rows": ROWS, "seeds": SEEDS, "resamples": 100}
+    first, *further = SEEDS
+    values |= {"rows": ROWS, "tuning_seed": first, "further_seeds": further, "resamples": 100}
     yaml.dump(values, tmp_path / "tables" / "params.yaml")
     for name in SETS:
         write_set(name)

@@ -43,11 +43,12 @@ def small(project: Path) -> Iterator[Path]:
     torch.use_deterministic_algorithms(strict)
 
 
-def one_task() -> None:
-    """Leave the index as `split: official_humanitarian` makes it."""
+def one_task(kept: str) -> None:
+    """Leave the index as the official split of this task makes it."""
     described = json.loads(SETS[NAME].tasks.read_text())
-    SETS[NAME].tasks.write_text(json.dumps([t for t in described if t["name"] == "humanitarian"]))
-    index = pd.read_parquet(SETS[NAME].index).drop(columns=["informative", "damage"])
+    SETS[NAME].tasks.write_text(json.dumps([t for t in described if t["name"] == kept]))
+    others = {"informative", "humanitarian", "damage"} - {kept}
+    index = pd.read_parquet(SETS[NAME].index).drop(columns=list(others))
     index.to_parquet(SETS[NAME].index, index=False)
 
 
@@ -71,6 +72,35 @@ def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
         index.loc[test, task] = 1 - index.loc[test, task].clip(upper=1)
     index.to_parquet(SETS[NAME].index, index=False)
     assert learned() == before
+
+
+def test_the_trial_that_won_is_the_cell_of_its_seed(small: Path) -> None:
+    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0)]
+    learned()
+    found = [path.read_bytes() for path in kept]
+    cell(NAME, ROW, 0)
+    assert [path.read_bytes() for path in kept] == found
+
+
+def test_of_equal_trials_the_lowest_rate_wins(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "_validation_map", lambda *_: 0.5)
+    rates = (small / "tables" / "params.yaml").read_text()
+    (small / "tables" / "params.yaml").write_text(
+        rates.replace("0.0003, 0.001, 0.003", "0.1, 0.01")
+    )
+    learned()
+    assert json.loads(files.tuned(NAME, ROW).read_text()) == {"learning_rate": 0.01}
+
+
+def test_a_validation_side_without_a_positive_cannot_judge_trials(small: Path) -> None:
+    one_task("informative")
+    described = json.loads(SETS[NAME].tasks.read_text())
+    SETS[NAME].tasks.write_text(json.dumps([{**described[0], "head": "sigmoid"}]))
+    index = pd.read_parquet(SETS[NAME].index)
+    index.loc[index["split"] == "val", "informative"] = 0
+    index.to_parquet(SETS[NAME].index, index=False)
+    with pytest.raises(ValueError, match="no validation row is positive in any task"):
+        tune.tune(NAME, ROW)
 
 
 def test_a_diverged_trial_is_told_and_not_chosen(
@@ -133,7 +163,7 @@ def test_trained_cells_make_the_tables(small: Path) -> None:
 
 @pytest.mark.parametrize("row", ["cfc_lsew", "cfc_moo", "cfc_mtinet", "hgfn_dmtl"])
 def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row: str) -> None:
-    one_task()
+    one_task("humanitarian")
     files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
     cell(NAME, row, 0)
     found = pd.read_parquet(files.probabilities(NAME, row, 0))

@@ -33,9 +33,22 @@ def test_the_delivered_file_has_the_papers_rows_two_of_dmf_and_five_seeds() -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, 1, 1]", "seeds: an entry stands there twice"),
-        ("seeds: [0, 1, 2, 3, 4]", "seeds: [0]", "seeds: List should have at least 2 items"),
-        ("seeds: [0, 1, 2, 3, 4]", "seeds: [0, -1]", "seeds.1: "),
+        (
+            "further_seeds: [1, 2, 3, 4]",
+            "further_seeds: [1, 1]",
+            "seeds: an entry stands there twice",
+        ),
+        (
+            "further_seeds: [1, 2, 3, 4]",
+            "further_seeds: []",
+            "seeds: List should have at least 1 item",
+        ),
+        ("further_seeds: [1, 2, 3, 4]", "further_seeds: [1, -1]", "further_seeds.1: "),
+        (
+            "further_seeds: [1, 2",
+            "further_seeds: [1, 0",
+            "seeds: 0 is the tuning_seed: its cell is",
+        ),
         ("- cfc_lsew", "- cfc_lsow", "rows: unknown row 'cfc_lsow'"),
         ("resamples: 1000", "resamples: many", "resamples: "),
         ("resamples: 1000", "resample: 1000", "resample: Extra inputs"),
