@@ -23,8 +23,9 @@ _ONE_KIND = "; start Ray on nodes of one kind only"
 
 @dataclass(frozen=True)
 class Node:
-    """Folder, device, versions and processor of the process that asks for features."""
+    """Name, folder, device, versions and processor of the process that asks for features."""
 
+    name: str
     folder: Path
     modules: tuple[str, ...]
     device: str
@@ -36,6 +37,7 @@ class Node:
     def here(cls, recipe: Recipe) -> Node:
         """Describe this process."""
         return cls(
+            _name(),
             Path.cwd(),
             tuple(sys.path),
             runtime.device(),
@@ -58,6 +60,15 @@ class Node:
             ) from None
         sys.path += [folder for folder in self.modules if folder not in sys.path]
         os.environ["HGFN_DEVICE"] = self.device
+
+    def told(self, error: Exception) -> Exception:
+        """Return an error met in this process as the asking one should tell it: with the node."""
+        told = str(error)
+        if self.name == _name() or told.startswith(f"node {_name()} has "):
+            return error
+        if isinstance(error, OSError | ValueError):
+            return ValueError(f"node {_name()}: {told} (it needs the files that {self.name} has)")
+        return MemoryError(f"node {_name()}: {told}") if isinstance(error, MemoryError) else error
 
     def require_same(self, recipe: Recipe) -> None:
         """Raise ValueError where this process would not give the same bytes as that one."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from pipeline import runtime
+from pipeline.features.ray_head import require_answer, watched
 
 # Only keys and paths pass through Ray's shared memory; features go straight to the cache.
 _SHARED_MEMORY = 200 * 2**20
-_SECONDS_TO_ANSWER = 5.0
-# How every gRPC connection begins (RFC 9113, 3.4), and the type of the frame that answers it.
-_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_SETTINGS = 4
 
 
 @contextmanager
@@ -36,7 +32,8 @@ def cluster(workers: int) -> Iterator[Any]:
     else:
         _start(ray, workers)
     try:
-        yield ray
+        with watched(address) if address else nullcontext():
+            yield ray
     except ray.exceptions.RayError as error:
         raise ValueError(f"the Ray cluster failed: {_last_line(error)}") from error
     finally:
@@ -76,24 +73,20 @@ def _start(ray: Any, workers: int) -> None:
 
 def _connect(ray: Any, address: str) -> None:
     try:
-        _require_answer(address)
-        with _silent():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        require_answer(address)
+    except (OSError, OverflowError, ValueError) as error:
         raise ValueError(
             f"no Ray cluster answers at RAY_ADDRESS {address} ({_last_line(error)}); "
             "see docs/scaling.md"
         ) from error
-
-
-def _require_answer(address: str) -> None:
-    # Ray itself would wait for minutes where nobody, or something else, listens.
-    host, port = address.split(":")
-    with socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER) as connection:
-        connection.settimeout(_SECONDS_TO_ANSWER)
-        connection.sendall(_HELLO)
-        if connection.recv(9)[3:4] != bytes([_SETTINGS]):
-            raise ValueError("something else listens there")
+    try:
+        with _silent():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"the Ray cluster at RAY_ADDRESS {address} does not let us in ({_last_line(error)}); "
+            "set RAY_AUTH_MODE=token here too, with the ~/.ray/auth_token of its head"
+        ) from error
 
 
 @contextmanager

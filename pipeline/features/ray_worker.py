@@ -80,6 +80,7 @@ class RayWorker:
             return extractor(unpickled, cache)
 
         self._opened = opened
+        self._driver = driver
         self._attempts = attempts
 
     def __call__(self, block: Block) -> Block:
@@ -93,7 +94,7 @@ class RayWorker:
                 self._fill(batch)
                 done += [key for key, _ in batch]
         except Exception as raised:
-            error = pickle.dumps(raised)
+            error = pickle.dumps(self._driver.told(raised))
         self._attempts.forget.remote([batch[0][0] for batch in batches])
         return {"keys": [pickle.dumps(done)], "error": [error]}
 

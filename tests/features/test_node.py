@@ -81,3 +81,20 @@ def test_of_many_differences_the_first_are_told(fake: Fake) -> None:
     many = {**here.processor, **{f"avx512_{k}": "there" for k in range(9)}}
     with pytest.raises(ValueError, match=r"avx512_3 missing, not there, and 5 more; start Ray on"):
         replace(here, processor=many).require_same(fake())
+
+
+def test_an_error_is_told_with_its_node_unless_it_is_the_asking_one(fake: Fake) -> None:
+    here = Node.here(fake())
+    lost = FileNotFoundError(2, "No such file", "a.jpg")
+    assert here.told(lost) is lost
+    asking, name = replace(here, name="head"), socket.gethostname()
+    for error, kind, told in (
+        (lost, ValueError, "[Errno 2] No such file: 'a.jpg' (it needs the files that head has)"),
+        (ValueError("bad"), ValueError, "bad (it needs the files that head has)"),
+        (MemoryError("no more"), MemoryError, "no more"),
+    ):
+        found = asking.told(error)
+        assert type(found) is kind
+        assert str(found) == f"node {name}: {told}"
+    for same in (ValueError(f"node {name} has another processor"), TypeError("a fault of ours")):
+        assert asking.told(same) is same

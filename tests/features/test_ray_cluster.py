@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from pipeline.features import ray_cluster
+from pipeline.features import ray_cluster, ray_head
 from pipeline.features.ray_cluster import cluster
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
@@ -22,7 +22,7 @@ def listener() -> Iterator[socket.socket]:
 def at(monkeypatch: pytest.MonkeyPatch, server: socket.socket) -> str:
     address = f"127.0.0.1:{server.getsockname()[1]}"
     monkeypatch.setenv("RAY_ADDRESS", address)
-    monkeypatch.setattr(ray_cluster, "_SECONDS_TO_ANSWER", 0.2)
+    monkeypatch.setattr(ray_head, "_SECONDS_TO_ANSWER", 0.2)
     return address
 
 
@@ -73,3 +73,23 @@ def test_another_server_is_not_taken_for_ray(
     server.start()
     assert "(something else listens there)" in refused()
     server.join()
+
+
+def test_a_cluster_that_lets_nobody_in_without_a_token_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+) -> None:
+    import ray
+
+    def refuse(**_: object) -> None:
+        raise ConnectionError("Failed to connect to Ray cluster")
+
+    address = at(monkeypatch, listener)
+    monkeypatch.setattr(ray_cluster, "require_answer", lambda address: None)
+    monkeypatch.setattr(ray, "init", refuse)
+    told = (
+        f"the Ray cluster at RAY_ADDRESS {address} does not let us in (Failed to connect to Ray "
+        "cluster); set RAY_AUTH_MODE=token here too, with the ~/.ray/auth_token of its head"
+    )
+    with pytest.raises(ValueError, match="does not let us in") as error, cluster(1):
+        pass
+    assert str(error.value) == told

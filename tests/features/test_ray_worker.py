@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,3 +142,15 @@ def test_a_node_that_has_another_cache_is_refused_before_its_first_item(
         "a folder that all nodes share, or to a URL"
     )
     assert keys == extracted() == []
+
+
+def test_an_error_of_another_node_names_it(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Node.here(fake())
+    monkeypatch.setattr(Node, "here", lambda recipe: replace(here, name="head"))
+    _, error = work(fake(broken=True), cache, Attempts())
+    assert str(pickle.loads(error)) == (
+        f"node {socket.gethostname()}: weights.bin: not the weights of this network "
+        "(it needs the files that head has)"
+    )
