@@ -24,11 +24,9 @@ from stages.tables.names import parse_row
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted network, the tasks it learnt, how fast, and the seconds that took."""
+    """A fitted network, and the seconds that took."""
 
     network: MultimodalNetwork
-    tasks: tuple[Task, ...]
-    learning_rate: float
     fitted: Fitted
     seconds: float
 
@@ -90,7 +88,7 @@ def train_row(
         log=lambda epoch, values: None,
         device=runtime.device(),
     )
-    return Trained(network, tasks, learning_rate, fitted, time.perf_counter() - begin)
+    return Trained(network, fitted, time.perf_counter() - begin)
 
 
 def _scorer(examples: Examples, tasks: tuple[Task, ...]) -> Score:

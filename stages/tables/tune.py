@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from multiprocessing import get_context
 
 import numpy as np
+import pandas as pd
 import typer
 
+from pipeline import runtime
 from pipeline.datasets.sets import data_set
 from pipeline.evaluation.weighted import mean_of_defined, weighted_map
 from pipeline.params import Params, load_params
+from pipeline.processes import end_with_parent
 from pipeline.training.early_stopping import DivergenceError
-from pipeline.training.examples import Examples
-from pipeline.training.predict import predict
+from pipeline.training.examples import UNKNOWN
 from stages.command import run
 from stages.tables import files
-from stages.tables.cell import write_cell
+from stages.tables.cell import Cell, train_cell, write_cell
 from stages.tables.knobs import load_knobs
-from stages.tables.row import Trained, load_set, train_row
 
-Trial = dict[str, Any]
+
+@dataclass(frozen=True)
+class Trial:
+    """A learning rate, and either the cell it made with its score or how it failed."""
+
+    learning_rate: float
+    cell: Cell | None = None
+    score: float = -math.inf
+    failed: str = ""
+
+    def told(self) -> dict[str, float | str]:
+        """Describe the trial for people."""
+        if self.cell is None:
+            return {"learning_rate": self.learning_rate, "failed": self.failed}
+        epochs = self.cell.facts["epochs"]
+        return {"learning_rate": self.learning_rate, "map": self.score, "epochs": epochs}
 
 
 def tune(name: str, row: str) -> None:
@@ -30,41 +49,49 @@ def tune(name: str, row: str) -> None:
 
     The trial that wins is the cell of the tuning's seed: it is kept, not trained again.
     """
-    chosen, knobs, params = data_set(name), load_knobs(), load_params()
-    _check_layout(name, params)
-    examples, tasks = load_set(chosen)
-    attempt = partial(
-        train_row, chosen, examples, tasks, row, seed=knobs.tuning_seed, params=params
-    )
-    best, trials = _try(attempt, knobs.learning_rates, examples)
-    files.write_json(files.trials(name, row), trials)
-    if best is None:
+    knobs = load_knobs()
+    _check_layout(name, load_params())
+    trials = _run_all(partial(attempt, name, row, knobs.tuning_seed), knobs.learning_rates)
+    files.write_json(files.trials(name, row), [trial.told() for trial in trials])
+    best = choose(trials)
+    if best.cell is None:
         raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
     files.write_json(files.tuned(name, row), {"learning_rate": best.learning_rate})
-    write_cell(name, row, knobs.tuning_seed, best, examples)
-    told = ", ".join(f"{trial['learning_rate']}: {trial.get('map', '-'):.4}" for trial in trials)
+    write_cell(name, row, knobs.tuning_seed, best.cell)
+    told = ", ".join(f"{trial.learning_rate}: {trial.score:.3f}" for trial in trials)
     typer.echo(f"{name} {row}: validation MAP by learning rate: {told}")
 
 
-def _try(
-    attempt: Callable[..., Trained], rates: Sequence[float], examples: Examples
-) -> tuple[Trained | None, list[Trial]]:
-    """Train once a learning rate; returns the best network, if any did not diverge, and all trials.
+def choose(trials: Sequence[Trial]) -> Trial:
+    """Return the trial with the best score; among equals the lowest learning rate wins."""
+    return max(sorted(trials, key=lambda trial: trial.learning_rate), key=lambda trial: trial.score)
 
-    From the lowest rate up, since among equals the first one wins.
-    """
-    best, highest, trials = None, -math.inf, []
-    for rate in sorted(rates):
-        try:
-            trained = attempt(learning_rate=rate)
-        except DivergenceError as error:
-            trials.append({"learning_rate": rate, "failed": str(error)})
-            continue
-        score = _validation_map(trained, examples)
-        trials.append({"learning_rate": rate, "map": score, "epochs": trained.fitted.epochs})
-        if score > highest:
-            best, highest = trained, score
-    return best, trials
+
+def attempt(name: str, row: str, seed: int, learning_rate: float) -> Trial:
+    """Train once, and judge that by the mean average precision on validation."""
+    try:
+        cell = train_cell(name, row, seed, learning_rate)
+    except DivergenceError as error:
+        return Trial(learning_rate, failed=str(error))
+    return Trial(learning_rate, cell, _validation_map(name, cell))
+
+
+def _run_all(attempt: Callable[[float], Trial], rates: Sequence[float]) -> list[Trial]:
+    """Try all learning rates, side by side where there are cores for it."""
+    # This process takes the lowest, which most often learns longest, while the others start.
+    first, *others = sorted(rates)
+    beside = min(runtime.workers() - 1, len(others))
+    if not beside:
+        return [attempt(rate) for rate in (first, *others)]
+    try:
+        with ProcessPoolExecutor(beside, get_context("spawn"), end_with_parent) as pool:
+            waiting = [pool.submit(attempt, rate) for rate in others]
+            return [attempt(first), *(trial.result() for trial in waiting)]
+    except BrokenProcessPool:
+        raise ValueError(
+            "the process of a trial died, for want of memory perhaps: HGFN_WORKERS=1 trains one "
+            "after the other"
+        ) from None
 
 
 def _check_layout(name: str, params: Params) -> None:
@@ -76,14 +103,19 @@ def _check_layout(name: str, params: Params) -> None:
         )
 
 
-def _validation_map(trained: Trained, examples: Examples) -> float:
+def _validation_map(name: str, cell: Cell) -> float:
     """Mean average precision over the tasks of which validation has a positive."""
-    rows = examples.rows("val")
-    found = predict(trained.network, examples, trained.tasks, rows)
-    once = np.ones((1, len(rows)))
+    index = pd.read_parquet(data_set(name).index).set_index("id").loc[cell.ids]
+    val = (index["split"] == "val").to_numpy()
+    once = np.ones((1, val.sum()))
     by_task = [
-        weighted_map(task, examples.targets[task.name][rows], found[task.name], once)
-        for task in trained.tasks
+        weighted_map(
+            task,
+            index[task.name][val].fillna(UNKNOWN).to_numpy(np.int64),
+            cell.found[task.name][val],
+            once,
+        )
+        for task in cell.tasks
     ]
     mean = float(mean_of_defined(np.stack(by_task))[0])
     if math.isnan(mean):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from ruamel.yaml import YAML
 
 from pipeline.datasets.sets import SETS
 from pipeline.features.store import write_features
-from pipeline.training.early_stopping import DivergenceError
 from stages.tables import files, tune
 from stages.tables.cell import cell
 from stages.tables.report import report
@@ -24,7 +25,7 @@ NAME, ROW = "crisismmd", "hgfn_dmtl"
 
 
 @pytest.fixture
-def small(project: Path) -> Iterator[Path]:
+def small(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The project with features to train on, a narrow network and few epochs."""
     random = np.random.default_rng(5)
     index = pd.read_parquet(SETS[NAME].index)
@@ -37,6 +38,7 @@ def small(project: Path) -> Iterator[Path]:
     values["fusion"]["width"] = 8
     values["train"]["max_epochs"] = 3
     yaml.dump(values, project / "params.yaml")
+    monkeypatch.setenv("HGFN_WORKERS", "1")
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     yield project
     torch.set_num_threads(threads)
@@ -50,6 +52,20 @@ def one_task(kept: str) -> None:
     others = {"informative", "humanitarian", "damage"} - {kept}
     index = pd.read_parquet(SETS[NAME].index).drop(columns=list(others))
     index.to_parquet(SETS[NAME].index, index=False)
+
+
+def rates(project: Path, wanted: str) -> None:
+    path = project / "tables" / "params.yaml"
+    values = YAML(typ="safe").load(path)
+    values["learning_rates"] = YAML(typ="safe").load(wanted)
+    YAML(typ="safe").dump(values, path)
+
+
+def die_elsewhere(*_: Any) -> tune.Trial:
+    """A trial that ends every process but the one that asks."""
+    if parent_process():
+        os._exit(1)
+    return tune.Trial(0.0003)
 
 
 def learned(row: str = ROW) -> Any:
@@ -82,14 +98,29 @@ def test_the_trial_that_won_is_the_cell_of_its_seed(small: Path) -> None:
     assert [path.read_bytes() for path in kept] == found
 
 
-def test_of_equal_trials_the_lowest_rate_wins(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "_validation_map", lambda *_: 0.5)
-    rates = (small / "tables" / "params.yaml").read_text()
-    (small / "tables" / "params.yaml").write_text(
-        rates.replace("0.0003, 0.001, 0.003", "0.1, 0.01")
-    )
+def test_trials_side_by_side_are_the_same_bytes(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0), files.trials(NAME, ROW)]
     learned()
-    assert json.loads(files.tuned(NAME, ROW).read_text()) == {"learning_rate": 0.01}
+    alone = [path.read_bytes() for path in kept]
+    monkeypatch.setenv("HGFN_WORKERS", "3")
+    learned()
+    assert [path.read_bytes() for path in kept] == alone
+
+
+def test_a_trial_whose_process_dies_is_told_with_the_cure(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_WORKERS", "2")
+    monkeypatch.setattr(tune, "attempt", die_elsewhere)
+    with pytest.raises(ValueError, match=r"the process of a trial died.*HGFN_WORKERS=1"):
+        tune.tune(NAME, ROW)
+
+
+def test_of_equal_trials_the_lowest_rate_wins() -> None:
+    trials = [tune.Trial(rate, score=score) for rate, score in ((0.1, 0.5), (0.01, 0.5), (0.2, 0))]
+    assert tune.choose(trials).learning_rate == 0.01
 
 
 def test_a_validation_side_without_a_positive_cannot_judge_trials(small: Path) -> None:
@@ -103,29 +134,15 @@ def test_a_validation_side_without_a_positive_cannot_judge_trials(small: Path) -
         tune.tune(NAME, ROW)
 
 
-def test_a_diverged_trial_is_told_and_not_chosen(
-    small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train_row = tune.train_row
-
-    def diverging(*arguments: Any, learning_rate: float, **more: Any) -> Any:
-        if learning_rate > 0.0003:
-            raise DivergenceError("the validation loss is nan")
-        return train_row(*arguments, learning_rate=learning_rate, **more)
-
-    monkeypatch.setattr(tune, "train_row", diverging)
+def test_a_diverged_trial_is_told_and_not_chosen(small: Path) -> None:
+    rates(small, "[0.0003, 1.0e+30]")
     trials = learned()
-    assert [trial.get("failed") for trial in trials[1:]] == ["the validation loss is nan"] * 2
+    assert "training diverged" in trials[1]["failed"]
     assert json.loads(files.tuned(NAME, ROW).read_text()) == {"learning_rate": 0.0003}
 
 
-def test_without_a_finite_trial_there_is_nothing_to_choose(
-    small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def diverging(*_: Any, **__: Any) -> Any:
-        raise DivergenceError("the validation loss is inf")
-
-    monkeypatch.setattr(tune, "train_row", diverging)
+def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
+    rates(small, "[1.0e+30]")
     with pytest.raises(ValueError, match="crisismmd hgfn_dmtl: every learning rate diverged"):
         tune.tune(NAME, ROW)
 
