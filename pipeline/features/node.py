@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -61,14 +62,15 @@ class Node:
         sys.path += [folder for folder in self.modules if folder not in sys.path]
         os.environ["HGFN_DEVICE"] = self.device
 
-    def told(self, error: Exception) -> Exception:
-        """Return an error met in this process as the asking one should tell it: with the node."""
-        told = str(error)
-        if self.name == _name() or told.startswith(f"node {_name()} has "):
-            return error
-        if isinstance(error, OSError | ValueError):
-            return ValueError(f"node {_name()}: {told} (it needs the files that {self.name} has)")
-        return MemoryError(f"node {_name()}: {told}") if isinstance(error, MemoryError) else error
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Name this process' node in an error, unless it is the asking one's."""
+        try:
+            yield
+        except Exception as error:
+            if self.name != _name():
+                error.add_note(f"on node {_name()}")
+            raise
 
     def require_same(self, recipe: Recipe) -> None:
         """Raise ValueError where this process would not give the same bytes as that one."""

@@ -82,11 +82,19 @@ def _connect(ray: Any, address: str) -> None:
     try:
         with _silent():
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        ray.shutdown()  # another version is told only after the connection was made
         raise ValueError(
-            f"the Ray cluster at RAY_ADDRESS {address} does not let us in ({_last_line(error)}); "
-            "set RAY_AUTH_MODE=token here too, with the ~/.ray/auth_token of its head"
+            f"the Ray cluster at RAY_ADDRESS {address} does not let us in: "
+            f"{' '.join(str(error).split())}{_token(ray, error)}"
         ) from error
+
+
+def _token(ray: Any, error: Exception) -> str:
+    # Who comes without its token is not told so, but that there is no connection.
+    if isinstance(error, ConnectionError | ray.exceptions.AuthenticationError):
+        return "; it may want RAY_AUTH_MODE=token here too, and the ~/.ray/auth_token of its head"
+    return ""
 
 
 @contextmanager

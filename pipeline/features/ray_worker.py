@@ -77,7 +77,8 @@ class RayWorker:
             unpickled: Recipe = pickle.loads(recipe)
             driver.require_same(unpickled)
             self._require_gpu(unpickled)
-            return extractor(unpickled, cache)
+            with driver.noted():
+                return extractor(unpickled, cache)
 
         self._opened = opened
         self._driver = driver
@@ -94,7 +95,7 @@ class RayWorker:
                 self._fill(batch)
                 done += [key for key, _ in batch]
         except Exception as raised:
-            error = pickle.dumps(self._driver.told(raised))
+            error = pickle.dumps(raised)
         self._attempts.forget.remote([batch[0][0] for batch in batches])
         return {"keys": [pickle.dumps(done)], "error": [error]}
 
@@ -114,6 +115,8 @@ class RayWorker:
         if attempt > ATTEMPTS:
             ids = ", ".join(item.id for _, item in batch)
             raise ValueError(f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input")
-        self._opened()(batch)
+        extract = self._opened()
+        with self._driver.noted():
+            extract(batch)
         # Not waited for: an actor hears one caller in order, this before our next `begin`.
         self._attempts.end.remote(key)

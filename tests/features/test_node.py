@@ -83,18 +83,15 @@ def test_of_many_differences_the_first_are_told(fake: Fake) -> None:
         replace(here, processor=many).require_same(fake())
 
 
-def test_an_error_is_told_with_its_node_unless_it_is_the_asking_one(fake: Fake) -> None:
+def test_an_error_keeps_its_kind_and_notes_and_gets_its_node(fake: Fake) -> None:
     here = Node.here(fake())
-    lost = FileNotFoundError(2, "No such file", "a.jpg")
-    assert here.told(lost) is lost
-    asking, name = replace(here, name="head"), socket.gethostname()
-    for error, kind, told in (
-        (lost, ValueError, "[Errno 2] No such file: 'a.jpg' (it needs the files that head has)"),
-        (ValueError("bad"), ValueError, "bad (it needs the files that head has)"),
-        (MemoryError("no more"), MemoryError, "no more"),
+    for asking, notes in (
+        (here, ["while a was read"]),
+        (replace(here, name="head"), ["while a was read", f"on node {socket.gethostname()}"]),
     ):
-        found = asking.told(error)
-        assert type(found) is kind
-        assert str(found) == f"node {name}: {told}"
-    for same in (ValueError(f"node {name} has another processor"), TypeError("a fault of ours")):
-        assert asking.told(same) is same
+        error = OSError(5, "Input/output error")
+        error.add_note("while a was read")
+        with pytest.raises(OSError, match="Input") as found, asking.noted():
+            raise error
+        assert found.value is error
+        assert error.__notes__ == notes

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import builtins
 import socket
 import sys
 from collections.abc import Iterator
@@ -75,21 +76,30 @@ def test_another_server_is_not_taken_for_ray(
     server.join()
 
 
-def test_a_cluster_that_lets_nobody_in_without_a_token_says_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+@pytest.mark.parametrize(
+    ("kind", "says", "cure"),
+    [
+        ("ConnectionError", "Failed to connect", True),
+        ("AuthenticationError", "Token authentication is enabled\nbut no token was found", True),
+        ("RuntimeError", "Version mismatch:\n  Ray: 2.1\n  Python: 3.9", False),
+    ],
+)
+def test_a_cluster_that_does_not_let_us_in_is_one_line_with_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket, kind: str, says: str, cure: bool
 ) -> None:
     import ray
 
     def refuse(**_: object) -> None:
-        raise ConnectionError("Failed to connect to Ray cluster")
+        raise (getattr(ray.exceptions, kind, None) or getattr(builtins, kind))(says)
 
     address = at(monkeypatch, listener)
     monkeypatch.setattr(ray_cluster, "require_answer", lambda address: None)
     monkeypatch.setattr(ray, "init", refuse)
-    told = (
-        f"the Ray cluster at RAY_ADDRESS {address} does not let us in (Failed to connect to Ray "
-        "cluster); set RAY_AUTH_MODE=token here too, with the ~/.ray/auth_token of its head"
-    )
     with pytest.raises(ValueError, match="does not let us in") as error, cluster(1):
         pass
-    assert str(error.value) == told
+    told = f"the Ray cluster at RAY_ADDRESS {address} does not let us in: "
+    token = "; it may want RAY_AUTH_MODE=token here too, and the ~/.ray/auth_token of its head"
+    assert str(error.value).startswith(told)
+    assert " ".join(says.split()) in str(error.value)
+    assert str(error.value).endswith(token) == cure
+    assert "\n" not in str(error.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.features import ray_worker as module
 from pipeline.features.cache import ItemCache
+from pipeline.features.deaths import Batch
 from pipeline.features.entry import Entry
 from pipeline.features.node import Node
 from pipeline.features.ray_worker import ATTEMPTS, Attempts, RayWorker
@@ -41,12 +42,16 @@ def actor(attempts: Attempts) -> Any:
 
 
 def work(
-    recipe: Recipe, cache: ItemCache, attempts: Attempts, driver: ItemCache | None = None
+    recipe: Recipe,
+    cache: ItemCache,
+    attempts: Attempts,
+    driver: ItemCache | None = None,
+    batches: Sequence[Batch] = BATCHES,
 ) -> tuple[list[str], bytes]:
     with (driver or cache).marked() as mark:
         here = Node.here(recipe)
         worker = RayWorker(pickle.dumps(recipe), cache, mark, here, actor(attempts))
-        done = worker({"batch": [pickle.dumps(batch) for batch in BATCHES]})
+        done = worker({"batch": [pickle.dumps(batch) for batch in batches]})
     (keys,), (error,) = done["keys"], done["error"]
     return pickle.loads(keys), error
 
@@ -145,12 +150,30 @@ def test_a_node_that_has_another_cache_is_refused_before_its_first_item(
 
 
 def test_an_error_of_another_node_names_it(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    described = Node.here
+    monkeypatch.setattr(Node, "here", lambda recipe: replace(described(recipe), name="head"))
+    lost = [[("0key", Item("0", path=tmp_path / "lost.txt"))]]
+    for recipe, kind, notes in (
+        (fake(broken=True), ValueError, []),
+        (fake(), FileNotFoundError, ["while 0 was read"]),
+    ):
+        _, pickled = work(recipe, cache, Attempts(), batches=lost)
+        error = pickle.loads(pickled)
+        assert type(error) is kind
+        assert error.__notes__ == [*notes, f"on node {socket.gethostname()}"]
+
+
+def test_what_no_node_is_to_blame_for_names_none(
     fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = Node.here(fake())
-    monkeypatch.setattr(Node, "here", lambda recipe: replace(here, name="head"))
-    _, error = work(fake(broken=True), cache, Attempts())
-    assert str(pickle.loads(error)) == (
-        f"node {socket.gethostname()}: weights.bin: not the weights of this network "
-        "(it needs the files that head has)"
-    )
+    attempts = Attempts()
+    for _ in range(ATTEMPTS):
+        attempts.begin("0key")
+    asking = replace(Node.here(fake()), name="head")
+    monkeypatch.setattr(Node, "here", lambda recipe: asking)
+    _, pickled = work(fake(), cache, attempts)
+    error = pickle.loads(pickled)
+    assert str(error).startswith("4 workers died on 0: ")
+    assert not hasattr(error, "__notes__")
