@@ -20,7 +20,7 @@ test:
 # The paper's tables on two cores: rows of one fusion beside those of the others, then the report.
 # `dvc repro tables/dvc.yaml` makes the same on one. `-s`: what comes before was made, and two runs of
 # it would be in each other's way.
-ROWS = dvc --wait-for-lock repro -s --glob
+ROWS = HGFN_WORKERS=1 dvc --wait-for-lock repro -s --glob
 SETS = crisismmd youtube
 tables:
 	dvc repro

@@ -14,7 +14,7 @@ THREADS = 1
 
 
 def workers() -> int:
-    """Number of processes that extract features (HGFN_WORKERS, else one a core)."""
+    """Number of processes to run side by side (HGFN_WORKERS, else one a core)."""
     return most_workers() or _cores()
 
 

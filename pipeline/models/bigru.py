@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 
 class BidirectionalGRU(nn.Module):
-    """The function of ``nn.GRU(bidirectional=True)`` on packed rows, at two thirds of its time.
+    """The function of ``nn.GRU(bidirectional=True)`` on packed rows.
 
-    The second direction reads each row's own steps in reverse. Packed rows would be cut into one
-    slice a step, and the gradient of each slice is as large as all of them.
+    The second direction reads each row's own steps in reverse. On a CPU packed rows are cut into
+    one slice a step, and the gradient of each slice is as large as all of them: rows of about one
+    length train in three quarters of that time. Padding costs what it computes for nothing.
 
     Args:
         input_dim: width d of a step.

@@ -113,8 +113,13 @@ def load_examples(
             raise ValueError(f"{path} and the index hold different samples; extract again")
         arrays = file.read()
         sequences[modality] = [_mean(array) for array in arrays] if pooled else arrays
-    targets = {task.name: index[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
+    targets = targets_of(index, tasks)
     return Examples(index["id"].tolist(), index["split"].to_numpy(str), sequences, targets)
+
+
+def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarray]:
+    """Return each task's classes [rows] in the index's order; -1 where unknown."""
+    return {task.name: index[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
 
 
 def drop_unseen(examples: Examples) -> tuple[Examples, list[str]]:

@@ -19,7 +19,8 @@ from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task
 from pipeline.mtl.mtinet_heads import MTINetHeads
 
-FORMAT = 1
+# Raised whenever a model's parameters get other names or shapes.
+FORMAT = 2
 
 
 @dataclass(frozen=True)

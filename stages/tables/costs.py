@@ -59,8 +59,8 @@ def _markdown(cells: pd.DataFrame) -> str:
         header = ["Method", "parameters", "epochs", "seconds", "time of an epoch"]
         parts += [f"## {name}", grid(header, lines)]
     parts.append(
-        "Mean ± standard deviation over the seeds; wall-clock seconds of training on one thread, "
-        "early stopping included. The time of an epoch is relative to the first row's."
+        "Mean ± standard deviation over the seeds; the processor's seconds of training on one "
+        "thread, early stopping included. The time of an epoch is relative to the first row's."
     )
     return "\n\n".join(parts) + "\n"
 

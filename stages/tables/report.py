@@ -19,7 +19,7 @@ from pipeline.evaluation.table_text import markdown
 from pipeline.evaluation.tables import compare, tables_of
 from pipeline.mtl import Task
 from pipeline.params import Params, load_params
-from pipeline.training.examples import UNKNOWN, load_tasks
+from pipeline.training.examples import load_tasks, targets_of
 from stages.command import run
 from stages.tables import files
 from stages.tables.knobs import Knobs, load_knobs
@@ -40,7 +40,7 @@ def _report(chosen: DataSet, knobs: Knobs, params: Params) -> None:
     index = pd.read_parquet(chosen.index).set_index("id")
     tasks = _trained(chosen, knobs)
     test = index[index["split"] == "test"]
-    truth = _truth(test, tasks)
+    truth = targets_of(test, tasks)
     resamples = draw(test["group"].tolist(), len(knobs.seeds), knobs.resamples)
     rows: dict[str, Estimates] = {}
     for row in knobs.rows:
@@ -69,10 +69,6 @@ def _trained(chosen: DataSet, knobs: Knobs) -> list[Task]:
     return [task for task in tasks if task.name in found]
 
 
-def _truth(side: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarray]:
-    return {task.name: side[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
-
-
 def _cell(
     name: str, row: str, seed: int, index: pd.DataFrame, tasks: Sequence[Task], rule: str
 ) -> Cell:
@@ -81,7 +77,7 @@ def _cell(
     split = index.loc[ids, "split"].to_numpy()
     _check(path, ids, split, index)
     val, test = np.flatnonzero(split == "val"), np.flatnonzero(split == "test")
-    truth = _truth(index.loc[np.array(ids)[val]], tasks)
+    truth = targets_of(index.loc[np.array(ids)[val]], tasks)
     thresholds = choose_thresholds(tasks, truth, select(found, val), rule)
     shown: Arrays = select(found, test)
     return Cell(shown, {t.name: decide(t, shown[t.name], thresholds[t.name]) for t in tasks})

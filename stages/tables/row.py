@@ -24,7 +24,7 @@ from stages.tables.names import parse_row
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted network, and the seconds that took."""
+    """A fitted network, and the processor's seconds that took, whatever ran beside it."""
 
     network: MultimodalNetwork
     fitted: Fitted
@@ -77,7 +77,7 @@ def train_row(
         seed=seed,
         monitor=knobs.monitor,
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     network, fitted = train_model(
         spec,
         examples,
@@ -88,7 +88,7 @@ def train_row(
         log=lambda epoch, values: None,
         device=runtime.device(),
     )
-    return Trained(network, fitted, time.perf_counter() - begin)
+    return Trained(network, fitted, time.process_time() - begin)
 
 
 def _scorer(examples: Examples, tasks: tuple[Task, ...]) -> Score:

@@ -20,7 +20,7 @@ from pipeline.evaluation.weighted import mean_of_defined, weighted_map
 from pipeline.params import Params, load_params
 from pipeline.processes import end_with_parent
 from pipeline.training.early_stopping import DivergenceError
-from pipeline.training.examples import UNKNOWN
+from pipeline.training.examples import targets_of
 from stages.command import run
 from stages.tables import files
 from stages.tables.cell import Cell, train_cell, write_cell
@@ -58,7 +58,9 @@ def tune(name: str, row: str) -> None:
         raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
     files.write_json(files.tuned(name, row), {"learning_rate": best.learning_rate})
     write_cell(name, row, knobs.tuning_seed, best.cell)
-    told = ", ".join(f"{trial.learning_rate}: {trial.score:.3f}" for trial in trials)
+    told = ", ".join(
+        f"{t.learning_rate}: {f'{t.score:.3f}' if t.cell else t.failed}" for t in trials
+    )
     typer.echo(f"{name} {row}: validation MAP by learning rate: {told}")
 
 
@@ -77,21 +79,28 @@ def attempt(name: str, row: str, seed: int, learning_rate: float) -> Trial:
 
 
 def _run_all(attempt: Callable[[float], Trial], rates: Sequence[float]) -> list[Trial]:
-    """Try all learning rates, side by side where there are cores for it."""
-    # This process takes the lowest, which most often learns longest, while the others start.
+    """Try all learning rates: on a GPU in turn, else side by side as far as cores reach."""
     first, *others = sorted(rates)
-    beside = min(runtime.workers() - 1, len(others))
+    beside = min(runtime.workers() - 1, len(others)) if runtime.device() == "cpu" else 0
     if not beside:
         return [attempt(rate) for rate in (first, *others)]
-    try:
-        with ProcessPoolExecutor(beside, get_context("spawn"), end_with_parent) as pool:
-            waiting = [pool.submit(attempt, rate) for rate in others]
-            return [attempt(first), *(trial.result() for trial in waiting)]
-    except BrokenProcessPool:
-        raise ValueError(
-            "the process of a trial died, for want of memory perhaps: HGFN_WORKERS=1 trains one "
-            "after the other"
-        ) from None
+    with ProcessPoolExecutor(beside, get_context("spawn"), end_with_parent) as pool:
+        try:
+            waiting = [(rate, pool.submit(attempt, rate)) for rate in others]
+            # Begun here while the others start: the lowest rate most often learns longest.
+            trials = [attempt(first)]
+            for rate, trial in reversed(waiting):
+                trials.append(attempt(rate) if trial.cancel() else trial.result())
+        except BrokenProcessPool:
+            raise ValueError(
+                "the process of a trial died, for want of memory perhaps: HGFN_WORKERS=1 trains "
+                "one after the other"
+            ) from None
+        except BaseException:
+            # An error is told at once, not after everything that still waits.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return sorted(trials, key=lambda trial: trial.learning_rate)
 
 
 def _check_layout(name: str, params: Params) -> None:
@@ -107,14 +116,10 @@ def _validation_map(name: str, cell: Cell) -> float:
     """Mean average precision over the tasks of which validation has a positive."""
     index = pd.read_parquet(data_set(name).index).set_index("id").loc[cell.ids]
     val = (index["split"] == "val").to_numpy()
+    truth = targets_of(index[val], cell.tasks)
     once = np.ones((1, val.sum()))
     by_task = [
-        weighted_map(
-            task,
-            index[task.name][val].fillna(UNKNOWN).to_numpy(np.int64),
-            cell.found[task.name][val],
-            once,
-        )
+        weighted_map(task, truth[task.name], cell.found[task.name][val], once)
         for task in cell.tasks
     ]
     mean = float(mean_of_defined(np.stack(by_task))[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task
 from pipeline.training.examples import Examples
 from pipeline.training.predict import predict
-from pipeline.training.spec import ModelSpec, load_model, save_model
+from pipeline.training.spec import FORMAT, ModelSpec, load_model, save_model
 
 Make = Callable[..., Examples]
 
@@ -77,7 +78,27 @@ def test_facts_are_kept_beside_the_spec(tasks: tuple[Task, ...], tmp_path: Path)
     assert described["spec"]["tasks"][2]["classes"] == ["absent", "present"]
 
 
-@pytest.mark.parametrize("found", [0, 2, None])
+@pytest.mark.parametrize(
+    ("encoder", "mtl", "digest"),
+    [
+        ("pooled", "lsew", "fe059db8"),
+        ("bigru", "lsew", "fbd0d944"),
+        ("pooled", "mtinet", "a3e6ad4b"),
+    ],
+)
+def test_other_parameters_are_another_format(
+    tasks: tuple[Task, ...], encoder: str, mtl: str, digest: str
+) -> None:
+    names = []
+    for fusion in sorted(FUSIONS):
+        spec = ModelSpec({"a": 3, "b": 4}, encoder, tasks, fusion, 0.5, 6, mtl, 0.1)  # type: ignore[arg-type]
+        state = spec.build().state_dict()
+        names += [f"{name} {tuple(value.shape)}" for name, value in sorted(state.items())]
+    found = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    assert (FORMAT, found) == (2, digest), "raise FORMAT, then record this digest"
+
+
+@pytest.mark.parametrize("found", [0, 1, None])
 def test_a_model_of_another_format_is_an_error(
     tasks: tuple[Task, ...], tmp_path: Path, found: int | None
 ) -> None:
