@@ -86,13 +86,13 @@ def _connect(ray: Any, address: str) -> None:
         ray.shutdown()  # another version is told only after the connection was made
         raise ValueError(
             f"the Ray cluster at RAY_ADDRESS {address} does not let us in: "
-            f"{' '.join(str(error).split())}{_token(ray, error)}"
+            f"{' '.join(str(error).split())}{_token(error)}"
         ) from error
 
 
-def _token(ray: Any, error: Exception) -> str:
-    # Who comes without its token is not told so, but that there is no connection.
-    if isinstance(error, ConnectionError | ray.exceptions.AuthenticationError):
+def _token(error: Exception) -> str:
+    # Who comes with another token than its own is told no more than that it failed.
+    if isinstance(error, ConnectionError):
         return "; it may want RAY_AUTH_MODE=token here too, and the ~/.ray/auth_token of its head"
     return ""
 

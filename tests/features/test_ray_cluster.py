@@ -80,7 +80,7 @@ def test_another_server_is_not_taken_for_ray(
     ("kind", "says", "cure"),
     [
         ("ConnectionError", "Failed to connect", True),
-        ("AuthenticationError", "Token authentication is enabled\nbut no token was found", True),
+        ("AuthenticationError", "Token authentication is enabled\nbut no token was found", False),
         ("RuntimeError", "Version mismatch:\n  Ray: 2.1\n  Python: 3.9", False),
     ],
 )
