@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +59,6 @@ def rates(project: Path, wanted: str) -> None:
     YAML(typ="safe").dump(values, path)
 
 
-def die_elsewhere(*_: Any) -> tune.Trial:
-    """A trial that ends every process but the one that asks."""
-    if parent_process():
-        os._exit(1)
-    return tune.Trial(0.0003)
-
-
 def learned(row: str = ROW) -> Any:
     tune.tune(NAME, row)
     return json.loads(files.trials(NAME, row).read_text())
@@ -107,15 +98,6 @@ def test_trials_side_by_side_are_the_same_bytes(
     monkeypatch.setenv("HGFN_WORKERS", "3")
     learned()
     assert [path.read_bytes() for path in kept] == alone
-
-
-def test_a_trial_whose_process_dies_is_told_with_the_cure(
-    small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HGFN_WORKERS", "2")
-    monkeypatch.setattr(tune, "attempt", die_elsewhere)
-    with pytest.raises(ValueError, match=r"the process of a trial died.*HGFN_WORKERS=1"):
-        tune.tune(NAME, ROW)
 
 
 def test_of_equal_trials_the_lowest_rate_wins() -> None:
