@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.models.fusion.block_convolution import block_convolution
+from pipeline.models.fusion.block_convolution import block_convolution, block_kernel
 
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
+PART = 1 << 19  # numbers of the maps at once: 2 MiB, which a core keeps next to it
 
 
 class DynamicAttentionUnit(nn.Module):
@@ -46,20 +47,23 @@ class DynamicAttentionUnit(nn.Module):
 
     def forward(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
         """Weights w_m of eq. 1: (B, M, 1), or (B, M, D) where they are vectors."""
-        maps = self.activation(self._convolve(units))  # (B, D, M, c)
-        # As a product with a vector: the gradient of one with a single row is five times as slow.
-        mixed = maps @ self.mix.weight[0] + self.mix.bias
+        mixed = self._mixed(units)  # (B, D, M)
         weights = self.activation(mixed).transpose(1, 2)  # (B, M, D)
         if not self.vector:
             weights = weights.mean(dim=2, keepdim=True)
         return weights.sigmoid() if self.gate else weights
 
-    def _convolve(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b d m c"]:
-        """Apply ``conv`` with the modalities as channels, so that no row of padding is computed."""
-        count = units.shape[1]
+    def _mixed(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b d m"]:
+        """Both convolutions, the modalities as channels: no row of padding is computed."""
+        rows, count, width = units.shape
         kernel = self.conv.weight.squeeze(1)[:, self.offsets]  # (c, M out, M in, 5)
         flat = kernel.transpose(0, 1).flatten(0, 1)  # (M c, M in, 5)
         assert self.conv.bias is not None
+        first = block_kernel(flat, self.conv.bias.repeat(count))
         padded = functional.pad(units, (KERNEL // 2, KERNEL // 2))
-        maps = block_convolution(padded, flat, self.conv.bias.repeat(count))
-        return maps.unflatten(2, (count, -1))
+        mixed = []
+        for part in padded.chunk(max(-(-rows * width * len(flat) // PART), 1)):
+            maps = block_convolution(part, first).unflatten(2, (count, -1))  # (b, D, M, c)
+            # With a vector: the gradient of a product with one row is five times as slow.
+            mixed.append(maps @ self.mix.weight[0])
+        return torch.cat(mixed) + self.mix.bias

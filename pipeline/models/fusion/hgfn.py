@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from pipeline.models.fusion.align import LinearAlign, PadAlign
 from pipeline.models.fusion.base import Fused, Fusion, check_choice, check_theta
 from pipeline.models.fusion.dynamic_attention import DynamicAttentionUnit
-from pipeline.models.fusion.graph_level import GraphLevel
+from pipeline.models.fusion.graph_level import GraphLevel, weighted_sum
 from pipeline.models.fusion.vertices import plan_levels
-from pipeline.models.masking import masked_mean
 
 
 class HGFN(Fusion):
@@ -92,7 +91,8 @@ class HGFN(Fusion):
         inputs, mask = self.masked_inputs(features, present)
         units = self.align(inputs, mask)  # (B, M, D)
         importance = torch.where(mask.unsqueeze(-1), self.attention(units), 0.0)  # (B, M, W)
-        levels = [masked_mean(importance * units, mask)]  # eq. 2
+        number = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        levels = [weighted_sum(importance, units) / number]  # eq. 2
         report = {"absent": ~mask.any(dim=1), "unimodal": importance.mean(dim=-1).detach()}
         pool, weights = units, importance
         for name, level in zip(list(self.vertices)[1:], self.graph, strict=True):

@@ -7,7 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.models.fusion.block_convolution import block_convolution
+from pipeline.models.fusion.block_convolution import (
+    BlockKernel,
+    block_convolution,
+    block_kernel,
+)
 
 KERNEL = 5
 MARGIN = KERNEL // 2
@@ -62,16 +66,18 @@ class PairNetwork(nn.Module):
         if pool.shape[2] < reach:
             partners = torch.cat([pool[:, self.left], pool[:, self.right]], dim=2)
             return self.one_vertex(partners.flatten(0, 1)).unflatten(0, partners.shape[:2])
+        assert self.conv.bias is not None
+        kernel = block_kernel(self.conv.weight, self.conv.bias)
         W_left, W_seam, W_right = self.dense
         # A negative margin leaves off the features that only the seam's windows see.
         left = functional.pad(pool.index_select(1, self.lefts), (MARGIN, -MARGIN))
         right = functional.pad(pool.index_select(1, self.rights), (-MARGIN, MARGIN))
         ends = pool[:, :, -reach:].index_select(1, self.left)
         starts = pool[:, :, :reach].index_select(1, self.right)
-        from_left = functional.linear(self._convolve(left), W_left)
-        from_right = functional.linear(self._convolve(right), W_right)
+        from_left = functional.linear(_convolve(left, kernel), W_left)
+        from_right = functional.linear(_convolve(right, kernel), W_right)
         from_seam = functional.linear(
-            self._convolve(torch.cat([ends, starts], dim=2)), W_seam, self.bias
+            _convolve(torch.cat([ends, starts], dim=2), kernel), W_seam, self.bias
         )
         sides = from_left.index_select(1, self.left_of) + from_right.index_select(1, self.right_of)
         return self.activation(sides + from_seam)
@@ -83,8 +89,7 @@ class PairNetwork(nn.Module):
         dense = functional.linear(signal.transpose(1, 2).flatten(1), weight, self.bias)
         return self.activation(dense)
 
-    def _convolve(self, signal: Float[Tensor, "b k n"]) -> Float[Tensor, "b k m"]:
-        assert self.conv.bias is not None
-        alone = signal.flatten(0, 1).unsqueeze(1)  # (B K, 1, N)
-        convolved = self.activation(block_convolution(alone, self.conv.weight, self.conv.bias))
-        return convolved.flatten(1).unflatten(0, signal.shape[:2])
+
+def _convolve(signal: Float[Tensor, "b k n"], kernel: BlockKernel) -> Float[Tensor, "b k m"]:
+    alone = signal.flatten(0, 1).unsqueeze(1)  # (B K, 1, N)
+    return block_convolution(alone, kernel).flatten(1).unflatten(0, signal.shape[:2])
