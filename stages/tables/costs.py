@@ -17,10 +17,10 @@ def costs() -> None:
     """Write costs.md and costs.csv."""
     knobs = load_knobs()
     lines = [
-        {"set": name, "row": row, "seed": seed, **_cell(name, row, seed)}
+        {"set": name, "row": row, "seed": place.seed, **_cell(place)}
         for name in SETS
         for row in knobs.rows
-        for seed in knobs.seeds
+        for place in knobs.places(name, row)
     ]
     cells = pd.DataFrame(lines)
     files.RESULTS.mkdir(parents=True, exist_ok=True)
@@ -29,12 +29,12 @@ def costs() -> None:
     typer.echo(f"{len(cells)} cells, {cells['seconds'].sum():.0f} s of training")
 
 
-def _cell(name: str, row: str, seed: int) -> dict[str, float]:
-    facts = files.read_json(files.facts(name, row, seed))
+def _cell(place: files.Place) -> dict[str, float]:
+    facts = files.read_json(place.facts)
     return {
         "parameters": facts["parameters"],
         "epochs": facts["epochs"],
-        **files.read_json(files.timing(name, row, seed)),
+        **files.read_json(place.timing),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = Path("tables")
 RESULTS = FOLDER / "results"
@@ -22,19 +22,36 @@ def trials(name: str, row: str) -> Path:
     return FOLDER / "trials" / name / f"{row}.json"
 
 
-def probabilities(name: str, row: str, seed: int) -> Path:
-    """A cell's probabilities of the validation and test side."""
-    return FOLDER / "cells" / name / row / f"{seed}.parquet"
+class Place(NamedTuple):
+    """Where a cell is: a set's row, and a seed in the folder of its span."""
+
+    name: str
+    row: str
+    span: str
+    seed: int
+
+    @property
+    def probabilities(self) -> Path:
+        """The cell's probabilities of the validation and test side."""
+        return self._file("cells", "parquet")
+
+    @property
+    def facts(self) -> Path:
+        """The cell's parameter count, epochs and learning rate."""
+        return self._file("cells", "json")
+
+    @property
+    def timing(self) -> Path:
+        """The cell's training time: never the same twice, so kept apart from all that is."""
+        return self._file("times", "json")
+
+    def _file(self, kind: str, suffix: str) -> Path:
+        return FOLDER / kind / self.name / self.row / self.span / f"{self.seed}.{suffix}"
 
 
-def facts(name: str, row: str, seed: int) -> Path:
-    """A cell's parameter count, epochs and learning rate."""
-    return FOLDER / "cells" / name / row / f"{seed}.json"
-
-
-def timing(name: str, row: str, seed: int) -> Path:
-    """A cell's training time: never the same twice, so kept apart from all that is."""
-    return FOLDER / "times" / name / row / f"{seed}.json"
+def alone(name: str, row: str, seed: int) -> Place:
+    """Where the cell of a seed is that is a span by itself."""
+    return Place(name, row, str(seed), seed)
 
 
 def write_json(path: Path, values: object) -> None:

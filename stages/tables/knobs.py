@@ -8,9 +8,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from ruamel.yaml import YAML
 
+from stages.tables import files
 from stages.tables.names import parse_row
+from stages.tables.spans import LARGEST, Span, parse_span
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Rate = Annotated[float, Field(gt=0)]
 
 
@@ -22,7 +24,8 @@ class Knobs(BaseModel):
     rows: Annotated[list[str], Field(min_length=1)]
     learning_rates: Annotated[list[Rate], Field(min_length=1)]
     tuning_seed: Seed
-    further_seeds: Annotated[list[Seed], Field(min_length=1)]  # one alone has no deviation
+    # One cell alone has no deviation.
+    further_seeds: Annotated[list[int | str], Field(min_length=1)]
     resamples: Annotated[int, Field(ge=100)]  # fewer have no 2.5th percentile to speak of
 
     @field_validator("rows")
@@ -33,11 +36,22 @@ class Knobs(BaseModel):
         return rows
 
     @property
+    def spans(self) -> list[Span]:
+        """The seeds of a row's cells, by the stage that trains them."""
+        return [parse_span(text) for text in (self.tuning_seed, *self.further_seeds)]
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of a row's cells."""
-        return [self.tuning_seed, *self.further_seeds]
+        return [seed for span in self.spans for seed in span.seeds]
 
-    @field_validator("rows", "learning_rates", "further_seeds")
+    def places(self, name: str, row: str) -> list[files.Place]:
+        """Where the cells of a set's row are, a seed each."""
+        return [
+            files.Place(name, row, span.name, seed) for span in self.spans for seed in span.seeds
+        ]
+
+    @field_validator("rows", "learning_rates")
     @classmethod
     def _distinct(cls, values: list[object]) -> list[object]:
         if len(set(values)) < len(values):
@@ -46,10 +60,14 @@ class Knobs(BaseModel):
 
     @field_validator("further_seeds")
     @classmethod
-    def _further(cls, seeds: list[int], known: ValidationInfo) -> list[int]:
+    def _further(cls, entries: list[int | str], known: ValidationInfo) -> list[int | str]:
+        seeds = [seed for entry in entries for seed in parse_span(entry).seeds]
         if known.data.get("tuning_seed") in seeds:
             raise ValueError(f"{known.data['tuning_seed']} is the tuning_seed: its cell is there")
-        return seeds
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seed {twice[0]} stands there twice")
+        return entries
 
 
 def load_knobs(path: Path = Path("tables/params.yaml")) -> Knobs:

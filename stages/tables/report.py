@@ -44,7 +44,8 @@ def _report(chosen: DataSet, knobs: Knobs, params: Params) -> None:
     resamples = draw(test["group"].tolist(), len(knobs.seeds), knobs.resamples)
     rows: dict[str, Estimates] = {}
     for row in knobs.rows:
-        cells = [_cell(chosen.name, row, seed, index, tasks, rule) for seed in knobs.seeds]
+        places = knobs.places(chosen.name, row)
+        cells = [_cell(place.probabilities, index, tasks, rule) for place in places]
         rows[row] = estimate_row(tasks, truth, cells, resamples)
     facts = pd.DataFrame([{"row": row, **_facts(chosen.name, row, knobs)} for row in knobs.rows])
     for table in tables_of(chosen.name, [task.name for task in tasks]):
@@ -64,16 +65,13 @@ def _report(chosen: DataSet, knobs: Knobs, params: Params) -> None:
 def _trained(chosen: DataSet, knobs: Knobs) -> list[Task]:
     """The tasks that the cells were trained on: every row and seed has the same."""
     tasks = load_tasks(chosen.tasks)
-    path = files.require(files.probabilities(chosen.name, knobs.rows[0], knobs.seeds[0]))
-    found = read_probabilities(path, tasks)[1]
+    first = knobs.places(chosen.name, knobs.rows[0])[0]
+    found = read_probabilities(files.require(first.probabilities), tasks)[1]
     return [task for task in tasks if task.name in found]
 
 
-def _cell(
-    name: str, row: str, seed: int, index: pd.DataFrame, tasks: Sequence[Task], rule: str
-) -> Cell:
-    path = files.require(files.probabilities(name, row, seed))
-    ids, found = read_probabilities(path, tasks)
+def _cell(path: Path, index: pd.DataFrame, tasks: Sequence[Task], rule: str) -> Cell:
+    ids, found = read_probabilities(files.require(path), tasks)
     split = index.loc[ids, "split"].to_numpy()
     _check(path, ids, split, index)
     val, test = np.flatnonzero(split == "val"), np.flatnonzero(split == "test")
@@ -90,7 +88,7 @@ def _check(path: Path, ids: Sequence[str], split: np.ndarray, index: pd.DataFram
 
 
 def _facts(name: str, row: str, knobs: Knobs) -> dict[str, float]:
-    first, *others = (files.read_json(files.facts(name, row, seed)) for seed in knobs.seeds)
+    first, *others = (files.read_json(place.facts) for place in knobs.places(name, row))
     kept = ("parameters", "learning_rate")
     if any(other[key] != first[key] for other in others for key in kept):
         raise ValueError(f"{name} {row}: its seeds differ in more than the seed; dvc repro again")

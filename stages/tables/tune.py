@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import typer
 
-from pipeline import runtime
 from pipeline.datasets.sets import data_set
 from pipeline.evaluation.weighted import mean_of_defined, weighted_map
 from pipeline.params import Params, load_params
-from pipeline.processes import end_with_parent
 from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.examples import targets_of
 from stages.command import run
 from stages.tables import files
-from stages.tables.cell import Cell, train_cell, write_cell
+from stages.tables.cells import Cell, train_cell, write_cell
 from stages.tables.knobs import load_knobs
+from stages.tables.side_by_side import side_by_side
 
 
 @dataclass(frozen=True)
@@ -51,13 +47,16 @@ def tune(name: str, row: str) -> None:
     """
     knobs = load_knobs()
     _check_layout(name, load_params())
-    trials = _run_all(partial(attempt, name, row, knobs.tuning_seed), knobs.learning_rates)
+    # The lowest rate, which most often learns longest, begins while other processes start.
+    trials = side_by_side(
+        partial(attempt, name, row, knobs.tuning_seed), sorted(knobs.learning_rates)
+    )
     files.write_json(files.trials(name, row), [trial.told() for trial in trials])
     best = choose(trials)
     if best.cell is None:
         raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
     files.write_json(files.tuned(name, row), {"learning_rate": best.learning_rate})
-    write_cell(name, row, knobs.tuning_seed, best.cell)
+    write_cell(files.alone(name, row, knobs.tuning_seed), best.cell)
     told = ", ".join(
         f"{t.learning_rate}: {f'{t.score:.3f}' if t.cell else t.failed}" for t in trials
     )
@@ -72,35 +71,10 @@ def choose(trials: Sequence[Trial]) -> Trial:
 def attempt(name: str, row: str, seed: int, learning_rate: float) -> Trial:
     """Train once, and judge that by the mean average precision on validation."""
     try:
-        cell = train_cell(name, row, seed, learning_rate)
+        cell = train_cell(name, row, learning_rate, seed)
     except DivergenceError as error:
         return Trial(learning_rate, failed=str(error))
     return Trial(learning_rate, cell, _validation_map(name, cell))
-
-
-def _run_all(attempt: Callable[[float], Trial], rates: Sequence[float]) -> list[Trial]:
-    """Try all learning rates: on a GPU in turn, else side by side as far as cores reach."""
-    first, *others = sorted(rates)
-    beside = min(runtime.workers() - 1, len(others)) if runtime.device() == "cpu" else 0
-    if not beside:
-        return [attempt(rate) for rate in (first, *others)]
-    with ProcessPoolExecutor(beside, get_context("spawn"), end_with_parent) as pool:
-        try:
-            waiting = [(rate, pool.submit(attempt, rate)) for rate in others]
-            # Begun here while the others start: the lowest rate most often learns longest.
-            trials = [attempt(first)]
-            for rate, trial in reversed(waiting):
-                trials.append(attempt(rate) if trial.cancel() else trial.result())
-        except BrokenProcessPool:
-            raise ValueError(
-                "the process of a trial died, for want of memory perhaps: HGFN_WORKERS=1 trains "
-                "one after the other"
-            ) from None
-        except BaseException:
-            # An error is told at once, not after everything that still waits.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return sorted(trials, key=lambda trial: trial.learning_rate)
 
 
 def _check_layout(name: str, params: Params) -> None:

@@ -65,11 +65,11 @@ def write_cell(
         hot = np.eye(len(task.classes))[kept[task.name].fillna(0).to_numpy(int)]
         raw = random.random(hot.shape) + 0.4 * strength * hot
         found[task.name] = raw / raw.sum(axis=1, keepdims=True)
-    path = files.probabilities(name, row, seed)
-    write_probabilities(path, TASKS[name], kept["id"].tolist(), found)
+    place = files.alone(name, row, seed)
+    write_probabilities(place.probabilities, TASKS[name], kept["id"].tolist(), found)
     facts = {"parameters": 1000, "epochs": 7, "best_epoch": 3, "learning_rate": 0.001}
-    files.write_json(files.facts(name, row, seed), facts)
-    files.write_json(files.timing(name, row, seed), {"seconds": 1.5 + seed})
+    files.write_json(place.facts, facts)
+    files.write_json(place.timing, {"seconds": 1.5 + seed})
 
 
 @pytest.fixture

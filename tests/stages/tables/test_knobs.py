@@ -30,25 +30,18 @@ def test_the_delivered_file_has_the_papers_rows_two_of_dmf_and_five_seeds() -> N
     assert knobs.resamples == 1000
 
 
+SEEDS = "further_seeds: [1-4]"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        (
-            "further_seeds: [1, 2, 3, 4]",
-            "further_seeds: [1, 1]",
-            "seeds: an entry stands there twice",
-        ),
-        (
-            "further_seeds: [1, 2, 3, 4]",
-            "further_seeds: []",
-            "seeds: List should have at least 1 item",
-        ),
-        ("further_seeds: [1, 2, 3, 4]", "further_seeds: [1, -1]", "further_seeds.1: "),
-        (
-            "further_seeds: [1, 2",
-            "further_seeds: [1, 0",
-            "seeds: 0 is the tuning_seed: its cell is",
-        ),
+        (SEEDS, "further_seeds: [1, 1]", "further_seeds: seed 1 stands there twice"),
+        (SEEDS, "further_seeds: [1-4, 3]", "further_seeds: seed 3 stands there twice"),
+        (SEEDS, "further_seeds: []", "further_seeds: List should have at least 1 item"),
+        (SEEDS, "further_seeds: [1, -1]", "further_seeds: -1 is no seed"),
+        (SEEDS, "further_seeds: [1, 1.5]", "further_seeds.1"),
+        (SEEDS, "further_seeds: [0-2]", "further_seeds: 0 is the tuning_seed: its cell is there"),
         ("- cfc_lsew", "- cfc_lsow", "rows: unknown row 'cfc_lsow'"),
         ("resamples: 1000", "resamples: many", "resamples: "),
         ("resamples: 1000", "resample: 1000", "resample: Extra inputs"),
@@ -62,6 +55,14 @@ def test_a_wrong_value_is_one_line_that_names_the_key(
     with pytest.raises(ValueError, match=r"params\.yaml: ") as error:
         load_knobs(path)
     assert told in str(error.value)
+
+
+def test_each_seed_has_the_place_of_its_span(tmp_path: Path) -> None:
+    knobs = load_knobs(changed(tmp_path, SEEDS, "further_seeds: [1-2, 5]"))
+    assert [(place.span, place.seed) for place in knobs.places("youtube", "hgfn_dmtl")] == [
+        *(("0", 0), ("1-2", 1), ("1-2", 2), ("5", 5))
+    ]
+    assert knobs.seeds == [0, 1, 2, 5]
 
 
 def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""One cell: one row on one data set with one seed; its first is the trial that won, see `tune`."""
+"""Cells: one row on one data set, a seed each; the first is the trial that won, see `tune`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import typer
@@ -16,6 +17,8 @@ from stages.command import run
 from stages.tables import files
 from stages.tables.probabilities import write_probabilities
 from stages.tables.row import load_set, train_row
+from stages.tables.side_by_side import side_by_side
+from stages.tables.spans import parse_span
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,18 @@ class Cell:
     seconds: float
 
 
-def cell(name: str, row: str, seed: int) -> None:
-    """Train with the row's tuned learning rate."""
+def cells(name: str, row: str, span: str) -> None:
+    """Train with the row's tuned learning rate, once a seed of the span."""
     rate = files.read_json(files.tuned(name, row))["learning_rate"]
-    trained = train_cell(name, row, seed, rate)
-    write_cell(name, row, seed, trained)
-    epochs, best = trained.facts["epochs"], trained.facts["best_epoch"]
-    typer.echo(f"{name} {row} {seed}: best of {epochs} epochs: {best}")
+    seeds = parse_span(span).seeds
+    trained = side_by_side(partial(train_cell, name, row, rate), seeds)
+    for seed, cell in zip(seeds, trained, strict=True):
+        write_cell(files.Place(name, row, span, seed), cell)
+        epochs, best = cell.facts["epochs"], cell.facts["best_epoch"]
+        typer.echo(f"{name} {row} {seed}: best of {epochs} epochs: {best}")
 
 
-def train_cell(name: str, row: str, seed: int, learning_rate: float) -> Cell:
+def train_cell(name: str, row: str, learning_rate: float, seed: int) -> Cell:
     """Train a row; raises DivergenceError where the learning rate was too high."""
     chosen = data_set(name)
     examples, tasks = load_set(chosen)
@@ -62,13 +67,12 @@ def train_cell(name: str, row: str, seed: int, learning_rate: float) -> Cell:
     )
 
 
-def write_cell(name: str, row: str, seed: int, trained: Cell) -> None:
+def write_cell(place: files.Place, cell: Cell) -> None:
     """Write a cell where the report looks for it."""
-    path = files.probabilities(name, row, seed)
-    write_probabilities(path, trained.tasks, trained.ids, trained.found)
-    files.write_json(files.facts(name, row, seed), trained.facts)
-    files.write_json(files.timing(name, row, seed), {"seconds": round(trained.seconds, 3)})
+    write_probabilities(place.probabilities, cell.tasks, cell.ids, cell.found)
+    files.write_json(place.facts, cell.facts)
+    files.write_json(place.timing, {"seconds": round(cell.seconds, 3)})
 
 
 if __name__ == "__main__":
-    run(cell)
+    run(cells)

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from pipeline.datasets.sets import SETS
 from pipeline.features.store import write_features
 from stages.tables import files, tune
-from stages.tables.cell import cell
+from stages.tables.cells import cells
 from stages.tables.report import report
 
 NAME, ROW = "crisismmd", "hgfn_dmtl"
@@ -82,17 +82,21 @@ def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
 
 
 def test_the_trial_that_won_is_the_cell_of_its_seed(small: Path) -> None:
-    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0)]
+    kept = [files.alone(NAME, ROW, 0).probabilities, files.alone(NAME, ROW, 0).facts]
     learned()
     found = [path.read_bytes() for path in kept]
-    cell(NAME, ROW, 0)
+    cells(NAME, ROW, "0")
     assert [path.read_bytes() for path in kept] == found
 
 
 def test_trials_side_by_side_are_the_same_bytes(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0), files.trials(NAME, ROW)]
+    kept = [
+        files.alone(NAME, ROW, 0).probabilities,
+        files.alone(NAME, ROW, 0).facts,
+        files.trials(NAME, ROW),
+    ]
     learned()
     alone = [path.read_bytes() for path in kept]
     monkeypatch.setenv("HGFN_WORKERS", "3")
@@ -131,20 +135,34 @@ def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
 
 def test_a_cell_is_the_same_bytes_again_but_for_its_time(small: Path) -> None:
     files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
-    kept = [files.probabilities(NAME, ROW, 0), files.facts(NAME, ROW, 0)]
-    cell(NAME, ROW, 0)
+    kept = [files.alone(NAME, ROW, 0).probabilities, files.alone(NAME, ROW, 0).facts]
+    cells(NAME, ROW, "0")
     first = [path.read_bytes() for path in kept]
-    cell(NAME, ROW, 0)
+    cells(NAME, ROW, "0")
     assert [path.read_bytes() for path in kept] == first
     assert json.loads(kept[1].read_text())["learning_rate"] == 0.003
-    assert json.loads(files.timing(NAME, ROW, 0).read_text())["seconds"] > 0
+    assert json.loads(files.alone(NAME, ROW, 0).timing.read_text())["seconds"] > 0
+
+
+def test_a_span_gives_each_seed_the_cell_that_it_has_alone(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
+    monkeypatch.setenv("HGFN_WORKERS", "2")
+    cells(NAME, ROW, "3-4")
+    for seed in (3, 4):
+        cells(NAME, ROW, str(seed))
+        one, beside = files.alone(NAME, ROW, seed), files.Place(NAME, ROW, "3-4", seed)
+        assert one.probabilities.read_bytes() == beside.probabilities.read_bytes()
+        assert one.facts.read_bytes() == beside.facts.read_bytes()
+        assert beside.timing.exists()
 
 
 def test_another_seed_is_another_training(small: Path) -> None:
     files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
-    cell(NAME, ROW, 0)
-    cell(NAME, ROW, 3)
-    one, other = (pd.read_parquet(files.probabilities(NAME, ROW, seed)) for seed in (0, 3))
+    cells(NAME, ROW, "0")
+    cells(NAME, ROW, "3")
+    one, other = (pd.read_parquet(files.alone(NAME, ROW, seed).probabilities) for seed in (0, 3))
     assert one["id"].equals(other["id"])
     assert not one.equals(other)
 
@@ -153,7 +171,7 @@ def test_trained_cells_make_the_tables(small: Path) -> None:
     for row in ("cfc_lsew", "hgfn_dmtl", "dmf_lsew"):
         files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
         for seed in (0, 3):
-            cell(NAME, row, seed)
+            cells(NAME, row, str(seed))
     report()
     found = pd.read_csv(files.TABLES / "table_2.csv")
     assert found["mean"].between(0, 1).all()
@@ -164,8 +182,8 @@ def test_trained_cells_make_the_tables(small: Path) -> None:
 def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row: str) -> None:
     one_task("humanitarian")
     files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
-    cell(NAME, row, 0)
-    found = pd.read_parquet(files.probabilities(NAME, row, 0))
+    cells(NAME, row, "0")
+    found = pd.read_parquet(files.alone(NAME, row, 0).probabilities)
     assert {column.partition(".")[0] for column in found} == {"id", "humanitarian"}
 
 
@@ -181,4 +199,4 @@ def test_a_layout_without_tables_is_refused_before_any_training(small: Path) -> 
 
 def test_a_cell_without_tuning_says_what_to_run(small: Path) -> None:
     with pytest.raises(ValueError, match=r"hgfn_dmtl\.json is missing; run `dvc repro tables"):
-        cell(NAME, ROW, 0)
+        cells(NAME, ROW, "0")
