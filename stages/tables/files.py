@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 FOLDER = Path("tables")
 RESULTS = FOLDER / "results"
 TABLES = RESULTS / "tables"
+CELLS = FOLDER / "cells"
 PICTURES = RESULTS / "pictures"
 
 
@@ -33,24 +34,24 @@ class Place(NamedTuple):
     @property
     def probabilities(self) -> Path:
         """The cell's probabilities of the validation and test side."""
-        return self._file("cells", "parquet")
+        return self._file(CELLS, "parquet")
 
     @property
     def facts(self) -> Path:
         """The cell's parameter count, epochs and learning rate."""
-        return self._file("cells", "json")
+        return self._file(CELLS, "json")
 
     @property
     def timing(self) -> Path:
         """The cell's training time: never the same twice, so kept apart from all that is."""
-        return self._file("times", "json")
+        return self._file(FOLDER / "times", "json")
 
-    def _file(self, kind: str, suffix: str) -> Path:
-        return FOLDER / kind / self.name / self.row / self.span / f"{self.seed}.{suffix}"
+    def _file(self, folder: Path, suffix: str) -> Path:
+        return folder / self.name / self.row / self.span / f"{self.seed}.{suffix}"
 
 
-def alone(name: str, row: str, seed: int) -> Place:
-    """Where the cell of a seed is that is a span by itself."""
+def place_of_one(name: str, row: str, seed: int) -> Place:
+    """Where a cell is whose seed is an entry by itself, or the tuning's."""
     return Place(name, row, str(seed), seed)
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from ruamel.yaml import YAML
 
 from stages.tables import files
@@ -14,6 +22,14 @@ from stages.tables.spans import LARGEST, Span, parse_span
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Rate = Annotated[float, Field(gt=0)]
+
+
+def _check_entry(text: object) -> object:
+    parse_span(text)
+    return text
+
+
+Entry = Annotated[int | str, BeforeValidator(_check_entry)]
 
 
 class Knobs(BaseModel):
@@ -25,7 +41,7 @@ class Knobs(BaseModel):
     learning_rates: Annotated[list[Rate], Field(min_length=1)]
     tuning_seed: Seed
     # One cell alone has no deviation.
-    further_seeds: Annotated[list[int | str], Field(min_length=1)]
+    further_seeds: Annotated[list[Entry], Field(min_length=1)]
     resamples: Annotated[int, Field(ge=100)]  # fewer have no 2.5th percentile to speak of
 
     @field_validator("rows")
@@ -34,22 +50,6 @@ class Knobs(BaseModel):
         for row in rows:
             parse_row(row)
         return rows
-
-    @property
-    def spans(self) -> list[Span]:
-        """The seeds of a row's cells, by the stage that trains them."""
-        return [parse_span(text) for text in (self.tuning_seed, *self.further_seeds)]
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of a row's cells."""
-        return [seed for span in self.spans for seed in span.seeds]
-
-    def places(self, name: str, row: str) -> list[files.Place]:
-        """Where the cells of a set's row are, a seed each."""
-        return [
-            files.Place(name, row, span.name, seed) for span in self.spans for seed in span.seeds
-        ]
 
     @field_validator("rows", "learning_rates")
     @classmethod
@@ -68,6 +68,22 @@ class Knobs(BaseModel):
         if twice:
             raise ValueError(f"seed {twice[0]} stands there twice")
         return entries
+
+    @property
+    def spans(self) -> list[Span]:
+        """The seeds of a row's cells, by the stage that trains them."""
+        return [parse_span(text) for text in (self.tuning_seed, *self.further_seeds)]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of a row's cells."""
+        return [seed for span in self.spans for seed in span.seeds]
+
+    def places(self, name: str, row: str) -> list[files.Place]:
+        """Where the cells of a set's row are, a seed each."""
+        return [
+            files.Place(name, row, span.name, seed) for span in self.spans for seed in span.seeds
+        ]
 
 
 def load_knobs(path: Path = Path("tables/params.yaml")) -> Knobs:

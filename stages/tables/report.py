@@ -33,6 +33,7 @@ def report() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for chosen in SETS.values():
         _report(chosen, knobs, params)
+    _tell_leftovers(knobs)
 
 
 def _report(chosen: DataSet, knobs: Knobs, params: Params) -> None:
@@ -60,6 +61,19 @@ def _report(chosen: DataSet, knobs: Knobs, params: Params) -> None:
         beside.to_csv(path.with_suffix(".csv"), index=False, lineterminator="\n")
         draw_table(files.PICTURES / f"{path.name}.png", table, compared)
         typer.echo(f"{path}: {len(knobs.rows)} rows, {len(knobs.seeds)} seeds")
+
+
+def _tell_leftovers(knobs: Knobs) -> None:
+    """Name folders of cells that no table shows, because DVC's lock counts them all the same."""
+    places = [place for name in SETS for row in knobs.rows for place in knobs.places(name, row)]
+    wanted = {place.probabilities.parent for place in places}
+    extra = sorted(set(files.CELLS.glob("*/*/*")) - wanted)
+    if extra:
+        typer.echo(
+            f"{extra[0]} ({len(extra)} such) is of no entry of tables/params.yaml: no table shows "
+            f"it, but tables/dvc.lock counts it. Delete {files.CELLS}, then `dvc checkout` and "
+            "`dvc repro tables/dvc.yaml`, to be rid of it."
+        )
 
 
 def _trained(chosen: DataSet, knobs: Knobs) -> list[Task]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
-import typer
 
 from pipeline import runtime
 from pipeline.datasets.sets import DataSet
@@ -31,18 +30,15 @@ class Trained:
     seconds: float
 
 
-def load_set(chosen: DataSet) -> tuple[Examples, tuple[Task, ...]]:
-    """Load a data set with all of its modalities, and the tasks that can be trained."""
+def load_set(chosen: DataSet) -> tuple[Examples, tuple[Task, ...], list[str]]:
+    """Load a data set and the tasks that can be trained; names what training lacks."""
     tasks = load_tasks(chosen.tasks)
     features = {name: chosen.features(name) for name in chosen.modalities}
     index = pd.read_parquet(chosen.index)
     pooled = chosen.encoder == "pooled"
     examples, dropped = drop_unseen(load_examples(index, tasks, features, pooled=pooled))
     kept = tuple(trainable(tasks, examples))
-    left_out = dropped + [task.name for task in tasks if task not in kept]
-    if left_out:
-        typer.echo(f"{chosen.name}: training lacks, so left out: {', '.join(left_out)}")
-    return examples, kept
+    return examples, kept, dropped + [task.name for task in tasks if task not in kept]
 
 
 def train_row(

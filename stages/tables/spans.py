@@ -17,12 +17,13 @@ class Span(NamedTuple):
     seeds: Sequence[int]
 
 
-def parse_span(text: int | str) -> Span:
+def parse_span(text: object) -> Span:
     """Read a seed or a span of seeds; raises ValueError that says how one is written."""
     name = str(text)
-    if not re.fullmatch(r"(0|[1-9]\d{0,9})(-[1-9]\d{0,9})?", name):
+    if not re.fullmatch("(0|[1-9][0-9]{0,9})(-[1-9][0-9]{0,9})?", name):
         raise ValueError(f"{text!r} is no seed (5) and no span of seeds (1-4)")
     first, last = int(name.partition("-")[0]), int(name.rpartition("-")[2])
-    if not first <= last < first + MOST or last > LARGEST:
+    ascends = first < last < first + MOST if "-" in name else True
+    if not ascends or last > LARGEST:
         raise ValueError(f"{text!r}: a span ascends over at most {MOST} seeds up to {LARGEST}")
     return Span(name, range(first, last + 1))

@@ -18,7 +18,7 @@ from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.examples import targets_of
 from stages.command import run
 from stages.tables import files
-from stages.tables.cells import Cell, train_cell, write_cell
+from stages.tables.cells import Cell, tell_left_out, train_cell, write_cell
 from stages.tables.knobs import load_knobs
 from stages.tables.side_by_side import side_by_side
 
@@ -55,8 +55,9 @@ def tune(name: str, row: str) -> None:
     best = choose(trials)
     if best.cell is None:
         raise ValueError(f"{name} {row}: every learning rate diverged; add lower ones")
+    tell_left_out(name, best.cell)
     files.write_json(files.tuned(name, row), {"learning_rate": best.learning_rate})
-    write_cell(files.alone(name, row, knobs.tuning_seed), best.cell)
+    write_cell(files.place_of_one(name, row, knobs.tuning_seed), best.cell)
     told = ", ".join(
         f"{t.learning_rate}: {f'{t.score:.3f}' if t.cell else t.failed}" for t in trials
     )

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.models.fusion.block_convolution import block_convolution, block_kernel
+from pipeline.models.fusion.block_convolution import block_convolution, block_kernel, tap_places
 
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
-PART = 1 << 19  # numbers of the maps at once: 2 MiB, which a core keeps next to it
+PART = 1 << 19  # numbers of the maps at once on a CPU: as float32 2 MiB, which a core keeps near
 
 
 class DynamicAttentionUnit(nn.Module):
@@ -28,6 +28,7 @@ class DynamicAttentionUnit(nn.Module):
     """
 
     offsets: Tensor  # (M, M), row of the kernel with which output row i reads input row j
+    places: Tensor
 
     def __init__(
         self, modalities: int, channels: int = 16, vector: bool = False, gate: bool = False
@@ -44,6 +45,7 @@ class DynamicAttentionUnit(nn.Module):
         self.activation = nn.LeakyReLU()
         rows = torch.arange(modalities)
         self.register_buffer("offsets", rows - rows[:, None] + height // 2, persistent=False)
+        self.register_buffer("places", tap_places(KERNEL), persistent=False)
 
     def forward(self, units: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
         """Weights w_m of eq. 1: (B, M, 1), or (B, M, D) where they are vectors."""
@@ -59,10 +61,11 @@ class DynamicAttentionUnit(nn.Module):
         kernel = self.conv.weight.squeeze(1)[:, self.offsets]  # (c, M out, M in, 5)
         flat = kernel.transpose(0, 1).flatten(0, 1)  # (M c, M in, 5)
         assert self.conv.bias is not None
-        first = block_kernel(flat, self.conv.bias.repeat(count))
+        first = block_kernel(flat, self.conv.bias.repeat(count), self.places)
         padded = functional.pad(units, (KERNEL // 2, KERNEL // 2))
         mixed = []
-        for part in padded.chunk(max(-(-rows * width * len(flat) // PART), 1)):
+        parts = -(-rows * width * len(flat) // PART) if units.device.type == "cpu" else 1
+        for part in padded.chunk(max(parts, 1)):
             maps = block_convolution(part, first).unflatten(2, (count, -1))  # (b, D, M, c)
             # With a vector: the gradient of a product with one row is five times as slow.
             mixed.append(maps @ self.mix.weight[0])

@@ -11,6 +11,7 @@ from pipeline.models.fusion.block_convolution import (
     BlockKernel,
     block_convolution,
     block_kernel,
+    tap_places,
 )
 
 KERNEL = 5
@@ -39,6 +40,7 @@ class PairNetwork(nn.Module):
     rights: Tensor
     left_of: Tensor  # (P,) left = lefts[left_of]
     right_of: Tensor
+    places: Tensor
 
     def __init__(self, pairs: tuple[tuple[int, int], ...], width: int, channels: int) -> None:
         super().__init__()
@@ -53,9 +55,10 @@ class PairNetwork(nn.Module):
         )
         self.bias = nn.Parameter(torch.empty(width).uniform_(-bound, bound))
         self.activation = nn.LeakyReLU()
+        # Buffers are derived from the plan and constants, so not part of the state that is saved.
+        self.register_buffer("places", tap_places(KERNEL), persistent=False)
         for side, partners in zip(("left", "right"), torch.tensor(pairs).unbind(1), strict=True):
             distinct, position = partners.unique(return_inverse=True)
-            # Derived from the plan, so not part of the state that is saved.
             self.register_buffer(side, partners.contiguous(), persistent=False)
             self.register_buffer(f"{side}s", distinct, persistent=False)
             self.register_buffer(f"{side}_of", position, persistent=False)
@@ -67,7 +70,7 @@ class PairNetwork(nn.Module):
             partners = torch.cat([pool[:, self.left], pool[:, self.right]], dim=2)
             return self.one_vertex(partners.flatten(0, 1)).unflatten(0, partners.shape[:2])
         assert self.conv.bias is not None
-        kernel = block_kernel(self.conv.weight, self.conv.bias)
+        kernel = block_kernel(self.conv.weight, self.conv.bias, self.places)
         W_left, W_seam, W_right = self.dense
         # A negative margin leaves off the features that only the seam's windows see.
         left = functional.pad(pool.index_select(1, self.lefts), (MARGIN, -MARGIN))

@@ -32,6 +32,14 @@ def test_a_batch_of_one_row_trains(name: str, batch: Any) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FUSIONS))
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_batch_without_rows_gives_none(name: str, count: int, batch: Any) -> None:
+    dims = {letter: 2 + index for index, letter in enumerate("abcd"[:count])}
+    fusion = build_fusion(name, dims, width=8).double().eval()
+    assert fusion(batch(dims, 0)).joint.shape == (0, fusion.joint_dim)
+
+
+@pytest.mark.parametrize("name", sorted(FUSIONS))
 def test_every_parameter_gets_a_gradient(name: str, batch: Any) -> None:
     torch.manual_seed(0)
     fusion = build_fusion(name, DIMS, width=8).double().train()

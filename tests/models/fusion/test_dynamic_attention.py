@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pipeline.models.fusion import dynamic_attention
 from pipeline.models.fusion.dynamic_attention import DynamicAttentionUnit
 
 
@@ -20,6 +21,25 @@ def test_weights_equal_two_convolutions_over_the_stacked_map(modalities: int, wi
     unit = DynamicAttentionUnit(modalities, vector=True).double()
     units = torch.randn(2, modalities, width, dtype=torch.float64)
     torch.testing.assert_close(unit(units), as_convolutions(unit, units), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("part", [1, 1000, 1 << 19])
+def test_parts_of_the_batch_are_the_whole_in_values_and_gradients(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamic_attention, "PART", part)
+    unit = DynamicAttentionUnit(3, vector=True).double()
+    units = torch.randn(5, 3, 9, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn_like(units)
+    ours, torchs = unit(units), as_convolutions(unit, units)
+    torch.testing.assert_close(ours, torchs, rtol=1e-12, atol=1e-12)
+    inputs = [units, *unit.parameters()]
+    for fast, slow in zip(
+        torch.autograd.grad((ours * direction).sum(), inputs),
+        torch.autograd.grad((torchs * direction).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(fast, slow, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(("modalities", "height"), [(1, 5), (2, 5), (3, 5), (4, 7), (6, 11)])

@@ -20,7 +20,7 @@ def one_by_one(network: PairNetwork, pool: torch.Tensor) -> torch.Tensor:
     width=st.integers(1, 12),
     count=st.integers(2, 6),
     level=st.integers(0, 2),
-    rows=st.integers(1, 3),
+    rows=st.integers(0, 3),
 )
 def test_batched_vertices_equal_one_call_a_vertex(
     width: int, count: int, level: int, rows: int

@@ -65,7 +65,7 @@ def write_cell(
         hot = np.eye(len(task.classes))[kept[task.name].fillna(0).to_numpy(int)]
         raw = random.random(hot.shape) + 0.4 * strength * hot
         found[task.name] = raw / raw.sum(axis=1, keepdims=True)
-    place = files.alone(name, row, seed)
+    place = files.place_of_one(name, row, seed)
     write_probabilities(place.probabilities, TASKS[name], kept["id"].tolist(), found)
     facts = {"parameters": 1000, "epochs": 7, "best_epoch": 3, "learning_rate": 0.001}
     files.write_json(place.facts, facts)

@@ -82,7 +82,7 @@ def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
 
 
 def test_the_trial_that_won_is_the_cell_of_its_seed(small: Path) -> None:
-    kept = [files.alone(NAME, ROW, 0).probabilities, files.alone(NAME, ROW, 0).facts]
+    kept = [files.place_of_one(NAME, ROW, 0).probabilities, files.place_of_one(NAME, ROW, 0).facts]
     learned()
     found = [path.read_bytes() for path in kept]
     cells(NAME, ROW, "0")
@@ -93,8 +93,8 @@ def test_trials_side_by_side_are_the_same_bytes(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = [
-        files.alone(NAME, ROW, 0).probabilities,
-        files.alone(NAME, ROW, 0).facts,
+        files.place_of_one(NAME, ROW, 0).probabilities,
+        files.place_of_one(NAME, ROW, 0).facts,
         files.trials(NAME, ROW),
     ]
     learned()
@@ -135,13 +135,13 @@ def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
 
 def test_a_cell_is_the_same_bytes_again_but_for_its_time(small: Path) -> None:
     files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
-    kept = [files.alone(NAME, ROW, 0).probabilities, files.alone(NAME, ROW, 0).facts]
+    kept = [files.place_of_one(NAME, ROW, 0).probabilities, files.place_of_one(NAME, ROW, 0).facts]
     cells(NAME, ROW, "0")
     first = [path.read_bytes() for path in kept]
     cells(NAME, ROW, "0")
     assert [path.read_bytes() for path in kept] == first
     assert json.loads(kept[1].read_text())["learning_rate"] == 0.003
-    assert json.loads(files.alone(NAME, ROW, 0).timing.read_text())["seconds"] > 0
+    assert json.loads(files.place_of_one(NAME, ROW, 0).timing.read_text())["seconds"] > 0
 
 
 def test_a_span_gives_each_seed_the_cell_that_it_has_alone(
@@ -152,17 +152,53 @@ def test_a_span_gives_each_seed_the_cell_that_it_has_alone(
     cells(NAME, ROW, "3-4")
     for seed in (3, 4):
         cells(NAME, ROW, str(seed))
-        one, beside = files.alone(NAME, ROW, seed), files.Place(NAME, ROW, "3-4", seed)
+        one, beside = files.place_of_one(NAME, ROW, seed), files.Place(NAME, ROW, "3-4", seed)
         assert one.probabilities.read_bytes() == beside.probabilities.read_bytes()
         assert one.facts.read_bytes() == beside.facts.read_bytes()
         assert beside.timing.exists()
+
+
+@pytest.mark.parametrize(("workers", "span"), [("1", "3"), ("2", "3-4")])
+def test_a_training_that_diverges_is_told_by_row_and_seed_with_the_cure(
+    small: Path, monkeypatch: pytest.MonkeyPatch, workers: str, span: str
+) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 1e30})
+    monkeypatch.setenv("HGFN_WORKERS", workers)
+    told = (
+        r"^crisismmd hgfn_dmtl: with seed [34] the training diverged .* 1e\+30; take it out of lea"
+    )
+    with pytest.raises(ValueError, match=told):
+        cells(NAME, ROW, span)
+
+
+def test_entries_that_overlap_are_refused_before_they_are_trained(small: Path) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
+    path = small / "tables" / "params.yaml"
+    values = YAML(typ="safe").load(path) | {"further_seeds": ["3-4", 3]}
+    YAML(typ="safe").dump(values, path)
+    with pytest.raises(ValueError, match="further_seeds: seed 3 stands there twice"):
+        cells(NAME, ROW, "3-4")
+
+
+def test_what_training_lacks_is_told_once_a_stage(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
+    index = pd.read_parquet(SETS[NAME].index)
+    index.loc[index["split"] == "train", "damage"] = pd.NA
+    index.to_parquet(SETS[NAME].index, index=False)
+    cells(NAME, ROW, "3-4")
+    told = capsys.readouterr().out
+    assert told.count("crisismmd: training lacks, so left out: damage") == 1
 
 
 def test_another_seed_is_another_training(small: Path) -> None:
     files.write_json(files.tuned(NAME, ROW), {"learning_rate": 0.003})
     cells(NAME, ROW, "0")
     cells(NAME, ROW, "3")
-    one, other = (pd.read_parquet(files.alone(NAME, ROW, seed).probabilities) for seed in (0, 3))
+    one, other = (
+        pd.read_parquet(files.place_of_one(NAME, ROW, seed).probabilities) for seed in (0, 3)
+    )
     assert one["id"].equals(other["id"])
     assert not one.equals(other)
 
@@ -183,7 +219,7 @@ def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row:
     one_task("humanitarian")
     files.write_json(files.tuned(NAME, row), {"learning_rate": 0.003})
     cells(NAME, row, "0")
-    found = pd.read_parquet(files.alone(NAME, row, 0).probabilities)
+    found = pd.read_parquet(files.place_of_one(NAME, row, 0).probabilities)
     assert {column.partition(".")[0] for column in found} == {"id", "humanitarian"}
 
 

@@ -21,6 +21,6 @@ def test_parameters_epochs_and_seconds_of_every_row(project: Path) -> None:
 
 
 def test_a_missing_time_is_named(project: Path) -> None:
-    files.alone("youtube", "cfc_lsew", 0).timing.unlink()
+    files.place_of_one("youtube", "cfc_lsew", 0).timing.unlink()
     with pytest.raises(ValueError, match=r"youtube/cfc_lsew/0/0\.json is missing"):
         costs()

@@ -39,8 +39,10 @@ SEEDS = "further_seeds: [1-4]"
         (SEEDS, "further_seeds: [1, 1]", "further_seeds: seed 1 stands there twice"),
         (SEEDS, "further_seeds: [1-4, 3]", "further_seeds: seed 3 stands there twice"),
         (SEEDS, "further_seeds: []", "further_seeds: List should have at least 1 item"),
-        (SEEDS, "further_seeds: [1, -1]", "further_seeds: -1 is no seed"),
-        (SEEDS, "further_seeds: [1, 1.5]", "further_seeds.1"),
+        (SEEDS, "further_seeds: [1, -1]", "further_seeds.1: -1 is no seed (5) and no span"),
+        (SEEDS, "further_seeds: [1, 1.5]", "further_seeds.1: 1.5 is no seed (5) and no span"),
+        (SEEDS, "further_seeds: [true]", "further_seeds.0: True is no seed (5) and no span"),
+        (SEEDS, "further_seeds: [4-1]", "further_seeds.0: '4-1': a span ascends"),
         (SEEDS, "further_seeds: [0-2]", "further_seeds: 0 is the tuning_seed: its cell is there"),
         ("- cfc_lsew", "- cfc_lsow", "rows: unknown row 'cfc_lsow'"),
         ("resamples: 1000", "resamples: many", "resamples: "),
@@ -55,6 +57,8 @@ def test_a_wrong_value_is_one_line_that_names_the_key(
     with pytest.raises(ValueError, match=r"params\.yaml: ") as error:
         load_knobs(path)
     assert told in str(error.value)
+    keys = [line.split(": ")[1] for line in str(error.value).splitlines()]
+    assert len(keys) == len(set(keys))
 
 
 def test_each_seed_has_the_place_of_its_span(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_score_is_the_mean_of_the_metrics_over_seeds(project: Path) -> None:
     index = pd.read_parquet("data/crisismmd/index.parquet").set_index("id")
     scores = []
     for seed in (0, 3):
-        table = pd.read_parquet(files.alone("crisismmd", "hgfn_dmtl", seed).probabilities)
+        table = pd.read_parquet(files.place_of_one("crisismmd", "hgfn_dmtl", seed).probabilities)
         table = table[index.loc[table["id"], "split"].to_numpy() == "test"]
         shown = table[[c for c in table.columns if c.startswith("damage.p.")]].to_numpy()
         truth = index.loc[table["id"], "damage"].fillna(-1).to_numpy(int)
@@ -66,33 +66,38 @@ def test_a_score_is_the_mean_of_the_metrics_over_seeds(project: Path) -> None:
 
 
 def test_a_missing_cell_is_named_with_its_cure(project: Path) -> None:
-    files.alone("youtube", "hgfn_dmtl", 3).probabilities.unlink()
+    files.place_of_one("youtube", "hgfn_dmtl", 3).probabilities.unlink()
     with pytest.raises(ValueError, match=r"hgfn_dmtl/3/3\.parquet is missing; run `dvc repro"):
         report()
 
 
 def test_cells_of_another_learning_rate_are_refused(project: Path) -> None:
-    path = files.alone("crisismmd", "hgfn_dmtl", 3).facts
+    path = files.place_of_one("crisismmd", "hgfn_dmtl", 3).facts
     path.write_text(json.dumps({**json.loads(path.read_text()), "learning_rate": 0.5}))
     with pytest.raises(ValueError, match="crisismmd hgfn_dmtl: its seeds differ"):
         report()
 
 
 def test_cells_of_another_index_are_refused(project: Path) -> None:
-    path = files.alone("crisismmd", "cfc_lsew", 0).probabilities
+    path = files.place_of_one("crisismmd", "cfc_lsew", 0).probabilities
     pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
     with pytest.raises(ValueError, match="different test samples"):
         report()
 
 
-def test_a_cell_that_the_list_does_not_name_changes_nothing(project: Path) -> None:
+def test_a_cell_that_the_list_does_not_name_changes_nothing_and_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report()
+    assert "no table shows" not in capsys.readouterr().out
     first = everything(project / files.RESULTS)
-    old = files.alone("youtube", "hgfn_dmtl", 3).probabilities
-    other = files.alone("youtube", "hgfn_dmtl", 9).probabilities
+    old = files.place_of_one("youtube", "hgfn_dmtl", 3).probabilities
+    other = files.place_of_one("youtube", "hgfn_dmtl", 9).probabilities
     other.parent.mkdir()
     other.write_bytes(old.read_bytes())
     report()
+    told = "tables/cells/youtube/hgfn_dmtl/9 (1 such) is of no entry of tables/params.yaml"
+    assert told in capsys.readouterr().out
     assert everything(project / files.RESULTS) == first
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import parent_process
+from functools import partial
+from multiprocessing import active_children
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,30 +22,6 @@ ITEMS = [*range(8)]
 def where(item: int) -> int:
     """The process that this ran in."""
     return os.getpid()
-
-
-def refuse(item: int) -> int:
-    assert parent_process() is None
-    raise ValueError("a label that nothing has")
-
-
-class Pool:
-    """An executor whose processes never begin."""
-
-    def __init__(self, *_: Any) -> None:
-        self.ended: list[dict[str, bool]] = []
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.append({"wait": True})
-
-    def submit(self, *_: Any) -> Future[int]:
-        return Future()
-
-    def shutdown(self, **how: bool) -> None:
-        self.ended.append(how)
 
 
 def test_each_item_is_done_once_and_what_waits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,13 +42,57 @@ def test_each_item_is_done_once_and_what_waits_is_taken(monkeypatch: pytest.Monk
     assert not taken[0]
 
 
-def test_an_error_does_not_wait_for_the_other_items(monkeypatch: pytest.MonkeyPatch) -> None:
+# Of a module of its own, which the other process can import as this one can.
+WORK = """
+import time
+from multiprocessing import parent_process
+from pathlib import Path
+
+
+def begin(folder: Path, item: int) -> None:
+    (folder / str(item)).touch()
+
+
+def await_begun(folder: Path, item: int) -> None:
+    while not (folder / str(item)).exists():
+        time.sleep(0.01)
+
+
+def fails_first(folder: Path, item: int) -> None:
+    begin(folder, item)
+    if item == 0:
+        await_begun(folder, 1)
+        raise ValueError("a label that nothing has")
+    time.sleep(600)
+
+
+def fails_second(folder: Path, item: int) -> None:
+    begin(folder, item)
+    if item == 0:
+        await_begun(folder, 2)
+    elif item == 1:
+        raise ValueError("a label that nothing has")
+    elif parent_process() is not None:
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["fails_first", "fails_second"])
+def test_an_error_ends_what_runs_and_begins_nothing_more(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trained_here.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HGFN_WORKERS", "2")
-    pool = Pool()
-    monkeypatch.setattr(module, "ProcessPoolExecutor", lambda *_: pool)
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    work = getattr(importlib.import_module("trained_here"), name)
+    start = time.monotonic()
     with pytest.raises(ValueError, match="a label that nothing has"):
-        side_by_side(refuse, ITEMS)
-    assert pool.ended[0] == {"wait": False, "cancel_futures": True}
+        side_by_side(partial(work, begun), ITEMS)
+    assert time.monotonic() - start < 300  # one that is not ended sleeps for ten minutes
+    assert not (begun / "7").exists()  # what this process would have taken next
+    assert not active_children()
 
 
 def test_a_process_that_dies_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:

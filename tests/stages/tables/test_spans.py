@@ -25,13 +25,15 @@ def test_a_span_is_a_seed_or_all_from_its_first_to_its_last(
     assert list(parse_span(text).seeds) == seeds
 
 
-@pytest.mark.parametrize("text", [-1, "1-", "-1", "1-2-3", "1..4", "a", "", "05", "1-04", "1 - 4"])
-def test_what_is_no_span_is_refused_with_how_one_is_written(text: int | str) -> None:
+@pytest.mark.parametrize(
+    "text", [-1, "1-", "-1", "1-2-3", "1..4", "a", "", "05", "1-04", "1 - 4", "1٣", 1.5, True, None]
+)
+def test_what_is_no_span_is_refused_with_how_one_is_written(text: object) -> None:
     with pytest.raises(ValueError, match=r"is no seed \(5\) and no span of seeds \(1-4\)"):
         parse_span(text)
 
 
-@pytest.mark.parametrize("text", ["4-1", "1-101", 2**32, f"{2**32 - 2}-{2**32}"])
+@pytest.mark.parametrize("text", ["4-1", "5-5", "1-101", 2**32, f"{2**32 - 2}-{2**32}"])
 def test_a_span_ascends_over_few_seeds(text: int | str) -> None:
     with pytest.raises(ValueError, match="a span ascends over at most 100 seeds up to 4294967295"):
         parse_span(text)

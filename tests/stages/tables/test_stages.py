@@ -76,6 +76,13 @@ def test_a_further_seed_costs_its_own_cells(before: dict[str, Any], tmp_path: Pa
     assert all(after[name] == stage for name, stage in before.items())
 
 
+def test_a_span_made_longer_costs_all_of_its_cells(before: dict[str, Any], tmp_path: Path) -> None:
+    after = stages(tmp_path / "p", rows=["cfc_lsew", "hgfn_dmtl"], further_seeds=["1-3"])
+    gone, new = set(before) - set(after), set(after) - set(before)
+    assert all(":cells@" in name and name.endswith("-1-2") for name in gone)
+    assert new == {name.removesuffix("-2") + "-3" for name in gone}
+
+
 def test_a_further_row_costs_its_tuning_and_its_cells(
     before: dict[str, Any], tmp_path: Path
 ) -> None:
