@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -23,23 +25,14 @@ def one_by_one(network: PairNetwork, pool: torch.Tensor) -> torch.Tensor:
     rows=st.integers(0, 3),
 )
 def test_batched_vertices_equal_one_call_a_vertex(
-    width: int, count: int, level: int, rows: int
+    same_function: Any, width: int, count: int, level: int, rows: int
 ) -> None:
     plans = plan_levels(tuple("abcdef"[:count]), min(count, 4))
     plan = plans[min(level, len(plans) - 1)]
     network = PairNetwork(plan.pairs, width, channels=3).double()
     size = max(max(pair) for pair in plan.pairs) + 1
     pool = torch.randn(rows, size, width, dtype=torch.float64, requires_grad=True)
-    direction = torch.randn(rows, len(plan.pairs), width, dtype=torch.float64)
-    batched, separate = network(pool), one_by_one(network, pool)
-    torch.testing.assert_close(batched, separate, rtol=1e-12, atol=1e-12)
-    inputs = [pool, *network.parameters()]
-    for fast, slow in zip(
-        torch.autograd.grad((batched * direction).sum(), inputs),
-        torch.autograd.grad((separate * direction).sum(), inputs),
-        strict=True,
-    ):
-        torch.testing.assert_close(fast, slow, rtol=1e-11, atol=1e-12)
+    same_function(network(pool), one_by_one(network, pool), [pool, *network.parameters()])
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])
