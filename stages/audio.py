@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.datasets.sets import data_set
 from pipeline.features.audio import AudioRecipe
+from pipeline.features.extraction import extract
+from pipeline.ground.command import run
+from pipeline.ground.data_set import SOUNDNET, data_set
 from pipeline.params import load_params
-from stages.command import run
-from stages.extraction import extract
-from stages.weight_files import SOUNDNET
 
 
 def audio(name: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from pipeline.datasets.download import fetch_crisismmd, fetch_youtube
-from pipeline.datasets.sets import data_set
+from pipeline.ground.command import run
+from pipeline.ground.data_set import data_set
 from pipeline.params import load_params
-from stages.command import run
 
 
 def download(name: str) -> None:

@@ -11,7 +11,6 @@ import torch
 import typer
 
 from pipeline import runtime
-from pipeline.datasets.sets import DataSet, data_set
 from pipeline.evaluation.baselines import baseline_probabilities
 from pipeline.evaluation.curves import write_curves
 from pipeline.evaluation.figures import draw_figures
@@ -19,17 +18,21 @@ from pipeline.evaluation.literature import beside_published
 from pipeline.evaluation.metrics import Scores
 from pipeline.evaluation.predictions import prediction_table
 from pipeline.evaluation.scores import Arrays, choose_thresholds, score_tasks, select
+from pipeline.ground.command import run
+from pipeline.ground.data_set import DataSet, data_set
+from pipeline.ground.failures import join_failures
 from pipeline.mtl import Task
 from pipeline.params import load_params
 from pipeline.training.examples import Examples, load_examples
 from pipeline.training.predict import predict
 from pipeline.training.spec import load_model
-from stages.command import run
 
 
 def evaluate(name: str) -> None:
-    """Write metrics, baselines, predictions and plots of one data set."""
+    """Write metrics, baselines, predictions, plots and all failures of one data set."""
     chosen, params = data_set(name), load_params()
+    failures = join_failures(chosen)
+    typer.echo(f"{name}: {failures}")
     rule = params.evaluate.threshold
     torch.set_num_threads(runtime.THREADS)
     network, spec = load_model(Path("models") / name)

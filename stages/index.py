@@ -8,10 +8,10 @@ import typer
 
 from pipeline.datasets.clips.lost import Lost, read_lost
 from pipeline.datasets.index import Absence, Index, index_crisismmd, index_youtube
-from pipeline.datasets.sets import DataSet, data_set
-from pipeline.features.failures import Failure, summary, write_failures
+from pipeline.ground.command import run
+from pipeline.ground.data_set import DataSet, data_set
+from pipeline.ground.failures import Failure, summary, write_failures
 from pipeline.params import load_params
-from stages.command import run
 
 REASONS = {
     "missing_file": "named by the raw data, but not there",

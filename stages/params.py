@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.ground.command import run
 from pipeline.params import load_params
-from stages.command import run
 
 
 def params() -> None:

@@ -9,12 +9,11 @@ from typing import Any
 import typer
 
 from pipeline.datasets.fingerprint import PUBLISHED, fingerprint, pin_source
-from pipeline.datasets.sets import data_set
 from pipeline.extractors.weights_fingerprint import weights_fingerprint
+from pipeline.ground.command import run
+from pipeline.ground.data_set import FINGERPRINT, data_set
+from pipeline.ground.temporaries import written_whole
 from pipeline.params import load_params
-from pipeline.temporaries import written_whole
-from stages.command import run
-from stages.weight_files import FINGERPRINT
 
 Found = dict[str, Any]
 

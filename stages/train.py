@@ -11,17 +11,17 @@ import typer
 from dvclive import Live
 
 from pipeline import runtime
-from pipeline.datasets.sets import DataSet, data_set
 from pipeline.evaluation.scores import select, validation_scores
+from pipeline.ground.command import run
+from pipeline.ground.data_set import DataSet, data_set
+from pipeline.ground.progress import progress
 from pipeline.mtl import Task
 from pipeline.params import Params, load_params
-from pipeline.progress import progress
 from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
 from pipeline.training.fit import Fitted, Settings
 from pipeline.training.repeatable import repeatable
 from pipeline.training.run import label_counts, train_model, trainable
 from pipeline.training.spec import ModelSpec, save_model
-from stages.command import run
 
 
 def train(name: str) -> None:

@@ -11,9 +11,9 @@ from pipeline.extractors.pretrained import (
     obtain_all,
 )
 from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+from pipeline.ground.command import run
+from pipeline.ground.data_set import ELMO_OPTIONS, ELMO_WEIGHTS, INCEPTION, SOUNDNET, WEIGHTS
 from pipeline.params import load_params
-from stages.command import run
-from stages.weight_files import ELMO_OPTIONS, ELMO_WEIGHTS, INCEPTION, SOUNDNET, WEIGHTS
 
 
 def weights() -> None:

@@ -18,7 +18,7 @@ from pipeline.datasets.manifest import read_manifest
 from pipeline.datasets.sample import write_crisismmd, write_youtube
 from pipeline.datasets.vidi import fetch_vidi
 from pipeline.datasets.youtube_source import fill_raw
-from pipeline.temporaries import remove_left_over, temporary_name
+from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 
 def fetch_crisismmd(source: str, raw: Path) -> str:

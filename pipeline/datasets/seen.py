@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import runtime
 from pipeline.datasets.http.part import sha256_of
-from pipeline.temporaries import written_whole
+from pipeline.ground.temporaries import written_whole
 
 
 class Seen:

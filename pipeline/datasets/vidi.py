@@ -12,7 +12,7 @@ from pipeline.datasets.http.fetch_error import FetchError
 from pipeline.datasets.http.pins import fetch_pinned
 from pipeline.datasets.manifest import COLUMNS
 from pipeline.datasets.vidi_list import SPELLINGS, Span, read_list, read_row
-from pipeline.temporaries import written_whole
+from pipeline.ground.temporaries import written_whole
 
 # One commit of github.com/vididataset/VIDI: its files cannot change under this name.
 COMMIT = "d9d7b4981a2001aad12bbf6b0fb2f737d5832f3a"

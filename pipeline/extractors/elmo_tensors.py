@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from pipeline.extractors.digest import require_weights
 from pipeline.extractors.elmo_options import read_options, tensor_shapes
 from pipeline.extractors.shapes import check_shapes
-from pipeline.plain_hdf5 import open_hdf5, plain, read_numbers
+from pipeline.inputs.hdf5 import open_hdf5, plain, read_numbers
 
 Read = Callable[[str], Float32[np.ndarray, "..."]]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.features.entry import Entry, decode, encode
-from pipeline.temporaries import remove_left_over, temporary_name
+from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 DAY = 86400.0
 PARTS = "parts"  # the folder of what is being written

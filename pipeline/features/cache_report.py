@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import runtime
 from pipeline.features.cache import DAY, PARTS
-from pipeline.temporaries import remove_left_over
+from pipeline.ground.temporaries import remove_left_over
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 

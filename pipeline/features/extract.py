@@ -15,10 +15,10 @@ import numpy as np
 from pipeline.features.cache import ItemCache
 from pipeline.features.engine import run_engine
 from pipeline.features.entry import Entry
-from pipeline.features.failures import Failure
 from pipeline.features.recipe import FILE, Identity, Item, Recipe, file_digest
 from pipeline.features.store import write_features
-from pipeline.progress import progress
+from pipeline.ground.failures import Failure
+from pipeline.ground.progress import progress
 
 
 def extract_features(

@@ -30,7 +30,7 @@ from pipeline.features.deaths import Batch, deaths_told
 from pipeline.features.local import batched, few_threads, shares
 from pipeline.features.recipe import Item, Network, Read, Reader, Recipe, device_of
 from pipeline.features.steps import compute, read
-from pipeline.processes import end_with_parent
+from pipeline.ground.processes import end_with_parent
 
 # Batches begun for each reader and each network: one in hand, one waiting.
 _AHEAD = 2

@@ -20,7 +20,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.deaths import Batch, deaths_told
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.steps import in_turn
-from pipeline.processes import end_with_parent
+from pipeline.ground.processes import end_with_parent
 from pipeline.runtime import THREADS
 
 # Batches waiting at each worker: enough never to idle, few enough to keep memory flat.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline.kinds import check_kinds
+from pipeline.ground.failures import check_kinds
 
 VARIABLE = "HGFN_RETRY"
 

@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.datasets.sets import SETS
-from pipeline.features.failures import read_failures
 from pipeline.features.retried import VARIABLE
-from pipeline.kinds import DOWNLOAD_KINDS, check_kinds
+from pipeline.ground.data_set import SETS
+from pipeline.ground.failures import DOWNLOAD_KINDS, check_kinds, read_failures
 
 # What these tables list is mended by fetching again, whichever stage noticed it.
 _FETCHED = ("download", "index")

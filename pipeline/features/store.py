@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.plain_hdf5 import attributes_of, open_hdf5, plain
-from pipeline.temporaries import written_whole
+from pipeline.ground.temporaries import written_whole
+from pipeline.inputs.hdf5 import attributes_of, open_hdf5, plain
 
 Load = Callable[[], np.ndarray]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.kinds import MEDIA_KINDS
+from pipeline.ground.failures import MEDIA_KINDS
 
 
 class MediaError(ValueError):

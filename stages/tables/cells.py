@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 import typer
 
-from pipeline.datasets.sets import data_set
+from pipeline.ground.command import run
+from pipeline.ground.data_set import data_set
 from pipeline.mtl import Task
 from pipeline.params import load_params
 from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.predict import predict
-from stages.command import run
 from stages.tables import files
 from stages.tables.knobs import load_knobs
 from stages.tables.probabilities import write_probabilities

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import typer
 
-from pipeline.datasets.sets import SETS
 from pipeline.evaluation.table_text import grid
 from pipeline.evaluation.tables import REFERENCE, row_title
-from stages.command import run
+from pipeline.ground.command import run
+from pipeline.ground.data_set import SETS
 from stages.tables import files
 from stages.tables.knobs import load_knobs
 

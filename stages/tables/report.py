@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pipeline.datasets.sets import SETS, DataSet
 from pipeline.evaluation.bootstrap import draw
 from pipeline.evaluation.estimates import Cell, Estimates, estimate_row
 from pipeline.evaluation.metrics import decide
@@ -17,10 +16,11 @@ from pipeline.evaluation.scores import Arrays, choose_thresholds, select
 from pipeline.evaluation.table_figures import draw_table
 from pipeline.evaluation.table_text import markdown
 from pipeline.evaluation.tables import compare, tables_of
+from pipeline.ground.command import run
+from pipeline.ground.data_set import SETS, DataSet
 from pipeline.mtl import Task
 from pipeline.params import Params, load_params
 from pipeline.training.examples import load_tasks, targets_of
-from stages.command import run
 from stages.tables import files
 from stages.tables.knobs import Knobs, load_knobs
 from stages.tables.probabilities import read_probabilities

@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from pipeline import runtime
-from pipeline.datasets.sets import DataSet
+from pipeline.ground.data_set import DataSet
 from pipeline.models.network import MultimodalNetwork
 from pipeline.mtl import Task
 from pipeline.params import Params

@@ -9,7 +9,7 @@ from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 from pipeline import runtime
-from pipeline.processes import end_with_parent
+from pipeline.ground.processes import end_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pipeline.datasets.sets import data_set
 from pipeline.evaluation.weighted import mean_of_defined, weighted_map
+from pipeline.ground.command import run
+from pipeline.ground.data_set import data_set
 from pipeline.params import Params, load_params
 from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.examples import targets_of
-from stages.command import run
 from stages.tables import files
 from stages.tables.cells import Cell, tell_left_out, train_cell, write_cell
 from stages.tables.knobs import load_knobs

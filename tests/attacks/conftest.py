@@ -1,7 +1,7 @@
 """Attacks, each with how it ends: what `docs/security.md` is made from.
 
 Mark a test, or a row of its parameters, with
-`@pytest.mark.attack("HTTP", "what is tried", "how it ends, or the message")`; `table.py` writes
+`@pytest.mark.attack("HTTP", "what is tried", "how it ends, or the message")`; a plain mark.
 the marks of the tests that passed. The fixture `ends` is the mark's last text, so that a test can
 compare with exactly what the page says.
 """

@@ -20,7 +20,7 @@ from torchvision.models import Inception3
 from pipeline.extractors import InceptionV3, SoundNet, pretrained
 from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET
 from pipeline.extractors.untrained_elmo import elmo_options
-from stages import weight_files
+from pipeline.ground import data_set as weight_files
 from stages import weights as stage
 from stages.source import source
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.extractors.untrained import write_soundnet
-from pipeline.processes import is_running
+from pipeline.ground.processes import is_running
 
 KILLED = -signal.SIGKILL
 ITEMS, BATCH = 30, 4  # of the toy; see jobs.py

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import temporaries
 from pipeline.features import cache as module
 from pipeline.features.cache import DAY, ItemCache
 from pipeline.features.entry import Entry
+from pipeline.ground import temporaries
 
 KEY = "ab" + "0" * 62
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)

@@ -14,10 +14,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pipeline.features import extract as module
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.failures import Failure
 from pipeline.features.recipe import Item
 from pipeline.features.remote_cache import AT_ONCE, RemoteCache
 from pipeline.features.store import FeatureFile
+from pipeline.ground.failures import Failure
 
 Fake = Callable[..., Any]
 Extracted = Callable[[], list[str]]

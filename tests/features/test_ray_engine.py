@@ -15,10 +15,10 @@ from pipeline.features import ray_engine as module
 from pipeline.features.cache import PARTS, ItemCache
 from pipeline.features.entry import Entry
 from pipeline.features.extract import extract_features
-from pipeline.features.failures import Failure
 from pipeline.features.ray_cluster import cluster
 from pipeline.features.ray_engine import run_ray
 from pipeline.features.recipe import Item, Recipe
+from pipeline.ground.failures import Failure
 
 Fake = Callable[..., Any]
 WORKERS = 2

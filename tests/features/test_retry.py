@@ -10,10 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.datasets.sets import SETS
-from pipeline.features.failures import Failure, write_failures
 from pipeline.features.retried import VARIABLE, retried_kinds
-from pipeline.kinds import DOWNLOAD_KINDS, KINDS
+from pipeline.ground.data_set import SETS
+from pipeline.ground.failures import DOWNLOAD_KINDS, KINDS, Failure, write_failures
 
 FORCE = "dvc repro --force --single-item"
 

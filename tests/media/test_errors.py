@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from pipeline.kinds import MEDIA_KINDS
+from pipeline.ground.failures import MEDIA_KINDS
 from pipeline.media.errors import MediaError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.clips.lost import write_lost
-from pipeline.features.failures import read_failures
+from pipeline.ground.failures import read_failures
 from stages.index import index
 
 

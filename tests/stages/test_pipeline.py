@@ -19,15 +19,15 @@ import pytest
 import torch
 from PIL import Image
 from ruamel.yaml import YAML
+from stages.failures import failures
 
 from pipeline.datasets.sample import write_crisismmd, write_youtube
-from pipeline.datasets.sets import SETS
 from pipeline.features.store import FeatureFile
+from pipeline.ground.data_set import SETS
 from pipeline.training.spec import load_model
 from stages.audio import audio
 from stages.download import download
 from stages.evaluate import evaluate
-from stages.failures import failures
 from stages.index import index
 from stages.params import params
 from stages.text import text

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
 
-from pipeline.kinds import check_kinds
+from pipeline.ground.failures import check_kinds
 
 LONGEST = 300  # characters of a site's own words
 

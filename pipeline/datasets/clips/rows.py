@@ -17,7 +17,7 @@ from pipeline.datasets.clips.error import ClipError
 from pipeline.datasets.clips.fetch import Wanted
 from pipeline.datasets.clips.kept import Clips, Fetched
 from pipeline.datasets.clips.lost import Lost
-from pipeline.progress import progress
+from pipeline.ground.progress import progress
 
 # Kinds that concern a site, not one clip: after so many in a row it is asked for nothing more.
 GENERAL = ("network", "bot_check")

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.datasets.http.fetch import fetch
 from pipeline.datasets.http.fetch_error import DigestError
 from pipeline.datasets.http.mirror import mirrored
-from pipeline.temporaries import written_whole
+from pipeline.ground.temporaries import written_whole
 
 # Beside params.yaml, and committed with it: the same source gives everybody the same bytes.
 LOCK = Path("downloads.lock.json")

@@ -14,7 +14,7 @@ from pipeline.datasets.http.fetch_error import FetchError, TryAgain
 from pipeline.datasets.http.get import body, get
 from pipeline.datasets.http.line import Line
 from pipeline.datasets.http.part import Part, version_of
-from pipeline.progress import progress
+from pipeline.ground.progress import progress
 
 
 @dataclass(frozen=True)

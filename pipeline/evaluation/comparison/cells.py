@@ -15,8 +15,8 @@ from pipeline.datasets.view_split import split_views
 from pipeline.datasets.views import Views
 from pipeline.evaluation.comparison.rows import Recipe, Result, Row, run_row
 from pipeline.evaluation.comparison.runs import Results, identity, read_runs, write_runs
-from pipeline.processes import end_with_parent
-from pipeline.progress import progress
+from pipeline.ground.processes import end_with_parent
+from pipeline.ground.progress import progress
 from pipeline.runtime import THREADS
 
 

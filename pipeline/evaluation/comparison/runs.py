@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.datasets.views import Views
 from pipeline.evaluation.comparison.rows import Recipe, Result
-from pipeline.temporaries import written_whole
+from pipeline.ground.temporaries import written_whole
 
 # Part of every identity: raise it where the same data and recipe no longer give the same scores.
 VERSION = 2

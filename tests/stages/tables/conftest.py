@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.datasets.paper_concepts import CONCEPTS
-from pipeline.datasets.sets import SETS
+from pipeline.ground.data_set import SETS
 from pipeline.mtl import Task
 from stages.tables import files
 from stages.tables.probabilities import write_probabilities

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.datasets.sets import SETS
 from pipeline.evaluation.metrics import task_scores
+from pipeline.ground.data_set import SETS
 from pipeline.mtl import Task
 from stages.tables import files
 from stages.tables.report import report

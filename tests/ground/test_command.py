@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.command import run
+from pipeline.ground.command import run
 
 ROOT = Path(__file__).resolve().parents[2]
 Call = Callable[..., int]
@@ -107,7 +107,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_data_set_is_one_line_that_lists_the_known(tmp_path: Path) -> None:
-    done = module("failures", "crisis", folder=tmp_path)
+    done = module("index", "crisis", folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr == "error: unknown data set 'crisis'; allowed: crisismmd, youtube\n"
     assert list(tmp_path.iterdir()) == []

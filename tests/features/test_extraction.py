@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.datasets.sets import SETS
 from pipeline.features.audio import AudioRecipe
+from pipeline.features.extraction import extract
 from pipeline.features.recipe import Recipe
 from pipeline.features.visual import ClipRecipe
-from stages.extraction import extract
+from pipeline.ground.data_set import SETS
 
 YOUTUBE = SETS["youtube"]
 WEIGHTS = Path("weights")

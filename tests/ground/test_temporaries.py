@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.processes import began
-from pipeline.temporaries import remove_left_over, temporary_name, written_whole
+from pipeline.ground.processes import began
+from pipeline.ground.temporaries import remove_left_over, temporary_name, written_whole
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_of_another_machine_only_what_is_a_day_old_goes(tmp_path: Path, ended: i
 WRITER = """
 import sys
 from pathlib import Path
-from pipeline.temporaries import temporary_name
+from pipeline.ground.temporaries import temporary_name
 print(temporary_name(Path(sys.argv[1])), flush=True)
 input()
 """

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.features.failures import Failure, read_failures, summary, write_failures
-from pipeline.kinds import KINDS
+from pipeline.ground.failures import KINDS, Failure, read_failures, summary, write_failures
 
 FAILURES = [
     Failure("b", "visual", "truncated", "data/b.jpg: cut"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.processes import began, is_running
+from pipeline.ground.processes import began, is_running
 
 PARENT = """
 import multiprocessing, os, time
-from pipeline.processes import end_with_parent
+from pipeline.ground.processes import end_with_parent
 
 def work():
     end_with_parent()

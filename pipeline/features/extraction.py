@@ -9,12 +9,12 @@ import pandas as pd
 import typer
 
 from pipeline import runtime
-from pipeline.datasets.sets import DataSet
 from pipeline.features.extract import extract_features
-from pipeline.features.failures import summary, write_failures
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.remote_cache import open_cache
 from pipeline.features.retried import retried_kinds
+from pipeline.ground.data_set import DataSet
+from pipeline.ground.failures import summary, write_failures
 
 
 def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.sets import SETS, data_set
+from pipeline.ground.data_set import SETS, data_set
 
 
 def test_the_paths_are_the_ones_of_the_pipeline() -> None:

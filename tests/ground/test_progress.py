@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.progress import progress
+from pipeline.ground.progress import progress
 
 
 def test_it_is_silent_where_there_is_no_terminal(

@@ -1,10 +1,18 @@
-"""The data sets, what each offers, and where its files lie."""
+"""The data sets and the extractors' weights: what each offers, and where its files lie."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+WEIGHTS = Path("data/weights")
+INCEPTION = WEIGHTS / "inception_v3.safetensors"
+ELMO_OPTIONS = WEIGHTS / "elmo_options.json"
+ELMO_WEIGHTS = WEIGHTS / "elmo_weights.hdf5"
+SOUNDNET = WEIGHTS / "soundnet8.safetensors"
+# Which published files they were made from; in git, like those of the data sets' sources.
+FINGERPRINT = Path("data/weights.source.json")
 
 
 @dataclass(frozen=True)

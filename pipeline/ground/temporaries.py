@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.processes import began, is_running
+from pipeline.ground.processes import began, is_running
 
 _DAY = 86400.0
 _NAME = re.compile(

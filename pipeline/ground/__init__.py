@@ -1,0 +1,1 @@
+"""What every floor stands on: paths, failures, whole files, processes, a stage's command."""

@@ -1,0 +1,1 @@
+"""What strangers' files and addresses pass through: fetching, archives, weight files, manifests."""
