@@ -16,9 +16,9 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.engine import run_engine
 from pipeline.features.entry import Entry
 from pipeline.features.recipe import FILE, Identity, Item, Recipe, file_digest
-from pipeline.features.store import write_features
 from pipeline.ground.failures import Failure
 from pipeline.ground.progress import progress
+from pipeline.inputs.feature_file import write_features
 
 
 def extract_features(

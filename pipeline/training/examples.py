@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline.features.store import FeatureFile
+from pipeline.inputs.feature_file import FeatureFile
 from pipeline.mtl import Task
 
 UNKNOWN = -1

@@ -13,7 +13,7 @@ import pytest
 from model_files import tiny_elmo, told
 
 from pipeline.extractors import ELMo
-from pipeline.features.store import FeatureFile, write_features
+from pipeline.inputs.feature_file import FeatureFile, write_features
 
 attack = pytest.mark.attack
 pytestmark = pytest.mark.usefixtures("bounded")

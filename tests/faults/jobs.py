@@ -21,7 +21,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.feeder import run_fed
 from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
-from pipeline.features.store import write_features
+from pipeline.inputs.feature_file import write_features
 
 SECONDS = 0.002  # of an item of the toy
 

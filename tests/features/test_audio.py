@@ -15,7 +15,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features, item_key
 from pipeline.features.recipe import Item
 from pipeline.features.steps import in_turn
-from pipeline.features.store import FeatureFile
+from pipeline.inputs.feature_file import FeatureFile
 from pipeline.media import source
 from pipeline.media.audio import read_waveform
 

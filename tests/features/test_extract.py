@@ -16,8 +16,8 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.recipe import Item
 from pipeline.features.remote_cache import AT_ONCE, RemoteCache
-from pipeline.features.store import FeatureFile
 from pipeline.ground.failures import Failure
+from pipeline.inputs.feature_file import FeatureFile
 
 Fake = Callable[..., Any]
 Extracted = Callable[[], list[str]]

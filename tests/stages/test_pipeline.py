@@ -22,8 +22,8 @@ from ruamel.yaml import YAML
 from stages.failures import failures
 
 from pipeline.datasets.sample import write_crisismmd, write_youtube
-from pipeline.features.store import FeatureFile
 from pipeline.ground.data_set import SETS
+from pipeline.inputs.feature_file import FeatureFile
 from pipeline.training.spec import load_model
 from stages.audio import audio
 from stages.download import download

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.datasets.crisismmd import TASKS
 from pipeline.datasets.index import COLUMNS
-from pipeline.features.store import write_features
+from pipeline.inputs.feature_file import write_features
 
 pytestmark = pytest.mark.slow
 

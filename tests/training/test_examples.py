@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.features.store import write_features
+from pipeline.inputs.feature_file import write_features
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
 

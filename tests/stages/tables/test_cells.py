@@ -13,8 +13,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from pipeline.features.store import write_features
 from pipeline.ground.data_set import SETS
+from pipeline.inputs.feature_file import write_features
 from stages.tables import files, tune
 from stages.tables.cells import cells
 from stages.tables.report import report

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.features.store import FORMAT, FeatureFile, write_features
+from pipeline.inputs.feature_file import FORMAT, FeatureFile, write_features
 
 Loads = dict[str, Callable[[], np.ndarray] | None]
 ATTRIBUTES = {"modality": "visual", "weights": "00ff", "size": 224, "ratio": 0.5}
