@@ -1,30 +1,38 @@
-"""`hgfn`: what a person types beside dvc."""
+"""`hgfn`: the commands beside dvc."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.doctor import diagnose
+# Imports stand inside the commands: torch and pandas take seconds to load.
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+# No rich markup: it would read the brackets of `[n, labels]` as a style.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
 def hgfn() -> None:
-    """Hierarchical multimodal fusion with dynamic multi-task learning: tools beside `dvc`."""
+    """Hierarchical multimodal fusion with dynamic multi-task learning: the commands beside dvc."""
 
 
 @app.command()
 def doctor() -> None:
-    """Check settings, DVC's lock and every file of DVC's cache; say the cure of each fault."""
+    """Check the settings, DVC's lock and every file in DVC's cache; print each fault's cure."""
+    from pipeline.doctor import diagnose
+
     faults = list(diagnose(Path()))
     for fault in faults:
         typer.echo(f"fault: {fault}", err=True)
-    typer.echo(f"{len(faults)} faults found" if faults else "nothing wrong")
+    typer.echo(f"{len(faults)} faults" if faults else "nothing wrong")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -38,41 +46,41 @@ def cache(
         typer.Option(metavar="SIZE", help="Remove the least recently used above this, as in 2GB."),
     ] = None,
 ) -> None:
-    """Show the cache of single samples' features (HGFN_CACHE), or remove what is old from it.
+    """Show the cache of single samples' features (HGFN_CACHE), or prune it.
 
-    Whatever is removed is computed again when it is needed.
+    Removed entries are computed again when they are needed.
     """
     from pipeline.features.cache_report import show_or_prune
 
-    _tell(show_or_prune(prune_older_than, max_size))
+    _print(show_or_prune(prune_older_than, max_size))
 
 
 @app.command()
 def retry(
     kind: Annotated[
-        list[str], typer.Option(help="A kind of data/<set>/failures.csv; may be given again.")
+        list[str], typer.Option(help="A kind in data/<set>/failures.csv; may be repeated.")
     ],
     dry_run: Annotated[bool, typer.Option(help="Only print the commands.")] = False,
 ) -> None:
-    """Try again just the items that failed in a way, then run what depends on them.
+    """Try again the items that failed in a given way, then run the stages that depend on them.
 
     `download_failed` stands for every kind of failed download.
     """
-    from pipeline.features.retry import try_again
+    from pipeline.retry import retry
 
-    _tell(try_again(kind, dry_run))
+    _print(retry(kind, dry_run))
 
 
 @app.command()
 def weights() -> None:
-    """List the published weights: which are needed, from where, their size, licence and place.
+    """List the published weights: address, size, licence, which are needed and which are here.
 
-    Files in the folder HGFN_WEIGHTS are taken instead of downloads, from which HGFN_MIRROR leads
-    to a mirror. Set features.weights to pretrained and run dvc repro to use them.
+    Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.weights to
+    pretrained and run dvc repro to use published weights.
     """
     from pipeline.extractors.weights_report import weights_report
 
-    _tell(weights_report())
+    _print(weights_report())
 
 
 @app.command()
@@ -83,39 +91,34 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="Splits and initialisations, from 0.")] = 5,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     fusion: Annotated[
-        list[str] | None, typer.Option(help="Only this fusion; may be given again.")
+        list[str] | None, typer.Option(help="Only this fusion; may be repeated.")
     ] = None,
     mtl: Annotated[
-        list[str] | None, typer.Option(help="Only this multi-task method; may be given again.")
+        list[str] | None, typer.Option(help="Only this multi-task method; may be repeated.")
     ] = None,
 ) -> None:
     """Compare every fusion x multi-task pair with logistic regression on your own features.
 
-    Y holds 1, 0, and -1 for unknown; a view's row with a NaN is absent. Optional: groups [n], kept
-    whole; split [n] of train, val, test; labels [labels], their names. Writes comparison.md, .csv
-    and .png, and runs.csv, from which a later run goes on. hgfn + dmtl always runs: differences are
-    to it. HGFN_WORKERS sets the number of processes.
+    Y holds 1, 0, and -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
+    groups [n], never divided by a split; split [n] of train, val, test; labels [labels], their
+    names. Writes comparison.md, .csv and .png; a later run with the same --out resumes. hgfn + dmtl
+    always runs: differences are relative to it. HGFN_WORKERS sets the number of processes.
     """
-    # Not at the top: torch takes seconds to load, and the other commands do without.
     from pipeline.evaluation.comparison.command import run_comparison
 
-    try:
+    def lines() -> Iterable[str]:
         table = run_comparison(views, seeds, out, fusion, mtl)
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo("\n".join([*_ranking(table), f"written: {out / 'comparison.md'}"]))
+        width = max(len(name) for name, _ in table)
+        yield from (f"{name:<{width}}  MAP {score:.3f}" for name, score in table)
+        yield f"written: {out / 'comparison.md'}"
+
+    _print(lines())
 
 
-def _tell(lines: Iterator[str]) -> None:
+def _print(lines: Iterable[str]) -> None:
     try:
         for line in lines:
             typer.echo(line)
     except (ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
-
-
-def _ranking(lines: Sequence[tuple[str, float]]) -> list[str]:
-    width = max(len(name) for name, _ in lines)
-    return [f"{name:<{width}}  MAP {score:.3f}" for name, score in lines]

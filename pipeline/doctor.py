@@ -1,4 +1,4 @@
-"""What can silently go wrong with a checkout, found before it costs a night."""
+"""Faults of a checkout that would otherwise be noticed hours later or never."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from pipeline.params import load_params
 
 
 def diagnose(root: Path) -> Iterator[str]:
-    """Yield one line a fault found below a project's root, each with its cure."""
+    """Yield one line for each fault below a project's root, with its cure."""
     yield from _settings(root)
     yield from _broken_lock(root)
     yield from _damaged_cache(root)
 
 
 def _settings(root: Path) -> Iterator[str]:
-    checks = (
+    for check in (
         lambda: load_params(root / "params.yaml"),
         runtime.workers,
         runtime.device,
         runtime.engine,
-    )
-    for check in checks:
+    ):
         try:
             check()
         except ValueError as error:
@@ -33,16 +32,16 @@ def _settings(root: Path) -> Iterator[str]:
 
 
 def _broken_lock(root: Path) -> Iterator[str]:
-    # A killed DVC can leave this file empty or half; every later command then fails to parse it.
+    # A killed DVC can leave this file empty or half-written; every later command fails on it.
     lock = root / ".dvc" / "tmp" / "rwlock"
     try:
         json.loads(lock.read_bytes() if lock.is_file() else b"{}")
     except ValueError:
-        yield f"{lock} is no JSON: DVC was killed while it wrote it; delete the file"
+        yield f"{lock} is not JSON: DVC was killed while writing it; delete the file"
 
 
 def _damaged_cache(root: Path) -> Iterator[str]:
-    # DVC trusts its cache: a flipped bit there goes into every checkout unnoticed.
+    # DVC trusts its cache: a flipped bit there enters every checkout unnoticed.
     for path in sorted((_cache_folder(root) / "files" / "md5").glob("??/*")):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
@@ -51,7 +50,7 @@ def _damaged_cache(root: Path) -> Iterator[str]:
 
 
 def _cache_folder(root: Path) -> Path:
-    # DVC's own reading of its layers of configuration; a second to import, so not at the top.
+    # Imported here: dvc takes a second to load.
     from dvc.config import Config
 
     configured = Config(str(root / ".dvc"), validate=False).get("cache", {}).get("dir")

@@ -20,7 +20,7 @@ from pipeline.evaluation.predictions import prediction_table
 from pipeline.evaluation.scores import Arrays, choose_thresholds, score_tasks, select
 from pipeline.ground.command import run
 from pipeline.ground.data_set import DataSet, data_set
-from pipeline.ground.failures import join_failures
+from pipeline.ground.failures import join_failures, summary
 from pipeline.mtl import Task
 from pipeline.params import load_params
 from pipeline.training.examples import Examples, load_examples
@@ -31,8 +31,7 @@ from pipeline.training.spec import load_model
 def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions, plots and all failures of one data set."""
     chosen, params = data_set(name), load_params()
-    failures = join_failures(chosen)
-    typer.echo(f"{name}: {failures}")
+    typer.echo(f"{name}: {summary(join_failures(chosen))}")
     rule = params.evaluate.threshold
     torch.set_num_threads(runtime.THREADS)
     network, spec = load_model(Path("models") / name)

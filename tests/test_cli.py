@@ -32,7 +32,14 @@ def doctor() -> tuple[int, str]:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert "doctor" in result.output
+    for command in ("doctor", "cache", "retry", "weights", "compare"):
+        assert command in result.output
+
+
+def test_help_keeps_brackets() -> None:
+    output = " ".join(CliRunner().invoke(app, ["compare", "--help"]).output.split())
+    assert "view_<name> [n, d] and Y [n, labels]" in output
+    assert "split [n] of train, val, test" in output
 
 
 def test_a_sound_project_has_nothing_wrong(project: Path) -> None:
@@ -42,9 +49,9 @@ def test_a_sound_project_has_nothing_wrong(project: Path) -> None:
 def test_a_flipped_byte_in_dvcs_cache_is_found(project: Path) -> None:
     (cached,) = (project / ".dvc/cache/files/md5").glob("??/*")
     cached.write_bytes(b"gooe")
-    code, told = doctor()
+    code, output = doctor()
     assert code == 1
-    assert f"{cached.relative_to(project)} is damaged: delete it" in told
+    assert f"{cached.relative_to(project)} is damaged: delete it" in output
 
 
 def test_a_cache_that_dvc_is_told_to_keep_elsewhere_is_looked_at_there(
@@ -56,27 +63,27 @@ def test_a_cache_that_dvc_is_told_to_keep_elsewhere_is_looked_at_there(
     (cached,) = (elsewhere / "cache/files/md5").glob("??/*")
     assert doctor() == (0, "nothing wrong\n")
     cached.write_bytes(b"gooe")
-    code, told = doctor()
+    code, output = doctor()
     assert code == 1
-    assert f"{cached} is damaged" in told
+    assert f"{cached} is damaged" in output
 
 
 @pytest.mark.parametrize("left", ["", '{"/data/a": {'])
 def test_a_lock_that_a_killed_dvc_left_is_found(project: Path, left: str) -> None:
     (project / ".dvc/tmp").mkdir()
     (project / ".dvc/tmp/rwlock").write_text(left)
-    code, told = doctor()
+    code, output = doctor()
     assert code == 1
-    assert "rwlock is no JSON" in told
-    assert "delete the file" in told
+    assert "rwlock is not JSON" in output
+    assert "delete the file" in output
 
 
 def test_wrong_settings_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("theta: 0.5", "theta: 2.0"))
     monkeypatch.setenv("HGFN_WORKERS", "many")
-    code, told = doctor()
+    code, output = doctor()
     assert code == 1
-    assert "fusion.theta is 2.0; allowed: less than 1" in told
-    assert "HGFN_WORKERS is 'many'; allowed: a whole number from 1" in told
-    assert "2 faults found" in told
+    assert "fusion.theta is 2.0; allowed: less than 1" in output
+    assert "HGFN_WORKERS is 'many'; allowed: a whole number from 1" in output
+    assert "2 faults" in output

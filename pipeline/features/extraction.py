@@ -12,9 +12,8 @@ from pipeline import runtime
 from pipeline.features.extract import extract_features
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.remote_cache import open_cache
-from pipeline.features.retried import retried_kinds
 from pipeline.ground.data_set import DataSet
-from pipeline.ground.failures import summary, write_failures
+from pipeline.ground.failures import retried_kinds, summary, write_failures
 
 
 def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:

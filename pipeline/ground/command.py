@@ -1,4 +1,4 @@
-"""How a stage becomes a command: arguments from its signature, a user's error as one line."""
+"""How a stage becomes a command: arguments from its signature, errors in one line."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import typer
 
 
 def run(stage: Callable[..., None]) -> None:
-    """Run a stage with the command line's arguments; a user's error ends in one line and code 1.
+    """Run a stage with the command line's arguments.
 
-    So does what the machine could not do: OSError and MemoryError. HGFN_TRACE in the
-    environment shows where it was raised instead.
+    ValueError (of the user's files and settings), OSError and MemoryError end in one line and exit
+    code 1; with HGFN_TRACE=1 in the environment they keep their traceback.
     """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(stage)
     try:
         app()
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("HGFN_TRACE"):
             raise
-        told = ", ".join([str(error), *getattr(error, "__notes__", ())])
-        typer.echo(f"error: {told}", err=True)
+        message = ", ".join([str(error), *getattr(error, "__notes__", ())])
+        typer.echo(f"error: {message}", err=True)
         raise SystemExit(1) from None

@@ -58,8 +58,12 @@ class DataSet:
         return self.folder / "features" / f"{modality}.h5"
 
     def failures(self, stage: str) -> Path:
-        """What one stage could not read."""
+        """Table of what one stage could not read."""
         return self.folder / "failures" / f"{stage}.csv"
+
+    def all_failures(self) -> list[Path]:
+        """The tables of failures of the stages that have run."""
+        return sorted((self.folder / "failures").glob("*.csv"))
 
 
 SETS = {

@@ -1,7 +1,8 @@
-"""What could not be read: a table by sample, modality and kind, and one line that tells it."""
+"""What could not be read: one row a failure, by sample, modality and kind."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
@@ -11,7 +12,7 @@ import pandas as pd
 
 from pipeline.ground.data_set import DataSet
 
-# Of fetching a source. The first is for what is none of the others, and in `hgfn retry` for all.
+# Kinds of failed downloads; the first is for what is none of the others.
 DOWNLOAD_KINDS = (
     "download_failed",
     "private",
@@ -20,7 +21,7 @@ DOWNLOAD_KINDS = (
     "bot_check",
     "network",
 )
-# Of reading a medium or a text.
+# Kinds of media and texts that cannot be read.
 MEDIA_KINDS = (
     "missing_file",
     "not_an_image",
@@ -33,24 +34,17 @@ MEDIA_KINDS = (
     "empty_text",
     "long_text",
 )
-# Of what a network made of it.
+# Kinds of unusable network outputs.
 FEATURE_KINDS = ("not_finite",)
 KINDS = (*DOWNLOAD_KINDS, *MEDIA_KINDS, *FEATURE_KINDS)
 
-
-def check_kinds(kinds: Iterable[str]) -> None:
-    """Raise ValueError that lists the kinds if one of `kinds` is unknown."""
-    for kind in kinds:
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind of failure {kind!r}; allowed: {', '.join(KINDS)}")
-
-
 COLUMNS = ("id", "modality", "kind", "message")
+RETRY = "HGFN_RETRY"
 
 
 @dataclass(frozen=True, order=True)
 class Failure:
-    """A fault of one sample's modality, its kind and message; a fault need not make it absent."""
+    """A failure of one sample's modality; the modality may still be present in part."""
 
     id: str
     modality: str
@@ -58,10 +52,24 @@ class Failure:
     message: str
 
 
-def write_failures(path: Path, failures: Sequence[Failure]) -> None:
-    """Write failures.csv, sorted, with its header even when there is none.
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Raise ValueError listing the known kinds if one of `kinds` is unknown."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of failure {kind!r}; allowed: {', '.join(KINDS)}")
 
-    Raises ValueError for a kind that is not in pipeline/ground/failures.py.
+
+def retried_kinds() -> frozenset[str]:
+    """Return the kinds whose cached failures are tried again (HGFN_RETRY, set by `hgfn retry`)."""
+    kinds = frozenset(os.environ.get(RETRY, "").split(",")) - {""}
+    check_kinds(sorted(kinds))
+    return kinds
+
+
+def write_failures(path: Path, failures: Sequence[Failure]) -> None:
+    """Write failures.csv, sorted, with its header even when there is no failure.
+
+    Raises ValueError for a kind that is not in `KINDS`.
     """
     check_kinds([failure.kind for failure in failures])
     rows = [astuple(failure) for failure in sorted(failures)]
@@ -75,21 +83,21 @@ def read_failures(path: Path) -> list[Failure]:
     return [Failure(*row) for row in table[list(COLUMNS)].itertuples(index=False, name=None)]
 
 
-def summary(failures: Sequence[Failure]) -> str:
-    """Say how many faults there are, by kind: `7 faults (missing_file 4, truncated 3)`."""
-    if not failures:
-        return "no fault"
-    kinds = Counter(failure.kind for failure in failures)
-    parts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-    return f"{len(failures)} faults ({parts})"
-
-
-def join_failures(chosen: DataSet) -> str:
-    """Write `data/<set>/failures.csv` from those of the index and of each modality; sum them up."""
+def join_failures(data: DataSet) -> list[Failure]:
+    """Join the failures of the index and of each modality into `data/<set>/failures.csv`."""
     failures = [
         failure
-        for stage in ("index", *chosen.modalities)
-        for failure in read_failures(chosen.failures(stage))
+        for stage in ("index", *data.modalities)
+        for failure in read_failures(data.failures(stage))
     ]
-    write_failures(chosen.folder / "failures.csv", failures)
-    return summary(failures)
+    write_failures(data.folder / "failures.csv", failures)
+    return failures
+
+
+def summary(failures: Sequence[Failure]) -> str:
+    """Count failures by kind: `7 failures (missing_file 4, truncated 3)`."""
+    if not failures:
+        return "no failures"
+    kinds = Counter(failure.kind for failure in failures)
+    counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+    return f"{len(failures)} failure{'s' if len(failures) > 1 else ''} ({counts})"

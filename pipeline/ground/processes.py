@@ -1,4 +1,4 @@
-"""Processes: which run, and workers that end with the process that started them."""
+"""Which processes run, and workers that end with the process that started them."""
 
 from __future__ import annotations
 
@@ -8,46 +8,47 @@ from multiprocessing import parent_process
 from pathlib import Path
 
 
-def is_running(process: int, since: int | None = None) -> bool:
-    """Tell whether a process of this machine runs: the one that began at `since`, where given."""
+def is_running(process: int, started: int | None = None) -> bool:
+    """Return whether a process of this machine runs.
+
+    Process numbers are reused: with `started` (see `start_time`) only the process that started
+    then counts.
+    """
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's
+    except PermissionError:  # it runs, as another user
         pass
     status = _status(process)
-    # In a container nobody may ask about an orphan that ended: its number stays taken.
+    # A zombie: in a container an orphan that ended may never be collected.
     if status[:1] == ["Z"]:
         return False
-    return since is None or began(process) in (since, None)
+    return started is None or start_time(process) in (started, None)
 
 
-def began(process: int) -> int | None:
-    """Return when a process began, in clock ticks since the machine did; None where nobody tells.
-
-    Numbers of processes are given again, so that only both together name one.
-    """
+def start_time(process: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None where it is not known."""
     status = _status(process)
     return int(status[19]) if status else None
 
 
 def _status(process: int) -> list[str]:
-    """Read Linux' columns on a process, from its state on; see `man 5 proc_pid_stat`."""
+    """Read the columns of /proc/<pid>/stat from the state on; see `man 5 proc_pid_stat`."""
     try:
-        # The name before them, in parentheses, may hold anything.
+        # The process's name, in parentheses before them, may contain anything.
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # no Linux, or ended just now
+    except OSError:  # not Linux, or the process has just ended
         return []
 
 
 def end_with_parent() -> None:
     """Make this worker process end when its parent does, even when the parent is killed."""
-    threading.Thread(target=_wait_for_end, daemon=True).start()
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _wait_for_end() -> None:
-    # Without this a worker whose parent was killed would wait for work for ever.
+def _wait_for_parent() -> None:
+    # Without this, a worker whose parent was killed would wait for work forever.
     if parent := parent_process():
         parent.join()
         os._exit(1)

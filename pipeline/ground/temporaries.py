@@ -1,4 +1,4 @@
-"""Names of what is still being written, and the removal of what a killed process left behind."""
+"""Files that appear whole or not at all, and the removal of what killed processes left behind."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from pipeline.ground.processes import began, is_running
+from pipeline.ground.processes import is_running, start_time
 
 _DAY = 86400.0
 _NAME = re.compile(
-    r"\.(?P<of>.+)\.(?P<where>[^.@]+)@(?P<process>\d+)(-(?P<began>\d+))?\.[0-9a-f]{8}\.part"
+    r"\.(?P<of>.+)\.(?P<host>[^.@]+)@(?P<process>\d+)(-(?P<started>\d+))?\.[0-9a-f]{8}\.part"
 )
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a hidden name beside `path`, of this process alone, under which to write it.
+    """Return a hidden, unique name beside `path` under which to write it.
 
-    The name says which process writes, so that another one can tell when it is left over.
+    The name contains the host and the process, so that a later run can tell when it is left over.
     """
-    return path.with_name(f".{path.name}.{_where()}@{_writer(os.getpid())}.{uuid4().hex[:8]}.part")
+    return path.with_name(f".{path.name}.{_host()}@{_writer(os.getpid())}.{uuid4().hex[:8]}.part")
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name for `path`, which it becomes when the block ends well.
+    """Yield a temporary name that is renamed to `path` when the block succeeds.
 
-    Who reads `path` meanwhile finds the old file or none, never a part of the new one. What
-    killed runs left of it is removed.
+    Readers see the old file or none, never half of the new one. What killed runs left of it is
+    removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(path.parent, of=path.name)
@@ -47,11 +47,11 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def remove_left_over(folder: Path, of: str | None = None) -> int:
-    """Remove files and folders whose writer is gone; returns how many (only those of name `of`).
+    """Remove temporary files and folders whose writer is gone; return how many.
 
-    A writer is gone when its process on this machine ended, even if another one has its number
-    now. Of one elsewhere nothing can be known: what it wrote is removed when it did not change
-    for a day.
+    With `of`, only those of that file name. A writer on this machine is gone when its process
+    ended. Nothing is known of processes elsewhere: their files are removed once they have not
+    changed for a day.
     """
     removed = 0
     for path in folder.glob(".*.part"):
@@ -63,9 +63,9 @@ def remove_left_over(folder: Path, of: str | None = None) -> int:
 
 
 def _writer_is_gone(path: Path, match: re.Match[str]) -> bool:
-    if match["where"] == _where():
-        since = match["began"]
-        return not is_running(int(match["process"]), int(since) if since else None)
+    if match["host"] == _host():
+        started = match["started"]
+        return not is_running(int(match["process"]), int(started) if started else None)
     try:
         return time.time() - path.stat().st_mtime > _DAY
     except FileNotFoundError:
@@ -74,8 +74,8 @@ def _writer_is_gone(path: Path, match: re.Match[str]) -> bool:
 
 @cache
 def _writer(process: int) -> str:
-    when = began(process)
-    return str(process) if when is None else f"{process}-{when}"
+    started = start_time(process)
+    return str(process) if started is None else f"{process}-{started}"
 
 
 def _remove(path: Path) -> None:
@@ -86,10 +86,10 @@ def _remove(path: Path) -> None:
 
 
 @cache
-def _where() -> str:
-    # Containers may share a host's name and a folder, and count their processes each from 1.
+def _host() -> str:
+    # Containers may share a host name and a folder while each numbers its processes from 1.
     try:
-        space = os.readlink("/proc/self/ns/pid")
-    except OSError:  # no Linux
-        space = ""
-    return re.sub(r"[^\w-]", "-", socket.gethostname())[:63] + re.sub(r"\D", "", space)
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux
+        namespace = ""
+    return re.sub(r"[^\w-]", "-", socket.gethostname())[:63] + re.sub(r"\D", "", namespace)

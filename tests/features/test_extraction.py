@@ -45,4 +45,4 @@ def test_a_network_that_stays_on_the_cpu_says_so_once(
     extract(YOUTUBE, recipe, column)
     *before, last = capsys.readouterr().out.splitlines()
     assert before == told
-    assert last == f"youtube {recipe.modality}: 0 of 1 samples have a source, no fault"
+    assert last == f"youtube {recipe.modality}: 0 of 1 samples have a source, no failures"

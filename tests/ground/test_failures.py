@@ -36,8 +36,8 @@ def test_none_is_a_table_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("failures", "told"),
     [
-        ([], "no fault"),
-        (FAILURES, "4 faults (empty_text 1, missing_file 2, truncated 1)"),
+        ([], "no failures"),
+        (FAILURES, "4 failures (empty_text 1, missing_file 2, truncated 1)"),
     ],
 )
 def test_the_summary_counts_kinds(failures: list[Failure], told: str) -> None:

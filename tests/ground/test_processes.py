@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ground.processes import began, is_running
+from pipeline.ground.processes import is_running, start_time
 
 PARENT = """
 import multiprocessing, os, time
@@ -40,10 +40,10 @@ def test_a_process_runs_until_it_ends_asked_about_or_not() -> None:
 
 
 def test_a_number_is_not_the_process_that_had_it_before() -> None:
-    when = began(os.getpid())
+    when = start_time(os.getpid())
     assert is_running(os.getpid(), when)
     assert when is None or not is_running(os.getpid(), when - 1)
-    assert began(2**22 + 1) is None  # more than Linux numbers
+    assert start_time(2**22 + 1) is None  # more than Linux numbers
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ground.processes import began
+from pipeline.ground.processes import start_time
 from pipeline.ground.temporaries import remove_left_over, temporary_name, written_whole
 
 
@@ -79,10 +79,10 @@ def test_what_a_process_of_days_writes_stays_until_it_ends(tmp_path: Path) -> No
     assert remove_left_over(tmp_path) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="when a process began is told by Linux alone")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process started")
 def test_a_number_that_another_process_took_keeps_nothing(tmp_path: Path) -> None:
     parent = os.getppid()
-    when = began(parent)
+    when = start_time(parent)
     assert when is not None
     new, old = (of_process(tmp_path / "a", f"{parent}-{since}") for since in (when, when - 1))
     for path in (new, old):

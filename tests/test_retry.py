@@ -10,9 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.features.retried import VARIABLE, retried_kinds
 from pipeline.ground.data_set import SETS
-from pipeline.ground.failures import DOWNLOAD_KINDS, KINDS, Failure, write_failures
+from pipeline.ground.failures import (
+    DOWNLOAD_KINDS,
+    KINDS,
+    RETRY,
+    Failure,
+    retried_kinds,
+    write_failures,
+)
 
 FORCE = "dvc repro --force --single-item"
 
@@ -35,11 +41,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """The commands that were run, and the kinds that each was told."""
+    """The commands that were run, and the kinds that each was lines."""
     commands: list[tuple[str, str]] = []
 
     def note(command: list[str], env: dict[str, str], **_: Any) -> subprocess.CompletedProcess:
-        commands.append((" ".join(command[2:]), env[VARIABLE]))
+        commands.append((" ".join(command[2:]), env[RETRY]))
         return subprocess.CompletedProcess(command, int("text" in command[-1]))
 
     monkeypatch.setattr(subprocess, "run", note)
@@ -72,17 +78,17 @@ def hgfn(*kinds: str, options: tuple[str, ...] = ()) -> tuple[int, list[str]]:
 def test_only_the_stages_with_such_failures_run_again_in_their_order(
     project: Path, ran: list[tuple[str, str]], kinds: tuple[str, ...], commands: list[str]
 ) -> None:
-    code, told = hgfn(*kinds)
+    code, lines = hgfn(*kinds)
     assert code == 0
     assert ran == [(command, ",".join(sorted(kinds))) for command in commands]
-    assert told[1:] == [f"{VARIABLE}={names} {command}" for command, names in ran]
+    assert lines[1:] == [f"{RETRY}={names} {command}" for command, names in ran]
 
 
 def test_a_dry_run_only_tells(project: Path, ran: list[tuple[str, str]]) -> None:
     assert hgfn("truncated", options=("--dry-run",)) == (
         0,
         [
-            "audio@youtube 1, visual@crisismmd 2 to try again",
+            "to retry: audio@youtube 1, visual@crisismmd 2",
             f"HGFN_RETRY=truncated {FORCE} audio@youtube visual@crisismmd",
             "HGFN_RETRY=truncated dvc repro",
         ],
@@ -93,40 +99,40 @@ def test_a_dry_run_only_tells(project: Path, ran: list[tuple[str, str]]) -> None
 def test_download_failed_stands_for_every_failed_download(
     project: Path, ran: list[tuple[str, str]]
 ) -> None:
-    code, told = hgfn("download_failed")
-    assert (code, told[0]) == (0, "download@youtube 2 to try again")
+    code, lines = hgfn("download_failed")
+    assert (code, lines[0]) == (0, "to retry: download@youtube 2")
     assert {kinds for _, kinds in ran} == {",".join(sorted(DOWNLOAD_KINDS))}
 
 
 def test_nothing_to_try_again_runs_nothing(project: Path, ran: list[tuple[str, str]]) -> None:
-    assert hgfn("too_large") == (0, ["no failure of kind too_large: nothing to try again"])
+    assert hgfn("too_large") == (0, ["no failure of kind too_large: nothing to retry"])
     assert not ran
 
 
 def test_an_unknown_kind_is_told_with_those_there_are(project: Path) -> None:
-    told = f"error: unknown kind of failure 'odd'; allowed: {', '.join(KINDS)}"
-    assert hgfn("truncated", "odd") == (1, [told])
+    lines = f"error: unknown kind of failure 'odd'; allowed: {', '.join(KINDS)}"
+    assert hgfn("truncated", "odd") == (1, [lines])
 
 
 def test_without_a_run_before_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = "error: no table of failures in data/; run `dvc repro` in the project's root"
-    assert hgfn("truncated") == (1, [told])
+    lines = "error: no table of failures in data/; run `dvc repro` in the project's root"
+    assert hgfn("truncated") == (1, [lines])
 
 
 def test_a_dvc_that_fails_stops_it(project: Path, ran: list[tuple[str, str]]) -> None:
     write_failures(SETS["youtube"].failures("text"), [Failure("a", "text", "too_large", "")])
-    code, told = hgfn("too_large")
+    code, lines = hgfn("too_large")
     assert (code, len(ran)) == (1, 1)
-    assert told[-1] == f"error: `{FORCE} text@youtube` ended with code 1; see its message above"
+    assert lines[-1] == f"error: `{FORCE} text@youtube` failed with exit code 1; see its message"
 
 
 def test_the_stages_read_the_kinds_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert VARIABLE not in os.environ
+    assert RETRY not in os.environ
     assert retried_kinds() == frozenset()
-    monkeypatch.setenv(VARIABLE, "truncated,private")
+    monkeypatch.setenv(RETRY, "truncated,private")
     assert retried_kinds() == {"truncated", "private"}
-    monkeypatch.setenv(VARIABLE, "odd")
+    monkeypatch.setenv(RETRY, "odd")
     with pytest.raises(ValueError, match="unknown kind of failure 'odd'"):
         retried_kinds()
 
@@ -141,7 +147,7 @@ stages:
   failures:
     foreach: [youtube]
     do:
-      cmd: echo again >> told.txt
+      cmd: echo again >> runs.txt
       deps: [data/youtube/failures/visual.csv]
 """
 # Fails on one clip until it is asked to try `truncated` again, as a stage with a cache does.
@@ -163,8 +169,8 @@ def test_dvc_runs_again_what_it_counts_as_done(
     (tmp_path / "visual.py").write_text(STAGE)
     for arguments in (["init", "--no-scm", "-q"], ["repro", "-q"]):
         subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
-    assert (tmp_path / "told.txt").read_text() == "again\n"
-    code, told = hgfn("truncated")
-    assert (code, told[0]) == (0, "visual@youtube 1 to try again")
-    assert (tmp_path / "told.txt").read_text() == "again\nagain\n"
-    assert hgfn("truncated")[1] == ["no failure of kind truncated: nothing to try again"]
+    assert (tmp_path / "runs.txt").read_text() == "again\n"
+    code, lines = hgfn("truncated")
+    assert (code, lines[0]) == (0, "to retry: visual@youtube 1")
+    assert (tmp_path / "runs.txt").read_text() == "again\nagain\n"
+    assert hgfn("truncated")[1] == ["no failure of kind truncated: nothing to retry"]

@@ -1,0 +1,72 @@
+"""`hgfn retry`: run again the stages whose items failed in a given way."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from pipeline.ground.data_set import SETS
+from pipeline.ground.failures import DOWNLOAD_KINDS, RETRY, check_kinds, read_failures
+
+
+def retry(kinds: Sequence[str], dry_run: bool) -> Iterator[str]:
+    """Run the stages that have failures of these kinds again; yield one line a step.
+
+    `download_failed` stands for every kind of failed download. Raises ValueError for an unknown
+    kind, where no stage has run yet, and where dvc fails.
+    """
+    check_kinds(kinds)
+    chosen = sorted({*kinds, *(DOWNLOAD_KINDS if "download_failed" in kinds else ())})
+    stages = failed_stages(chosen)
+    if not stages:
+        yield f"no failure of kind {' or '.join(chosen)}: nothing to retry"
+        return
+    yield "to retry: " + ", ".join(f"{stage} {count}" for stage, count in sorted(stages.items()))
+    for command in commands(stages):
+        yield f"{RETRY}={','.join(chosen)} {shlex.join(command)}"
+        if not dry_run:
+            _run(command, chosen)
+
+
+def failed_stages(kinds: Collection[str]) -> Counter[str]:
+    """Count the failures of these kinds by the stage that can mend them: `visual@youtube`."""
+    tables = [(name, path) for name, data in SETS.items() for path in data.all_failures()]
+    if not tables:
+        raise ValueError("no table of failures in data/; run `dvc repro` in the project's root")
+    # A file that the index misses is mended by fetching it again.
+    return Counter(
+        f"{'download' if path.stem == 'index' else path.stem}@{name}"
+        for name, path in tables
+        for failure in read_failures(path)
+        if failure.kind in kinds
+    )
+
+
+def commands(stages: Collection[str]) -> list[list[str]]:
+    """List the dvc commands that run these stages again and then all that depends on them.
+
+    DVC considers a stage done although single items failed, so it is forced. What was fetched
+    again is indexed before features are extracted again.
+    """
+    fetched = sorted(stage for stage in stages if stage.startswith("download@"))
+    extracted = sorted(set(stages) - set(fetched))
+    force = ["dvc", "repro", "--force", "--single-item"]
+    result = []
+    if fetched:
+        result.append([*force, *fetched])
+        result.append(["dvc", "repro", *(s.replace("download", "index") for s in fetched)])
+    if extracted:
+        result.append([*force, *extracted])
+    return [*result, ["dvc", "repro"]]
+
+
+def _run(command: Sequence[str], kinds: Sequence[str]) -> None:
+    environment = {**os.environ, RETRY: ",".join(kinds)}
+    python = [sys.executable, "-m", *command]
+    code = subprocess.run(python, env=environment, check=False).returncode
+    if code:
+        raise ValueError(f"`{shlex.join(command)}` failed with exit code {code}; see its message")
