@@ -13,7 +13,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from jaxtyping import Float32
 
-from pipeline.media.container import best_audio, ends_early, open_container, origin, reason
+from pipeline.inputs.containers import origin
+from pipeline.media.container import best_audio, ends_early, open_container, reason
 from pipeline.media.errors import MediaError
 from pipeline.media.limits import MAX_SAMPLES, SAMPLE_RATES
 from pipeline.media.machine import DAMAGE, UNREADABLE

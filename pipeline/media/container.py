@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from pipeline.inputs import containers
+from pipeline.inputs.containers import origin
 from pipeline.media.errors import MediaError, require_file
 from pipeline.media.limits import MAX_PIXELS
 from pipeline.media.machine import UNREADABLE, memory_told
 from pipeline.media.source import Source, open_source
-
-# FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
-# "clip" could make it read any of them. Only formats that hold their own data are opened.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,"
-    "wav,w64,aiff,mp3,flac,aac,amr,caf"
-)
 
 # Seconds by which the last packet may miss the stated duration: rounding, and audio padding.
 SLACK = 0.2
@@ -42,9 +35,8 @@ def open_container(path: str | Path) -> Iterator[InputContainer]:
 
 
 def _open(path: Path, source: Source) -> InputContainer:
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
     try:
-        return av.open(source, "r", container_options=options, metadata_errors="replace")
+        return containers.open_container(source)
     except UNREADABLE as error:
         if _is_mp4(path):
             raise MediaError(
@@ -61,12 +53,10 @@ def best_video(container: InputContainer, path: str | Path) -> VideoStream:
     Its decoder refuses pictures of more than `MAX_PIXELS`, at whichever place they come. Raises
     MediaError of kind no_video_stream, or too_large where the stream states such a size.
     """
-    # FFmpeg's own choice first, then the others in the file's order.
-    candidates = [_best(container, "video"), *container.streams.video]
-    for stream in candidates:
-        if isinstance(stream, VideoStream) and not _is_cover(stream):
-            return _bounded(stream, path)
-    raise MediaError("no_video_stream", f"{path}: no video stream")
+    stream = containers.best_video(container)
+    if stream is None:
+        raise MediaError("no_video_stream", f"{path}: no video stream")
+    return _bounded(stream, path)
 
 
 def _bounded(stream: VideoStream, path: str | Path) -> VideoStream:
@@ -81,15 +71,10 @@ def _bounded(stream: VideoStream, path: str | Path) -> VideoStream:
 
 def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
     """Return the stream a player would play; raises MediaError of kind no_audio_stream."""
-    stream = _best(container, "audio")
-    if not isinstance(stream, AudioStream):
+    stream = containers.best_audio(container)
+    if stream is None:
         raise MediaError("no_audio_stream", f"{path}: no audio stream")
     return stream
-
-
-def origin(container: InputContainer) -> float:
-    """Seconds that a player shows as 0:00."""
-    return (container.start_time or 0) / av.time_base
 
 
 def ends_early(container: InputContainer, end: float) -> bool:
@@ -111,13 +96,3 @@ def reason(error: Exception) -> str:
 def _is_mp4(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(8)[4:] == b"ftyp"
-
-
-def _best(container: InputContainer, kind: Literal["video", "audio"]) -> object:
-    stream = container.streams.best(kind)
-    # A stream whose codec FFmpeg was built without has no codec context.
-    return stream if stream is not None and stream.codec_context is not None else None
-
-
-def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)

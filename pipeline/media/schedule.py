@@ -11,7 +11,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
-from pipeline.media.container import best_video, ends_early, origin
+from pipeline.inputs.containers import origin
+from pipeline.media.container import best_video, ends_early
 from pipeline.media.machine import DAMAGE
 
 # Bytes of packets worth keeping, so that a short clip is opened and read once.

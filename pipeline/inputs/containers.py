@@ -1,0 +1,58 @@
+"""Video and audio containers of strangers: allowed formats only, and nothing that they name."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+# FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
+# "clip" could make it read any of them. Only formats that hold their own data are opened.
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,"
+    "wav,w64,aiff,mp3,flac,aac,amr,caf"
+)
+
+
+def open_container(file: Any) -> InputContainer:
+    """Open a container of the allowed formats from an object with `read`, `seek` and `tell`.
+
+    FFmpeg opens no file or address by itself. Raises av.FFmpegError or ValueError for what is
+    no such container.
+    """
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+    return av.open(file, "r", container_options=options, metadata_errors="replace")
+
+
+def best_video(container: InputContainer) -> VideoStream | None:
+    """Return the stream that a player would show: FFmpeg's choice, but never a cover picture."""
+    # FFmpeg's own choice first, then the others in the file's order.
+    for stream in (_best(container, "video"), *container.streams.video):
+        if isinstance(stream, VideoStream) and not _is_cover(stream):
+            return stream
+    return None
+
+
+def best_audio(container: InputContainer) -> AudioStream | None:
+    """Return the stream that a player would play."""
+    stream = _best(container, "audio")
+    return stream if isinstance(stream, AudioStream) else None
+
+
+def origin(container: InputContainer) -> float:
+    """Return the time, in seconds, that a player shows as 0:00."""
+    return (container.start_time or 0) / av.time_base
+
+
+def _best(container: InputContainer, kind: Literal["video", "audio"]) -> Stream | None:
+    stream = container.streams.best(kind)
+    # A stream whose codec FFmpeg was built without has no codec context.
+    return stream if stream is not None and stream.codec_context is not None else None
+
+
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
