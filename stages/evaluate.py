@@ -12,12 +12,10 @@ import typer
 
 from pipeline import runtime
 from pipeline.evaluation.baselines import baseline_probabilities
-from pipeline.evaluation.curves import write_curves
-from pipeline.evaluation.figures import draw_figures
 from pipeline.evaluation.literature import beside_published
-from pipeline.evaluation.metrics import Scores
+from pipeline.evaluation.plots import write_plots
 from pipeline.evaluation.predictions import prediction_table
-from pipeline.evaluation.scores import Arrays, choose_thresholds, score_tasks, select
+from pipeline.evaluation.scores import Arrays, Scores, choose_thresholds, score_tasks, select
 from pipeline.ground.command import run
 from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import join_failures, summary
@@ -52,9 +50,7 @@ def evaluate(name: str) -> None:
     _write_table(Path("predictions") / f"{name}.parquet", table)
     test = examples.rows("test")
     truth, shown = select(examples.targets, test), select(probabilities, test)
-    plots = Path("plots") / name
-    write_curves(plots / "evaluation", spec.tasks, truth, shown, thresholds)
-    draw_figures(plots / "figures", plots / "live", spec.tasks, truth, shown, thresholds)
+    write_plots(Path("plots") / name, spec.tasks, truth, shown, thresholds)
     typer.echo(_told(name, scores["mean"], baselines))
     if name == "crisismmd" and (note := beside_published(params.data.crisismmd.split, scores)):
         typer.echo(f"{name}: {note}")

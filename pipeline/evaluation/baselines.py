@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from pipeline.evaluation.metrics import mean_average_precision
+from pipeline.evaluation.scores import mean_average_precision
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -77,7 +77,7 @@ def _validation_map(
         rows = (examples.split == "val") & (truth >= 0)
         if (truth[rows] > 0).any():
             found = probabilities[task.name][rows]
-            precisions.append(mean_average_precision(task, truth[rows], found))
+            precisions.append(mean_average_precision(task, truth[rows], found)[0])
     return float(np.mean(precisions)) if precisions else 0.0
 
 
@@ -123,7 +123,7 @@ def feature_linear(
     rows = (split == "val") & (truth >= 0)
     if not rows.any():
         return tried[len(tried) // 2]
-    quality = [mean_average_precision(task, truth[rows], p[rows]) for p in tried]
+    quality = [mean_average_precision(task, truth[rows], p[rows])[0] for p in tried]
     return tried[int(np.argmax(quality))]
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.bootstrap import Estimate, Resamples, estimate
-from pipeline.evaluation.scores import Arrays
-from pipeline.evaluation.weighted import SCORES, mean_of_defined, weighted_scores
+from pipeline.evaluation.scores import SCORES, Arrays, mean_of_defined, weighted_scores
 from pipeline.mtl import Task
 
 MEAN = "mean"

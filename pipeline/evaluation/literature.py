@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.evaluation.metrics import Scores
+from pipeline.evaluation.scores import Scores
 
 SOURCE = "Ofli, Alam and Imran 2020"
 # Accuracy by split and by what the model saw.

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from pipeline.evaluation.metrics import decide
-from pipeline.evaluation.scores import Arrays
+from pipeline.evaluation.scores import Arrays, decide
 from pipeline.mtl import Task
 from pipeline.training.examples import UNKNOWN, Examples
 

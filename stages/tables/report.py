@@ -11,8 +11,7 @@ import typer
 
 from pipeline.evaluation.bootstrap import draw
 from pipeline.evaluation.estimates import Cell, Estimates, estimate_row
-from pipeline.evaluation.metrics import decide
-from pipeline.evaluation.scores import Arrays, choose_thresholds, select
+from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
 from pipeline.evaluation.table_figures import draw_table
 from pipeline.evaluation.table_text import markdown
 from pipeline.evaluation.tables import compare, tables_of

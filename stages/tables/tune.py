@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pipeline.evaluation.weighted import mean_of_defined, weighted_map
+from pipeline.evaluation.scores import mean_average_precision, mean_of_defined
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.params import Params, load_params
@@ -92,9 +92,8 @@ def _validation_map(name: str, cell: Cell) -> float:
     index = pd.read_parquet(data_set(name).index).set_index("id").loc[cell.ids]
     val = (index["split"] == "val").to_numpy()
     truth = targets_of(index[val], cell.tasks)
-    once = np.ones((1, val.sum()))
     by_task = [
-        weighted_map(task, truth[task.name], cell.found[task.name][val], once)
+        mean_average_precision(task, truth[task.name], cell.found[task.name][val])
         for task in cell.tasks
     ]
     mean = float(mean_of_defined(np.stack(by_task))[0])

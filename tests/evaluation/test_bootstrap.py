@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.evaluation.bootstrap import Estimate, draw, estimate
-from pipeline.evaluation.weighted import weighted_scores
+from pipeline.evaluation.scores import weighted_scores
 from pipeline.mtl import Task
 
 TASK = Task("flood", ("absent", "present"), negative="absent", head="sigmoid")

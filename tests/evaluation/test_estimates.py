@@ -7,8 +7,7 @@ import pytest
 
 from pipeline.evaluation.bootstrap import draw
 from pipeline.evaluation.estimates import Cell, estimate_row
-from pipeline.evaluation.metrics import decide
-from pipeline.evaluation.scores import score_tasks
+from pipeline.evaluation.scores import decide, score_tasks
 from pipeline.mtl import Task
 
 TASKS = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.datasets.views import Views
 from pipeline.evaluation.baselines import concatenated_linear
-from pipeline.evaluation.multilabel import multilabel_scores
+from pipeline.evaluation.scores import label_scores
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 from pipeline.training.fit import Settings
@@ -86,7 +86,7 @@ def run_row(row: Row, views: Views, split: np.ndarray, seed: int, recipe: Recipe
         found = concatenated_linear(tasks, kept)
         probabilities = np.stack([found[name][:, 1] for name in views.names], axis=1)
         parameters = len(tasks) * (sum(kept.dims.values()) + 1)
-    scores = multilabel_scores(views.labels, probabilities, split)
+    scores = label_scores(views.labels, probabilities, split)
     seconds = time.perf_counter() - start
     return Result(row.name, seed, **scores, parameters=parameters, seconds=seconds)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from pipeline.evaluation.comparison.rows import Result
-from pipeline.evaluation.multilabel import SCORES
+from pipeline.evaluation.scores import LABEL_SCORES
 
 CONFIDENCE = 0.95
 TITLES = {
@@ -47,7 +47,7 @@ def comparison_table(results: Sequence[Result], reference: str) -> pd.DataFrame:
     seed. `seconds` and `parameters` are means.
     """
     runs = pd.DataFrame(results)
-    wide = {score: runs.pivot(index="row", columns="seed", values=score) for score in SCORES}
+    wide = {score: runs.pivot(index="row", columns="seed", values=score) for score in LABEL_SCORES}
     lines = []
     for row, of_row in runs.groupby("row", sort=False):
         line: dict[str, object] = {"row": row, "seeds": len(of_row)}
@@ -68,7 +68,7 @@ def _columns(name: str, interval: Interval) -> dict[str, object]:
 
 def markdown(table: pd.DataFrame, title: str, notes: Sequence[str], reference: str) -> str:
     """Lay the table out for people: mean ± sd, and below the score the paired difference."""
-    names = [TITLES[score] for score in SCORES]
+    names = [TITLES[score] for score in LABEL_SCORES]
     header = ["row"]
     for name in names:
         header += [name, "difference"]
@@ -87,7 +87,7 @@ def markdown(table: pd.DataFrame, title: str, notes: Sequence[str], reference: s
 def _cells(line: pd.Series, reference: str) -> list[str]:
     row = str(line["row"])
     cells = [f"**{row}**" if row == reference else row]
-    for score in SCORES:
+    for score in LABEL_SCORES:
         cells += [_with_sd(line, score), _difference(line, score) if row != reference else ""]
     return [*cells, f"{line['parameters']:,.0f}", f"{line['seconds']:.1f}"]
 

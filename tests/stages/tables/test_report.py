@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.evaluation.metrics import task_scores
+from pipeline.evaluation.scores import task_scores
 from pipeline.ground.data_set import SETS
 from pipeline.mtl import Task
 from stages.tables import files

@@ -7,8 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.evaluation.metrics import best_threshold, decide, task_scores
-from pipeline.evaluation.scores import choose_thresholds, score_tasks, select, validation_scores
+from pipeline.evaluation.scores import (
+    best_threshold,
+    choose_thresholds,
+    decide,
+    score_tasks,
+    select,
+    task_scores,
+    validation_scores,
+)
 from pipeline.mtl import Task
 
 Drawn = Callable[..., tuple[np.ndarray, np.ndarray]]

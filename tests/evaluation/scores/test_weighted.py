@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from pipeline.evaluation.metrics import decide, task_scores
-from pipeline.evaluation.weighted import (
+from pipeline.evaluation.scores import (
     SCORES,
     average_precision,
+    decide,
     mean_of_defined,
+    task_scores,
     weighted_scores,
 )
 from pipeline.mtl import Task

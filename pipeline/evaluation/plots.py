@@ -1,0 +1,142 @@
+"""A model's plots: CSV files for `dvc plots`, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
+
+from pipeline.evaluation.scores import Arrays, decide
+from pipeline.mtl import Task
+
+
+def write_plots(
+    folder: Path,
+    tasks: Sequence[Task],
+    truth: Arrays,
+    probabilities: Arrays,
+    thresholds: Mapping[str, float],
+) -> None:
+    """Write `evaluation/{pr,confusion}/<task>.csv` and the pictures `figures/*.png`.
+
+    `truth[task]` [n] (-1: unknown) and `probabilities[task]` [n, classes] are those of the test
+    rows; the training curves are read from `folder`/live, where DVCLive logged them.
+    """
+    curves, decisions = {}, {}
+    for task in tasks:
+        labels, scores = truth[task.name], probabilities[task.name]
+        curves[task.name] = precision_recall(task, labels, scores)
+        predicted = decide(task, scores, thresholds[task.name])
+        decisions[task.name] = _decisions(task, labels, predicted)
+    for kind, tables in (("pr", curves), ("confusion", decisions)):
+        for name, table in tables.items():
+            path = folder / "evaluation" / kind / f"{name}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(path, index=False, lineterminator="\n")
+    _draw(folder / "figures", folder / "live", tasks, curves, decisions)
+
+
+def precision_recall(task: Task, truth: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Trace each class against the rest: columns class, recall, precision.
+
+    A class without a positive has no curve; for a sigmoid task only the positive class is traced.
+    """
+    known = truth >= 0
+    curves = [pd.DataFrame(columns=["class", "recall", "precision"])]
+    for code, label in list(enumerate(task.classes))[1 if task.head == "sigmoid" else 0 :]:
+        hot = truth[known] == code
+        if hot.any():
+            precision, recall, _ = precision_recall_curve(hot, probabilities[known, code])
+            points = {"class": label, "recall": recall, "precision": precision}
+            curves.append(pd.DataFrame(points))
+    return pd.concat(curves[1:] or curves)
+
+
+def _decisions(task: Task, truth: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    known, names = truth >= 0, np.array(task.classes)
+    return pd.DataFrame({"actual": names[truth[known]], "predicted": names[predicted[known]]})
+
+
+def _draw(
+    folder: Path,
+    live: Path,
+    tasks: Sequence[Task],
+    curves: Mapping[str, pd.DataFrame],
+    decisions: Mapping[str, pd.DataFrame],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    losses, axes = _panels(2)
+    for ax, side in zip(axes, ("train", "validation"), strict=True):
+        _draw_epochs(ax, live, f"loss/{side}", f"{side} loss", "unweighted task loss")
+    save(folder / "learning.png", losses)
+    weights, (ax,) = _panels(1)
+    _draw_epochs(ax, live, "weight", "task weights", "$w_f$")
+    save(folder / "weights.png", weights)
+    precision, axes = _panels(len(tasks))
+    for ax, task in zip(axes, tasks, strict=True):
+        _draw_precision_recall(ax, task, curves[task.name])
+    save(folder / "precision_recall.png", precision)
+    confusion, axes = _panels(len(tasks))
+    for ax, task in zip(axes, tasks, strict=True):
+        _draw_confusion(ax, task, decisions[task.name])
+    save(folder / "confusion.png", confusion)
+
+
+def _draw_epochs(ax: Axes, live: Path, group: str, title: str, label: str) -> None:
+    for name, table in read_curves(live, group):
+        ax.plot(table["step"], table[name], label=name)
+    ax.set(title=title, xlabel="epoch", ylabel=label)
+    ax.legend(fontsize=7)
+
+
+def read_curves(live: Path, group: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Read what DVCLive logged below a group: (name, table with columns step and the value)."""
+    for path in sorted((live / "plots" / "metrics" / group).rglob("*.tsv")):
+        yield path.stem, pd.read_csv(path, sep="\t")
+
+
+def _draw_precision_recall(ax: Axes, task: Task, curves: pd.DataFrame) -> None:
+    for label, curve in curves.groupby("class", sort=False):
+        ax.plot(curve["recall"], curve["precision"], label=label)
+    ax.set(title=task.name, xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
+    if len(curves):
+        ax.legend(fontsize=6)
+
+
+def _draw_confusion(ax: Axes, task: Task, decisions: pd.DataFrame) -> None:
+    ax.set_title(task.name)
+    if decisions.empty:  # scikit-learn refuses to count nothing
+        return
+    shown = ConfusionMatrixDisplay.from_predictions(
+        decisions["actual"],
+        decisions["predicted"],
+        labels=task.classes,
+        display_labels=[label.replace("_", " ") for label in task.classes],
+        cmap="Blues",
+        colorbar=False,
+        ax=ax,
+    )
+    shown.ax_.tick_params(labelsize=6)
+    shown.ax_.tick_params(axis="x", labelrotation=35)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure((4.2 * columns, 3.4 * rows), layout="constrained")  # inches
+    FigureCanvasAgg(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in axes[count:]:
+        ax.set_visible(False)
+    return figure, axes[:count]
+
+
+def save(path: Path, figure: Figure) -> None:
+    """Write a picture of which the bytes do not depend on matplotlib's version string."""
+    figure.savefig(path, dpi=110, metadata={"Software": None})
