@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -17,6 +17,15 @@ Source = Annotated[str, Field(min_length=1)]
 
 
 Modality = Literal["visual", "text", "audio"]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool):
+        raise ValueError("a text, a number, true or false")
+    return value
+
+
+Option = Annotated[str | int | float | bool, BeforeValidator(_scalar)]
 
 
 def _each_once(names: list[str]) -> list[str]:
@@ -95,9 +104,10 @@ class FusionParams(_Section):
 class MTLParams(_Section):
     """How the tasks share one network."""
 
-    name: Literal["dmtl", "lsew", "moo", "mtinet"]
+    name: str
     alpha: Annotated[float, Field(ge=0)]
     beta: Annotated[float, Field(ge=0)]
+    options: dict[str, Option] = {}
 
 
 class TrainParams(_Section):

@@ -22,8 +22,8 @@ from pipeline.ground.failures import join_failures, summary
 from pipeline.mtl import Task
 from pipeline.params import load_params
 from pipeline.training.examples import Examples, load_examples
+from pipeline.training.model import load_model
 from pipeline.training.predict import predict
-from pipeline.training.spec import load_model
 
 
 def evaluate(name: str) -> None:

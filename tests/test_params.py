@@ -98,7 +98,7 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         (
             "  alpha: 1.0",
             "  qqq: 1.0\n  alpha: 1.0",
-            "unknown key mtl.qqq (known here: name, alpha, beta); remove it or correct it",
+            "unknown key mtl.qqq (known here: name, alpha, beta, options); remove it or correct it",
         ),
         (
             "seed: 0",

@@ -1,1 +1,1 @@
-"""Where network, method and data meet: batches, the loop, early stopping, checkpoints."""
+"""Training: examples and batches, the model's specification and files, the loop, predictions."""

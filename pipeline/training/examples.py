@@ -1,4 +1,4 @@
-"""Index and feature files to batches of padded sequences and masked targets."""
+"""From index and feature files to batches of padded sequences and masked targets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.ground.data_set import DataSet
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.mtl import Task
 
@@ -32,7 +33,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Copy the batch to a device."""
-        return Batch(*({k: v.to(device) for k, v in part.items()} for part in vars(self).values()))
+        fields = (self.sequences, self.lengths, self.targets)
+        return Batch(*({k: v.to(device) for k, v in tensors.items()} for tensors in fields))
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Examples:
 
     def keep(self, modalities: Sequence[str]) -> Examples:
         """Restrict the examples to some modalities."""
-        kept = {name: self.sequences[name] for name in modalities}
-        return Examples(self.ids, self.split, kept, self.targets)
+        sequences = {name: self.sequences[name] for name in modalities}
+        return Examples(self.ids, self.split, sequences, self.targets)
 
     def present(self, modality: str) -> np.ndarray:
         """Tell for each sample whether it has the modality."""
@@ -122,16 +124,68 @@ def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarr
     return {task.name: index[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
 
 
-def drop_unseen(examples: Examples) -> tuple[Examples, list[str]]:
-    """Leave out modalities that no training sample has; returns their names too.
+def load_training_set(
+    data: DataSet, modalities: Sequence[str]
+) -> tuple[Examples, tuple[Task, ...], list[str]]:
+    """Load what a network can learn from a data set, and say what was left out of it and why.
+
+    Left out are the modalities that no training sample has, and the tasks of which the training
+    rows have fewer than two classes. Raises ValueError if no modality remains.
+    """
+    names = [name for name in data.modalities if name in modalities]
+    if not names:
+        raise ValueError(
+            f"train.modalities has none of {data.name}'s: {', '.join(data.modalities)}"
+        )
+    tasks = load_tasks(data.tasks)
+    features = {name: data.features(name) for name in names}
+    pooled = data.encoder == "pooled"
+    examples = load_examples(pd.read_parquet(data.index), tasks, features, pooled=pooled)
+    examples, absent = drop_absent_modalities(examples)
+    learnable = tuple(trainable(tasks, examples))
+    left_out = [f"{name} (no training sample has it)" for name in absent]
+    left_out += [f"{t.name} (fewer than two classes)" for t in tasks if t not in learnable]
+    return examples, learnable, left_out
+
+
+def drop_absent_modalities(examples: Examples) -> tuple[Examples, list[str]]:
+    """Leave out the modalities that no training sample has; returns their names too.
 
     Raises ValueError if none remains.
     """
     train = examples.rows("train")
-    seen = [name for name in examples.sequences if examples.present(name)[train].any()]
-    if not seen:
+    names = [name for name in examples.sequences if examples.present(name)[train].any()]
+    if not names:
         raise ValueError("no training sample has any modality: there is nothing to learn from")
-    return examples.keep(seen), [name for name in examples.sequences if name not in seen]
+    return examples.keep(names), [name for name in examples.sequences if name not in names]
+
+
+def trainable(tasks: Sequence[Task], examples: Examples) -> list[Task]:
+    """Return the tasks of which the training rows have at least two classes."""
+    train = examples.rows("train")
+    return [
+        task
+        for task in tasks
+        if len(np.setdiff1d(np.unique(examples.targets[task.name][train]), [UNKNOWN])) > 1
+    ]
+
+
+def label_counts(
+    examples: Examples, tasks: Sequence[Task]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the labelled and the positive training rows of each task (N and n_f of eq. 11).
+
+    Positive are the rows of every class but the task's negative one; a task that declares none has
+    no count.
+    """
+    labelled, positives = {}, {}
+    for task in tasks:
+        truth = examples.targets[task.name][examples.rows("train")]
+        labelled[task.name] = int((truth >= 0).sum())
+        if task.negative is not None:
+            negative = task.classes.index(task.negative)
+            positives[task.name] = int(((truth >= 0) & (truth != negative)).sum())
+    return labelled, positives
 
 
 def _mean(array: np.ndarray) -> np.ndarray:

@@ -1,47 +1,37 @@
-"""The training loop: one network, one multi-task method, early stopping on validation."""
+"""Training: one network, one multi-task method, early stopping on the validation rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pipeline.mtl import MultiTaskMethod, Predictions, Task
-from pipeline.training.early_stopping import (
-    EarlyStopping,
-    Monitor,
-    monitored,
-    relative_loss,
-)
-from pipeline.training.examples import Batch, Examples
+from pipeline.models.network import MultimodalNetwork
+from pipeline.models.standardise import Standardise
+from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
+from pipeline.params import TrainParams
+from pipeline.runtime import THREADS
+from pipeline.training.examples import Batch, Examples, label_counts
+from pipeline.training.model import ModelSpec
 from pipeline.training.predict import predict
 
 Log = Callable[[int, dict[str, float]], None]
 Score = Callable[[dict[str, np.ndarray]], dict[str, float]]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to optimise; see params.yaml's `train`."""
-
-    learning_rate: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    weight_decay: float
-    seed: int
-    monitor: Monitor = "loss"
+class DivergenceError(ValueError):
+    """A training whose validation loss is no longer finite."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """How training went: epochs run, and the best one (from 0), whose parameters are restored.
+    """The epochs that were run and the best of them (from 0), whose parameters were restored.
 
-    `best` is what that epoch was judged by, lower being better; see `monitored`.
+    `best` is the value that epoch was judged by, lower being better: see `train.monitor`.
     """
 
     epochs: int
@@ -49,76 +39,134 @@ class Fitted:
     best: float
 
 
-def fit(
-    network: nn.Module,
-    method: MultiTaskMethod,
-    tasks: Sequence[Task],
-    examples: Examples,
-    settings: Settings,
-    score: Score | None,
-    log: Log,
-    device: str = "cpu",
-) -> Fitted:
-    """Train `network` in place and leave it with the parameters of its best epoch.
+def make_repeatable() -> None:
+    """Make torch give the same bits each time in this process; call it before training.
 
-    After each epoch `log` gets its number and values by name: losses, task weights, and what
-    `score` makes of the validation rows' probabilities (nothing where it is None, which saves a
-    pass over them). Raises ValueError where no validation row has a label.
+    Deterministic mode also fills fresh memory with NaN to expose reads before writes. That changes
+    no result and costs a fifth of a training, so it is switched off.
+    """
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def train(
+    spec: ModelSpec,
+    examples: Examples,
+    params: TrainParams,
+    *,
+    seed: int,
+    score: Score | None = None,
+    log: Log | None = None,
+    device: str = "cpu",
+) -> tuple[MultimodalNetwork, Fitted]:
+    """Build a network and train it; the same seed, data and kind of processor give the same bits.
+
+    After each epoch `log` gets its number and its values by name: losses, task weights, and the
+    scores that `score` computes from the validation rows' probabilities. Without `score` that pass
+    over the validation rows is saved; `params.monitor` must then be "loss".
+
+    Raises:
+        ValueError: where no validation row has a label, or the method does not fit its options.
+        DivergenceError: where the validation loss is not finite.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("HGFN_DEVICE is 'cuda', but torch finds no GPU here; unset it")
-    fabric = Fabric(accelerator=device, devices=1)
-    method.to(fabric.device)
-    # Fused: a quarter of the time on a CPU, where MTI-Net's parameters cost more than its passes.
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-    wrapped, optimizer = fabric.setup(network, optimizer)
-    learner = _Learner(fabric, wrapped, optimizer, method, settings.batch_size)
-    order = np.random.default_rng(settings.seed)
-    stopping = EarlyStopping(settings.patience)
-    best: dict[str, Tensor] = {}
-    for epoch in range(settings.max_epochs):
-        trained = learner.train(examples, order)
-        validated = learner.validate(examples)
-        loss = relative_loss(validated, method.initial_losses or {})
-        scores = score(predict(wrapped, examples, tasks, examples.rows("val"))) if score else {}
-        log(epoch, _record(trained, validated, loss, method.weights, scores))
-        if stopping.improved(monitored(settings.monitor, loss, scores), epoch):
-            _remember(network, best)
-        if stopping.exhausted(epoch):
+    torch.manual_seed(seed)
+    rows = examples.rows("train")
+    scales = {
+        name: Standardise.fit(dim, (examples.sequences[name][row] for row in rows))
+        for name, dim in spec.modalities.items()
+    }
+    network = spec.build(scales).to(device)
+    labelled, positives = label_counts(examples, spec.tasks)
+    method = build_mtl(
+        spec.mtl.name,
+        spec.tasks,
+        alpha=spec.mtl.alpha,
+        beta=spec.mtl.beta,
+        positives=positives,
+        labelled=labelled,
+        **spec.mtl.options,
+    ).to(device)
+    learner = _Learner(network, method, spec.tasks, examples, params)
+    return network, _fit(learner, np.random.default_rng(seed), score, log)
+
+
+def _fit(
+    learner: _Learner, order: np.random.Generator, score: Score | None, log: Log | None
+) -> Fitted:
+    """Run epochs until the best one lies `patience` epochs back, then restore that one."""
+    params = learner.params
+    best_value, best_epoch, best_state = math.inf, -1, dict[str, Tensor]()
+    for epoch in range(params.max_epochs):
+        trained = learner.train_epoch(order)
+        validated = learner.validation_losses()
+        relative = relative_loss(validated, learner.method.initial_losses or {})
+        scores = score(learner.validation_probabilities()) if score else {}
+        if log:
+            log(epoch, _log_values(trained, validated, relative, learner.method.weights, scores))
+        value = relative if params.monitor == "loss" else -scores[f"mean_{params.monitor}"]
+        if value < best_value:  # never where it is not a number
+            best_value, best_epoch = value, epoch
+            _copy_state(learner.network, best_state)
+        if epoch - best_epoch >= params.patience:
             break
-    network.load_state_dict(best)
-    return Fitted(epoch + 1, stopping.best_epoch, stopping.best)
+    learner.network.load_state_dict(best_state)
+    return Fitted(epoch + 1, best_epoch, best_value)
 
 
-@torch.no_grad()
-def _remember(network: nn.Module, best: dict[str, Tensor]) -> None:
-    """Copy the parameters into `best`, into the same memory every time."""
-    for name, tensor in network.state_dict().items():
-        best.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
+def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:
+    """Average the unweighted task losses, each divided by its own initial loss L_f(0).
+
+    The weighted sum would jump at every re-balancing and cannot be compared between epochs. Tasks
+    without a validation label, or whose initial loss is 0, are left out. Raises ValueError if no
+    task is left, and DivergenceError if the result is not finite.
+    """
+    ratios = [
+        losses[task] / initial[task] for task in losses if task in initial and initial[task] != 0
+    ]
+    if not ratios:
+        raise ValueError(
+            "no validation row has a label of any trained task; early stopping needs one"
+        )
+    mean = sum(ratios) / len(ratios)
+    if not math.isfinite(mean):
+        raise DivergenceError(
+            f"the validation loss is {mean}: training diverged; lower train.learning_rate"
+        )
+    return mean
 
 
-@dataclass
 class _Learner:
-    fabric: Fabric
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    method: MultiTaskMethod
-    batch_size: int
+    """A network, its method and its optimiser, with the examples they learn from."""
 
-    def train(self, examples: Examples, order: np.random.Generator) -> dict[str, float]:
+    def __init__(
+        self,
+        network: MultimodalNetwork,
+        method: MultiTaskMethod,
+        tasks: Sequence[Task],
+        examples: Examples,
+        params: TrainParams,
+    ) -> None:
+        self.network, self.method, self.tasks = network, method, tasks
+        self.examples, self.params = examples, params
+        self.device = next(network.parameters()).device
+        # Fused: a quarter of the time on a CPU for networks with many parameters, as MTI-Net's.
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
+        )
+
+    def train_epoch(self, order: np.random.Generator) -> dict[str, float]:
         """Run one epoch; returns each task's mean loss over its labelled rows."""
         self.network.train()
         losses = _MeanLosses()
-        for batch in examples.batches(examples.rows("train"), self.batch_size, order):
-            batch = batch.to(self.fabric.device)
+        rows = self.examples.rows("train")
+        for batch in self.examples.batches(rows, self.params.batch_size, order):
+            batch = batch.to(self.device)
             objective = self.method.objective(self._predictions(batch), batch.targets)
             self.optimizer.zero_grad()
-            self.fabric.backward(objective.loss)
+            objective.loss.backward()
             self.optimizer.step()
             self.method.on_step()
             for task, loss in objective.task_losses.items():
@@ -127,17 +175,20 @@ class _Learner:
         return losses.means()
 
     @torch.no_grad()
-    def validate(self, examples: Examples) -> dict[str, float]:
+    def validation_losses(self) -> dict[str, float]:
         """Return each task's unweighted mean loss over the labelled validation rows."""
         self.network.eval()
         losses = _MeanLosses()
-        for batch in examples.batches(examples.rows("val"), self.batch_size):
-            batch = batch.to(self.fabric.device)
-            predictions = self._predictions(batch)
-            measured = self.method.evaluation_losses(predictions, batch.targets)
-            for task, (loss, count) in measured.items():
+        for batch in self.examples.batches(self.examples.rows("val"), self.params.batch_size):
+            batch = batch.to(self.device)
+            batch_losses = self.method.evaluation_losses(self._predictions(batch), batch.targets)
+            for task, (loss, count) in batch_losses.items():
                 losses.add(task, loss, count)
         return losses.means()
+
+    def validation_probabilities(self) -> dict[str, np.ndarray]:
+        """Return each task's probabilities of the validation rows."""
+        return predict(self.network, self.examples, self.tasks, self.examples.rows("val"))
 
     def _predictions(self, batch: Batch) -> Predictions:
         output = self.network(batch.sequences, batch.lengths)
@@ -145,7 +196,7 @@ class _Learner:
 
 
 class _MeanLosses:
-    """Means weighted by labelled rows, so that a small last batch counts for what it is."""
+    """Means over labelled rows: a small last batch weighs less."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
@@ -160,7 +211,14 @@ class _MeanLosses:
         return {task: total / self.counts[task] for task, total in self.sums.items()}
 
 
-def _record(
+@torch.no_grad()
+def _copy_state(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Copy the network's state into `state`, into the same memory every time."""
+    for name, tensor in network.state_dict().items():
+        state.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
+
+
+def _log_values(
     trained: dict[str, float],
     validated: dict[str, float],
     relative: float,

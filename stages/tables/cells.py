@@ -13,12 +13,13 @@ from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.mtl import Task
 from pipeline.params import load_params
-from pipeline.training.early_stopping import DivergenceError
+from pipeline.training.examples import load_training_set
+from pipeline.training.fit import DivergenceError
 from pipeline.training.predict import predict
 from stages.tables import files
 from stages.tables.knobs import load_knobs
 from stages.tables.probabilities import write_probabilities
-from stages.tables.row import load_set, train_row
+from stages.tables.row import train_row
 from stages.tables.side_by_side import side_by_side
 from stages.tables.spans import parse_span
 
@@ -65,7 +66,7 @@ def _train_tuned(name: str, row: str, learning_rate: float, seed: int) -> Cell:
 def train_cell(name: str, row: str, learning_rate: float, seed: int) -> Cell:
     """Train a row; raises DivergenceError where the learning rate was too high."""
     chosen = data_set(name)
-    examples, tasks, left_out = load_set(chosen)
+    examples, tasks, left_out = load_training_set(chosen, chosen.modalities)
     trained = train_row(chosen, examples, tasks, row, learning_rate, seed, load_params())
     rows = np.concatenate([examples.rows("val"), examples.rows("test")])
     facts = {

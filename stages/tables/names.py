@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pipeline.params import FusionParams, MTLParams
+from pipeline.mtl import METHODS
+from pipeline.params import FusionParams
 
 FUSIONS: tuple[str, ...] = get_args(FusionParams.model_fields["name"].annotation)
-METHODS: tuple[str, ...] = get_args(MTLParams.model_fields["name"].annotation)
 
 
 def parse_row(row: str) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from pipeline.evaluation.scores import mean_average_precision, mean_of_defined
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.params import Params, load_params
-from pipeline.training.early_stopping import DivergenceError
 from pipeline.training.examples import targets_of
+from pipeline.training.fit import DivergenceError
 from stages.tables import files
 from stages.tables.cells import Cell, tell_left_out, train_cell, write_cell
 from stages.tables.knobs import load_knobs

@@ -24,7 +24,7 @@ from stages.failures import failures
 from pipeline.datasets.sample import write_crisismmd, write_youtube
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import FeatureFile
-from pipeline.training.spec import load_model
+from pipeline.training.model import load_model
 from stages.audio import audio
 from stages.download import download
 from stages.evaluate import evaluate
@@ -168,7 +168,7 @@ def test_the_model_is_read_back_with_what_it_was_made_of(project: Path, name: st
     folder = project / "models" / name
     network, spec = load_model(folder)
     assert set(spec.modalities) == set(SETS[name].modalities)
-    assert (spec.fusion, spec.mtl, spec.width) == ("hgfn", "dmtl", 8)
+    assert (spec.fusion.name, spec.mtl.name, spec.fusion.width) == ("hgfn", "dmtl", 8)
     assert all(parameter.isfinite().all() for parameter in network.parameters())
     described = json.loads((folder / "model.json").read_text())
     assert described["epochs"] == 2
@@ -244,7 +244,7 @@ def test_tweets_without_any_image_run_to_metrics(project: Path, sources: Path) -
     prepare(folder, texts)
     told = run(folder, ["crisismmd"], lambda: link(project / "data/weights", folder))
     shutil.rmtree(folder / "data/weights")
-    assert "no training sample has visual; left out" in told
+    assert "visual (no training sample has it)" in told
     assert list(load_model(folder / "models/crisismmd")[1].modalities) == ["text"]
     table = pd.read_csv(folder / "data/crisismmd/failures.csv")
     rows = pd.read_parquet(folder / "data/crisismmd/index.parquet")

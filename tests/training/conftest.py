@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +14,26 @@ import torch
 from pipeline.evaluation.scores import select, validation_scores
 from pipeline.models.network import MultimodalNetwork
 from pipeline.mtl import Task
+from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
-from pipeline.training.fit import Fitted, Settings
-from pipeline.training.run import train_model
-from pipeline.training.spec import ModelSpec
+from pipeline.training.fit import Fitted, Score, train
+from pipeline.training.model import ModelSpec
 
 TASKS = (
     Task("useful", ("no", "yes"), negative="no"),
     Task("kind", ("none", "flood", "fire"), negative="none"),
     Task("victim", ("absent", "present"), negative="absent", head="sigmoid"),
 )
-DIMS = {"text": 3, "visual": 4}
+PARAMS = TrainParams(
+    learning_rate=0.01,
+    batch_size=8,
+    max_epochs=4,
+    patience=10,
+    dropout=0.1,
+    weight_decay=0.0,
+    monitor="loss",
+    modalities=["visual", "text"],
+)
 Run = tuple[MultimodalNetwork, Fitted, list[dict[str, float]]]
 
 
@@ -58,20 +68,35 @@ def examples(rows: int = 50, longest: int = 1, seed: int = 0) -> Examples:
     return Examples([f"r{i:03d}" for i in row], sides, sequences, targets)
 
 
-def train(
-    data: Examples,
+def make_spec(
+    dims: dict[str, int],
     tasks: Sequence[Task] = TASKS,
     fusion: str = "cfc",
     mtl: str = "lsew",
-    encoder: str = "pooled",
+    encoder: Any = "pooled",
     width: int = 8,
-    **changes: float,
+    **changes: Any,
+) -> ModelSpec:
+    """Return the specification of a small network."""
+    fusion_params = FusionParams(name=fusion, theta=0.5, width=width)
+    mtl_params = MTLParams(name=mtl, alpha=1.0, beta=2.0)
+    spec = ModelSpec(dims, encoder, tuple(tasks), fusion_params, mtl_params, dropout=0.1)
+    return replace(spec, **changes)
+
+
+def train_small(
+    data: Examples,
+    tasks: Sequence[Task] = TASKS,
+    seed: int = 0,
+    fusion: str = "cfc",
+    mtl: str = "lsew",
+    encoder: str = "pooled",
+    score: Score | None = None,
+    **changes: Any,
 ) -> Run:
     """Train a small network; returns it, how it went, and what was logged an epoch."""
-    plain = Settings(
-        learning_rate=0.01, batch_size=8, max_epochs=4, patience=10, weight_decay=0.0, seed=0
-    )
-    spec = ModelSpec(data.dims, encoder, tuple(tasks), fusion, 0.5, width, mtl, 0.1)
+    spec = make_spec(data.dims, tasks, fusion, mtl, encoder)
+    params = PARAMS.model_copy(update=changes)
     truth = select(data.targets, data.rows("val"))
     log: list[dict[str, float]] = []
 
@@ -79,9 +104,8 @@ def train(
         assert epoch == len(log)
         log.append(values)
 
-    settings = replace(plain, **changes)
-    score = partial(validation_scores, spec.tasks, truth)
-    network, fitted = train_model(spec, data, settings, 1.0, 2.0, score, record)
+    score = score or partial(validation_scores, spec.tasks, truth)
+    network, fitted = train(spec, data, params, seed=seed, score=score, log=record)
     return network, fitted, log
 
 
@@ -97,4 +121,9 @@ def make_examples() -> Callable[..., Examples]:
 
 @pytest.fixture
 def run() -> Callable[..., Run]:
-    return train
+    return train_small
+
+
+@pytest.fixture
+def spec_of() -> Callable[..., ModelSpec]:
+    return make_spec

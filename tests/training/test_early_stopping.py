@@ -1,14 +1,22 @@
-"""The monitored value, and patience."""
+"""Early stopping: the monitored value, the best epoch, and when training ends."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.mtl import Predictions, Task, build_mtl
-from pipeline.training.early_stopping import EarlyStopping, relative_loss
+from pipeline.training.examples import Examples
+from pipeline.training.fit import relative_loss
+
+Make = Callable[..., Examples]
+Run = Callable[..., Any]
 
 
 def test_relative_loss_is_the_mean_of_the_losses_over_their_initial_ones() -> None:
@@ -49,30 +57,93 @@ def test_the_monitor_does_not_move_when_only_the_task_weights_do() -> None:
     assert monitor() == before
 
 
-def test_an_epoch_is_better_only_if_it_is_lower() -> None:
-    stopping = EarlyStopping(patience=3)
-    values = [3.0, 2.0, 2.0, 2.5, 1.0]
-    improved = [stopping.improved(value, epoch) for epoch, value in enumerate(values)]
-    assert improved == [True, True, False, False, True]
-    assert (stopping.best, stopping.best_epoch) == (1.0, 4)
+@pytest.mark.parametrize("mtl", ["dmtl", "lsew"])
+def test_the_best_epoch_is_restored_exactly(make_examples: Make, run: Run, mtl: str) -> None:
+    data = _unlearnable(make_examples())
+    network, fitted, log = run(data, mtl=mtl, max_epochs=12, learning_rate=0.03)
+    monitored = [values["loss/validation_relative"] for values in log]
+    assert fitted.best_epoch == int(np.argmin(monitored))
+    assert fitted.best == min(monitored)
+    assert fitted.best_epoch < len(log) - 1, "the last epoch must not be the best one here"
+    # A run that ends there has the same parameters.
+    short, _, _ = run(data, mtl=mtl, max_epochs=fitted.best_epoch + 1, learning_rate=0.03)
+    expected = short.state_dict()
+    assert all(torch.equal(v, expected[name]) for name, v in network.state_dict().items())
 
 
-def test_what_is_not_a_number_is_never_the_best() -> None:
-    stopping = EarlyStopping(patience=3)
-    assert not stopping.improved(math.nan, 0)
-    assert stopping.improved(5.0, 1)
-    assert not stopping.improved(math.nan, 2)
+@pytest.mark.parametrize("monitor", ["map", "f1"])
+def test_the_best_epoch_is_the_one_with_the_best_score_where_a_score_is_monitored(
+    make_examples: Make, run: Run, monitor: str
+) -> None:
+    # Learnt soon: the loss still falls where the ranking is already right.
+    _, fitted, log = run(make_examples(rows=120), max_epochs=12, monitor=monitor)
+    scores = [values[f"validation/mean_{monitor}"] for values in log]
+    assert fitted.best_epoch == int(np.argmax(scores))
+    assert fitted.best == -max(scores)
+    losses = [values["loss/validation_relative"] for values in log]
+    assert fitted.best_epoch != int(np.argmin(losses)), "the loss would have chosen the same"
 
 
-@pytest.mark.parametrize("patience", [1, 2, 5])
-def test_patience_counts_the_epochs_since_the_best(patience: int) -> None:
-    stopping = EarlyStopping(patience)
-    stopping.improved(9.0, 0)
-    assert not stopping.exhausted(0)
-    stopping.improved(1.0, 1)
-    ended = []
-    for epoch in range(2, 12):
-        stopping.improved(1.0, epoch)  # a tie is no improvement
-        ended.append(stopping.exhausted(epoch))
-    assert ended.index(True) == patience - 1
-    assert all(ended[patience - 1 :])
+@pytest.mark.parametrize(
+    ("scores", "patience", "best", "epochs"),
+    [
+        ([0.1, 0.3, 0.3, 0.2, 0.9], 2, 1, 4),  # a tie is no improvement
+        ([0.1, 0.3, 0.3, 0.2, 0.9], 3, 4, 5),
+        ([0.5, 0.4, 0.9], 1, 0, 2),
+        ([0.5, math.nan, 0.6, 0.1], 2, 2, 4),  # not a number is never the best
+    ],
+)
+def test_training_ends_patience_epochs_after_the_best(
+    make_examples: Make,
+    run: Run,
+    scores: list[float],
+    patience: int,
+    best: int,
+    epochs: int,
+) -> None:
+    script = iter(scores)
+    _, fitted, log = run(
+        make_examples(),
+        score=lambda _: {"mean_map": next(script)},
+        monitor="map",
+        patience=patience,
+        max_epochs=len(scores),
+    )
+    assert (fitted.best_epoch, fitted.best) == (best, -scores[best])
+    assert fitted.epochs == len(log) == epochs
+
+
+def test_the_monitor_is_the_mean_validation_loss_relative_to_the_first_epochs(
+    make_examples: Make, run: Run, tasks: tuple[Task, ...]
+) -> None:
+    _, _, log = run(make_examples(), mtl="dmtl")
+    first = {task.name: log[0][f"loss/train/{task.name}"] for task in tasks}
+    for values in log:
+        losses = {name: values[f"loss/validation/{name}"] for name in first}
+        expected = relative_loss(losses, first)
+        assert values["loss/validation_relative"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_label_on_the_validation_side_is_an_error(make_examples: Make, run: Run) -> None:
+    data = make_examples()
+    for values in data.targets.values():
+        values[data.rows("val")] = -1
+    with pytest.raises(ValueError, match="no validation row has a label"):
+        run(data)
+
+
+def test_a_learning_rate_at_which_training_diverges_is_an_error(
+    make_examples: Make, run: Run
+) -> None:
+    with pytest.raises(ValueError, match=r"diverged; lower train\.learning_rate"):
+        run(make_examples(), learning_rate=1e30)
+
+
+def _unlearnable(data: Examples) -> Examples:
+    """Validation labels contradict the training ones, so that training on makes them worse."""
+    targets = {name: values.copy() for name, values in data.targets.items()}
+    for name, values in targets.items():
+        wrong = data.rows("val")
+        classes = 3 if name == "kind" else 2
+        values[wrong] = np.where(values[wrong] < 0, -1, (values[wrong] + 1) % classes)
+    return replace(data, targets=targets)

@@ -14,7 +14,14 @@ import torch
 
 from pipeline.inputs.feature_file import write_features
 from pipeline.mtl import Task
-from pipeline.training.examples import Examples, drop_unseen, load_examples, load_tasks
+from pipeline.training.examples import (
+    Examples,
+    drop_absent_modalities,
+    label_counts,
+    load_examples,
+    load_tasks,
+    trainable,
+)
 
 TASK = Task("useful", ("no", "yes"), negative="no")
 ARRAYS = {
@@ -122,7 +129,7 @@ def test_batches_cover_each_row_once_and_in_order(
     assert {len(batch) for batch in batches[:-1]} <= {size}
 
 
-def test_the_order_is_the_generators_and_differs_from_epoch_to_epoch(
+def test_the_order_is_drawn_from_the_generator_and_differs_from_epoch_to_epoch(
     make_examples: Callable[..., Examples],
 ) -> None:
     examples = _numbered(make_examples())
@@ -152,13 +159,35 @@ def test_a_modality_that_no_training_sample_has_is_dropped_and_named(
     make_examples: Callable[..., Examples],
 ) -> None:
     examples = make_examples()
-    kept, dropped = drop_unseen(examples)
-    assert (list(kept.sequences), dropped) == (["text", "visual"], [])
+    rest, absent = drop_absent_modalities(examples)
+    assert (list(rest.sequences), absent) == (["text", "visual"], [])
     for row in examples.rows("train"):
         examples.sequences["visual"][row] = np.zeros((0, 4), np.float32)
-    kept, dropped = drop_unseen(examples)
-    assert (list(kept.sequences), dropped) == (["text"], ["visual"])
+    rest, absent = drop_absent_modalities(examples)
+    assert (list(rest.sequences), absent) == (["text"], ["visual"])
     for row in examples.rows("train"):
         examples.sequences["text"][row] = np.zeros((0, 3), np.float32)
     with pytest.raises(ValueError, match="no training sample has any modality"):
-        drop_unseen(examples)
+        drop_absent_modalities(examples)
+
+
+def labelled(train: list[int], others: list[int]) -> Examples:
+    split = np.array(["train"] * len(train) + ["test"] * len(others))
+    return Examples([], split, {}, {"t": np.array(train + others)})
+
+
+def test_labels_are_counted_on_train_and_positives_are_all_but_the_negative_class() -> None:
+    examples = labelled([-1, 0, 0, 1, 2, 2], [1, 1, 1])
+    assert label_counts(examples, [Task("t", ("x", "y", "z"), negative="z")]) == (
+        {"t": 5},
+        {"t": 3},
+    )
+    assert label_counts(examples, [Task("t", ("x", "y", "z"))]) == ({"t": 5}, {})
+
+
+@pytest.mark.parametrize(
+    ("train", "count"), [([-1, -1], 0), ([1, 1, -1], 0), ([0, 1], 1), ([2, 1, -1], 1)]
+)
+def test_a_task_is_trained_if_training_rows_have_two_classes(train: list[int], count: int) -> None:
+    task = Task("t", ("x", "y", "z"))
+    assert len(trainable([task], labelled(train, [0, 1, 2]))) == count

@@ -12,11 +12,11 @@ from pipeline.datasets.views import Views
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.scores import label_scores
 from pipeline.mtl import Task
+from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
-from pipeline.training.fit import Settings
+from pipeline.training.fit import train
+from pipeline.training.model import ModelSpec
 from pipeline.training.predict import predict
-from pipeline.training.run import train_model
-from pipeline.training.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -110,26 +110,24 @@ def _network(
     row: Row, tasks: Sequence[Task], examples: Examples, seed: int, recipe: Recipe
 ) -> tuple[np.ndarray, int]:
     spec = ModelSpec(
-        examples.dims,
-        "pooled",
-        tuple(tasks),
-        row.fusion,
-        recipe.theta,
-        recipe.width,
-        row.mtl,
-        recipe.dropout,
+        modalities=examples.dims,
+        encoder="pooled",
+        tasks=tuple(tasks),
+        fusion=FusionParams(name=row.fusion, theta=recipe.theta, width=recipe.width),  # type: ignore[arg-type]
+        mtl=MTLParams(name=row.mtl, alpha=recipe.alpha, beta=recipe.beta),
+        dropout=recipe.dropout,
     )
-    settings = Settings(
-        recipe.learning_rate,
-        recipe.batch_size,
-        recipe.max_epochs,
-        recipe.patience,
-        recipe.weight_decay,
-        seed,
+    params = TrainParams(
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        max_epochs=recipe.max_epochs,
+        patience=recipe.patience,
+        dropout=recipe.dropout,
+        weight_decay=recipe.weight_decay,
+        monitor="loss",
+        modalities=["visual", "text", "audio"],  # not used: the examples hold the views
     )
-    network, _ = train_model(
-        spec, examples, settings, recipe.alpha, recipe.beta, None, lambda *_: None
-    )
+    network, _ = train(spec, examples, params, seed=seed)
     found = predict(network, examples, tasks, np.arange(len(examples.ids)))
     probabilities = np.stack([found[task.name][:, 1] for task in tasks], axis=1)
     return probabilities, sum(p.numel() for p in network.parameters())

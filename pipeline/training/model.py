@@ -1,0 +1,120 @@
+"""A model's specification, and its files: model.json (how to build it) and model.safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pipeline.models.encoders import build_encoder
+from pipeline.models.fusion import Fusion, build_fusion
+from pipeline.models.heads import TaskHeads
+from pipeline.models.network import MultimodalNetwork
+from pipeline.models.standardise import Standardise
+from pipeline.mtl import Task
+from pipeline.mtl.mtinet_heads import MTINetHeads
+from pipeline.params import FusionParams, MTLParams
+
+# Raised whenever a model's parameters get other names or shapes, or model.json other keys.
+FORMAT = 3
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a network is made of: modalities with their widths, encoder, tasks, fusion, heads.
+
+    `mtl` belongs to it, since a multi-task method may bring its own heads.
+    """
+
+    modalities: dict[str, int]
+    encoder: Literal["pooled", "bigru"]
+    tasks: tuple[Task, ...]
+    fusion: FusionParams
+    mtl: MTLParams
+    dropout: float
+
+    def build(self, standardise: Mapping[str, Standardise] | None = None) -> MultimodalNetwork:
+        """Build the network with freshly initialised parameters.
+
+        Without `standardise` its statistics are the identity's, to be loaded afterwards.
+        """
+        encoders = {
+            name: build_encoder(self.encoder, dim, dropout=self.dropout)
+            for name, dim in self.modalities.items()
+        }
+        dims = {name: encoder.dim for name, encoder in encoders.items()}
+        fusion = build_fusion(
+            self.fusion.name, dims, width=self.fusion.width, theta=self.fusion.theta
+        )
+        scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
+        return MultimodalNetwork(encoders, fusion, self._heads(fusion), scales)
+
+    def _heads(self, fusion: Fusion) -> nn.Module:
+        outputs = {task.name: task.outputs for task in self.tasks}
+        if self.mtl.name == "mtinet":
+            return MTINetHeads(
+                fusion.level_dims,
+                fusion.joint_dim,
+                outputs,
+                self.fusion.width,
+                dropout=self.dropout,
+            )
+        return TaskHeads(fusion.joint_dim, outputs, dropout=self.dropout)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the specification as model.json holds it."""
+        return {
+            "modalities": self.modalities,
+            "encoder": self.encoder,
+            "tasks": [asdict(task) for task in self.tasks],
+            "fusion": self.fusion.model_dump(),
+            "mtl": self.mtl.model_dump(),
+            "dropout": self.dropout,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ModelSpec:
+        """Return the specification that `to_json` wrote."""
+        tasks = (Task(**{**task, "classes": tuple(task["classes"])}) for task in values["tasks"])
+        return cls(
+            modalities=values["modalities"],
+            encoder=values["encoder"],
+            tasks=tuple(tasks),
+            fusion=FusionParams(**values["fusion"]),
+            mtl=MTLParams(**values["mtl"]),
+            dropout=values["dropout"],
+        )
+
+
+def settings_of(method: str, params: MTLParams) -> MTLParams:
+    """Return the settings of another method in a comparison: options stay with their method."""
+    return (
+        params
+        if method == params.name
+        else params.model_copy(update={"name": method, "options": {}})
+    )
+
+
+def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) -> None:
+    """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    save_file(state, folder / "model.safetensors")
+    values = {"format": FORMAT, "spec": spec.to_json(), **facts}
+    (folder / "model.json").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:
+    """Read a network and its specification; ValueError if the files are of another format."""
+    values = json.loads((folder / "model.json").read_text())
+    if values.get("format") != FORMAT:
+        raise ValueError(f"{folder}/model.json: format {values.get('format')}; train again")
+    spec = ModelSpec.from_json(values["spec"])
+    network = spec.build()
+    network.load_state_dict(load_file(folder / "model.safetensors"))
+    return network, spec
