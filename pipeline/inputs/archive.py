@@ -1,0 +1,112 @@
+"""Archives of others: a .tar.gz unpacked into a new folder, members of a .zip read by name."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from pipeline.ground.temporaries import temporary_name
+
+MEMBERS = 200_000
+SIZE = 32 << 30  # bytes, unpacked
+CHUNK = 1 << 20
+_DAMAGE = (
+    *(tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    # Headers without an end, names that clash, unknown or encrypted members.
+    *(EOFError, RecursionError, FileExistsError, NotADirectoryError, IsADirectoryError),
+    *(RuntimeError, ValueError),
+)
+
+
+def is_tar_gz(path: Path) -> bool:
+    """Return whether a file begins like a .tar.gz; the rest may still be damaged."""
+    try:
+        with gzip.open(path) as stream:
+            tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+    except _DAMAGE:
+        return False
+    return True
+
+
+def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = SIZE) -> None:
+    """Unpack the files and folders of a .tar.gz into the new `folder`, or raise ValueError.
+
+    `members` and `size` (bytes, unpacked) are the most that it may hold. Links, devices, paths
+    that lead outside and damaged archives are refused; then `folder` does not exist.
+    """
+    temporary = temporary_name(folder)
+    temporary.mkdir(parents=True)
+    try:
+        with gzip.open(archive) as stream:
+            _unpack(_Bounded(stream, size), temporary, members)
+        os.replace(temporary, folder)
+    except _DAMAGE as error:
+        raise _damaged(archive, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unpack(stream: _Bounded, folder: Path, members: int) -> None:
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as tar:
+        for count, member in enumerate(tar, start=1):
+            if count > members:
+                raise ValueError(f"holds more than {members:,} members")
+            if member.issym() or member.islnk():
+                raise ValueError(f"member {member.name!r} is a link to {member.linkname!r}")
+            # A sparse file may claim terabytes.
+            if not (member.isdir() or member.isreg()) or member.issparse():
+                raise ValueError(f"member {member.name!r} is neither a file nor a folder")
+            tar.extract(member, folder, filter="data")
+    # gzip compares its checksum at the end, behind the last member.
+    while stream.read(CHUNK):
+        pass
+
+
+class _Bounded:
+    """An unpacked stream that raises ValueError after `size` bytes."""
+
+    def __init__(self, stream: gzip.GzipFile, size: int) -> None:
+        self._stream = stream
+        self._size = self._left = size
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"unpacks to more than {self._size:,} bytes")
+        return data
+
+
+def read_members(
+    archive: Path, accept: Callable[[str], bool], *, limit: int
+) -> Iterator[tuple[str, bytes]]:
+    """Yield file name and content of each member of a .zip whose file name is accepted.
+
+    Of a member's path only the last part is used. `limit` is the largest content, in bytes.
+    Raises ValueError for a larger one and for a damaged archive.
+    """
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for info in file.infolist():
+                name = PurePosixPath(info.filename).name
+                if not info.is_dir() and accept(name):
+                    with file.open(info) as stream:
+                        content = stream.read(limit + 1)
+                    if len(content) > limit:
+                        raise ValueError(f"{name} unpacks to more than {limit:,} bytes")
+                    yield name, content
+    except (*_DAMAGE, OSError) as error:  # OSError: bzip2's word for damage
+        raise _damaged(archive, error) from None
+
+
+def _damaged(archive: Path, error: BaseException) -> ValueError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ValueError(f"{archive}: {reason}; fetch it again")

@@ -1,0 +1,275 @@
+"""A file fetched over HTTP: resumed, bounded, verified, and either whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+import urllib3
+from filelock import FileLock, Timeout
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from pipeline.ground.progress import progress
+from pipeline.inputs.certificates import trust_system_certificates
+
+CURE = "check the network and the address, or give a local file instead"
+TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
+ATTEMPTS = 5
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+LONGEST_WAIT = 300  # seconds, whatever a server asks for in Retry-After
+CHUNK = 1 << 16
+# A connection that brings fewer new bytes than this counts as a failed attempt.
+PROGRESS_BYTES = 1 << 20
+
+
+class FetchError(ValueError):
+    """A file that could not be fetched; the message is `<url>: <reason>; <cure>`."""
+
+    def __init__(self, url: str, reason: str, cure: str = CURE) -> None:
+        super().__init__(f"{url}: {reason}; {cure}")
+        self.url = url
+        self.reason = reason
+        self.cure = cure
+
+
+class ContentError(FetchError):
+    """A file whose sha256 or size is not the expected one."""
+
+
+def fetch(
+    url: str,
+    path: Path,
+    *,
+    sha256: str | None,
+    size: int | None = None,
+    limit: int,
+    timeout: tuple[float, float] = TIMEOUT,
+    attempts: int = ATTEMPTS,
+    backoff: float = 1.0,
+) -> str:
+    """Fetch `url` to `path`, unless it is there already, and return its sha256.
+
+    `sha256` (or its first digits) and `size` are what is expected, None where nobody knows;
+    `limit` is the largest size accepted, in bytes. What may pass is tried again after `backoff`
+    seconds, then twice as many and so on, or when the server says. Raises FetchError; `path` then
+    is as it was, and `<path>.part` is where the next call continues if it knows the sha256.
+    """
+    trust_system_certificates()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{path}.lock", timeout=0):
+            if path.is_file() and (digest := sha256_of(path)).startswith(sha256 or ""):
+                return digest
+            partial = path.with_name(f"{path.name}.part")
+            download = _Download(url, partial, sha256, size, limit, timeout, attempts, backoff)
+            digest = download.run()
+            os.replace(partial, path)
+            return digest
+    except Timeout:
+        raise FetchError(url, f"another process is fetching {path}", "wait for it") from None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Interrupted(Exception):  # noqa: N818 - an error only when the attempts are used up
+    """A response that ended early, or did not continue the partial file."""
+
+
+@dataclass
+class _Download:
+    """A file on its way to `partial`; `version` is the server's name for the bytes there."""
+
+    url: str
+    partial: Path
+    sha256: str | None
+    size: int | None
+    limit: int
+    timeout: tuple[float, float]
+    attempts: int
+    backoff: float
+    version: str = ""
+
+    def run(self) -> str:
+        """Complete and verify the partial file; returns its sha256."""
+        resumed = self.complete()
+        try:
+            return self.verify()
+        except ContentError:
+            if not resumed:
+                raise
+        # The bytes from before the interruption may have been the wrong ones.
+        self.complete()
+        return self.verify()
+
+    def verify(self) -> str:
+        """Return the sha256 of the complete file; discards a wrong one and raises ContentError."""
+        size, digest = self.received, sha256_of(self.partial)
+        if self.size in (None, size) and digest.startswith(self.sha256 or ""):
+            return digest
+        self.partial.unlink()
+        if self.size not in (None, size):
+            raise ContentError(self.url, f"has {size:,} bytes, expected {self.size:,}")
+        raise ContentError(self.url, f"sha256 is {digest}, expected {self.sha256}")
+
+    def complete(self) -> bool:
+        """Request what is missing until nothing is; returns whether earlier bytes were used."""
+        failures, longest = 0, self.received
+        with self.session() as session:
+            while True:
+                try:
+                    return self.receive(session)
+                except _Interrupted as error:
+                    # Bytes that were discarded and fetched again are not new.
+                    failures = 1 if self.received >= longest + PROGRESS_BYTES else failures + 1
+                    longest = max(longest, self.received)
+                    if failures >= self.attempts:
+                        reason = f"{error} (tried {failures} times)"
+                        raise FetchError(self.url, reason) from None
+                time.sleep(self.backoff * 2 ** (failures - 1))
+
+    @property
+    def received(self) -> int:
+        """Bytes in the partial file."""
+        return self.partial.stat().st_size if self.partial.is_file() else 0
+
+    def session(self) -> requests.Session:
+        """Return a session that retries what happens before a body arrives."""
+        retry = Retry(
+            total=self.attempts - 1,
+            backoff_factor=self.backoff,
+            status_forcelist=TRANSIENT,
+            raise_on_status=False,
+            retry_after_max=LONGEST_WAIT,
+        )
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        return session
+
+    def receive(self, session: requests.Session) -> bool:
+        """Send one request and store its body; returns whether it continued earlier bytes."""
+        # Without a version, only a known sha256 would notice that two versions were joined.
+        start = self.received if self.version or self.sha256 else 0
+        headers = {"Range": f"bytes={start}-"} if start else {}
+        if start and self.version:
+            headers["If-Range"] = self.version
+        with self.get(session, headers) as response:
+            status, total = response.status_code, _total_size(response, start)
+            if status == 416 and total == start:
+                return True
+            if status == 416 or (status == 206 and (not start or total is None)):
+                self.partial.unlink(missing_ok=True)
+                raise _Interrupted(f"the server does not send the rest ({status})")
+            self.check(response, total)
+            resumed = status == 206
+            if not resumed:
+                self.version = _version(response)
+            self.store(response, total, "ab" if resumed else "wb")
+            return resumed
+
+    def get(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
+        """Send a request; returns an answer of status 200, 206 or 416, its body unread."""
+        # Without compression, what arrives is what is stored, and its length is known.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
+        try:
+            response = session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            reason = f"no connection: {_root_cause(error)} (tried {self.attempts} times)"
+            if isinstance(error, requests.exceptions.SSLError):
+                cure = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
+                raise FetchError(self.url, reason, cure) from None
+            raise FetchError(self.url, reason) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+            raise FetchError(self.url, str(error)) from None
+        if self.url.startswith("https:") and not response.url.startswith("https:"):
+            raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
+        status = response.status_code
+        if status not in (200, 206) and not (status == 416 and "Range" in headers):
+            tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
+            raise FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
+        return response
+
+    def check(self, response: requests.Response, total: int | None) -> None:
+        """Refuse an answer that announces another size, or a form in which it cannot be stored."""
+        encoding = response.headers.get("Content-Encoding", "identity")
+        # Some servers give the format of a .gz file as the encoding of their answer.
+        if encoding != "identity" and not self.url.endswith((".gz", ".tgz")):
+            raise FetchError(self.url, f"the answer is {encoding}-encoded, which is not supported")
+        if total is None:
+            if not (self.sha256 or self.size or "Transfer-Encoding" in response.headers):
+                raise FetchError(
+                    self.url, "the server gives no length: a cut file would look whole"
+                )
+        elif self.size not in (None, total):
+            raise ContentError(self.url, f"has {total:,} bytes, expected {self.size:,}")
+        elif total > self.limit:
+            raise FetchError(self.url, f"has {total:,} bytes, more than {self.limit:,}")
+
+    def store(self, response: requests.Response, total: int | None, mode: str) -> None:
+        """Write the body to the partial file; raises _Interrupted if it is not whole then."""
+        most = self.size or self.limit
+        received = self.received if mode == "ab" else 0
+        with progress(f"{self.partial.stem} (MiB)", (total or most) >> 20) as advance:
+            try:
+                with self.partial.open(mode) as file:
+                    for chunk in _body(response):
+                        for _ in range(((received + len(chunk)) >> 20) - (received >> 20)):
+                            advance()
+                        received += len(chunk)
+                        if received > most:
+                            break
+                        file.write(chunk)
+            except OSError as error:
+                reason = f"cannot write {self.partial} ({error.strerror})"
+                raise FetchError(self.url, reason, "free space there and run again") from None
+        if received > min(most, total or most):
+            self.partial.unlink()
+        if received > most:
+            raise FetchError(self.url, f"sends more than {most:,} bytes")
+        if total not in (None, received):
+            raise _Interrupted(f"the answer ends after {received:,} of {total:,} bytes")
+
+
+def _total_size(response: requests.Response, start: int) -> int | None:
+    """Return the whole file's size in bytes; None if the answer does not say or continue it."""
+    patterns = {
+        200: ("Content-Length", r"(\d{1,18})"),
+        206: ("Content-Range", rf"bytes {start}-\d+/(\d{{1,18}})"),
+        416: ("Content-Range", r"bytes \*/(\d{1,18})"),
+    }
+    name, pattern = patterns[response.status_code]
+    match = re.fullmatch(pattern, response.headers.get(name, ""))
+    return int(match[1]) if match else None
+
+
+def _version(response: requests.Response) -> str:
+    tag = response.headers.get("ETag", "")
+    # A weak tag names equivalent versions, whose bytes may differ.
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+
+
+def _body(response: requests.Response) -> Iterator[bytes]:
+    """Yield what has arrived: `iter_content` would lose up to a chunk at an interruption."""
+    try:
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            yield chunk
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise _Interrupted(f"the answer ends early: {_root_cause(error)}") from None
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the innermost message, which the libraries wrap in their own."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return str(error) or type(error).__name__

@@ -1,0 +1,104 @@
+"""Pins: committed JSON files that say what a file to fetch must be (`sources/<name>.json`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import runtime
+from pipeline.inputs.fetch import ContentError, FetchError, fetch
+
+LIMIT = 4 << 30  # bytes, of a file whose size nobody published
+
+
+class Pin(BaseModel):
+    """A file to fetch: address, sha256 (or its first digits) and size in bytes if known, licence.
+
+    `where` names the file and key that the pin was read from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    address: str = Field(pattern=r"^https?://[^\s/]+/\S*[^\s/]$")
+    sha256: str | None = Field(pattern="^[0-9a-f]{8,64}$")
+    size: int | None = Field(gt=0)
+    licence: str
+    note: str = ""
+    where: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's own name: the last part of the address."""
+        return self.address.rpartition("/")[2]
+
+    @property
+    def path(self) -> Path:
+        """Where the fetched file is stored, for all checkouts of this user."""
+        return runtime.cache_folder() / "downloads" / self.name
+
+
+def read_pin(path: Path) -> Pin:
+    """Read a file of one pin; raises ValueError naming file and key."""
+    return _pin(_read(path), str(path))
+
+
+def read_pins(path: Path) -> dict[str, Pin]:
+    """Read a file of several pins by name; raises ValueError naming file and key."""
+    return {name: _pin(value, f"{path}, {name}") for name, value in _read(path).items()}
+
+
+def mirrored(url: str) -> str:
+    """Return the address to fetch `url` from: `<HGFN_MIRROR>/<host>/<path>` if that is set."""
+    mirror, parts = runtime.mirror(), urlsplit(url)
+    return f"{mirror}/{parts.netloc}{parts.path}" if mirror else url
+
+
+def fetch_pin(pin: Pin) -> Path:
+    """Fetch a pin's file once into the user's cache folder, verify it, and return its path.
+
+    A pin without a whole sha256 prints the one to add. Raises FetchError.
+    """
+    url, path = mirrored(pin.address), pin.path
+    try:
+        digest = fetch(url, path, sha256=pin.sha256, size=pin.size, limit=pin.size or LIMIT)
+    except ContentError as error:
+        cure = f"open the address by hand; if its authors published a new file, correct {pin.where}"
+        raise ContentError(url, error.reason, cure) from None
+    if digest != pin.sha256:
+        _refuse_web_page(url, path)
+        typer.echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
+    return path
+
+
+def _refuse_web_page(url: str, path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        path.unlink()
+        raise FetchError(url, "returns a web page, perhaps of a network that wants a login")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file; pins are committed in sources/") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON in UTF-8 ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: a JSON object is expected, not {type(content).__name__}")
+    return content
+
+
+def _pin(content: Any, where: str) -> Pin:
+    try:
+        return Pin.model_validate(content).model_copy(update={"where": where})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "pin"
+        raise ValueError(f"{where}: {key}: {first['msg']} (is {first['input']!r})") from None
