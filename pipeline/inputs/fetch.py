@@ -165,7 +165,10 @@ class _Download:
         if start and self.version:
             headers["If-Range"] = self.version
         with self.get(session, headers) as response:
-            status, total = response.status_code, _total_size(response, start)
+            status = response.status_code
+            if status not in (200, 206) and not (status == 416 and start):
+                raise self.refusal(response)
+            total = _total_size(response, start)
             if status == 416 and total == start:
                 return True
             if status == 416 or (status == 206 and (not start or total is None)):
@@ -179,29 +182,30 @@ class _Download:
             return resumed
 
     def get(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
-        """Send a request; returns an answer of status 200, 206 or 416, its body unread."""
+        """Send a request; returns the answer, its body unread."""
         # Without compression, what arrives is what is stored, and its length is known.
         headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
         try:
-            response = session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
+            return session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
         except (requests.ConnectionError, requests.Timeout) as error:
             reason = f"no connection: {_root_cause(error)} (tried {self.attempts} times)"
             if isinstance(error, requests.exceptions.SSLError):
                 cure = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
                 raise FetchError(self.url, reason, cure) from None
             raise FetchError(self.url, reason) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise FetchError(self.url, str(error)) from None
-        if self.url.startswith("https:") and not response.url.startswith("https:"):
-            raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
+
+    def refusal(self, response: requests.Response) -> FetchError:
+        """Return the error for an answer without a file."""
         status = response.status_code
-        if status not in (200, 206) and not (status == 416 and "Range" in headers):
-            tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
-            raise FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
-        return response
+        tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
+        return FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
 
     def check(self, response: requests.Response, total: int | None) -> None:
-        """Refuse an answer that announces another size, or a form in which it cannot be stored."""
+        """Refuse an answer that announces another size, or in a form that cannot be stored."""
+        if self.url.startswith("https:") and not response.url.startswith("https:"):
+            raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
         encoding = response.headers.get("Content-Encoding", "identity")
         # Some servers give the format of a .gz file as the encoding of their answer.
         if encoding != "identity" and not self.url.endswith((".gz", ".tgz")):

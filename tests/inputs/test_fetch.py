@@ -1,0 +1,409 @@
+"""Downloads, and what servers do wrong: a file is whole and right, or absent."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from pipeline.inputs.fetch import ContentError, FetchError, fetch
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+BODY = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(BODY).hexdigest()
+OTHER = hashlib.sha256(b"other").hexdigest()
+CURE = "check the network and the address, or give a local file instead"
+
+
+def reply(status: int, body: bytes = b"", **headers: object) -> Answer:
+    """Answer with these headers (`_` for `-`) and body; the length is the body's by default."""
+    fields = {"Content_Length": len(body), **headers}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in fields.items():
+            if value is not None:
+                handler.send_header(name.replace("_", "-"), str(value))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def rest(handler: BaseHTTPRequestHandler) -> None:
+    """Answer as servers should: the range requested, if the version is still the same."""
+    requested = handler.headers.get("Range")
+    if requested is None or handler.headers.get("If-Range", '"v1"') != '"v1"':
+        reply(200, BODY, ETag='"v1"')(handler)
+        return
+    start = int(requested.removeprefix("bytes=").removesuffix("-"))
+    content_range = f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"
+    reply(206, BODY[start:], Content_Range=content_range, ETag='"v1"')(handler)
+
+
+CUT = reply(200, BODY[:4000], Content_Length=len(BODY), ETag='"v1"')
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "downloads" / "file.bin"
+
+
+@pytest.fixture
+def get(path: Path) -> Callable[..., str]:
+    """Fetch to `path`, without waiting between attempts."""
+
+    def run(url: str, **options: Any) -> str:
+        options = {"sha256": None, "limit": 1 << 20, "backoff": 0.0, **options}
+        return fetch(url, path, **options)
+
+    return run
+
+
+@pytest.fixture
+def message(get: Callable[..., str]) -> Callable[..., str]:
+    """Fetch, which must fail, and return the message without its address."""
+
+    def run(url: str, **options: Any) -> str:
+        with pytest.raises(FetchError) as caught:
+            get(url, **options)
+        return str(caught.value).removeprefix(f"{url}: ")
+
+    return run
+
+
+def names(path: Path) -> set[str]:
+    """What lies beside the file, except for the lock."""
+    return {file.name for file in path.parent.iterdir()} - {f"{path.name}.lock"}
+
+
+def assert_whole(path: Path) -> None:
+    assert path.read_bytes() == BODY
+    assert names(path) == {path.name}
+
+
+def test_a_file_is_fetched_and_verified(serve: Any, get: Any, path: Path) -> None:
+    assert get(f"{serve(rest).url}/f", sha256=SHA256, size=len(BODY)) == SHA256
+    assert_whole(path)
+
+
+@pytest.mark.parametrize("sha256", [SHA256, SHA256[:8], None])
+def test_a_file_that_is_there_is_not_requested(
+    serve: Any, get: Any, path: Path, sha256: str | None
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(BODY)
+    site = serve(rest)
+    assert get(f"{site.url}/f", sha256=sha256) == SHA256
+    assert site.asked == []
+
+
+def test_a_file_with_another_digest_is_replaced(serve: Any, get: Any, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"bit rot")
+    assert get(f"{serve(rest).url}/f", sha256=SHA256) == SHA256
+    assert_whole(path)
+
+
+def test_a_redirect_is_followed(serve: Any, get: Any, path: Path) -> None:
+    target = serve(rest)
+    assert get(f"{serve(reply(302, Location=f'{target.url}/f')).url}/f") == SHA256
+    assert_whole(path)
+
+
+def test_a_second_process_is_named(path: Path, message: Any) -> None:
+    path.parent.mkdir()
+    with FileLock(f"{path}.lock"):
+        text = message("http://127.0.0.1/f")
+    assert text == f"another process is fetching {path}; wait for it"
+
+
+# Interruptions
+
+
+def test_a_cut_body_is_resumed(serve: Any, get: Any, path: Path) -> None:
+    site = serve(CUT, rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert_whole(path)
+    assert site.asked[1]["Range"] == "bytes=4000-"
+    assert site.asked[1]["If-Range"] == '"v1"'
+
+
+def test_a_killed_process_is_resumed_if_the_digest_is_known(
+    serve: Any, get: Any, path: Path
+) -> None:
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(BODY[:1000])
+    site = serve(rest)
+    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
+    assert site.asked[0]["Range"] == "bytes=1000-"
+    assert_whole(path)
+
+
+def test_without_digest_the_bytes_of_a_killed_process_are_replaced(
+    serve: Any, get: Any, path: Path
+) -> None:
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(b"old" * 5000)
+    site = serve(rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert "Range" not in site.asked[0]
+    assert_whole(path)
+
+
+@pytest.mark.parametrize(
+    ("second", "third"),
+    [
+        pytest.param(reply(200, BODY), None, id="the whole file"),
+        pytest.param(
+            reply(206, BODY[100:], Content_Range=f"bytes 100-{len(BODY) - 1}/{len(BODY)}"),
+            "all",
+            id="another range",
+        ),
+        pytest.param(
+            reply(206, BODY[4000:5000], Content_Range=f"bytes 4000-4999/{len(BODY)}"),
+            "bytes=5000-",
+            id="a piece of the rest",
+        ),
+        pytest.param(reply(416, b"x" * 300), "all", id="416 with an error page"),
+        pytest.param(
+            reply(206, b"x", Content_Range="bytes 4000-4000/100"),
+            "all",
+            id="a file shorter than its beginning",
+        ),
+    ],
+)
+def test_an_answer_to_a_request_for_the_rest_is_never_joined_wrongly(
+    serve: Any, get: Any, path: Path, second: Answer, third: str | None
+) -> None:
+    site = serve(CUT, second, rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert_whole(path)
+    assert [headers.get("Range", "all") for headers in site.asked[2:]] == [third] * bool(third)
+
+
+def test_a_partial_file_that_is_complete_is_taken(serve: Any, get: Any, path: Path) -> None:
+    path.parent.mkdir()
+    path.with_name("file.bin.part").write_bytes(BODY)
+    site = serve(reply(416, b"page", Content_Range=f"bytes */{len(BODY)}"))
+    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
+    assert len(site.asked) == 1
+    assert_whole(path)
+
+
+def test_two_versions_are_never_joined(serve: Any, get: Any, path: Path) -> None:
+    site = serve(reply(200, b"old" * 1000, Content_Length=len(BODY), ETag='"v0"'), rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert_whole(path)
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"v1"'}])
+def test_without_a_version_nothing_is_resumed(
+    serve: Any, get: Any, path: Path, headers: dict[str, str]
+) -> None:
+    site = serve(reply(200, BODY[:4000], Content_Length=len(BODY), **headers), rest)
+    assert get(f"{site.url}/f") == SHA256
+    assert "Range" not in site.asked[1]
+    assert_whole(path)
+
+
+def test_wrong_bytes_before_an_interruption_are_fetched_again(
+    serve: Any, get: Any, path: Path
+) -> None:
+    site = serve(reply(200, b"x" * 4000, Content_Length=len(BODY), ETag='"v1"'), rest)
+    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
+    assert len(site.asked) == 3
+    assert_whole(path)
+
+
+def test_wrong_bytes_are_fetched_again_once(serve: Any, message: Any, path: Path) -> None:
+    wrong = b"x" * len(BODY)
+    content_range = f"bytes 4000-{len(BODY) - 1}/{len(BODY)}"
+    cut = reply(200, wrong[:4000], Content_Length=len(BODY), ETag='"v1"')
+    end = reply(206, wrong[4000:], Content_Range=content_range, ETag='"v1"')
+    site = serve(*[cut, end] * 10)
+    text = message(f"{site.url}/f", sha256=SHA256)
+    assert text == f"sha256 is {hashlib.sha256(wrong).hexdigest()}, expected {SHA256}; {CURE}"
+    assert len(site.asked) == 4
+    assert names(path) == set()
+
+
+def test_a_body_that_always_stops_is_given_up(serve: Any, message: Any, path: Path) -> None:
+    site = serve(CUT, reply(206, b"", Content_Range="bytes 4000-10239/10240", Content_Length=6240))
+    text = message(f"{site.url}/f", attempts=3)
+    assert "ends early" in text
+    assert "(tried 3 times)" in text
+    # What came stays for the next run, under a name that nobody takes for the whole.
+    assert names(path) == {"file.bin.part"}
+
+
+def test_bytes_that_come_again_are_not_progress(serve: Any, message: Any) -> None:
+    large = reply(200, bytes(2 << 20), Content_Length=4 << 20, ETag='"v1"')
+    site = serve(*[large, reply(416, b"page")] * 10)
+    assert "(tried 5 times)" in message(f"{site.url}/f", limit=4 << 20)
+    assert len(site.asked) == 5
+
+
+def test_progress_renews_the_attempts(serve: Any, get: Any) -> None:
+    body = bytes(6 << 20)
+
+    def piece(handler: BaseHTTPRequestHandler) -> None:
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        content_range = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        headers = {"Content_Length": len(body) - start, "ETag": '"v1"'}
+        if start:
+            headers["Content_Range"] = content_range
+        reply(206 if start else 200, body[start : start + (1 << 20)], **headers)(handler)
+
+    site = serve(piece)
+    assert get(f"{site.url}/f", attempts=2, limit=8 << 20) == hashlib.sha256(body).hexdigest()
+    assert len(site.asked) == 6
+
+
+# Content
+
+
+def test_a_wrong_length_is_refused(serve: Any, message: Any, path: Path) -> None:
+    text = message(f"{serve(rest).url}/f", size=len(BODY) - 1)
+    assert text == f"has 10,240 bytes, expected 10,239; {CURE}"
+    assert names(path) == set()
+
+
+def test_other_content_is_refused(serve: Any, get: Any, path: Path) -> None:
+    url = f"{serve(reply(200, b'other')).url}/f"
+    with pytest.raises(ContentError) as caught:
+        get(url, sha256=SHA256)
+    assert str(caught.value) == f"{url}: sha256 is {OTHER}, expected {SHA256}; {CURE}"
+    assert names(path) == set()
+
+
+def test_a_body_over_the_limit_is_not_begun(serve: Any, message: Any, path: Path) -> None:
+    text = message(f"{serve(rest).url}/f", limit=9)
+    assert text == f"has 10,240 bytes, more than 9; {CURE}"
+    assert names(path) == set()
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Send chunks until the client closes the connection."""
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+    except OSError:
+        handler.close_connection = True
+
+
+def test_a_body_without_end_is_cut_off_at_the_limit(serve: Any, message: Any, path: Path) -> None:
+    text = message(f"{serve(endless).url}/f", limit=100_000)
+    assert text == f"sends more than 100,000 bytes; {CURE}"
+    assert names(path) == set()
+
+
+@pytest.mark.parametrize("length", [None, "9" * 5000])
+def test_a_length_or_a_digest_is_needed(
+    serve: Any, get: Any, message: Any, length: str | None
+) -> None:
+    url = f"{serve(reply(200, BODY, Content_Length=length)).url}/f"
+    expected = f"the server gives no length: a cut file would look whole; {CURE}"
+    assert message(url) == expected
+    assert get(url, sha256=SHA256) == SHA256
+
+
+def test_a_compressed_answer_is_never_unpacked(
+    serve: Any, get: Any, message: Any, path: Path
+) -> None:
+    bomb = gzip.compress(bytes(10 << 20))
+    site = serve(reply(200, bomb, Content_Encoding="gzip"))
+    assert message(f"{site.url}/f").startswith("the answer is gzip-encoded, which is not supported")
+    assert names(path) == set()
+    # On a .gz file the same header gives the file's own format: it is stored as it is.
+    assert get(f"{site.url}/f.gz") == hashlib.sha256(bomb).hexdigest()
+
+
+# Servers that fail, wait or do not exist
+
+
+def test_a_server_that_recovers_is_retried(serve: Any, get: Any, path: Path) -> None:
+    site = serve(*[reply(500)] * 3, reply(200, BODY))
+    assert get(f"{site.url}/f") == SHA256
+    assert_whole(path)
+
+
+def test_a_server_that_keeps_failing_is_given_up(serve: Any, message: Any) -> None:
+    site = serve(reply(500))
+    text = message(f"{site.url}/f")
+    assert text == f"the server answers 500 Internal Server Error (tried 5 times); {CURE}"
+    assert len(site.asked) == 5
+
+
+def test_retry_after_is_respected(serve: Any, get: Any) -> None:
+    site = serve(reply(429, Retry_After="1"), reply(200, BODY))
+    started = time.monotonic()
+    assert get(f"{site.url}/f") == SHA256
+    assert time.monotonic() - started >= 1
+
+
+def test_404_is_not_retried(serve: Any, message: Any) -> None:
+    site = serve(reply(404))
+    assert message(f"{site.url}/f") == f"the server answers 404 Not Found; {CURE}"
+    assert len(site.asked) == 1
+
+
+def test_a_stalled_connection_is_given_up(serve: Any, message: Any) -> None:
+    def stall(handler: BaseHTTPRequestHandler) -> None:
+        reply(200, BODY[:10], Content_Length=len(BODY))(handler)
+        time.sleep(0.6)
+
+    text = message(f"{serve(stall).url}/f", attempts=2, timeout=(10.0, 0.2))
+    assert text == f"the answer ends early: timed out (tried 2 times); {CURE}"
+
+
+def test_a_refused_connection_is_given_up(message: Any) -> None:
+    text = message("http://127.0.0.1:9/f", attempts=2)  # a port that nothing uses any more
+    assert text == f"no connection: [Errno 111] Connection refused (tried 2 times); {CURE}"
+
+
+@pytest.mark.parametrize(
+    "url", ["no address", "ftp://example.org/f", "http://", "http://[::1", "http://a..b/f"]
+)
+def test_what_is_not_an_address_is_refused(message: Any, url: str) -> None:
+    assert message(url).endswith(CURE)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://h/f", "http://[::1", "/f"])
+def test_a_redirect_to_nowhere_is_refused(
+    serve: Any, message: Any, path: Path, target: str
+) -> None:
+    message(f"{serve(reply(302, Location=target)).url}/f")
+    assert names(path) == set()
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let writes beyond a size fail, as they do on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_named(serve: Any, message: Any, path: Path) -> None:
+    site = serve(rest)
+    with files_of_at_most(1000):
+        text = message(f"{site.url}/f")
+    assert text == f"cannot write {path}.part (File too large); free space there and run again"
