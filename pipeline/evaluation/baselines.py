@@ -15,25 +15,25 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from pipeline.evaluation.scores import mean_average_precision
+from pipeline.evaluation.scores import Arrays, mean_average_precision
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
-# Inverse strengths of the L2 penalty tried on validation for standardised features.
+# Inverse strengths of the L2 penalty, compared on validation; features are standardised.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 def baseline_probabilities(
     tasks: Sequence[Task], examples: Examples, texts: Sequence[str]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Predict [n, classes] for all samples, by baseline and task; all are fitted on train alone.
+    """Predict [n, classes] for all samples, by baseline and task, with models fitted on train.
 
     `examples` holds one pooled vector a sample and modality; an absent one counts as the mean.
     Baselines are `majority`, `text_linear`, and `single_<modality>` for each modality.
     """
     split, targets = examples.split, examples.targets
     features = {name: _filled(examples, name) for name in examples.sequences}
-    # One thread: the last digits of a solution must not depend on the number of cores.
+    # The last digits of a solution depend on the number of threads.
     with threadpool_limits(1):
         result = {
             "majority": {t.name: majority(t, targets[t.name], split) for t in tasks},
@@ -47,37 +47,34 @@ def baseline_probabilities(
 
 
 def concatenated_linear(tasks: Sequence[Task], examples: Examples) -> dict[str, np.ndarray]:
-    """Predict [n, classes] for all samples by task, from all modalities' vectors side by side.
+    """Predict [n, classes] for all samples by task, from the modalities' concatenated vectors.
 
     An absent one counts as the training mean. One penalty serves all tasks, the best by mean
-    validation MAP: where labels are rare, one chosen a task follows the luck of a few rows.
+    validation MAP: with rare labels, one penalty a task would be chosen by a few rows.
     """
-    train = examples.split == "train"
+    train, targets = examples.split == "train", examples.targets
     filled = np.concatenate([_filled(examples, name) for name in examples.sequences], axis=1)
-    targets = examples.targets
     with threadpool_limits(1):
         inputs = _compact(filled, train)
-        tried = [
+        candidates = [
             {
                 task.name: _fit_predict(_logistic(c), task, inputs, targets[task.name], train)
                 for task in tasks
             }
             for c in STRENGTHS
         ]
-    quality = [_validation_map(tasks, examples, probabilities) for probabilities in tried]
-    return tried[int(np.argmax(quality))]
+    quality = [_validation_map(tasks, examples, probabilities) for probabilities in candidates]
+    return candidates[int(np.argmax(quality))]
 
 
-def _validation_map(
-    tasks: Sequence[Task], examples: Examples, probabilities: dict[str, np.ndarray]
-) -> float:
+def _validation_map(tasks: Sequence[Task], examples: Examples, probabilities: Arrays) -> float:
     precisions = []
     for task in tasks:
         truth = examples.targets[task.name]
         rows = (examples.split == "val") & (truth >= 0)
         if (truth[rows] > 0).any():
-            found = probabilities[task.name][rows]
-            precisions.append(mean_average_precision(task, truth[rows], found)[0])
+            scores = probabilities[task.name][rows]
+            precisions.append(mean_average_precision(task, truth[rows], scores)[0])
     return float(np.mean(precisions)) if precisions else 0.0
 
 
@@ -119,19 +116,19 @@ def feature_linear(
     """Predict with logistic regression on standardised features [n, d], penalty by validation."""
     train = split == "train"
     inputs = _compact(features, train)
-    tried = [_fit_predict(_logistic(c), task, inputs, truth, train) for c in STRENGTHS]
+    candidates = [_fit_predict(_logistic(c), task, inputs, truth, train) for c in STRENGTHS]
     rows = (split == "val") & (truth >= 0)
     if not rows.any():
-        return tried[len(tried) // 2]
-    quality = [mean_average_precision(task, truth[rows], p[rows])[0] for p in tried]
-    return tried[int(np.argmax(quality))]
+        return candidates[len(candidates) // 2]
+    quality = [mean_average_precision(task, truth[rows], p[rows])[0] for p in candidates]
+    return candidates[int(np.argmax(quality))]
 
 
 def _compact(features: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Standardise by all training rows, and rotate into their span if it is the smaller space.
+    """Standardise by all training rows, and rotate into their span if that has fewer dimensions.
 
-    Few rows may have a label; features that hardly vary among those would be blown up elsewhere.
-    An L2 penalty does not see a rotation: the solution is the same, at a fraction of the cost.
+    Scaling by the labelled rows alone would blow up features that hardly vary among those few. An
+    L2 penalty is invariant to rotation: the solution is the same, at a fraction of the cost.
     """
     values = StandardScaler().fit(features[train]).transform(features)
     if train.sum() >= features.shape[1]:
@@ -150,8 +147,7 @@ def _fit_predict(
     rows = train & (truth >= 0)
     classes = np.unique(truth[rows])
     probabilities = np.zeros((len(truth), len(task.classes)))
-    if len(classes) == 1:
-        # Nothing to learn: a linear model needs two classes.
+    if len(classes) == 1:  # a linear model needs two classes
         probabilities[:, classes] = 1.0
         return probabilities
     with warnings.catch_warnings():

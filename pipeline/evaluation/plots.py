@@ -113,7 +113,7 @@ def _draw_confusion(ax: Axes, task: Task, decisions: pd.DataFrame) -> None:
     ax.set_title(task.name)
     if decisions.empty:  # scikit-learn refuses to count nothing
         return
-    shown = ConfusionMatrixDisplay.from_predictions(
+    ConfusionMatrixDisplay.from_predictions(
         decisions["actual"],
         decisions["predicted"],
         labels=task.classes,
@@ -122,8 +122,9 @@ def _draw_confusion(ax: Axes, task: Task, decisions: pd.DataFrame) -> None:
         colorbar=False,
         ax=ax,
     )
-    shown.ax_.tick_params(labelsize=6)
-    shown.ax_.tick_params(axis="x", labelrotation=35)
+    ax.tick_params(labelsize=6)
+    for text in ax.get_xticklabels():
+        text.set(rotation=35, ha="right")
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
