@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import torch
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -49,12 +56,56 @@ class Site:
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+@dataclass(frozen=True)
+class Authority:
+    """A certificate authority that no store knows, and a server's context that it signed."""
+
+    file: Path
+    tls: ssl.SSLContext
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority whose server is 127.0.0.1 and the name files.invalid."""
+    folder = tmp_path_factory.mktemp("authority")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "an authority of a test")])
+    now = datetime.now(UTC)
+    hosts = [x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("files.invalid")]
+    usage = x509.KeyUsage(
+        True,
+        *[False] * 4,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = folder / "authority.pem", folder / "key.pem"
+    pem.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem, private)
+    return Authority(pem, tls)
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Site]]:
-    """`serve(first, second)` answers one request after the other; the last answer goes on."""
+    """`serve(first, second)` answers one request after the other; the last answer goes on.
+
+    With `tls` (see `authority`) the address is https.
+    """
     running: list[ThreadingHTTPServer] = []
 
-    def start(*answers: Answer) -> Site:
+    def start(*answers: Answer, tls: ssl.SSLContext | None = None) -> Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.asked.append(dict(self.headers))
@@ -66,7 +117,9 @@ def serve() -> Iterator[Callable[..., Site]]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        site = Site(f"http://127.0.0.1:{server.server_port}")
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        site = Site(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}")
         # The default polls for the end twice a second, for which each test would wait.
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         running.append(server)

@@ -1,0 +1,188 @@
+"""Certificates and proxies of users' networks: each with a server on a loopback address.
+
+The downloads run in processes of their own, since what is trusted is decided once a process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+BODY = b"body" * 100
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from pipeline.inputs.fetch import fetch
+fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, limit=1000, attempts=1)
+"""
+
+
+def answer(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(BODY)))
+    handler.end_headers()
+    handler.wfile.write(BODY)
+
+
+@pytest.fixture
+def download(tmp_path: Path) -> Callable[..., str]:
+    """`download(url, SSL_CERT_FILE=...)` returns what arrived, or the error's last line."""
+
+    def run(url: str, *before: str, **variables: object) -> str:
+        ours = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        rest = {n: v for n, v in os.environ.items() if n not in ours and "proxy" not in n.lower()}
+        command = [*before, sys.executable, "-c", DOWNLOAD, url, str(tmp_path / "file")]
+        root = Path(__file__).resolve().parents[2]
+        environment = {**rest, "PYTHONPATH": str(root), **{n: str(v) for n, v in variables.items()}}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if ended.returncode:
+            return ended.stderr.strip().splitlines()[-1]
+        return (tmp_path / "file").read_text()
+
+    return run
+
+
+def test_an_unknown_authority_is_refused_with_the_cure(
+    serve: Any, authority: Any, download: Any
+) -> None:
+    message = download(f"{serve(answer, tls=authority.tls).url}/f")
+    assert "certificate verify failed" in message
+    assert message.endswith(
+        "; if your network has a certificate authority, name its file in SSL_CERT_FILE"
+    )
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_an_authority_in_a_file_is_trusted(
+    serve: Any, authority: Any, download: Any, variable: str
+) -> None:
+    site = serve(answer, tls=authority.tls)
+    assert download(f"{site.url}/f", **{variable: authority.file}) == BODY.decode()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
+def test_an_authority_in_a_folder_is_trusted(
+    serve: Any, authority: Any, download: Any, tmp_path: Path, variable: str
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("a folder of certificates needs the names that openssl gives them")
+    shutil.copy(authority.file, tmp_path)
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)
+    site = serve(answer, tls=authority.tls)
+    assert download(f"{site.url}/f", **{variable: tmp_path}) == BODY.decode()
+
+
+def test_an_authority_in_the_systems_store_is_trusted(
+    serve: Any, authority: Any, download: Any
+) -> None:
+    store = Path("/etc/ssl/certs/ca-certificates.crt")
+    mount = f'mount --bind {authority.file} {store} && exec "$@"'
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or not store.is_file():
+        pytest.skip("replaces Debian's store in a mount namespace of its own")
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mount namespaces")
+    assert download(f"{serve(answer, tls=authority.tls).url}/f", *alone) == BODY.decode()
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
+def test_a_path_without_certificates_is_named(download: Any, variable: str) -> None:
+    message = download("https://127.0.0.1:9/f", **{variable: "/no/such"})
+    assert message.endswith(f"{variable} is '/no/such'; allowed: certificates (PEM) that exist")
+
+
+def test_encryption_is_not_given_up_by_a_redirect(
+    serve: Any, authority: Any, download: Any
+) -> None:
+    target = f"{serve(answer).url}/f"
+
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", target)
+        handler.end_headers()
+
+    site = serve(redirect, tls=authority.tls)
+    message = download(f"{site.url}/f", SSL_CERT_FILE=authority.file)
+    assert f"{site.url}/f: redirects to {target}, which is not encrypted; " in message
+
+
+class Tunnel(BaseHTTPRequestHandler):
+    """A proxy that forwards plain requests and tunnels, and knows names that no DNS knows."""
+
+    def do_GET(self) -> None:
+        self.server.requested.append(self.path)  # type: ignore[attr-defined]
+        answer(self)
+
+    def do_CONNECT(self) -> None:
+        self.server.requested.append(self.path)  # type: ignore[attr-defined]
+        port = int(self.path.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as there:
+            self.send_response(200)
+            self.end_headers()
+            back = Thread(target=forward, args=(there, self.connection), daemon=True)
+            back.start()
+            forward(self.connection, there)
+            back.join()
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def forward(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tunnel)
+    server.daemon_threads = True
+    server.requested = []  # type: ignore[attr-defined]
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_http_proxy_resolves_names(download: Any, proxy: Any) -> None:
+    address = f"http://127.0.0.1:{proxy.server_port}"
+    assert (
+        download("http://files.invalid/f", HTTP_PROXY=address, http_proxy=address) == BODY.decode()
+    )
+    assert proxy.requested == ["http://files.invalid/f"]
+
+
+def test_https_proxy_resolves_names_and_cannot_read(
+    serve: Any, authority: Any, download: Any, proxy: Any
+) -> None:
+    port = urlsplit(serve(answer, tls=authority.tls).url).port
+    address = f"http://127.0.0.1:{proxy.server_port}"
+    variables = {"HTTPS_PROXY": address, "SSL_CERT_FILE": authority.file}
+    assert download(f"https://files.invalid:{port}/f", **variables) == BODY.decode()
+    assert proxy.requested == [f"files.invalid:{port}"]
+
+
+def test_no_proxy_names_hosts_that_are_reached_directly(
+    serve: Any, download: Any, proxy: Any
+) -> None:
+    address = f"http://127.0.0.1:{proxy.server_port}"
+    site = serve(answer)
+    variables = {"HTTP_PROXY": address, "NO_PROXY": "127.0.0.1"}
+    assert download(f"{site.url}/f", **variables) == BODY.decode()
+    assert proxy.requested == []
+    assert site.paths == ["/f"]
