@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks.section import Effort
 from benchmarks.timing import Line, interleaved, times_as_fast
-from pipeline.datasets.sample import write_youtube
 from pipeline.extractors.inception import InceptionV3
 from pipeline.extractors.untrained import write_elmo, write_inception
 from pipeline.features.cache import ItemCache
@@ -22,6 +21,7 @@ from pipeline.features.text import TextRecipe
 from pipeline.features.visual import ClipRecipe
 from pipeline.media.errors import MediaError
 from pipeline.media.video import sample_frames
+from tools.sample import write_youtube
 
 TEXTS = 1000
 CLIPS = 8

@@ -11,7 +11,7 @@ from pipeline.params import load_params
 
 
 def download(name: str) -> None:
-    """Fetch one data set; see `pipeline.datasets.download`."""
+    """Fill one data set's raw folder; see `pipeline.datasets.download`."""
     data, raw = load_params().data, data_set(name).raw
     if name == "crisismmd":
         typer.echo(fetch_crisismmd(data.crisismmd.source, raw))

@@ -71,9 +71,9 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         ("theta: 0.5", "theta: 1", "fusion.theta is 1; allowed: less than 1"),
         ("theta: 0.5", "theta: 0", "fusion.theta is 0; allowed: greater than 0"),
         (
-            "source: sample",
+            "source: data/sample/youtube",
             "source: 3",
-            "data.crisismmd.source is 3; allowed: a valid string",
+            "data.youtube.source is 3; allowed: a valid string",
         ),
         (
             "name: hgfn",

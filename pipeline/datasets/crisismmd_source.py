@@ -1,9 +1,11 @@
-"""Where CrisisMMD's official layout comes from: a folder, an archive, or its authors' server."""
+"""CrisisMMD's official layout, copied or unpacked from where it is."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import runtime
@@ -11,15 +13,30 @@ from pipeline.datasets.annotations import read_annotations
 from pipeline.datasets.archive import is_archive, unpack
 from pipeline.datasets.http.fetch_error import CURE, FetchError
 from pipeline.datasets.http.pins import fetch_pinned
-from pipeline.datasets.source_files import copy_files
 from pipeline.datasets.split_files import copy_splits
 
 URL = "https://crisisnlp.qcri.org/data/crisismmd/CrisisMMD_v2.0.tar.gz"
 # About 1.9 GB.
 LIMIT = 4 << 30
-PARTS = ("annotations", "data_image")
-# Of version 2.0, as published.
-KNOWN = {"rows": 18_082, "tweets": 16_058, "events": 7}
+FOLDERS = ("annotations", "data_image")
+# Version 2.0 as published.
+PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
+
+
+def fill_crisismmd(source: Path, raw: Path) -> str:
+    """Write `annotations/`, and `data_image/` and `splits/` if the source has them, into `raw`.
+
+    `source` is a folder, a .tar.gz or a pin. Returns a note for a pinned one, else "". Raises
+    ValueError for a source that is damaged, not to be trusted, or without annotations.
+    """
+    if source.is_dir():
+        _copy_layout(source, raw)
+    elif source.suffix == ".json":
+        _unpack_layout(fetch_official(), raw)
+        return f"\ncrisismmd: {count_note(raw)}"
+    else:
+        _unpack_layout(source, raw)
+    return ""
 
 
 def fetch_official() -> Path:
@@ -43,22 +60,35 @@ def _check_opening(archive: Path) -> None:
         raise FetchError(URL, "what came is no .tar.gz")
 
 
-def copy_layout(source: Path, raw: Path) -> None:
-    """Copy a folder's annotations, photos and split files, as far as there are any, into `raw`.
+def count_note(raw: Path) -> str:
+    """Count rows, tweets and events; a warning where they are not those of the published set."""
+    table = read_annotations(raw)
+    events = table["image_path"].map(lambda path: path.split("/")[1])
+    counts = {
+        "rows": len(table),
+        "tweets": table["tweet_id"].nunique(),
+        "events": events.nunique(),
+    }
+    if counts == PUBLISHED:
+        return _in_words(counts)
+    return f"warning: {_in_words(counts)}, where {_in_words(PUBLISHED)} were published"
 
-    Raises ValueError for a folder without annotations, and as `files_below` does.
-    """
+
+def _in_words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+
+
+def _copy_layout(source: Path, raw: Path) -> None:
     _check_layout(source, source)
-    for part in PARTS:
-        copy_files(source / part, raw / part)
+    for name in FOLDERS:
+        for file in _files_below(source / name):
+            copy = raw / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
     copy_splits(source, raw / "splits")
 
 
-def unpack_layout(archive: Path, raw: Path) -> None:
-    """Unpack an archive's annotations, photos and split files into `raw`.
-
-    Raises ValueError for an archive that is damaged, not to be trusted, or without annotations.
-    """
+def _unpack_layout(archive: Path, raw: Path) -> None:
     with tempfile.TemporaryDirectory(dir=raw.parent) as temporary:
         whole = Path(temporary) / "whole"
         unpack(archive, whole)
@@ -66,27 +96,39 @@ def unpack_layout(archive: Path, raw: Path) -> None:
         source = homes[0] if homes else whole
         _check_layout(source, archive)
         copy_splits(source, raw / "splits")
-        for part in PARTS:
-            if (source / part).is_dir():
-                os.replace(source / part, raw / part)
+        for name in FOLDERS:
+            if (source / name).is_dir():
+                os.replace(source / name, raw / name)
 
 
-def _check_layout(source: Path, told: Path) -> None:
-    if not (source / "annotations").is_dir():
-        raise ValueError(f"{told} holds no annotations/: not CrisisMMD's official layout")
+def _check_layout(folder: Path, source: Path) -> None:
+    if not (folder / "annotations").is_dir():
+        raise ValueError(f"{source} holds no annotations/: not CrisisMMD's official layout")
 
 
-def count_note(raw: Path) -> str:
-    """Tell how many rows, tweets and events there are, and warn where the published are others."""
-    table = read_annotations(raw)
-    events = table["image_path"].map(lambda path: path.split("/")[1])
-    found = {
-        "rows": len(table),
-        "tweets": table["tweet_id"].nunique(),
-        "events": events.nunique(),
-    }
-    told = ", ".join(f"{found[name]:,} {name}" for name in KNOWN)
-    if found == KNOWN:
-        return told
-    known = ", ".join(f"{KNOWN[name]:,} {name}" for name in KNOWN)
-    return f"warning: {told}, where {known} were published"
+def _files_below(folder: Path) -> Iterator[Path]:
+    """List the files below a folder in order, through links too; none if it does not exist.
+
+    Raises ValueError naming a link that leads nowhere or to a folder that holds it, and what is
+    neither a file nor a folder.
+    """
+    if folder.is_dir() or folder.is_symlink():
+        yield from _below(folder, (folder.parent.resolve(),))
+
+
+def _below(path: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        real = path.resolve()
+        if any(folder.is_relative_to(real) for folder in above):
+            raise ValueError(f"{path} leads to a folder that holds it; remove the link")
+        for entry in sorted(path.iterdir()):
+            yield from _below(entry, (*above, real))
+    elif path.is_symlink():
+        raise ValueError(
+            f"{path} leads to {os.readlink(path)}, where nothing is; remove the link, or restore "
+            "its target"
+        )
+    else:
+        raise ValueError(f"{path} is neither a file nor a folder; remove it")

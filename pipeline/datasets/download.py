@@ -1,81 +1,49 @@
-"""From `source` in params.yaml to a data set's raw folder."""
+"""From a data set's source to its raw folder."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.datasets.crisismmd_source import (
-    copy_layout,
-    count_note,
-    fetch_official,
-    unpack_layout,
-)
-from pipeline.datasets.manifest import read_manifest
-from pipeline.datasets.sample import write_crisismmd, write_youtube
-from pipeline.datasets.vidi import fetch_vidi
-from pipeline.datasets.youtube_source import fill_raw
+from pipeline.datasets.crisismmd_source import fill_crisismmd
+from pipeline.datasets.source import check_source
+from pipeline.datasets.youtube_source import fill_youtube
 from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 
 def fetch_crisismmd(source: str, raw: Path) -> str:
-    """Fill `raw` with CrisisMMD's official layout; returns what was done, and a warning's line.
+    """Fill `raw` with CrisisMMD's official layout; returns what was done, for the user.
 
-    `source` is `sample`, `official`, or a folder or .tar.gz that holds `annotations/` and, as far
-    as there are any, `data_image/` and the official split files. Raises ValueError for a source
-    that is neither, and for an official archive that cannot be fetched.
+    Raises ValueError for a source that is none (see `check_source`) or cannot be read; then `raw`
+    is as it was.
     """
-    path = Path(source)
-    if source == "sample":
-        write: Callable[[Path], object] = write_crisismmd
-    elif source == "official":
-        write = lambda folder: unpack_layout(fetch_official(), folder)  # noqa: E731
-    elif path.is_dir():
-        write = lambda folder: copy_layout(path, folder)  # noqa: E731
-    elif path.name.endswith((".tar.gz", ".tgz")) and path.is_file():
-        write = lambda folder: unpack_layout(path, folder)  # noqa: E731
-    else:
-        raise ValueError(
-            f"data.crisismmd.source is {source!r}: no such folder or .tar.gz; allowed: sample, "
-            "official, or a path to CrisisMMD in its official layout"
-        )
+    check_source("crisismmd", source)
     with _replacing(raw) as folder:
-        write(folder)
-        note = f"\ncrisismmd: {count_note(folder)}" if source == "official" else ""
+        note = fill_crisismmd(Path(source), folder)
     photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
     return f"crisismmd: {photos} photos from {source}{note}"
 
 
 def fetch_youtube(source: str, raw: Path) -> str:
-    """Fill `raw` with `manifest.csv` and `clips/`; returns one line on what was done.
+    """Fill `raw` with `manifest.csv` and `clips/`; returns what was done, for the user.
 
-    `source` is `sample`, `vidi`, or a manifest .csv. A clip that is not there or cannot be fetched
-    keeps its row. Raises ValueError for anything else.
+    A clip that is missing or cannot be fetched keeps its row. Raises ValueError as
+    `fetch_crisismmd` does, and where no clip at all could be had.
     """
-    if source == "sample":
-        with _replacing(raw) as folder:
-            write_youtube(folder)
-        return f"youtube: {len(read_manifest(raw / 'manifest.csv'))} clips from sample"
-    if source != "vidi" and not source.endswith(".csv"):
-        raise ValueError(
-            f"data.youtube.source is {source!r}; allowed: sample, vidi, or a path to a manifest "
-            ".csv"
-        )
+    check_source("youtube", source)
     with _replacing(raw) as folder:
-        manifest, note = fetch_vidi() if source == "vidi" else (Path(source), "")
-        missing = fill_raw(manifest, folder)
-    told = "".join(f"; {part}" for part in (missing, note) if part)
-    return f"youtube: {len(read_manifest(raw / 'manifest.csv'))} clips from {source}{told}"
+        clips, note = fill_youtube(Path(source), folder)
+    return f"youtube: {clips} clips from {source}{note}"
 
 
 @contextmanager
 def _replacing(raw: Path) -> Iterator[Path]:
-    """Fill a temporary folder that becomes `raw` only when it is whole.
+    """Give a temporary folder that becomes `raw` when the block ends well.
 
-    What a killed run left of such folders is removed.
+    What killed runs left of such folders is removed.
     """
     raw.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(raw.parent, of=raw.name)
@@ -83,7 +51,7 @@ def _replacing(raw: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        # The old one is moved away first: a removal that is broken off would leave half of it.
+        # Moved away before it is removed: an interrupted removal would leave half of it as `raw`.
         if raw.exists():
             os.replace(raw, old)
         os.replace(temporary, raw)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.datasets.manifest import concepts, read_manifest
+from pipeline.inputs.manifest import concepts, read_manifest
 
 
 def tasks(manifest: pd.DataFrame) -> list[dict[str, Any]]:

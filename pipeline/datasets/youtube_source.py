@@ -11,12 +11,11 @@ import pandas as pd
 from yt_dlp.cookies import YoutubeDLCookieJar
 
 from pipeline import runtime
-from pipeline.datasets.clip_source import address
 from pipeline.datasets.clips.kept import Clips
 from pipeline.datasets.clips.lost import Lost, lost_note, write_lost
 from pipeline.datasets.clips.rows import Row, fetch_rows
 from pipeline.datasets.clips.site import Manners
-from pipeline.datasets.manifest import read_manifest
+from pipeline.inputs.manifest import address, read_manifest
 
 CURE = {
     "network": "check the network, then run again",
@@ -25,32 +24,34 @@ CURE = {
 }
 
 
-def fill_raw(manifest: Path, raw: Path) -> str:
-    """Write `manifest.csv` and `clips/`, with what `manifest` names; returns what is missing.
+def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
+    """Write `manifest.csv` and `clips/` into `raw`; returns the number of clips, and a note.
 
-    Local paths are relative to the manifest. A clip that cannot be had keeps its row, and why is
-    told in `failures.csv`. Raises ValueError if there is none at all.
+    `source` is a folder with `manifest.csv`, or a manifest. Local paths are relative to the
+    manifest's folder. A clip that is missing keeps its row and is counted in the note; one that
+    cannot be fetched has its reason in `failures.csv`. Raises ValueError if there is none at all.
     """
+    manifest = source / "manifest.csv" if source.is_dir() else source
     table = read_manifest(manifest)
-    urls = [address(source, manifest.parent) for source in table["source"]]
+    urls = [address(clip, manifest.parent) for clip in table["source"]]
     if any(urls) and "origin" not in table.columns:
         # Spans of one film become files of their own; a split must still keep them together.
         table["origin"] = table["source"]
     rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
     (raw / "clips").mkdir()
     local = [row for row, url in zip(rows, urls, strict=True) if url is None]
-    missing = _copy_local(local, manifest.parent, raw)
     remote = [row for row, url in zip(rows, urls, strict=True) if url]
+    missing = _copy_local(local, remote, manifest, raw)
     lost = fetch_rows(remote, [url for url in urls if url], raw, web_clips()) if remote else {}
     if not any((raw / "clips").iterdir()):
         raise ValueError(f"{manifest}: {_nothing(missing, lost)}")
-    told = pd.DataFrame(rows, columns=table.columns, dtype=object)
-    told.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
+    written = pd.DataFrame(rows, columns=table.columns, dtype=object)
+    written.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
     write_lost(raw, lost)
-    notes = [lost_note(lost)] if lost else []
+    note = f"; {lost_note(lost)}" if lost else ""
     if missing:
-        notes.append(f"{len(missing)} not found, the first: {missing[0]}")
-    return "; ".join(notes)
+        note += f"; {len(missing)} not found, the first: {missing[0]}"
+    return len(rows), note
 
 
 def web_clips() -> Clips:
@@ -72,16 +73,27 @@ def _cookies(path: Path | None) -> str | None:
     return text
 
 
-def _copy_local(rows: list[Row], folder: Path, raw: Path) -> list[Path]:
-    """Copy each file once, under the first id that names it; returns those that are not there."""
+def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) -> list[Path]:
+    """Copy each file once and rewrite the rows' sources; returns the files that do not exist.
+
+    A file of the manifest's own `clips/` keeps its path, any other is named after the first id
+    that names it. Raises ValueError where two files, or one and a fetched clip, get one name.
+    """
     copies: dict[str, str] = {}
+    names = {f"clips/{row['id']}" for row in fetched}
     missing: list[Path] = []
     for row in rows:
-        path = folder / row["source"]
+        path = manifest.parent / row["source"]
         if row["source"] not in copies:
-            copies[row["source"]] = f"clips/{row['id']}{path.suffix}"
+            own = row["source"].startswith("clips/")
+            copy = row["source"] if own else f"clips/{row['id']}{path.suffix}"
+            if copy in names or (own and copy.removesuffix(path.suffix) in names):
+                raise ValueError(f"{manifest}: two clips would be {copy}; rename {path}")
+            names.add(copy)
+            copies[row["source"]] = copy
             if path.is_file():
-                shutil.copyfile(path, raw / copies[row["source"]])
+                (raw / copy).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, raw / copy)
             else:
                 missing.append(path)
         row["source"] = copies[row["source"]]

@@ -39,11 +39,6 @@ class DataSet:
         return self.folder / "raw"
 
     @property
-    def fingerprint(self) -> Path:
-        """What the source held when it was looked at last; in git, unlike the raw data."""
-        return self.folder.with_name(f"{self.name}.source.json")
-
-    @property
     def index(self) -> Path:
         """The index table."""
         return self.folder / "index.parquet"

@@ -1,166 +1,175 @@
-"""The official source end to end: an archive in the official layout, served on loopback."""
+"""CrisisMMD's official layout from a folder, an archive and a pin."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
+import random
+import re
+import shutil
 import tarfile
-import zipfile
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
-from pipeline.datasets import crisismmd_source
-from pipeline.datasets.annotations import read_annotations
-from pipeline.datasets.crisismmd_source import URL
 from pipeline.datasets.download import fetch_crisismmd
-from pipeline.datasets.http.pins import read_pins
-from pipeline.datasets.index import index_crisismmd
-from pipeline.datasets.sample import write_crisismmd
 
-SIDES = ("train", "train", "train", "dev", "test")
+Row = dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample as the official archive has it: JSON beside it, the splits in a zip."""
-    folder = tmp_path_factory.mktemp("official") / "CrisisMMD_v2.0"
-    folder.mkdir()
-    write_crisismmd(folder, tweets=24)
-    (folder / "json").mkdir()
-    (folder / "json" / "flood.json").write_text("{}")
-    table = read_annotations(folder)
-    with zipfile.ZipFile(folder / "crisismmd_datasplit_all.zip", "w") as archive:
-        for task in ("informative", "humanitarian", "damage"):
-            for word in ("train", "dev", "test"):
-                rows = table[[SIDES[i % 5] == word for i in range(len(table))]]
-                name = f"crisismmd_datasplit_all/task_{task}_text_img_{word}.tsv"
-                archive.writestr(name, split_text(rows))
-    return folder
-
-
-def split_text(rows: pd.DataFrame) -> str:
-    lines = ["event_name\ttweet_id\timage_id\ttweet_text\timage\tlabel"]
-    for row in rows.itertuples():
-        lines.append(f"x\t{row.tweet_id}\t{row.image_id}\ttext\t{row.image_path}\tx")
-    return "\n".join(lines) + "\n"
-
-
-@pytest.fixture(scope="module")
-def archive(layout: Path) -> bytes:
-    path = layout.parent / "CrisisMMD_v2.0.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-        tar.add(layout, layout.name)
-    return path.read_bytes()
+def files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's root with a cache folder of its own."""
-    root = tmp_path / "project"
-    root.mkdir()
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
-    return root
+def layout(
+    tweet: Callable[..., Row],
+    write_annotations: Callable[..., Path],
+    write_photo: Callable[[Path, Row, bytes], None],
+    tmp_path: Path,
+) -> Path:
+    """The official layout, with what an unpacked archive has beside it."""
+    folder = write_annotations([tweet(0), tweet(1)])
+    write_photo(folder, tweet(0), b"photo")
+    (folder / "splits").mkdir()
+    (folder / "splits" / "task_damage_text_img_dev.tsv").write_text("image\n")
+    return shutil.move(folder, tmp_path / "official folder")
 
 
-def send(archive: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(archive)))
-        handler.end_headers()
-        handler.wfile.write(archive)
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """An older raw folder, whose files a finished run replaces."""
+    folder = tmp_path / "data" / "set" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "old.txt").write_text("old")
+    return folder
 
-    return answer
 
-
-def test_the_official_source_is_fetched_pinned_and_indexed(
-    serve: Any, archive: bytes, layout: Path, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = serve(send(archive))
-    monkeypatch.setenv("HGFN_MIRROR", site.url)
-    raw = project / "data" / "crisismmd" / "raw"
-    told = fetch_crisismmd("official", raw)
-    assert site.paths == ["/crisisnlp.qcri.org/data/crisismmd/CrisisMMD_v2.0.tar.gz"]
-
-    table = read_annotations(layout)
-    photos = [path for path in (layout / "data_image").rglob("*") if path.is_file()]
-    events = {path.split("/")[1] for path in table["image_path"]}
-    assert told == (
-        f"crisismmd: {len(photos)} photos from official\n"
-        f"crisismmd: warning: {len(table)} rows, {table['tweet_id'].nunique()} tweets, "
-        f"{len(events)} events, where 18,082 rows, 16,058 tweets, 7 events were published"
-    )
-    pins = json.loads((project / "downloads.lock.json").read_text())
-    assert pins == {URL: {"sha256": hashlib.sha256(archive).hexdigest(), "size": len(archive)}}
-    assert {path.name for path in raw.iterdir()} == {"annotations", "data_image", "splits"}
-    for photo in photos:
-        assert (raw / photo.relative_to(layout)).read_bytes() == photo.read_bytes()
+def assert_refused(source: Path, raw: Path, message: str) -> None:
+    """The message is one line; the old raw folder is whole and nothing lies beside it."""
+    with pytest.raises(ValueError, match=message) as caught:
+        fetch_crisismmd(str(source), raw)
+    assert "\n" not in str(caught.value)
+    assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
 
-    grouped = index_crisismmd(raw, "agreed")
-    assert len(grouped.table) == len(table)
-    for task in ("informative", "humanitarian", "damage"):
-        index = index_crisismmd(raw, "agreed", split=f"official_{task}")
-        assert [entry["name"] for entry in index.tasks] == [task]
-        assert index.table["split"].value_counts()["test"] == len(table) // 5
+
+def pack(source: Path, path: Path, prefix: str = "") -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for entry in sorted(source.iterdir()):
+            tar.add(entry, f"{prefix}{entry.name}")
+    return path
 
 
-def test_a_second_checkout_fetches_nothing(
-    serve: Any, archive: bytes, project: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_is_copied_and_replaces_the_old_one(layout: Path, raw: Path) -> None:
+    expected = files(layout)
+    (layout / "README.txt").write_text("not ours")
+    assert fetch_crisismmd(str(layout), raw) == f"crisismmd: 1 photos from {layout}"
+    assert files(raw) == expected
+    assert list(raw.parent.iterdir()) == [raw]
+    assert raw.stat().st_mode & 0o777 == 0o755  # not a temporary folder's 700
+
+
+def test_a_folder_without_photos_will_do(layout: Path, raw: Path) -> None:
+    shutil.rmtree(layout / "data_image")
+    shutil.rmtree(layout / "splits")
+    assert fetch_crisismmd(str(layout), raw) == f"crisismmd: 0 photos from {layout}"
+    assert list(files(raw)) == ["annotations/flood_final_data.tsv"]
+
+
+@pytest.mark.parametrize("prefix", ["", "CrisisMMD_v2.0/"])
+@pytest.mark.parametrize("name", ["c.tar.gz", "c.tgz"])
+def test_an_archive_is_unpacked_wherever_its_layout_begins(
+    layout: Path, raw: Path, tmp_path: Path, prefix: str, name: str
 ) -> None:
-    site = serve(send(archive))
-    monkeypatch.setenv("HGFN_MIRROR", site.url)
-    fetch_crisismmd("official", project / "one" / "raw")
-    fetch_crisismmd("official", project / "two" / "raw")
-    assert len(site.paths) == 1
+    fetch_crisismmd(str(pack(layout, tmp_path / name, prefix)), raw)
+    assert files(raw) == files(layout)
+    assert list(raw.parent.iterdir()) == [raw]
 
 
-def test_a_page_in_place_of_the_archive_is_not_kept(
-    serve: Any, project: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes
+@pytest.mark.parametrize("damage", ["cut in half", "cut early", "a flipped bit", "wrong checksum"])
+def test_a_damaged_archive_is_told_in_one_line(
+    layout: Path, raw: Path, tmp_path: Path, damage: str
 ) -> None:
-    monkeypatch.setenv("HGFN_MIRROR", serve(send(b"<html>Log in</html>")).url)
-    with pytest.raises(ValueError, match=r"gz: what came is no \.tar\.gz; check the network, or"):
-        crisismmd_source.fetch_official()
-    assert read_pins() == {}
-    monkeypatch.setenv("HGFN_MIRROR", serve(send(archive)).url)
-    assert crisismmd_source.fetch_official().read_bytes() == archive
-    assert list(read_pins()) == [URL]
-
-
-def test_another_archive_than_the_pinned_one_is_refused(
-    serve: Any, archive: bytes, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HGFN_MIRROR", serve(send(archive)).url)
-    pins = {URL: {"sha256": "0" * 64, "size": 1}}
-    (project / "downloads.lock.json").write_text(json.dumps(pins))
-    with pytest.raises(ValueError, match=f"expected {'0' * 64}; if the file was replaced by its"):
-        fetch_crisismmd("official", project / "raw")
-    assert not (project / "raw").exists()
-
-
-def test_without_a_network_one_line_says_what_could_not_be_reached(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    monkeypatch.setenv("HGFN_MIRROR", "http://127.0.0.1:9")
-    with pytest.raises(ValueError, match="CrisisMMD_v2") as caught:
-        fetch_crisismmd("official", project / "raw")
-    assert str(caught.value) == (
-        "http://127.0.0.1:9/crisisnlp.qcri.org/data/crisismmd/CrisisMMD_v2.0.tar.gz: "
-        "cannot connect (Connection refused) (tried 5 times); check the network, or set "
-        "data.crisismmd.source to a local folder or .tar.gz"
+    # Noise does not compress: a bit flipped in it is one of a photo's, and only gzip can tell.
+    (layout / "data_image" / "noise.jpg").write_bytes(random.Random(0).randbytes(200_000))
+    path = pack(layout, tmp_path / "c.tar.gz")
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    path.write_bytes(
+        {
+            "cut in half": whole[: len(whole) // 2],
+            "cut early": whole[:30],
+            "a flipped bit": bytes(flipped),
+            "wrong checksum": whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],
+        }[damage]
     )
-    assert not (project / "raw").exists()
+    assert_refused(path, raw, r"^\S+c.tar.gz: .*; fetch it again$")
 
 
-def test_the_published_counts_are_no_warning(monkeypatch: pytest.MonkeyPatch, layout: Path) -> None:
-    table = read_annotations(layout)
-    events = {path.split("/")[1] for path in table["image_path"]}
-    known = {"rows": len(table), "tweets": table["tweet_id"].nunique(), "events": len(events)}
-    monkeypatch.setattr(crisismmd_source, "KNOWN", known)
-    assert crisismmd_source.count_note(layout) == ", ".join(f"{v} {k}" for k, v in known.items())
+def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "other" / "docs").mkdir(parents=True)
+    (tmp_path / "other" / "docs" / "annotations").write_text("a file of that name")
+    archive = pack(tmp_path / "other", tmp_path / "c.tar.gz")
+    assert_refused(archive, raw, r"c.tar.gz holds no annotations/: not CrisisMMD's official layout")
+    assert_refused(tmp_path / "other", raw, r"^data.crisismmd.source is .* has no annotations;")
+
+
+def two_links(photos: Path) -> None:
+    """Two folders that lead to each other, neither of them to one above."""
+    for name, other in (("one", "two"), ("two", "one")):
+        (photos / name).mkdir()
+        (photos / name / "link").symlink_to(photos / other)
+
+
+def replaced(photos: Path, target: str) -> None:
+    photos.rename(photos.with_name("photos"))
+    photos.symlink_to(target)
+
+
+HOLDS = "leads to a folder that holds it; remove the link"
+GONE = "where nothing is; remove the link, or restore its target"
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "itself": (lambda photos: (photos / "link").symlink_to(photos), f"data_image/link {HOLDS}"),
+    "above": (lambda photos: (photos / "link").symlink_to("../.."), f"data_image/link {HOLDS}"),
+    "the root": (lambda photos: (photos / "a").symlink_to("/"), f"data_image/a {HOLDS}"),
+    "each other": (two_links, f"data_image/one/link/link {HOLDS}"),
+    "a folder to all": (lambda photos: replaced(photos, "."), f"data_image {HOLDS}"),
+    "nothing": (
+        lambda photos: (photos / "a.jpg").symlink_to("gone/a.jpg"),
+        f"data_image/a.jpg leads to gone/a.jpg, {GONE}",
+    ),
+    "its own name": (
+        lambda photos: (photos / "a.jpg").symlink_to("a.jpg"),
+        f"data_image/a.jpg leads to a.jpg, {GONE}",
+    ),
+    "a folder to nothing": (
+        lambda photos: replaced(photos, "gone"),
+        f"data_image leads to gone, {GONE}",
+    ),
+    "a pipe": (
+        lambda photos: os.mkfifo(photos / "a.jpg"),
+        "data_image/a.jpg is neither a file nor a folder; remove it",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_folder_that_cannot_be_copied_is_told_in_one_line(
+    layout: Path, raw: Path, fault: str
+) -> None:
+    make, message = FAULTS[fault]
+    make(layout / "data_image")
+    assert_refused(layout, raw, rf"^{re.escape(f'{layout}/{message}')}$")
+
+
+def test_links_are_copied_as_what_they_lead_to(layout: Path, raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"b")
+    (layout / "data_image" / "fire").symlink_to(tmp_path / "elsewhere")
+    (layout / "data_image" / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
+    fetch_crisismmd(str(layout), raw)
+    assert {"data_image/fire/b.jpg", "data_image/b.jpg"} <= set(files(raw))
+    assert not any(path.is_symlink() for path in raw.rglob("*"))

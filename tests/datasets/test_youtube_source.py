@@ -5,15 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from pipeline.datasets.clips import rows
 from pipeline.datasets.clips.lost import read_lost
 from pipeline.datasets.download import fetch_youtube
-from pipeline.datasets.fingerprint import fingerprint
 from pipeline.datasets.index import index_youtube
-from pipeline.datasets.manifest import read_manifest
+from pipeline.inputs.manifest import read_manifest
 from pipeline.media.video import sample_frames
 
 HEADER = "id,source,start,end,description,flood,fire\n"
@@ -206,34 +204,3 @@ def test_a_wrong_cookies_file_is_told(
     with pytest.raises(ValueError, match=re.escape(f"HGFN_COOKIES: {cookies} is no cookies file")):
         fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
     assert site.asked == []
-
-
-def test_local_clips_need_no_cookies(
-    film: bytes, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HGFN_COOKIES", str(tmp_path / "none.txt"))
-    (tmp_path / "own.mp4").write_bytes(film)
-    assert "1 clips" in fetch_youtube(str(write("own,own.mp4,,,,1,0")), raw)
-    assert "origin" not in pd.read_csv(raw / "manifest.csv")
-
-
-def test_an_origin_of_ones_own_keeps_clips_together(film: bytes, raw: Path, tmp_path: Path) -> None:
-    for n in range(10):
-        (tmp_path / f"{n}.mp4").write_bytes(film + bytes([n]))
-    rows = "".join(f"{n},{n}.mp4,,,message {n} of its own,{n % 2},1,{n // 2}\n" for n in range(10))
-    (tmp_path / "m.csv").write_text(HEADER.replace("fire\n", "fire,origin\n") + rows)
-    fetch_youtube(str(tmp_path / "m.csv"), raw)
-    index = index_youtube(raw)
-    assert [task["name"] for task in index.tasks] == ["flood", "fire"]
-    assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]
-
-
-def test_an_address_is_no_file_whose_change_could_be_noticed(
-    film: bytes, write: Any, tmp_path: Path
-) -> None:
-    (tmp_path / "own.mp4").write_bytes(film)
-    url = f"https://film.test/{'x' * 300}"  # longer than a file's name can be
-    rows = [f"{name},{source},,,,1,0" for name, source in (("a", "own.mp4"), ("b", url))]
-    found = fingerprint(str(write(*rows, "c,dQw4w9WgXcQ,,,,1,0")))
-    assert found is not None
-    assert found["files"] == 2  # the manifest and the clip that is here

@@ -15,6 +15,7 @@ import soundnet_writer as published
 import torch
 import torch7_writer as torch7
 from safetensors.numpy import load_file
+from stages.source import source
 from torchvision.models import Inception3
 
 from pipeline.extractors import InceptionV3, SoundNet, pretrained
@@ -22,7 +23,6 @@ from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET
 from pipeline.extractors.untrained_elmo import elmo_options
 from pipeline.ground import data_set as weight_files
 from stages import weights as stage
-from stages.source import source
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -21,7 +21,6 @@ from PIL import Image
 from ruamel.yaml import YAML
 from stages.failures import failures
 
-from pipeline.datasets.sample import write_crisismmd, write_youtube
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.training.model import load_model
@@ -34,6 +33,7 @@ from stages.text import text
 from stages.train import train
 from stages.visual import visual
 from stages.weights import weights
+from tools.sample import write_crisismmd, write_youtube
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def prepare(folder: Path, sources: Path) -> None:
     yaml = YAML(typ="safe")
     values = yaml.load(ROOT / "params.yaml")
     values["data"]["crisismmd"]["source"] = str(sources / "crisismmd")
-    values["data"]["youtube"]["source"] = str(sources / "youtube" / "manifest.csv")
+    values["data"]["youtube"]["source"] = str(sources / "youtube")
     values["features"]["visual"] |= {"frames": 2, "size": 75}
     values["fusion"]["width"] = 8
     values["train"]["max_epochs"] = 2

@@ -1,0 +1,105 @@
+"""What a data set's source may be, checked before anything that exists is touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+FORMS = {
+    "crisismmd": "a folder or .tar.gz in CrisisMMD's official layout, or a pin "
+    "(sources/<name>.json)",
+    "youtube": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
+    "(sources/<name>.json)",
+}
+# Words that named a source before a source was a path, and what to write in their place.
+OLD_WORDS = {
+    "crisismmd": {
+        "sample": "data/sample/crisismmd.tar.gz",
+        "official": "sources/crisismmd_v2.json",
+    },
+    "youtube": {
+        "sample": "data/sample/youtube",
+        "vidi": "the path of a manifest that `python -m tools.vidi_manifest` wrote",
+    },
+}
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> list[str]:
+    """Check the source of each data set by name; returns notes for the user.
+
+    A source that is missing here but from which, by `lock`, the raw data were made is a note and
+    no error: the later stages run without it. Raises ValueError with one line for each other
+    source that is missing or of no known form.
+    """
+    notes, errors = [], []
+    for name, source in sources.items():
+        try:
+            check_source(name, source)
+        except ValueError as error:
+            if Path(source).exists() or not _is_recorded(name, source, lock):
+                errors.append(str(error))
+            else:
+                notes.append(
+                    f"note: {error}. {lock} says that data/{name}/raw was made from it: "
+                    "`dvc repro --allow-missing` goes on without it"
+                )
+    if errors:
+        raise ValueError("\n".join(errors))
+    return notes
+
+
+def check_source(name: str, source: str) -> None:
+    """Raise ValueError, one line with the key and the cure, unless a source exists and has a form.
+
+    What is inside an archive or a manifest is not read.
+    """
+    path = Path(source)
+    problem = _problem(name, path) if path.exists() else _absence(name, source)
+    if problem:
+        raise ValueError(f"data.{name}.source is {source!r}: {problem}")
+
+
+def _absence(name: str, source: str) -> str:
+    if source in OLD_WORDS[name]:
+        return f"a source is a path now; write {OLD_WORDS[name][source]}"
+    cure = "correct it"
+    if not Path(source).is_absolute():
+        cure += (
+            ", or give an absolute path if this is an experiment in a copy of the repository "
+            "(dvc exp run --temp or --queue)"
+        )
+    return f"nothing is at {os.path.abspath(source)}; {cure}"
+
+
+def _problem(name: str, path: Path) -> str | None:
+    """Say why what exists at `path` is no source; None if it has the form of one."""
+    entry = {"crisismmd": "annotations", "youtube": "manifest.csv"}[name]
+    if path.is_dir():
+        if (path / entry).exists():
+            return None
+        return f"the folder {path.absolute()} has no {entry}; allowed: {FORMS[name]}"
+    suffixes = {"crisismmd": (".tar.gz", ".tgz", ".json"), "youtube": (".csv", ".json")}[name]
+    if not path.is_file() or not path.name.endswith(suffixes):
+        return f"{path.absolute()} is none of what is allowed: {FORMS[name]}"
+    if path.name.endswith((".tar.gz", ".tgz")) and not _is_gzip(path):
+        return f"{path.absolute()} is no gzip file; fetch it again"
+    return None
+
+
+def _is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def _is_recorded(name: str, source: str, lock: Path) -> bool:
+    """Whether `dvc.lock` says that this set's raw folder was made from this path."""
+    try:
+        stages = YAML(typ="safe").load(lock)["stages"]
+        paths = [entry["path"] for entry in stages[f"download@{name}"]["deps"]]
+    except (OSError, YAMLError, KeyError, TypeError):
+        return False
+    return os.path.abspath(source) in map(os.path.abspath, paths)

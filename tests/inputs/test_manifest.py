@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.datasets.youtube import read_samples
+from pipeline.inputs.manifest import RESERVED, address, concepts, is_source, read_manifest
+
+HEADER = "id,source,start,end,description,damage,victim\n"
+GOOD = "a,a.mp4,,,first,1,0\n"
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write_text(text: str, encoding: str = "utf-8") -> Path:
+        path = tmp_path / "manifest.csv"
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write_text
+
+
+def test_every_column_comes_back_typed(write: Write) -> None:
+    table = read_manifest(write(HEADER + "a,a.mp4,1.5,3,first,1,\nb,b.mp4,,,,,0\n"))
+    assert table["id"].tolist() == ["a", "b"]
+    assert table["description"].tolist() == ["first", ""]
+    assert table["start"].tolist() == [1.5, pd.NA]
+    assert table["end"].tolist() == [3.0, pd.NA]
+    assert table["damage"].tolist() == [1, pd.NA]
+    assert table["victim"].tolist() == [pd.NA, 0]
+    assert (table["damage"].dtype, table["start"].dtype) == ("Int64", "Float64")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+def test_what_spreadsheets_write_is_read(write: Write, encoding: str, end: str) -> None:
+    table = read_manifest(write((HEADER + GOOD).replace("\n", end), encoding))
+    assert table["id"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    "text", ["nan", "NA", "1e5", " kept ", "a, b", 'says "help"', "two\nlines", "\r", "#1", "ü🌊"]
+)
+def test_descriptions_come_back_as_they_stand(write: Write, text: str) -> None:
+    quoted = '"' + text.replace('"', '""') + '"'
+    table = read_manifest(write(f"{HEADER}a,a.mp4,,,{quoted},1,0\n"))
+    assert table["description"].tolist() == [text]
+
+
+def test_concepts_are_in_the_files_order(write: Write) -> None:
+    table = read_manifest(write("zebra,id,source,apple,start,end,description\n1,a,a.mp4,0,,,x\n"))
+    assert concepts(table) == ["zebra", "apple"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("a,b.mp4,,,x,1,0", "row 3, column id is 'a'; allowed: an id of its own for each clip"),
+        ("A,b.mp4,,,x,1,0", "row 3, column id is 'A'; allowed: an id that differs in more than"),
+        ("a.MKV,b,,,x,1,0", "row 3, column id is 'a.MKV'; allowed: no other row's id with an"),
+        (f"{'é' * 101},b.mp4,,,x,1,0", f"row 3, column id is {'é' * 101!r}; allowed: at most 200"),
+        *[
+            (f"{name},b.mp4,,,x,1,0", f"row 3, column id is {name!r}; allowed: a name without")
+            for name in ("", "x/y", "..", ".hidden", "x\\y", "x\0y")
+        ],
+        *[
+            (f"b,{source},,,x,1,0", f"row 3, column source is {source!r}; allowed: a path below")
+            for source in (
+                "",
+                " ",
+                "../b.mp4",
+                "x/../b.mp4",
+                "file:///b.mp4",
+                "ftp://h/b.mp4",
+                "http://",
+            )
+        ],
+        *[
+            (f"b,b.mp4,{time},,x,1,0", f"row 3, column start is {time!r}; allowed: seconds from 0")
+            for time in ("-1", "1:30", "nan", "inf", "1e400", "True")
+        ],
+        ("b,b.mp4,,inf,x,1,0", "row 3, column end is 'inf'; allowed: seconds from 0, or empty"),
+        ("b,b.mp4,2,1.50,x,1,0", "row 3, column end is '1.50'; allowed: a time after start"),
+        ("b,b.mp4,2,2,x,1,0", "row 3, column end is '2'; allowed: a time after start"),
+        ("b,b.mp4,,0,x,1,0", "row 3, column end is '0'; allowed: a time after start"),
+        *[
+            (f"b,b.mp4,,,x,1,{value}", f"row 3, column victim is {value!r}; allowed: 0, 1 or empty")
+            for value in ("2", "yes", "1.0", "nan", " 1")
+        ],
+        ("b,b.mp4,,,x, and y,1,0", "row 3 has 8 fields, the header 7; put a text with commas"),
+        ("b,b.mp4,,,x,1", "row 3 has 6 fields, the header 7; put a text with commas"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_row_and_column(write: Write, row: str, told: str) -> None:
+    path = write(f"{HEADER}{GOOD}{row}\n")
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {told}")):
+        read_manifest(path)
+
+
+def test_unquoted_commas_in_every_row_do_not_shift_the_columns(write: Write) -> None:
+    path = write(HEADER + "a,a.mp4,,,0,1,1,0\n")
+    with pytest.raises(ValueError, match=r"row 2 has 8 fields"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("column", ["id", "source", "start", "end", "description"])
+def test_a_missing_column_is_named(write: Write, column: str) -> None:
+    names = [name for name in HEADER.strip().split(",") if name != column]
+    path = write(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    with pytest.raises(ValueError, match=rf"manifest.csv: column {column} is missing"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("name", ["", "damage", *RESERVED])
+def test_a_concept_needs_a_name_that_is_free(write: Write, name: str) -> None:
+    path = write(HEADER.replace("victim", name) + GOOD)
+    number = 6 if name == "damage" else 7
+    with pytest.raises(ValueError, match=rf"column {number} is named '{name}'; allowed: a name"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (HEADER, "no clip; add a row"),
+        ("", "no clip; add a row"),
+        ("id,source,start,end,description\na,a.mp4,,,x\n", "no concept column"),
+        (HEADER + 'a,a.mp4,,,"never closed,1,0\n', "not a UTF-8 CSV table near line 2"),
+        (HEADER + 'a,a.mp4,,,"a" b,1,0\n', "not a UTF-8 CSV table near line 2"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(write: Write, text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        read_manifest(write(text))
+
+
+def test_bytes_that_are_not_utf_8_are_refused(write: Write) -> None:
+    with pytest.raises(ValueError, match="not a UTF-8 CSV table"):
+        read_manifest(write(HEADER + GOOD.replace("first", "é"), "latin-1"))
+
+
+def test_no_file_names_the_key_to_correct(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none.csv: no such manifest; correct data.youtube.sou"):
+        read_manifest(tmp_path / "none.csv")
+
+
+def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> None:
+    raw = write(HEADER + "a,clips/a.mp4,1,2,first,1,\n").parent
+    samples, tasks = read_samples(raw)
+    assert tasks == [
+        {"name": name, "classes": ("absent", "present"), "negative": "absent", "head": "sigmoid"}
+        for name in ("damage", "victim")
+    ]
+    assert samples.to_dict("records") == [
+        {
+            "id": "a",
+            "text": "first",
+            "video": "clips/a.mp4",
+            "audio": "clips/a.mp4",
+            "start": 1.0,
+            "end": 2.0,
+            "origin": "clips/a.mp4",
+            "damage": 1,
+            "victim": None,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../escaped", "a/b", ".hidden", "damage.predicted", "-x", "a b"]
+)
+def test_a_concept_is_a_name_that_a_file_can_bear(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(f"id,source,start,end,description,{name}\na,a.mp4,,,,1\n")
+    with pytest.raises(ValueError, match=r"concept .*; allowed: letters, digits, _ and -"):
+        read_manifest(path)
+
+
+def test_ids_may_differ_in_a_part_of_a_second(write: Write) -> None:
+    rows = ("a_0_12,a.mp4,,,x,1,0", "a_0_12.5,b.mp4,,,x,1,0")
+    table = read_manifest(write(HEADER + "".join(f"{row}\n" for row in rows)))
+    assert table["id"].tolist() == ["a_0_12", "a_0_12.5"]
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
+        ("--exec_bad-", "https://www.youtube.com/watch?v=--exec_bad-"),  # never an option
+        ("https://youtu.be/dQw4w9WgXcQ", "https://youtu.be/dQw4w9WgXcQ"),
+        ("HTTP://127.0.0.1:8000/a.mp4", "HTTP://127.0.0.1:8000/a.mp4"),
+        ("clips/a.mp4", None),
+        ("/films/a.mp4", None),
+        ("C:\\films\\a.mp4", None),
+        ("--exec", None),
+        ("ytsearch:floods", None),
+        ("dQw4w9WgXc.", None),
+        ("dQw4w9WgXcQQ", None),
+        ("dQw4w9WgXc\u00e9", None),
+    ],
+)
+def test_a_source_is_a_path_an_address_or_an_id(
+    tmp_path: Path, source: str, url: str | None
+) -> None:
+    assert is_source(source)
+    assert address(source, tmp_path) == url
+
+
+def test_a_file_of_eleven_letters_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "floodfilm-1").touch()
+    assert address("floodfilm-1", tmp_path) is None
+    assert address("floodfilm-2", tmp_path) is not None
