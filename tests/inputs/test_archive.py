@@ -1,0 +1,203 @@
+"""Archives that want to write elsewhere or to fill the disk: each is refused whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.inputs.archive import is_tar_gz, read_members, unpack
+
+Members = list[tuple[tarfile.TarInfo, bytes]]
+
+
+def member(name: str, data: bytes = b"", **fields: object) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info, data
+
+
+def pack(path: Path, members: Members) -> Path:
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for info, data in members:
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+GOOD = member("annotations/a.tsv", b"good")
+
+
+def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.tar.gz", [member("empty", type=tarfile.DIRTYPE), GOOD])
+    assert is_tar_gz(archive)
+    unpack(archive, tmp_path / "raw")
+    assert (tmp_path / "raw" / "annotations" / "a.tsv").read_bytes() == b"good"
+    assert (tmp_path / "raw" / "empty").is_dir()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(b"no tar" * 200)])
+def test_what_does_not_begin_like_a_tar_gz_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(content)
+    assert not is_tar_gz(tmp_path / "a.tar.gz")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A file beside the new folder, which no archive may change."""
+    path = tmp_path / "raw-old" / "precious.txt"
+    path.parent.mkdir()
+    path.write_text("precious")
+    return path
+
+
+@pytest.fixture
+def refused(tmp_path: Path, outside: Path) -> Iterator[Callable[..., str]]:
+    """Unpack and return the message; afterwards nothing is there that was not before."""
+    made: list[Path] = []
+
+    def run(archive: Path, **limits: int) -> str:
+        made.append(archive)
+        with pytest.raises(ValueError, match=r"evil\.tar\.gz") as caught:
+            unpack(archive, tmp_path / "raw", **limits)
+        return str(caught.value).removeprefix(f"{archive}: ")
+
+    yield run
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*made, outside}
+    assert outside.read_text() == "precious"
+    assert not (tmp_path / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([member("../x", b"evil")], "which is outside the destination"),
+        ([member("../raw-old/precious.txt", b"evil")], "which is outside the destination"),
+        ([member("annotations/../../x", b"evil")], "which is outside the destination"),
+        (
+            [
+                member("d", type=tarfile.SYMTYPE, linkname="../raw-old"),
+                member("d/precious.txt", b"evil"),
+            ],
+            "member 'd' is a link to '../raw-old'",
+        ),
+        (
+            [GOOD, member("b.tsv", type=tarfile.SYMTYPE, linkname="annotations/a.tsv")],
+            "member 'b.tsv' is a link to 'annotations/a.tsv'",
+        ),
+        (
+            [member("h", type=tarfile.LNKTYPE, linkname="../raw-old/precious.txt")],
+            "member 'h' is a link to '../raw-old/precious.txt'",
+        ),
+        (
+            [member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
+            "member 'null' is neither a file nor a folder",
+        ),
+        ([member("pipe", type=tarfile.FIFOTYPE)], "member 'pipe' is neither a file nor a folder"),
+        ([GOOD, member("annotations/a.tsv/b", b"evil")], "Not a directory"),
+    ],
+)
+def test_a_member_is_refused(
+    refused: Callable[..., str], tmp_path: Path, members: Members, message: str
+) -> None:
+    text = refused(pack(tmp_path / "evil.tar.gz", members))
+    assert message in text
+    assert text.endswith("; fetch it again")
+
+
+def test_an_absolute_path_stays_inside(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.tar.gz", [member(f"{tmp_path}/evil", b"evil")])
+    unpack(archive, tmp_path / "raw")
+    assert not (tmp_path / "evil").exists()
+    assert (tmp_path / "raw" / str(tmp_path)[1:] / "evil").is_file()
+
+
+def repeated(path: Path, block: bytes, times: int) -> Path:
+    """A .gz of one block many times, made as fast as one: gzip's members may follow each other."""
+    path.write_bytes(gzip.compress(block) * times)
+    return path
+
+
+def test_members_are_counted(refused: Callable[..., str], tmp_path: Path) -> None:
+    block = member("folder", type=tarfile.DIRTYPE)[0].tobuf() * 1000
+    text = refused(repeated(tmp_path / "evil.tar.gz", block, 1000), members=2000)
+    assert text == "holds more than 2,000 members; fetch it again"
+
+
+def test_bytes_are_counted_where_they_arrive(refused: Callable[..., str], tmp_path: Path) -> None:
+    head = member("zeros.bin")[0]
+    head.size = 10 << 30
+    path = tmp_path / "evil.tar.gz"
+    path.write_bytes(gzip.compress(head.tobuf()) + gzip.compress(bytes(1 << 24)) * 3)
+    assert refused(path, size=1 << 20) == "unpacks to more than 1,048,576 bytes; fetch it again"
+
+
+def test_bytes_behind_the_last_member_are_counted(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    path = pack(tmp_path / "evil.tar.gz", [GOOD])
+    path.write_bytes(path.read_bytes() + gzip.compress(bytes(1 << 24)))
+    assert refused(path, size=1 << 20) == "unpacks to more than 1,048,576 bytes; fetch it again"
+
+
+def test_a_chain_of_headers_ends(refused: Callable[..., str], tmp_path: Path) -> None:
+    head = tarfile.TarInfo("x")
+    body = b"11 path=ab\n"
+    head.type, head.size = tarfile.XHDTYPE, len(body)
+    one = head.tobuf(tarfile.USTAR_FORMAT) + body.ljust(512, b"\0")
+    assert refused(repeated(tmp_path / "evil.tar.gz", one * 100, 100)).endswith("; fetch it again")
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.99])
+def test_a_cut_archive_is_refused(
+    refused: Callable[..., str], tmp_path: Path, where: float
+) -> None:
+    noise = bytes(range(256)) * 100
+    path = pack(tmp_path / "evil.tar.gz", [GOOD, member("b.bin", noise), member("c.bin", noise)])
+    path.write_bytes(path.read_bytes()[: int(where * path.stat().st_size)])
+    assert refused(path).endswith("; fetch it again")
+
+
+def test_a_flipped_byte_is_noticed(refused: Callable[..., str], tmp_path: Path) -> None:
+    path = tmp_path / "evil.tar.gz"
+    content = pack(path, [member("b.bin", bytes(100_000))]).read_bytes()
+    path.write_bytes(content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
+    assert "CRC check failed" in refused(path)
+
+
+@pytest.fixture
+def zipped(tmp_path: Path) -> Path:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/", "")
+        archive.writestr("../../wanted.tsv", "first")
+        archive.writestr("other.txt", "other")
+        archive.writestr("zeros/wanted.bin", bytes(2 << 20))
+    return path
+
+
+def test_members_are_read_by_name_and_lead_nowhere(zipped: Path) -> None:
+    found = list(read_members(zipped, "wanted.tsv".__eq__, limit=100))
+    assert found == [("wanted.tsv", b"first")]
+
+
+def test_a_member_is_read_up_to_its_limit(zipped: Path) -> None:
+    message = f"{zipped}: wanted.bin unpacks to more than 1,048,576 bytes; fetch it again"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        list(read_members(zipped, "wanted.bin".__eq__, limit=1 << 20))
+
+
+@pytest.mark.parametrize("at", [40, -30])
+def test_a_damaged_zip_is_refused(zipped: Path, at: int) -> None:
+    content = bytearray(zipped.read_bytes())
+    content[at : at + 8] = b"\xff" * 8
+    zipped.write_bytes(content)
+    with pytest.raises(ValueError, match=re.escape(f"{zipped}: ")):
+        list(read_members(zipped, lambda _: True, limit=4 << 20))
