@@ -11,13 +11,10 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from pipeline.datasets.http.fetch import fetch
 
 # Where `model_files` lies, which several of the attacks import.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -61,26 +58,6 @@ def bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def peak() -> int:
     """The most memory that this process had so far, in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "downloads"
-
-
-@pytest.fixture
-def waits() -> list[float]:
-    """How long the downloads waited, without waiting."""
-    return []
-
-
-@pytest.fixture
-def get(folder: Path, waits: list[float]) -> Callable[..., str]:
-    def run(url: str, **options: Any) -> str:
-        options = {"timeout": (10.0, 10.0), "sleep": waits.append, **options}
-        return fetch(url, folder / "file.bin", **options)
-
-    return run
 
 
 @pytest.fixture(scope="session")
