@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,23 @@ ROWS = 60
 MADE = ("index@crisismmd", "visual@crisismmd", "text@crisismmd")
 
 
-def command(folder: Path, *words: str) -> str:
-    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HGFN_CACHE": str(folder / "c")}
-    environment |= {f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER")
-                    for what in ("NAME", "EMAIL")}  # fmt: skip
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+def run(folder: Path, *command: str) -> str:
+    """Run a command in a folder, with the git and HGFN settings of a fresh machine."""
+    author = {
+        f"GIT_{who}_{what}": "t@example.org"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "HGFN_CACHE": str(folder / "c"), **author}
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **settings}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def dvc(folder: Path, *words: str) -> str:
+    return run(folder, sys.executable, "-m", "dvc", *words)
 
 
 def write_outputs(folder: Path) -> None:
@@ -58,37 +69,48 @@ def write_outputs(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project, `mine`, of which all but the raw data was pushed to a remote beside it."""
-    folder = tmp_path_factory.mktemp("team") / "mine"
+    """A project, `mine`, of which all but the raw data was pushed to a remote beside it.
+
+    Its sources are outside the repository, and are not on the machine any more.
+    """
+    team = tmp_path_factory.mktemp("team")
+    folder = team / "mine"
     folder.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("pipeline", "stages"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("pipeline", "stages", "sources"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
+    (team / "tweets" / "annotations").mkdir(parents=True)
+    (team / "clips").mkdir()
+    (team / "clips" / "manifest.csv").write_text("id,source,start,end,description,flood\n")
     params = (ROOT / "params.yaml").read_text()
-    params = params.replace("max_epochs: 100", "max_epochs: 2").replace("width: 256", "width: 8")
+    for old, new in {
+        "max_epochs: 100": "max_epochs: 2",
+        "width: 256": "width: 8",
+        "data/sample/crisismmd.tar.gz": str(team / "tweets"),
+        "data/sample/youtube": str(team / "clips"),
+    }.items():
+        assert old in params
+        params = params.replace(old, new)
     (folder / "params.yaml").write_text(params)
-    command(folder, "git", "init", "-q")
-    command(folder, "dvc", "init", "-q")
+    run(folder, "git", "init", "-q")
+    dvc(folder, "init", "-q")
     write_outputs(folder)
-    for name in ("crisismmd", "weights"):
-        command(folder, "python", "-m", "stages.source", name)
-    sources = ("source@crisismmd", "source@weights")
-    before = ("params", *sources, "weights", "download@crisismmd", *MADE)
-    command(folder, "dvc", "commit", "-q", "--force", *before)
-    command(folder, "dvc", "remote", "add", "-d", "team", str(folder.parent / "remote"))
-    command(folder, "dvc", "remote", "modify", "team", "verify", "true")
-    command(folder, "dvc", "push", "-q")
-    command(folder, "git", "add", "-A")
-    command(folder, "git", "commit", "-q", "-m", "share")
-    return folder.parent
+    before = ("params", "weights", "download@crisismmd", *MADE)
+    dvc(folder, "commit", "-q", "--force", *before)
+    dvc(folder, "remote", "add", "-d", "team", str(team / "remote"))
+    dvc(folder, "remote", "modify", "team", "verify", "true")
+    dvc(folder, "push", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-q", "-m", "share")
+    shutil.rmtree(team / "tweets")
+    return team
 
 
 @pytest.fixture
 def theirs(shared: Path, tmp_path: Path) -> Path:
     """Somebody else's clone."""
-    command(tmp_path, "git", "clone", "-q", str(shared / "mine"), "theirs")
+    run(tmp_path, "git", "clone", "-q", str(shared / "mine"), "theirs")
     return tmp_path / "theirs"
 
 
@@ -99,21 +121,29 @@ def test_raw_data_stays_where_it_is(shared: Path) -> None:
 
 
 def test_a_clone_without_raw_data_pulls_features_and_trains(theirs: Path) -> None:
-    told = command(theirs, "dvc", "repro", "--pull", "--allow-missing", "train@crisismmd")
-    assert "Running stage 'train@crisismmd'" in told
+    output = dvc(theirs, "repro", "--pull", "--allow-missing", "train@crisismmd")
+    assert "Running stage 'train@crisismmd'" in output
     for stage in ("weights", "download@crisismmd", *MADE):
-        assert f"Running stage '{stage}'" not in told
+        assert f"Running stage '{stage}'" not in output
     assert (theirs / "models/crisismmd/model.safetensors").is_file()
     assert not (theirs / "data/crisismmd/raw").exists()
+
+
+def test_such_a_clone_trains_with_other_parameters(theirs: Path) -> None:
+    params = theirs / "params.yaml"
+    params.write_text(params.read_text().replace("alpha: 1.0", "alpha: 0.5"))
+    output = dvc(theirs, "repro", "--pull", "--allow-missing", "train@crisismmd")
+    assert "goes on without it" in output
+    assert "Running stage 'train@crisismmd'" in output
 
 
 def test_a_damaged_remote_is_noticed(shared: Path, theirs: Path) -> None:
     damaged = theirs.parent / "damaged"
     shutil.copytree(shared / "remote", damaged)
-    command(theirs, "dvc", "remote", "modify", "team", "url", str(damaged))
+    dvc(theirs, "remote", "modify", "team", "url", str(damaged))
     for path in damaged.glob("files/md5/??/*"):
         path.chmod(0o644)
         path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(AssertionError, match="ERROR"):
-        command(theirs, "dvc", "repro", "--pull", "--allow-missing", "train@crisismmd")
+        dvc(theirs, "repro", "--pull", "--allow-missing", "train@crisismmd")
     assert not (theirs / "models").exists()
