@@ -56,6 +56,18 @@ class Site:
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+def whole(body: bytes) -> Answer:
+    """Answer with a file and its length."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
 @dataclass(frozen=True)
 class Authority:
     """A certificate authority that no store knows, and a server's context that it signed."""
@@ -101,16 +113,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def serve() -> Iterator[Callable[..., Site]]:
     """`serve(first, second)` answers one request after the other; the last answer goes on.
 
-    With `tls` (see `authority`) the address is https.
+    An answer in bytes is a whole file. With `tls` (see `authority`) the address is https.
     """
     running: list[ThreadingHTTPServer] = []
 
-    def start(*answers: Answer, tls: ssl.SSLContext | None = None) -> Site:
+    def start(*answers: Answer | bytes, tls: ssl.SSLContext | None = None) -> Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 site.asked.append(dict(self.headers))
                 site.paths.append(self.path)
-                answers[min(len(site.asked), len(answers)) - 1](self)
+                answer = answers[min(len(site.asked), len(answers)) - 1]
+                whole(answer)(self) if isinstance(answer, bytes) else answer(self)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -20,6 +20,7 @@ from pipeline.ground.progress import progress
 from pipeline.inputs.certificates import trust_system_certificates
 
 CURE = "check the network and the address, or give a local file instead"
+CURE_TLS = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
 TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
 ATTEMPTS = 5
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
@@ -161,72 +162,69 @@ class _Download:
         """Send one request and store its body; returns whether it continued earlier bytes."""
         # Without a version, only a known sha256 would notice that two versions were joined.
         start = self.received if self.version or self.sha256 else 0
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        with self.get(session, start) as response:
+            self.check_answer(response, start)
+            total = _total_size(response, start)
+            if response.status_code == 416 and total == start:
+                return True
+            if response.status_code != 200 and not (
+                response.status_code == 206 and start and total
+            ):
+                self.partial.unlink(missing_ok=True)
+                raise _Interrupted(f"the server does not send the rest ({response.status_code})")
+            self.check_size(response, total)
+            if response.status_code == 200:
+                start, self.version = 0, _version(response)
+            self.store(response, start, total)
+            return start > 0
+
+    def get(self, session: requests.Session, start: int) -> requests.Response:
+        """Request the bytes from `start` on; returns the answer, its body unread."""
+        # Without compression, what arrives is what is stored, and its length is known.
+        headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
         if start and self.version:
             headers["If-Range"] = self.version
-        with self.get(session, headers) as response:
-            status = response.status_code
-            if status not in (200, 206) and not (status == 416 and start):
-                raise self.refusal(response)
-            total = _total_size(response, start)
-            if status == 416 and total == start:
-                return True
-            if status == 416 or (status == 206 and (not start or total is None)):
-                self.partial.unlink(missing_ok=True)
-                raise _Interrupted(f"the server does not send the rest ({status})")
-            self.check(response, total)
-            resumed = status == 206
-            if not resumed:
-                self.version = _version(response)
-            self.store(response, total, "ab" if resumed else "wb")
-            return resumed
-
-    def get(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
-        """Send a request; returns the answer, its body unread."""
-        # Without compression, what arrives is what is stored, and its length is known.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn", **headers}
         try:
             return session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
         except (requests.ConnectionError, requests.Timeout) as error:
             reason = f"no connection: {_root_cause(error)} (tried {self.attempts} times)"
-            if isinstance(error, requests.exceptions.SSLError):
-                cure = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
-                raise FetchError(self.url, reason, cure) from None
-            raise FetchError(self.url, reason) from None
+            cure = CURE_TLS if isinstance(error, requests.exceptions.SSLError) else CURE
+            raise FetchError(self.url, reason, cure) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise FetchError(self.url, str(error)) from None
 
-    def refusal(self, response: requests.Response) -> FetchError:
-        """Return the error for an answer without a file."""
+    def check_answer(self, response: requests.Response, start: int) -> None:
+        """Raise FetchError for an answer without a file, or with one that cannot be stored."""
         status = response.status_code
-        tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
-        return FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
-
-    def check(self, response: requests.Response, total: int | None) -> None:
-        """Refuse an answer that announces another size, or in a form that cannot be stored."""
         if self.url.startswith("https:") and not response.url.startswith("https:"):
             raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
+        if status not in (200, 206) and not (status == 416 and start):
+            tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
+            raise FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
         encoding = response.headers.get("Content-Encoding", "identity")
         # Some servers give the format of a .gz file as the encoding of their answer.
         if encoding != "identity" and not self.url.endswith((".gz", ".tgz")):
             raise FetchError(self.url, f"the answer is {encoding}-encoded, which is not supported")
+
+    def check_size(self, response: requests.Response, total: int | None) -> None:
+        """Raise FetchError unless the announced size is the expected one and within the limit."""
         if total is None:
             if not (self.sha256 or self.size or "Transfer-Encoding" in response.headers):
-                raise FetchError(
-                    self.url, "the server gives no length: a cut file would look whole"
-                )
+                reason = "the server gives no length: a cut file would look whole"
+                raise FetchError(self.url, reason)
         elif self.size not in (None, total):
             raise ContentError(self.url, f"has {total:,} bytes, expected {self.size:,}")
         elif total > self.limit:
             raise FetchError(self.url, f"has {total:,} bytes, more than {self.limit:,}")
 
-    def store(self, response: requests.Response, total: int | None, mode: str) -> None:
-        """Write the body to the partial file; raises _Interrupted if it is not whole then."""
-        most = self.size or self.limit
-        received = self.received if mode == "ab" else 0
+    def store(self, response: requests.Response, start: int, total: int | None) -> None:
+        """Write the body behind the first `start` bytes; raises _Interrupted if it is cut."""
+        most, received = self.size or self.limit, start
         with progress(f"{self.partial.stem} (MiB)", (total or most) >> 20) as advance:
             try:
-                with self.partial.open(mode) as file:
+                with self.partial.open("ab" if start else "wb") as file:
                     for chunk in _body(response):
                         for _ in range(((received + len(chunk)) >> 20) - (received >> 20)):
                             advance()

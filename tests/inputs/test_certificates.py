@@ -25,15 +25,8 @@ DOWNLOAD = """
 import sys
 from pathlib import Path
 from pipeline.inputs.fetch import fetch
-fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, limit=1000, attempts=1)
+fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, size=400, limit=400, attempts=1)
 """
-
-
-def answer(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(BODY)))
-    handler.end_headers()
-    handler.wfile.write(BODY)
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def download(tmp_path: Path) -> Callable[..., str]:
 def test_an_unknown_authority_is_refused_with_the_cure(
     serve: Any, authority: Any, download: Any
 ) -> None:
-    message = download(f"{serve(answer, tls=authority.tls).url}/f")
+    message = download(f"{serve(BODY, tls=authority.tls).url}/f")
     assert "certificate verify failed" in message
     assert message.endswith(
         "; if your network has a certificate authority, name its file in SSL_CERT_FILE"
@@ -68,7 +61,7 @@ def test_an_unknown_authority_is_refused_with_the_cure(
 def test_an_authority_in_a_file_is_trusted(
     serve: Any, authority: Any, download: Any, variable: str
 ) -> None:
-    site = serve(answer, tls=authority.tls)
+    site = serve(BODY, tls=authority.tls)
     assert download(f"{site.url}/f", **{variable: authority.file}) == BODY.decode()
 
 
@@ -80,7 +73,7 @@ def test_an_authority_in_a_folder_is_trusted(
         pytest.skip("a folder of certificates needs the names that openssl gives them")
     shutil.copy(authority.file, tmp_path)
     subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)
-    site = serve(answer, tls=authority.tls)
+    site = serve(BODY, tls=authority.tls)
     assert download(f"{site.url}/f", **{variable: tmp_path}) == BODY.decode()
 
 
@@ -94,7 +87,7 @@ def test_an_authority_in_the_systems_store_is_trusted(
         pytest.skip("replaces Debian's store in a mount namespace of its own")
     if subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespaces")
-    assert download(f"{serve(answer, tls=authority.tls).url}/f", *alone) == BODY.decode()
+    assert download(f"{serve(BODY, tls=authority.tls).url}/f", *alone) == BODY.decode()
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
@@ -106,7 +99,7 @@ def test_a_path_without_certificates_is_named(download: Any, variable: str) -> N
 def test_encryption_is_not_given_up_by_a_redirect(
     serve: Any, authority: Any, download: Any
 ) -> None:
-    target = f"{serve(answer).url}/f"
+    target = f"{serve(BODY).url}/f"
 
     def redirect(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(302)
@@ -123,7 +116,9 @@ class Tunnel(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requested.append(self.path)  # type: ignore[attr-defined]
-        answer(self)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(BODY)
 
     def do_CONNECT(self) -> None:
         self.server.requested.append(self.path)  # type: ignore[attr-defined]
@@ -170,7 +165,7 @@ def test_http_proxy_resolves_names(download: Any, proxy: Any) -> None:
 def test_https_proxy_resolves_names_and_cannot_read(
     serve: Any, authority: Any, download: Any, proxy: Any
 ) -> None:
-    port = urlsplit(serve(answer, tls=authority.tls).url).port
+    port = urlsplit(serve(BODY, tls=authority.tls).url).port
     address = f"http://127.0.0.1:{proxy.server_port}"
     variables = {"HTTPS_PROXY": address, "SSL_CERT_FILE": authority.file}
     assert download(f"https://files.invalid:{port}/f", **variables) == BODY.decode()
@@ -181,7 +176,7 @@ def test_no_proxy_names_hosts_that_are_reached_directly(
     serve: Any, download: Any, proxy: Any
 ) -> None:
     address = f"http://127.0.0.1:{proxy.server_port}"
-    site = serve(answer)
+    site = serve(BODY)
     variables = {"HTTP_PROXY": address, "NO_PROXY": "127.0.0.1"}
     assert download(f"{site.url}/f", **variables) == BODY.decode()
     assert proxy.requested == []

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BODY = b"body" * 1000
 SHA256 = hashlib.sha256(BODY).hexdigest()
 OTHER = hashlib.sha256(b"other").hexdigest()
-
-
-def answers(body: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +40,14 @@ def pin(tmp_path: Path) -> Callable[..., Pin]:
 
 
 def test_a_file_is_fetched_once_into_the_cache(serve: Any, pin: Any, cache: Path) -> None:
-    site = serve(answers(BODY))
+    site = serve(BODY)
     known = pin(f"{site.url}/a/file.bin", sha256=SHA256, size=len(BODY))
     assert fetch_pin(known) == fetch_pin(known) == cache / "downloads" / "file.bin"
     assert len(site.asked) == 1
 
 
 def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(serve: Any, pin: Any) -> None:
-    known = pin(f"{serve(answers(BODY)).url}/file.bin", sha256=SHA256)
+    known = pin(f"{serve(BODY).url}/file.bin", sha256=SHA256)
     fetch_pin(known).write_bytes(b"bit rot")
     assert fetch_pin(known).read_bytes() == BODY
 
@@ -67,13 +56,13 @@ def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(serve: Any, pin: 
 def test_a_pin_without_a_whole_digest_prints_it(
     serve: Any, pin: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], sha256: str | None
 ) -> None:
-    fetch_pin(pin(f"{serve(answers(BODY)).url}/file.bin", sha256=sha256))
+    fetch_pin(pin(f"{serve(BODY).url}/file.bin", sha256=sha256))
     expected = f'file.bin: add "sha256": "{SHA256}" to {tmp_path}/pin.json\n'
     assert capsys.readouterr().err == expected
 
 
 def test_other_content_names_the_pin_to_correct(serve: Any, pin: Any, tmp_path: Path) -> None:
-    site = serve(answers(b"other"))
+    site = serve(b"other")
     with pytest.raises(FetchError) as caught:
         fetch_pin(pin(f"{site.url}/file.bin", sha256=SHA256))
     assert str(caught.value) == (
@@ -87,7 +76,7 @@ def test_a_login_page_is_not_taken_for_the_file(
     serve: Any, pin: Any, cache: Path, page: bytes
 ) -> None:
     with pytest.raises(FetchError, match="returns a web page, perhaps of a network that wants a l"):
-        fetch_pin(pin(f"{serve(answers(page)).url}/file.bin"))
+        fetch_pin(pin(f"{serve(page).url}/file.bin"))
     assert not (cache / "downloads" / "file.bin").exists()
 
 
@@ -96,7 +85,7 @@ def test_a_mirror_has_files_by_host_and_path(
 ) -> None:
     url = "https://example.org/a/b.tar.gz"
     assert mirrored(url) == url
-    site = serve(answers(BODY))
+    site = serve(BODY)
     monkeypatch.setenv("HGFN_MIRROR", f"{site.url}/files/")
     assert fetch_pin(pin(url, sha256=SHA256)).read_bytes() == BODY
     assert site.paths == ["/files/example.org/a/b.tar.gz"]
