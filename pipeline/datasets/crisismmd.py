@@ -1,16 +1,34 @@
-"""CrisisMMD: annotations to index rows and three tasks."""
+"""CrisisMMD: annotations to samples and three tasks."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 import pandas as pd
 
-from pipeline.datasets.annotations import read_annotations
+from pipeline.inputs.tables import read_table
 
 Labels = Literal["agreed", "text", "image"]
+Layout = Literal["grouped", "binary"]
 
+COLUMNS = (
+    "tweet_id",
+    "image_id",
+    "text_info",
+    "text_info_conf",
+    "image_info",
+    "image_info_conf",
+    "text_human",
+    "text_human_conf",
+    "image_human",
+    "image_human_conf",
+    "image_damage",
+    "image_damage_conf",
+    "tweet_text",
+    "image_url",
+    "image_path",
+)
 INFORMATIVE = ("not_informative", "informative")
 HUMANITARIAN = (
     "not_humanitarian",
@@ -36,6 +54,23 @@ TASKS = [
 ]
 
 
+def read_annotations(raw: Path) -> pd.DataFrame:
+    """Read every event's annotations: one row an image, all columns text, sorted by image path.
+
+    Raises ValueError naming the folder, file or row that does not fit the official layout.
+    """
+    files = sorted((raw / "annotations").glob("[!.]*_final_data.tsv"))
+    if not files:
+        raise ValueError(f"{raw}/annotations holds no *_final_data.tsv: not CrisisMMD's layout")
+    table = pd.concat([_read_event(file) for file in files], ignore_index=True)
+    repeated = table.loc[table["image_path"].duplicated(), "image_path"]
+    if len(repeated):
+        raise ValueError(
+            f"{raw}/annotations: image_path {repeated.iloc[0]!r} appears in two rows; delete one"
+        )
+    return table.sort_values("image_path", ignore_index=True)
+
+
 def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
     """Read one row a tweet-image pair: id, tweet, text, image and a nullable label a task.
 
@@ -55,6 +90,39 @@ def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
             "damage": _codes(table["image_damage"], DAMAGE),
         }
     )
+
+
+def one_task_a_class(
+    table: pd.DataFrame, tasks: list[dict[str, Any]]
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Replace each softmax task's column by a yes-or-no column a class, `<task>_<class>`.
+
+    The paper's introduction reads so; its tables read as one task a concept. An unknown label is
+    unknown for all of its classes.
+    """
+    binary = []
+    for task in tasks:
+        column = table.pop(task["name"])
+        for code, name in enumerate(task["classes"]):
+            label = f"{task['name']}_{name}"
+            table[label] = (column == code).astype("Int64").where(column.notna())
+            binary.append(
+                {"name": label, "classes": ("no", "yes"), "negative": "no", "head": "sigmoid"}
+            )
+    return table, binary
+
+
+def _read_event(file: Path) -> pd.DataFrame:
+    # Default CSV quoting would change 103 of the real tweets.
+    table = read_table(file, delimiter="\t", quoting=False, required=COLUMNS)
+    for number, path in enumerate(table["image_path"], start=2):
+        # It is read as a file: nothing outside data_image/ may be named.
+        parts = PurePosixPath(path).parts
+        if len(parts) < 2 or parts[0] != "data_image" or ".." in parts:
+            raise ValueError(
+                f"{file}: row {number}, image_path is {path!r}; allowed: a path below data_image/"
+            )
+    return table[list(COLUMNS)]
 
 
 def _labels(table: pd.DataFrame, group: str, classes: tuple[str, ...], labels: Labels) -> pd.Series:

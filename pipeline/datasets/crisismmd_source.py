@@ -8,16 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import runtime
-from pipeline.datasets.annotations import read_annotations
-from pipeline.datasets.archive import is_archive, unpack
-from pipeline.datasets.http.fetch_error import CURE, FetchError
-from pipeline.datasets.http.pins import fetch_pinned
-from pipeline.datasets.split_files import copy_splits
+from pipeline.datasets.crisismmd import read_annotations
+from pipeline.datasets.official import copy_splits
+from pipeline.inputs.archive import unpack
+from pipeline.inputs.pins import fetch_pin, read_pin
 
-URL = "https://crisisnlp.qcri.org/data/crisismmd/CrisisMMD_v2.0.tar.gz"
-# About 1.9 GB.
-LIMIT = 4 << 30
 FOLDERS = ("annotations", "data_image")
 # Version 2.0 as published.
 PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
@@ -32,35 +27,14 @@ def fill_crisismmd(source: Path, raw: Path) -> str:
     if source.is_dir():
         _copy_layout(source, raw)
     elif source.suffix == ".json":
-        _unpack_layout(fetch_official(), raw)
-        return f"\ncrisismmd: {count_note(raw)}"
+        _unpack_layout(fetch_pin(read_pin(source)), raw)
+        return f"\ncrisismmd: {_count_note(raw)}"
     else:
         _unpack_layout(source, raw)
     return ""
 
 
-def fetch_official() -> Path:
-    """Fetch the official archive into the user's cache folder, once for all checkouts.
-
-    Raises FetchError with one line where it cannot be reached or is not what it was.
-    """
-    archive = runtime.cache_folder() / "downloads" / URL.rpartition("/")[2]
-    try:
-        fetch_pinned(URL, archive, limit=LIMIT, check=_check_opening)
-    except FetchError as error:
-        if error.cure != CURE:
-            raise
-        local = "check the network, or set data.crisismmd.source to a local folder or .tar.gz"
-        raise FetchError(error.url, error.what, local) from None
-    return archive
-
-
-def _check_opening(archive: Path) -> None:
-    if not is_archive(archive):
-        raise FetchError(URL, "what came is no .tar.gz")
-
-
-def count_note(raw: Path) -> str:
+def _count_note(raw: Path) -> str:
     """Count rows, tweets and events; a warning where they are not those of the published set."""
     table = read_annotations(raw)
     events = table["image_path"].map(lambda path: path.split("/")[1])

@@ -11,110 +11,113 @@ import pandas as pd
 
 from pipeline.datasets import crisismmd, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
-from pipeline.datasets.layout import Layout, one_task_a_class
 from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.split import check_no_leak, grouped_split
+from pipeline.ground.failures import Failure
 
 FILES = ("image", "video", "audio")
 COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 
 
-Absence = tuple[str, str, str]
-
-
 @dataclass(frozen=True)
 class Index:
-    """An index table, its tasks, and what samples lack from the start (id, modality, kind).
+    """An index table, its tasks, and why modalities of samples are absent from the start.
 
     `note` is what a user must know about the split; empty where it is leak-free.
     """
 
     table: pd.DataFrame
     tasks: list[dict[str, Any]]
-    absent: list[Absence]
+    failures: list[Failure]
     note: str = ""
 
 
 def index_crisismmd(
     raw: Path,
     labels: crisismmd.Labels,
-    layout: Layout = "grouped",
+    layout: crisismmd.Layout = "grouped",
     split: Split = "grouped",
 ) -> Index:
     """Index tweets with photos; a group is a tweet with all its near-duplicates.
 
     The split is the same in both layouts. An official one keeps its own task and samples alone;
-    how much it leaks is told in `note`.
+    `note` says how much it leaks.
     """
     samples = crisismmd.read_samples(raw, labels)
     tasks, note = crisismmd.TASKS, ""
     if split != "grouped":
         samples, tasks, note = official_samples(raw, samples, tasks, split)
-    absent = _drop_missing_files(samples, raw, ("image",)) + _drop_empty_texts(samples)
+    failures = _drop_missing_files(samples, raw, ("image",)) + _drop_empty_texts(samples)
     keys = {
         "tweet id": samples["tweet"],
         "image id": samples["image_id"],
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    index = _index(samples, tasks, keys, absent)
+    index = _index(samples, tasks, keys, failures)
     if note:
         index = replace(index, note=f"{note}; {leak_note(index.table)}")
     if layout == "grouped":
         return index
-    table, tasks = one_task_a_class(index.table, index.tasks)
+    table, tasks = crisismmd.one_task_a_class(index.table, index.tasks)
     return replace(index, table=table, tasks=tasks)
 
 
 def index_youtube(raw: Path) -> Index:
     """Index clips; a group is a source video with all that say or show the same."""
     samples, tasks = youtube.read_samples(raw)
-    absent = _drop_missing_files(samples, raw, ("video", "audio")) + _drop_empty_texts(samples)
+    missing = _drop_missing_files(samples, raw, ("video", "audio"))
+    failures = youtube.with_reasons(raw, missing) + _drop_empty_texts(samples)
     keys = {
         "origin": samples["origin"],
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(samples, tasks, keys, absent)
+    return _index(samples, tasks, keys, failures)
 
 
 def _index(
     samples: pd.DataFrame,
     tasks: list[dict[str, Any]],
     keys: dict[str, pd.Series],
-    absent: list[Absence],
+    failures: list[Failure],
 ) -> Index:
     names = [task["name"] for task in tasks]
     repeated = samples.loc[samples["id"].duplicated(), "id"]
     if len(repeated):
-        raise ValueError(f"id {repeated.iloc[0]!r} stands in two rows; each sample needs its own")
+        raise ValueError(f"id {repeated.iloc[0]!r} appears in two rows; each sample needs its own")
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
-    # A group bears the name of its first member, so that it does not depend on the numbering.
+    # A group has the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")
     # An official split is what it is: its leak is counted, not refused.
     if "split" not in samples:
         samples["split"] = grouped_split(samples["group"], samples[names])
         check_no_leak(samples, keys)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
-    return Index(_typed(table), tasks, absent)
+    return Index(_typed(table), tasks, failures)
 
 
 def _drop_missing_files(
     samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]
-) -> list[Absence]:
-    absent = []
+) -> list[Failure]:
+    failures = []
     for column in columns:
         missing = ~samples[column].map(lambda path: (raw / path).is_file()).astype(bool)
         modality = "audio" if column == "audio" else "visual"
-        absent += [(name, modality, "missing_file") for name in samples.loc[missing, "id"]]
+        failures += [
+            Failure(name, modality, "missing_file", "named by the raw data, but not there")
+            for name in samples.loc[missing, "id"]
+        ]
         samples[column] = samples[column].where(~missing, None)
-    return absent
+    return failures
 
 
-def _drop_empty_texts(samples: pd.DataFrame) -> list[Absence]:
+def _drop_empty_texts(samples: pd.DataFrame) -> list[Failure]:
     empty = samples["text"].str.strip() == ""
     samples["text"] = samples["text"].where(~empty, None)
-    return [(name, "text", "empty_text") for name in samples.loc[empty, "id"]]
+    return [
+        Failure(name, "text", "empty_text", "nothing is said") for name in samples.loc[empty, "id"]
+    ]
 
 
 def _normalised(texts: pd.Series) -> pd.Series:

@@ -8,6 +8,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.inputs.pins import read_pin
+
 FORMS = {
     "crisismmd": "a folder or .tar.gz in CrisisMMD's official layout, or a pin "
     "(sources/<name>.json)",
@@ -87,6 +89,8 @@ def _problem(name: str, path: Path) -> str | None:
         return f"{path.absolute()} is none of what is allowed: {FORMS[name]}"
     if path.name.endswith((".tar.gz", ".tgz")) and not _is_gzip(path):
         return f"{path.absolute()} is no gzip file; fetch it again"
+    if path.suffix == ".json":
+        read_pin(path)
     return None
 
 

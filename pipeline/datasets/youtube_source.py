@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections import Counter
 from http.cookiejar import LoadError
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from yt_dlp.cookies import YoutubeDLCookieJar
 
 from pipeline import runtime
 from pipeline.datasets.clips.kept import Clips
-from pipeline.datasets.clips.lost import Lost, lost_note, write_lost
 from pipeline.datasets.clips.rows import Row, fetch_rows
 from pipeline.datasets.clips.site import Manners
+from pipeline.datasets.youtube import FAILURES
+from pipeline.ground.failures import Failure, write_failures
 from pipeline.inputs.manifest import address, read_manifest
 
 CURE = {
@@ -42,16 +44,25 @@ def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
     local = [row for row, url in zip(rows, urls, strict=True) if url is None]
     remote = [row for row, url in zip(rows, urls, strict=True) if url]
     missing = _copy_local(local, remote, manifest, raw)
-    lost = fetch_rows(remote, [url for url in urls if url], raw, web_clips()) if remote else {}
+    failures = _fetch(remote, [url for url in urls if url], raw) if remote else []
     if not any((raw / "clips").iterdir()):
-        raise ValueError(f"{manifest}: {_nothing(missing, lost)}")
+        raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     written = pd.DataFrame(rows, columns=table.columns, dtype=object)
     written.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
-    write_lost(raw, lost)
-    note = f"; {lost_note(lost)}" if lost else ""
+    note = ""
+    if failures:
+        write_failures(raw / FAILURES, failures)
+        kinds = sorted(Counter(failure.kind for failure in failures).items())
+        counts = ", ".join(f"{kind} {count}" for kind, count in kinds)
+        note += f"; {len(failures)} not fetched ({counts})"
     if missing:
         note += f"; {len(missing)} not found, the first: {missing[0]}"
     return len(rows), note
+
+
+def _fetch(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
+    reasons = fetch_rows(rows, urls, raw, web_clips())
+    return [Failure(name, "clip", kind, message) for name, (kind, message) in reasons.items()]
 
 
 def web_clips() -> Clips:
@@ -100,12 +111,13 @@ def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) 
     return missing
 
 
-def _nothing(missing: list[Path], lost: Lost) -> str:
-    if not lost:
+def _nothing(missing: list[Path], failures: list[Failure]) -> str:
+    """Say why there is no clip at all, by the first one, and what to do."""
+    if not failures:
         return (
             f"none of its clips is there, the first would be {missing[0].absolute()}; "
             "sources are relative to the manifest"
         )
-    kind, message = next(iter(lost.values()))
-    cure = CURE.get(kind, "correct the sources")
-    return f"none of its {len(lost)} clips could be fetched ({message}); {cure}"
+    first = failures[0]
+    cure = CURE.get(first.kind, "correct the sources")
+    return f"none of its {len(failures)} clips could be fetched ({first.message}); {cure}"

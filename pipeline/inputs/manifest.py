@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
+
+from pipeline.inputs.tables import read_table
 
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a clip was cut from, where that is not its source: clips of one origin stay together.
@@ -33,7 +34,9 @@ def read_manifest(path: Path) -> pd.DataFrame:
     is unknown. Concept columns come back as nullable integers. Raises ValueError naming file, row
     and column.
     """
-    table = _read(path)
+    table = read_table(path, delimiter=",", quoting=True, required=COLUMNS)
+    if table.empty:
+        raise ValueError(f"{path}: no clip; add a row a clip below the header")
     _check_columns(path, table)
     _check_ids(path, table["id"])
     times = {column: _times(path, table[column]) for column in ("start", "end")}
@@ -87,32 +90,7 @@ def _has_host(url: str) -> bool:
     return port != 0 and bool(_HOST.fullmatch(host)) and not _CONTROL.search(url)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such manifest; correct data.youtube.source")
-    # Not pandas: its reader shifts or fills a row of too many or too few fields silently.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            header, *rows = [row for row in reader if row] or [[]]
-        except (csv.Error, UnicodeDecodeError) as error:
-            near = f"near line {reader.line_num}"
-            raise ValueError(f"{path}: not a UTF-8 CSV table {near} ({error})") from None
-    if not rows:
-        raise ValueError(f"{path}: no clip; add a row a clip below the header")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise ValueError(
-                f"{path}: row {number} has {len(row)} fields, the header {len(header)}; "
-                "put a text with commas between double quotes"
-            )
-    return pd.DataFrame(rows, columns=header, dtype=str)
-
-
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    missing = [column for column in COLUMNS if column not in table.columns]
-    if missing:
-        raise ValueError(f"{path}: column {missing[0]} is missing (found {list(table.columns)})")
     if not concepts(table):
         raise ValueError(f"{path}: no concept column; add one a concept beside {COLUMNS}")
     names = list(table.columns)

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.datasets.annotations import COLUMNS
+from pipeline.datasets.crisismmd import COLUMNS
 
 Row = dict[str, str]
 

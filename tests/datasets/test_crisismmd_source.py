@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import re
@@ -9,6 +11,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,3 +176,49 @@ def test_links_are_copied_as_what_they_lead_to(layout: Path, raw: Path, tmp_path
     fetch_crisismmd(str(layout), raw)
     assert {"data_image/fire/b.jpg", "data_image/b.jpg"} <= set(files(raw))
     assert not any(path.is_symlink() for path in raw.rglob("*"))
+
+
+@pytest.fixture
+def pin(
+    layout: Path, tmp_path: Path, serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Any]:
+    """A pin of the packed layout, which a loopback server serves."""
+    content = pack(layout, tmp_path / "c.tar.gz", "CrisisMMD_v2.0/").read_bytes()
+    site = serve(give(content, type="application/gzip"))
+    pin = tmp_path / "pin.json"
+    pin.write_text(
+        json.dumps(
+            {
+                "address": f"{site.url}/c.tar.gz",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size": len(content),
+                "licence": "none",
+            }
+        )
+    )
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    return pin, site
+
+
+def test_a_pinned_archive_is_fetched_once_and_its_counts_are_told(
+    pin: tuple[Path, Any], layout: Path, raw: Path, tmp_path: Path
+) -> None:
+    path, site = pin
+    assert fetch_crisismmd(str(path), raw) == (
+        f"crisismmd: 1 photos from {path}\ncrisismmd: warning: 2 rows, 2 tweets, 1 events, where "
+        "18,082 rows, 16,058 tweets, 7 events were published"
+    )
+    assert files(raw) == files(layout)
+    fetch_crisismmd(str(path), tmp_path / "another checkout" / "raw")
+    assert len(site.paths) == 1
+
+
+def test_another_archive_than_the_pinned_one_is_refused(pin: tuple[Path, Any], raw: Path) -> None:
+    path, _ = pin
+    path.write_text(re.sub('"sha256": "[0-9a-f]+"', f'"sha256": "{"0" * 64}"', path.read_text()))
+    assert_refused(path, raw, rf"c\.tar\.gz: .*correct {re.escape(str(path))}")
+
+
+def test_a_pin_that_is_none_names_its_file_and_key(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "pin.json").write_text('{"address": "ftp://x/y", "licence": ""}')
+    assert_refused(tmp_path / "pin.json", raw, r"pin\.json: address: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.index import index_crisismmd
-from pipeline.datasets.split_files import copy_splits, read_split
+from pipeline.datasets.official import copy_splits, read_split
 
 Row = dict[str, str]
 SIDES = {"train": range(6), "dev": range(6, 8), "test": range(8, 10)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -19,7 +20,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "layout.tar.gz").write_bytes(b"\x1f\x8b and the rest")
     (folder / "clips" / "manifest.csv").touch()
     (folder / "own.csv").touch()
-    (folder / "pin.json").touch()
+    pin = {"address": "http://h/c.tar.gz", "sha256": None, "size": None, "licence": "none"}
+    (folder / "pin.json").write_text(json.dumps(pin))
     monkeypatch.chdir(folder)
     return folder
 

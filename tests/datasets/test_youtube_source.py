@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.datasets.clips import rows
-from pipeline.datasets.clips.lost import read_lost
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.index import index_youtube
+from pipeline.ground.failures import read_failures
 from pipeline.inputs.manifest import read_manifest
 from pipeline.media.video import sample_frames
 
@@ -38,6 +38,10 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write_rows
+
+
+def read_lost(raw: Path) -> dict[str, tuple[str, str]]:
+    return {f.id: (f.kind, f.message) for f in read_failures(raw / "failures.csv")}
 
 
 def told(manifest: Path, raw: Path) -> str:
@@ -85,7 +89,10 @@ def test_clips_from_here_and_from_the_web_become_index_rows(
     # One film, two files: they must not stand on both sides of a split.
     assert rows.loc["web-1", "group"] == rows.loc["web-2", "group"]
     assert rows["group"].nunique() == 5
-    assert index.absent == [("gone", "visual", "missing_file"), ("gone", "audio", "missing_file")]
+    assert [(f.id, f.modality, f.kind) for f in index.failures] == [
+        ("gone", "visual", "removed"),
+        ("gone", "audio", "removed"),
+    ]
     span = rows.loc["web-1", ["start", "end"]].astype(float).tolist()
     frames = sample_frames(raw / rows.loc["web-1", "video"], 4, *span).frames
     shades = [(float(frame.mean()) - 5) / 2 for frame in frames]

@@ -59,7 +59,7 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         ("a,b.mp4,,,x,1,0", "row 3, column id is 'a'; allowed: an id of its own for each clip"),
         ("A,b.mp4,,,x,1,0", "row 3, column id is 'A'; allowed: an id that differs in more than"),
@@ -67,7 +67,7 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
         (f"{'é' * 101},b.mp4,,,x,1,0", f"row 3, column id is {'é' * 101!r}; allowed: at most 200"),
         *[
             (f"{name},b.mp4,,,x,1,0", f"row 3, column id is {name!r}; allowed: a name without")
-            for name in ("", "x/y", "..", ".hidden", "x\\y", "x\0y")
+            for name in ("", "x/y", "..", ".hidden", "x\\y")
         ],
         *[
             (f"b,{source},,,x,1,0", f"row 3, column source is {source!r}; allowed: a path below")
@@ -93,13 +93,13 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
             (f"b,b.mp4,,,x,1,{value}", f"row 3, column victim is {value!r}; allowed: 0, 1 or empty")
             for value in ("2", "yes", "1.0", "nan", " 1")
         ],
-        ("b,b.mp4,,,x, and y,1,0", "row 3 has 8 fields, the header 7; put a text with commas"),
-        ("b,b.mp4,,,x,1", "row 3 has 6 fields, the header 7; put a text with commas"),
+        ("b,b.mp4,,,x, and y,1,0", "row 3 has 8 fields, the header 7; put a text that holds"),
+        ("b,b.mp4,,,x,1", "row 3 has 6 fields, the header 7; put a text that holds"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_row_and_column(write: Write, row: str, told: str) -> None:
+def test_a_wrong_value_is_told_with_its_row_and_column(write: Write, row: str, message: str) -> None:
     path = write(f"{HEADER}{GOOD}{row}\n")
-    with pytest.raises(ValueError, match=re.escape(f"{path}: {told}")):
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
         read_manifest(path)
 
 
@@ -126,28 +126,23 @@ def test_a_concept_needs_a_name_that_is_free(write: Write, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (HEADER, "no clip; add a row"),
-        ("", "no clip; add a row"),
+        ("", "column id is missing; the header is"),
         ("id,source,start,end,description\na,a.mp4,,,x\n", "no concept column"),
-        (HEADER + 'a,a.mp4,,,"never closed,1,0\n', "not a UTF-8 CSV table near line 2"),
-        (HEADER + 'a,a.mp4,,,"a" b,1,0\n', "not a UTF-8 CSV table near line 2"),
+        (HEADER + 'a,a.mp4,,,"never closed,1,0\n', "line 2 is not CSV"),
+        (HEADER + 'a,a.mp4,,,"a" b,1,0\n', "line 2 is not CSV"),
     ],
 )
-def test_what_is_no_manifest_is_refused(write: Write, text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_manifest_is_refused(write: Write, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         read_manifest(write(text))
 
 
 def test_bytes_that_are_not_utf_8_are_refused(write: Write) -> None:
-    with pytest.raises(ValueError, match="not a UTF-8 CSV table"):
+    with pytest.raises(ValueError, match="line 2 is not UTF-8"):
         read_manifest(write(HEADER + GOOD.replace("first", "é"), "latin-1"))
-
-
-def test_no_file_names_the_key_to_correct(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"none.csv: no such manifest; correct data.youtube.sou"):
-        read_manifest(tmp_path / "none.csv")
 
 
 def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> None:

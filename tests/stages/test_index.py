@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.clips.lost import write_lost
-from pipeline.ground.failures import read_failures
+from pipeline.ground.failures import Failure, read_failures, write_failures
 from stages.index import index
 
 
-def test_a_clip_that_did_not_come_is_told_with_the_sites_reason(
+def test_a_clip_that_could_not_be_fetched_has_the_sites_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = tmp_path / "data" / "youtube" / "raw"
@@ -18,7 +17,8 @@ def test_a_clip_that_did_not_come_is_told_with_the_sites_reason(
     for n in range(2, 8):
         (raw / "clips" / f"{n}.mp4").write_bytes(bytes([n]))
     (raw / "manifest.csv").write_text("\n".join(["id,source,start,end,description,flood", *rows]))
-    write_lost(raw, {"0": ("private", "https://film.test/0: Private video")})
+    reason = Failure("0", "clip", "private", "https://film.test/0: Private video")
+    write_failures(raw / "failures.csv", [reason])
     monkeypatch.chdir(tmp_path)
     index("youtube")
     found = read_failures(tmp_path / "data" / "youtube" / "failures" / "index.csv")

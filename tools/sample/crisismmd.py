@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.annotations import COLUMNS
+from pipeline.datasets.crisismmd import COLUMNS
 from tools.sample import dirt, grammar
 from tools.sample.events import EVENTS, day_of
 from tools.sample.photos import COVERAGE, LOOKS, PLAIN, draw_photo
