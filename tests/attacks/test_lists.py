@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.datasets.annotations import COLUMNS, read_annotations
+from pipeline.datasets.crisismmd import COLUMNS, read_annotations
 from pipeline.datasets.download import fetch_youtube
 from pipeline.inputs.manifest import SOURCES, is_source
 

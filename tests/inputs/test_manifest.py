@@ -97,7 +97,9 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
         ("b,b.mp4,,,x,1", "row 3 has 6 fields, the header 7; put a text that holds"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_row_and_column(write: Write, row: str, message: str) -> None:
+def test_a_wrong_value_is_told_with_its_row_and_column(
+    write: Write, row: str, message: str
+) -> None:
     path = write(f"{HEADER}{GOOD}{row}\n")
     with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
         read_manifest(path)
