@@ -71,6 +71,8 @@ def fetch(
             partial = path.with_name(f"{path.name}.part")
             download = _Download(url, partial, sha256, size, limit, timeout, attempts, backoff)
             digest = download.run()
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
             os.replace(partial, path)
             return digest
     except Timeout:
