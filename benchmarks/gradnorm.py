@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.problem import Size, Trainer
-from pipeline.models.fusion.graph_level import GraphLevel
-from pipeline.models.fusion.hgfn import HGFN
-from pipeline.models.heads import TaskHeads
+from pipeline.models.fusion.hgfn import HGFN, PairNetwork
+from pipeline.models.network import TaskHeads
 from pipeline.mtl.balancing import inverse_training_rates, renormalised
 from pipeline.mtl.dmtl import DMTL
 from pipeline.mtl.labelled import labelled_tasks, mean_losses
@@ -41,9 +40,9 @@ class GradNormTrainer(Trainer):
         if self.layer == "own":
             return [[last.get_parameter("weight")] for last in heads.last]
         assert isinstance(fusion, HGFN)
-        highest = fusion.graph[-1]
-        assert isinstance(highest, GraphLevel)
-        return [list(highest.network.dense)] * len(heads.last)
+        highest = fusion.networks[-1]
+        assert isinstance(highest, PairNetwork)
+        return [[highest.dense.get_parameter("weight")]] * len(heads.last)
 
     def step(self) -> float:
         """One training step of the network and of the task weights."""

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import build_fusion
-from pipeline.models.heads import TaskHeads
-from pipeline.models.network import MultimodalNetwork
+from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import decoding, elmo, extraction, growth, inception, memory, steps, vertices
+from benchmarks import decoding, elmo, extraction, growth, inception, memory, steps
 from benchmarks.report import (
     endurance_table,
     growth_table,
@@ -24,7 +24,6 @@ def _epochs(effort: Effort) -> Found:
 
 def _training(effort: Effort) -> Found:
     ratios = steps.measure(effort.size, effort.repeats)
-    ratios += vertices.measure(effort.size, effort.repeats)
     return Found(tables=[ratio_table(ratios)], values=ratios_values(ratios))
 
 

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pipeline.models.encoders import build_encoder
-from pipeline.models.fusion import Fusion, build_fusion
-from pipeline.models.heads import TaskHeads
-from pipeline.models.network import MultimodalNetwork
+from pipeline.models.fusion import build_fusion
+from pipeline.models.fusion.base import Fusion
+from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task
 from pipeline.mtl.mtinet_heads import MTINetHeads

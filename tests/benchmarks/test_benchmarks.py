@@ -20,7 +20,7 @@ if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not in
     sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import elmo, growth, inception, steps, vertices  # noqa: E402
+from benchmarks import elmo, growth, inception, steps  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
 from benchmarks.section import Effort, Found  # noqa: E402
@@ -42,31 +42,6 @@ def test_a_ratio_is_of_neighbours_and_knows_its_limit() -> None:
     assert (ratio.value, ratio.of_minima, ratio.kept) == (0.5, 0.5, True)
     assert Ratio("r", Times([3.0]), Times([4.0]), 0.5).kept is False
     assert Ratio("r", Times([3.0]), Times([4.0])).kept is None
-
-
-@pytest.mark.parametrize("dims", [(7, 5), (7, 5, 6)])
-@pytest.mark.parametrize("other", ["plain", "rest shared"])
-def test_batched_and_single_vertices_give_the_same_vector(
-    dims: tuple[int, ...], other: str
-) -> None:
-    run = vertices.sides(Size(dims, batch=8, width=12))
-    torch.testing.assert_close(run["batched"](), run[other](), rtol=1e-5, atol=1e-6)
-
-
-def test_batched_and_single_vertices_give_the_same_gradients() -> None:
-    torch.manual_seed(0)
-    fusion = vertices.HGFN(TINY.widths, width=12).double()
-    naive = vertices.VertexByVertex(fusion).double()
-    naive.align = type(fusion.align)(fusion.dims, 12).double()  # its own, for its own gradient
-    naive.align.load_state_dict(fusion.align.state_dict())
-    features = {name: x.double() for name, x in vertices.make_features(TINY).items()}
-    fusion(features).joint.square().mean().backward()
-    naive([features[name] for name in fusion.modalities]).square().mean().backward()
-    for mine, other in zip(fusion.align.parameters(), naive.align.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, other.grad)
-    for level, network in zip(fusion.graph, naive.networks, strict=True):
-        torch.testing.assert_close(level.network.conv.weight.grad, network.conv.weight.grad)
-        torch.testing.assert_close(level.network.bias.grad, network.dense.bias.grad)
 
 
 def test_gradnorm_by_its_own_way_gives_dmtls_steps() -> None:
@@ -95,9 +70,9 @@ def test_gradnorms_gradient_never_reaches_the_network() -> None:
     assert all(p.grad is None for p in trainer.network.parameters())
 
 
-def test_steps_and_vertices_are_measured() -> None:
-    ratios = steps.measure(TINY, 1) + vertices.measure(TINY, 1)
-    assert [ratio.limit for ratio in ratios] == [1.10, 0.5, None, 0.5, None]
+def test_steps_are_measured() -> None:
+    ratios = steps.measure(TINY, 1)
+    assert [ratio.limit for ratio in ratios] == [1.10, 0.5, None]
     assert all(ratio.value > 0 for ratio in ratios)
 
 

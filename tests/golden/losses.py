@@ -22,8 +22,8 @@ from torch import Tensor
 
 from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import FUSIONS, build_fusion
-from pipeline.models.heads import TaskHeads
-from pipeline.models.network import MultimodalNetwork
+from pipeline.models.fusion.dmf import DMF
+from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, MTINetHeads, Predictions, Task, build_mtl
 
@@ -103,9 +103,12 @@ def network(fusion_name: str, method_name: str) -> MultimodalNetwork:
 
 
 def _built(fusion_name: str, method_name: str) -> MultimodalNetwork:
-    options = {"width": 8} if fusion_name in ("hgfn", "gfn") else {}
-    small = {"matf": {"channels": 6}, "dmf": {"widths": (10, 8, 6)}}
-    fusion = build_fusion(fusion_name, DIMS, **options, **small.get(fusion_name, {}))
+    options = {"channels": 6} if fusion_name == "matf" else {}
+    fusion = (
+        DMF(DIMS, widths=(10, 8, 6))
+        if fusion_name == "dmf"
+        else build_fusion(fusion_name, DIMS, width=8, **options)
+    )
     outputs = {task.name: task.outputs for task in TASKS}
     heads = (
         MTINetHeads(fusion.level_dims, fusion.joint_dim, outputs, 8)

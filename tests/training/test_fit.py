@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.fusion.build import FUSIONS
+from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS, Task
 from pipeline.training.examples import Examples
 from pipeline.training.fit import make_repeatable

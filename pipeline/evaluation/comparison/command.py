@@ -9,7 +9,7 @@ from pipeline.datasets.views import read_views
 from pipeline.evaluation.comparison.cells import compare
 from pipeline.evaluation.comparison.report import write_report
 from pipeline.evaluation.comparison.rows import Recipe, Row, comparison_rows
-from pipeline.models.fusion.build import FUSIONS
+from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
 from pipeline.runtime import workers
 

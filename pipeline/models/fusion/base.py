@@ -1,13 +1,16 @@
-"""What every fusion of modalities has in common: stored order, masked inputs, one output shape."""
+"""What all fusions share: sorted modalities, masked inputs, one shape of output, options."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+# What a fusion can be given beside width and theta: allowed texts, or int for whole numbers from 1.
+Options = Mapping[str, tuple[str, ...] | type[int]]
 
 
 class Fused(NamedTuple):
@@ -26,15 +29,24 @@ class Fused(NamedTuple):
 
 
 class Fusion(nn.Module):
-    """A fusion of M >= 1 modalities, whose names are sorted once and kept.
+    """A fusion of M >= 1 modalities, whose names are sorted once and stored.
 
     Args:
         dims: width d_m of each modality's vector.
+
+    Attributes:
+        takes: which of ``width`` and ``theta`` the class takes as keywords.
+        options: further keywords that params.yaml may set, and their allowed values.
+        joint_dim: width of the fused vector.
+        level_dims: width of each level.
+        vertices: names in the order of the columns of ``Fused.weights``.
 
     Raises:
         ValueError: without a modality, or with a width below 1.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Options] = {}
     joint_dim: int
     level_dims: list[int]
     vertices: dict[str, list[Any]]
@@ -51,6 +63,18 @@ class Fusion(nn.Module):
         self.level_dims = []
         self.vertices = {}
 
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any], prefix: str = "") -> None:
+        """Raise a ValueError that names the first option whose value is not allowed."""
+        for option, value in values.items():
+            allowed = cls.options[option]
+            if isinstance(allowed, tuple):
+                valid, expected = value in allowed, ", ".join(allowed)
+            else:
+                valid, expected = type(value) is int and value >= 1, "whole numbers from 1"
+            if not valid:
+                raise ValueError(f"{prefix}{option} is {value!r}; allowed: {expected}")
+
     def masked_inputs(
         self,
         features: Mapping[str, Float[Tensor, "b _"]],
@@ -58,8 +82,7 @@ class Fusion(nn.Module):
     ) -> tuple[list[Float[Tensor, "b _"]], Bool[Tensor, "b m"]]:
         """Inputs in the stored order with absent rows at 0, and which are present.
 
-        An absent row's content is never read, so that even NaN there reaches no value and no
-        gradient.
+        An absent row's content has no influence: even NaN there reaches no value and no gradient.
 
         Raises:
             ValueError: where the modalities or their widths are not those of the fusion.
@@ -74,7 +97,7 @@ class Fusion(nn.Module):
             return values, values[0].new_ones(rows, len(values), dtype=torch.bool)
         self._check_names("present", present)
         mask = torch.stack([present[name] for name in self.modalities], dim=1)
-        # where, not multiplication: 0 * NaN is NaN, forwards and backwards
+        # where, not multiplication: 0 * NaN is NaN, forwards and backwards.
         masked = [
             torch.where(mask[:, m : m + 1], value, torch.zeros_like(value))
             for m, value in enumerate(values)
@@ -86,12 +109,6 @@ class Fusion(nn.Module):
             raise ValueError(
                 f"{argument} has {sorted(given)}, the fusion was built for {list(self.modalities)}"
             )
-
-
-def check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise a ValueError that names the option where ``value`` is none of ``allowed``."""
-    if value not in allowed:
-        raise ValueError(f"{option} is {value!r}; allowed: {', '.join(allowed)}")
 
 
 def check_theta(theta: float) -> None:

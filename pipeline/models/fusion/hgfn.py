@@ -1,18 +1,24 @@
-"""Hierarchical Graph Fusion Network (Wang and Chen, section III-B, eqs 1 to 7)."""
+"""Hierarchical Graph Fusion Network (Wang and Chen, section III-B, eqs 1 to 7).
+
+Shapes: B rows, M modalities, D the common width, P vertices of a level, K vectors in the pool that
+a level joins in pairs, W the width of a weight: 1, or D with ``weight="vector"``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from pipeline.models.fusion.align import LinearAlign, PadAlign
-from pipeline.models.fusion.base import Fused, Fusion, check_choice, check_theta
-from pipeline.models.fusion.dynamic_attention import DynamicAttentionUnit
-from pipeline.models.fusion.graph_level import GraphLevel, weighted_sum
-from pipeline.models.fusion.vertices import plan_levels
+from pipeline.models.fusion.base import Fused, Fusion, Options, check_theta
+from pipeline.models.fusion.graph import Level, build_levels
+from pipeline.models.masking import masked_softmax
+
+KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
 
 
 class HGFN(Fusion):
@@ -28,7 +34,7 @@ class HGFN(Fusion):
         theta: offset of the similarity in eq. 5, in (0, 1).
         align: "linear" (Linear + LayerNorm) or "pad" (zeros, as printed).
         weight: "scalar" or "vector" (one importance a feature) from eq. 1.
-        gate: "none" as printed, or "sigmoid" to keep the importances in (0, 1).
+        gate: "none" as printed, or "sigmoid" to bound the importances to (0, 1).
         pairs: "unordered", or "ordered" to average each bimodal vertex over both orders.
         tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed or "q" before it.
         max_order: modalities in the largest vertex; min(M, 3) unless given.
@@ -37,6 +43,17 @@ class HGFN(Fusion):
     Raises:
         ValueError: for an option outside its range.
     """
+
+    takes = ("width", "theta")
+    options: ClassVar[Options] = {
+        "align": ("linear", "pad"),
+        "weight": ("scalar", "vector"),
+        "gate": ("none", "sigmoid"),
+        "pairs": ("unordered", "ordered"),
+        "tri_weight": ("w", "q"),
+        "max_order": int,
+        "channels": int,
+    }
 
     def __init__(
         self,
@@ -52,30 +69,35 @@ class HGFN(Fusion):
         channels: int | None = None,
     ) -> None:
         super().__init__(dims)
-        check_theta(theta)
-        check_choice("align", align, ("linear", "pad"))
-        check_choice("weight", weight, ("scalar", "vector"))
-        check_choice("gate", gate, ("none", "sigmoid"))
-        check_choice("pairs", pairs, ("unordered", "ordered"))
-        check_choice("tri_weight", tri_weight, ("w", "q"))
         count = len(self.modalities)
         max_order = min(count, 3) if max_order is None else max_order
-        if not 1 <= max_order <= count:
+        channels = (1 if align == "pad" else 4) if channels is None else channels
+        check_theta(theta)
+        self.check_options(
+            {"align": align, "weight": weight, "gate": gate, "pairs": pairs}
+            | {"tri_weight": tri_weight, "max_order": max_order, "channels": channels}
+        )
+        if max_order > count:
             raise ValueError(f"max_order is {max_order}; {count} modalities allow 1 to {count}")
+        self.theta = theta
         self.tri_weight = tri_weight
-        self.align: PadAlign | LinearAlign
-        self.align = PadAlign(self.dims) if align == "pad" else LinearAlign(self.dims, width)
-        self.attention = DynamicAttentionUnit(
-            count, vector=weight == "vector", gate=gate == "sigmoid"
-        )
-        channels = channels or (1 if align == "pad" else 4)
-        plans = plan_levels(self.modalities, max_order, ordered_pairs=pairs == "ordered")
-        self.graph = nn.ModuleList(
-            GraphLevel(plan, count, self.align.width, channels, theta) for plan in plans
-        )
+        self.projections: nn.ModuleList | None = None
+        if align == "pad":
+            width = max(self.dims)
+        else:
+            # LayerNorm keeps the spread of the features where the cosine of their softmaxes
+            # (eq. 4) responds: at a standard deviation s it is about exp(-s^2).
+            self.projections = nn.ModuleList(
+                nn.Sequential(nn.Linear(dim, width), nn.LayerNorm(width)) for dim in self.dims
+            )
+        self.width = width
+        self.attention = DynamicAttentionUnit(count, weight == "vector", gate == "sigmoid")
+        levels = build_levels(self.modalities, max_order, ordered_pairs=pairs == "ordered")
+        self.levels = nn.ModuleList(levels)
+        self.networks = nn.ModuleList(PairNetwork(width, channels) for _ in levels)
         self.vertices = {"unimodal": list(self.modalities)}
-        self.vertices |= {plan.name: list(plan.labels) for plan in plans}
-        self.level_dims = [self.align.width] * max_order
+        self.vertices |= {level.name: level.vertices for level in levels}
+        self.level_dims = [width] * max_order
         self.joint_dim = sum(self.level_dims)
 
     def forward(
@@ -89,22 +111,90 @@ class HGFN(Fusion):
         vectors) and above the unimodal one the similarities S as "similarity.bimodal" and so on.
         """
         inputs, mask = self.masked_inputs(features, present)
-        units = self.align(inputs, mask)  # (B, M, D)
-        importance = torch.where(mask.unsqueeze(-1), self.attention(units), 0.0)  # (B, M, W)
+        x = self._align(inputs, mask)  # (B, M, D)
+        w_uni = torch.where(mask.unsqueeze(2), self.attention(x), 0.0)  # eq. 1, (B, M, W)
         number = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        levels = [weighted_sum(importance, units) / number]  # eq. 2
-        report = {"absent": ~mask.any(dim=1), "unimodal": importance.mean(dim=-1).detach()}
-        pool, weights = units, importance
-        for name, level in zip(list(self.vertices)[1:], self.graph, strict=True):
-            out = level(pool, weights, mask)
-            levels.append(out.combined)
-            report[name] = out.weights.mean(dim=-1).detach()
-            report[f"similarity.{name}"] = out.similarity.detach()
-            if level is self.graph[-1]:
-                break
-            assert isinstance(level, GraphLevel)
-            vectors, shares, scores = level.merge(out)
-            pool = torch.cat([vectors, units], dim=1)
-            carried = shares if self.tri_weight == "w" else scores
-            weights = torch.cat([carried, importance], dim=1)
-        return Fused(torch.cat(levels, dim=1), levels, report)  # eq. 7
+        combined = [(w_uni * x).sum(dim=1) / number]  # eq. 2
+        report = {"absent": ~mask.any(dim=1), "unimodal": w_uni.mean(dim=2).detach()}
+        pool, weights = x, w_uni
+        for level, network in zip(self.levels, self.networks, strict=True):
+            assert isinstance(level, Level)
+            complete = level.complete(mask)
+            V = network(*level.partners(pool))  # eq. 3, (B, P, D)
+            a, b = level.partners(pool.softmax(dim=2))
+            S = functional.cosine_similarity(a, b, dim=2)  # eq. 4, (B, P)
+            w_a, w_b = level.partners(weights)
+            q = (w_a + w_b) / (S + self.theta).unsqueeze(2)  # eq. 5, (B, P, W)
+            w = masked_softmax(q, complete)
+            combined.append((w * V).sum(dim=1))  # eq. 6
+            report[level.name] = w.mean(dim=2).detach()
+            report[f"similarity.{level.name}"] = S.where(complete, 0.0).detach()
+            carried = level.total(w) if self.tri_weight == "w" else level.average(q, q)
+            pool = torch.cat([level.average(V, q), x], dim=1)
+            weights = torch.cat([carried, w_uni], dim=1)
+        return Fused(torch.cat(combined, dim=1), combined, report)  # eq. 7
+
+    def _align(
+        self, inputs: list[Float[Tensor, "b _"]], present: Bool[Tensor, "b m"]
+    ) -> Float[Tensor, "b m d"]:
+        """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0 whatever the biases."""
+        if self.projections is None:  # zeros after the last feature
+            aligned = [functional.pad(x, (0, self.width - x.shape[1])) for x in inputs]
+        else:
+            aligned = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
+        return torch.where(present.unsqueeze(2), torch.stack(aligned, dim=1), 0.0)
+
+
+class DynamicAttentionUnit(nn.Module):
+    """Importance of each modality: two convolutions over the stacked map of M vectors (eq. 1).
+
+    The first kernel is 5 wide and max(5, 2M - 1) tall: 5 by 5 as printed up to M = 3, above it the
+    least height with which each modality reaches all others. LeakyReLU follows both layers. The
+    position of a modality matters, so the order of the rows is part of the model.
+
+    Args:
+        modalities: M.
+        vector: one weight a feature instead of the mean over features.
+        gate: squash the weights with a sigmoid; the paper does not, they may be negative.
+    """
+
+    def __init__(self, modalities: int, vector: bool = False, gate: bool = False) -> None:
+        super().__init__()
+        self.vector = vector
+        self.gate = gate
+        height = max(KERNEL, 2 * modalities - 1)
+        self.conv = nn.Conv2d(1, 16, (height, KERNEL), padding="same")
+        self.mix = nn.Conv2d(16, 1, kernel_size=1)
+        # Start near w = 1, where eq. 2 is the plain mean. A negative start would sit on the flat
+        # side of the LeakyReLU, and the unimodal level would begin, and stay, near 0.
+        nn.init.ones_(self.mix.get_parameter("bias"))
+        self.activation = nn.LeakyReLU()
+
+    def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
+        """Weights (B, M, 1), or (B, M, D) where they are vectors."""
+        maps = self.activation(self.conv(x.unsqueeze(1)))  # (B, 16, M, D)
+        w = self.activation(self.mix(maps)).squeeze(1)  # (B, M, D)
+        w = w if self.vector else w.mean(dim=2, keepdim=True)
+        return w.sigmoid() if self.gate else w
+
+
+class PairNetwork(nn.Module):
+    """CONV of eq. 3: one 1-D convolution and one dense layer, LeakyReLU after both.
+
+    One network computes all vertices of a level. A vertex reads its partners as one signal
+    [V_a; V_b] of length 2D with one channel.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, channels, KERNEL, padding="same")
+        self.dense = nn.Linear(2 * width * channels, width)
+        self.activation = nn.LeakyReLU()
+
+    def forward(
+        self, left: Float[Tensor, "b p d"], right: Float[Tensor, "b p d"]
+    ) -> Float[Tensor, "b p d"]:
+        """Vertices (B, P, D) of P pairs of partners."""
+        signal = torch.cat([left, right], dim=2).flatten(0, 1).unsqueeze(1)  # (B P, 1, 2D)
+        maps = self.activation(self.conv(signal)).flatten(1)  # (B P, channels * 2D)
+        return self.activation(self.dense(maps)).unflatten(0, left.shape[:2])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil, sqrt
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.models.fusion.base import Fused, Fusion, check_choice
+from pipeline.models.fusion.base import Fused, Fusion, Options
 
 
 class MATF(Fusion):
-    """Each modality stands in a cell of a small grid; convolutions mix the cells.
+    """Each modality has a cell of a small grid; convolutions mix the cells.
 
     The original places trajectory encodings on a map of the scene, convolves, and gives each
     agent what its cell then holds, added to its own encoding. Here agent is modality, channel is
@@ -32,12 +33,14 @@ class MATF(Fusion):
             constant map beside the modalities).
 
     Raises:
-        ValueError: for another ``scene``.
+        ValueError: for an option outside its range.
     """
+
+    options: ClassVar[Options] = {"channels": int, "scene": ("zeros", "learned")}
 
     def __init__(self, dims: Mapping[str, int], channels: int = 64, scene: str = "zeros") -> None:
         super().__init__(dims)
-        check_choice("scene", scene, ("zeros", "learned"))
+        self.check_options({"channels": channels, "scene": scene})
         count = len(self.modalities)
         self.side = ceil(sqrt(count))
         self.joint_dim = count * channels

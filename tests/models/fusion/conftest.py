@@ -1,4 +1,4 @@
-"""HGFN written out from its equations, one row and one vertex at a time, in numpy."""
+"""Small fusions; and HGFN written out from its equations, one row and one vertex at a time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from pipeline.models.fusion import build_fusion
+from pipeline.models.fusion.base import Fusion
+from pipeline.models.fusion.dmf import DMF
 from pipeline.models.fusion.hgfn import HGFN
 
 Row = dict[str, np.ndarray]  # the present modalities' vectors
@@ -37,7 +40,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 def align(P: Row, row: Row, names: tuple[str, ...], width: int) -> Row:
     out = {}
     for name, x in row.items():
-        key = f"align.projections.{names.index(name)}"
+        key = f"projections.{names.index(name)}"
         if f"{key}.0.weight" not in P:
             out[name] = np.concatenate([x, np.zeros(width - len(x))])
             continue
@@ -58,7 +61,7 @@ def importance(P: Row, units: Row, names: tuple[str, ...], vector: bool, gate: b
                 tap = names.index(other) - names.index(name) + kernel.shape[1] // 2
                 total = total + np.correlate(np.pad(x, 2), kernel[c, tap], "valid")
             maps.append(leaky(total))
-        w = leaky(P["attention.mix.weight"][0] @ np.stack(maps) + P["attention.mix.bias"])
+        w = leaky(P["attention.mix.weight"][0, :, 0, 0] @ np.stack(maps) + P["attention.mix.bias"])
         w = w if vector else w.mean(keepdims=True)
         out[name] = 1 / (1 + np.exp(-w)) if gate else w
     return out
@@ -66,14 +69,12 @@ def importance(P: Row, units: Row, names: tuple[str, ...], vector: bool, gate: b
 
 def vertex(P: Row, level: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     signal = np.pad(np.concatenate([a, b]), 2)
-    key = f"graph.{level}.network"
-    kernel = P[f"{key}.conv.weight"][:, 0]
+    conv, dense = f"networks.{level}.conv", f"networks.{level}.dense"
     maps = [
-        leaky(np.correlate(signal, k, "valid") + bias)
-        for k, bias in zip(kernel, P[f"{key}.conv.bias"], strict=True)
+        leaky(np.correlate(signal, kernel[0], "valid") + bias)
+        for kernel, bias in zip(P[f"{conv}.weight"], P[f"{conv}.bias"], strict=True)
     ]
-    weight = np.concatenate([P[f"{key}.dense.{part}"] for part in range(3)], axis=1)
-    return leaky(weight @ np.stack(maps, axis=1).ravel() + P[f"{key}.bias"])
+    return leaky(P[f"{dense}.weight"] @ np.concatenate(maps) + P[f"{dense}.bias"])
 
 
 def reference_hgfn(fusion: HGFN, row: Row, theta: float, **options: str) -> ReferenceRow:
@@ -123,3 +124,16 @@ def hgfn_row() -> Any:
         return reference_hgfn(fusion, vectors, options.pop("theta", 0.5), **options)
 
     return of_row
+
+
+@pytest.fixture(scope="session")
+def small() -> Any:
+    """Callable(name, dims, width) -> a float64 fusion of that name with few parameters."""
+
+    def build(name: str, dims: dict[str, int], width: int = 6) -> Fusion:
+        if name == "dmf":
+            return DMF(dims, (width, width - 1, width - 2)).double()
+        options = {"matf": {"channels": width}}.get(name, {})
+        return build_fusion(name, dims, width=width, **options).double()
+
+    return build

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 
-from pipeline.models.fusion import FUSIONS, build_fusion
+from pipeline.models.fusion import FUSIONS, build_fusion, check_fusion, fusion_class
 
 DIMS = {"visual": 7, "text": 5, "audio": 6}
 
@@ -70,20 +73,77 @@ def test_modality_names_may_be_any_text(name: str) -> None:
     fusion.load_state_dict(fusion.state_dict())
 
 
-def test_an_unknown_name_lists_what_is_allowed_and_guesses() -> None:
-    with pytest.raises(ValueError, match=r"'hgnf' \(did you mean 'hgfn'\?\); allowed: .*cfc.*hgfn"):
+def test_an_unknown_name_or_option_lists_what_is_allowed_and_guesses() -> None:
+    with pytest.raises(ValueError, match=r"'hgnf' \(did you mean 'hgfn'\?\); allowed: hgfn, gfn"):
         build_fusion("hgnf", DIMS)
-
-
-def test_an_unknown_option_lists_what_is_allowed_and_guesses() -> None:
-    with pytest.raises(ValueError, match=r"'gates' \(did you mean 'gate'\?\); allowed: align, "):
+    with pytest.raises(ValueError, match=r"gates \(did you mean 'gate'\?\); hgfn has align, "):
         build_fusion("hgfn", DIMS, gates="sigmoid")
-    with pytest.raises(ValueError, match="unknown option of fusion 'cfc': 'gate'; allowed: none"):
-        build_fusion("cfc", DIMS, gate="sigmoid")
+    with pytest.raises(ValueError, match=r"theta is 0\.3, but cfc has no theta"):
+        build_fusion("cfc", DIMS, theta=0.3)
 
 
-def test_options_reach_the_fusion() -> None:
-    assert build_fusion("hgfn", DIMS, width=12, max_order=2).level_dims == [12, 12]
+@pytest.mark.parametrize(
+    ("name", "theta", "options", "message"),
+    [
+        (
+            "hgnf",
+            0.5,
+            {},
+            "fusion.name is 'hgnf' (did you mean 'hgfn'?); allowed: hgfn, gfn, matf, cfc, dmf",
+        ),
+        ("cfc", 0.3, {}, "fusion.theta is 0.3, but cfc has no theta; leave it at 0.5"),
+        (
+            "matf",
+            0.5,
+            {"scenes": "learned"},
+            "unknown option fusion.options.scenes (did you mean 'scene'?); "
+            "matf has channels, scene",
+        ),
+        ("cfc", 0.5, {"align": "pad"}, "unknown option fusion.options.align; cfc has no options"),
+        (
+            "hgfn",
+            0.5,
+            {"align": "padd"},
+            "fusion.options.align is 'padd'; allowed: linear, pad",
+        ),
+        ("hgfn", 0.5, {"weight": True}, "fusion.options.weight is True; allowed: scalar, vector"),
+        (
+            "hgfn",
+            0.5,
+            {"channels": 2.0},
+            "fusion.options.channels is 2.0; allowed: whole numbers from 1",
+        ),
+        ("gfn", 0.5, {"hidden": True}, "fusion.options.hidden is True; allowed: whole numbers"),
+        ("hgfn", 0.5, {"max_order": 0}, "fusion.options.max_order is 0; allowed: whole numbers"),
+    ],
+)
+def test_a_wrong_setting_of_params_yaml_is_named_by_its_key(
+    name: str, theta: float, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{re.escape(message)}"):
+        check_fusion(name, theta, options)
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_every_declared_option_and_setting_reaches_the_fusion(name: str) -> None:
+    fusion = fusion_class(name)
+    for option, allowed in fusion.options.items():
+        for value in allowed if isinstance(allowed, tuple) else (1, 2):
+            check_fusion(name, 0.5, {option: value})
+            build_fusion(name, DIMS, width=8, **{option: value})
+    if "theta" in fusion.takes:
+        check_fusion(name, 0.3, {})
+        assert build_fusion(name, DIMS, width=8, theta=0.3).theta == 0.3
+    if "width" in fusion.takes:
+        assert set(build_fusion(name, DIMS, width=12).level_dims) == {12}
+
+
+def test_names_are_checked_without_importing_torch() -> None:
+    code = (
+        "import sys; from pipeline.models.fusion import check_fusion; "
+        "check_fusion('hgfn', 0.5, {}); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_modality_and_no_feature_are_errors() -> None:

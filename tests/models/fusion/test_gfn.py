@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from pipeline.models.fusion.gfn import GFN
+from pipeline.models.fusion.gfn import GFN, PresentBatchNorm
 
 DIMS = {"a": 3, "b": 5, "c": 4}
 
@@ -50,7 +51,7 @@ def reference(
     pairs = list(combinations(x, 2))
     q = {(i, j): (s[i] + s[j]) / (softmax(x[i]) @ softmax(x[j]) + 0.5) for i, j in pairs}
     n = dict(zip(pairs, softmax(np.array(list(q.values()))), strict=True)) if pairs else {}
-    V = {(i, j): mlp(P, "graph.0.network", x[i], x[j]) for i, j in pairs}
+    V = {(i, j): mlp(P, "networks.0", x[i], x[j]) for i, j in pairs}
     y = {pair: elu(n[pair] * V[pair]) for pair in pairs}
 
     q3, raw = {}, {}
@@ -67,7 +68,7 @@ def reference(
             other = softmax(V[right] if pair else x[right])
             top = q[left] + (q[right] if pair else s[right])
             q3[left, right] = top / (softmax(V[left]) @ other + 0.5)
-            raw[left, right] = mlp(P, "graph.1.network", y[left], y[right] if pair else x[right])
+            raw[left, right] = mlp(P, "networks.1", y[left], y[right] if pair else x[right])
     n3 = dict(zip(q3, softmax(np.array(list(q3.values()))), strict=True)) if q3 else {}
     levels = [U, sum(y.values(), zero), sum((elu(n3[v] * raw[v]) for v in raw), zero)]
     weights = {"unimodal": s, "bimodal": n, "trimodal": n3}
@@ -174,8 +175,43 @@ def test_parameter_count(count: int) -> None:
     assert sum(p.numel() for p in fusion.parameters()) == expected
 
 
-def test_options_out_of_range_are_errors() -> None:
-    with pytest.raises(ValueError, match=r"theta is 1\.5"):
-        GFN(DIMS, theta=1.5)
-    with pytest.raises(ValueError, match="variant is 'paper'; allowed: code"):
-        GFN(DIMS, variant="paper")
+def test_all_rows_present_is_batch_norm_with_the_same_running_statistics() -> None:
+    ours, torchs = PresentBatchNorm(3), nn.BatchNorm1d(3)
+    x = 2 + 3 * torch.randn(6, 3)
+    everything = torch.ones(6, dtype=torch.bool)
+    torch.testing.assert_close(ours(x, everything), torchs(x))
+    torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
+    torch.testing.assert_close(ours.eval()(x, everything), torchs.eval()(x))
+
+
+def test_absent_rows_are_zero_and_leave_the_others_as_without_them() -> None:
+    rows = torch.tensor([True, False, True, True])
+    x = torch.randn(4, 3)
+    ours, torchs = PresentBatchNorm(3), nn.BatchNorm1d(3)
+    with torch.no_grad():
+        ours.bias.fill_(0.5)
+        torchs.bias.fill_(0.5)
+    out = ours(x, rows)
+    torch.testing.assert_close(out[rows], torchs(x[rows]))
+    assert (out[1] == 0).all()
+    torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
+
+
+def test_one_row_in_training_takes_the_running_statistics_and_leaves_them() -> None:
+    norm = PresentBatchNorm(3)
+    for _ in range(50):
+        norm(5 + 2 * torch.randn(32, 3), torch.ones(32, dtype=torch.bool))
+    before = {key: value.clone() for key, value in norm.state_dict().items()}
+    x = torch.randn(1, 3)
+    present = torch.tensor([True])
+    torch.testing.assert_close(norm(x, present), norm.eval()(x, present))
+    torch.testing.assert_close(dict(norm.state_dict()), before)
+
+
+def test_no_row_present_is_all_zeros() -> None:
+    x = torch.randn(2, 3, requires_grad=True)
+    out = PresentBatchNorm(3)(x, torch.tensor([False, False]))
+    out.sum().backward()
+    assert (out == 0).all()
+    assert x.grad is not None
+    assert (x.grad == 0).all()

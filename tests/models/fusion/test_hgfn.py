@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models.fusion import build_fusion
-from pipeline.models.fusion.graph_level import softmax_cosine
 from pipeline.models.fusion.hgfn import HGFN
 
 DIMS = {"visual": 7, "text": 5, "audio": 6}
@@ -54,9 +53,9 @@ def summing_fusion(tri_weight: str) -> HGFN:
             parameter.zero_()
         fusion.attention.conv.weight[0, 0, 2, 2] = 1.0
         fusion.attention.mix.weight[0, 0] = 1.0
-        for level in fusion.graph:
-            level.network.conv.weight[0, 0, 2] = 1.0
-            level.network.dense[1].copy_(torch.eye(4).repeat(1, 2))  # 4 wide: all is seam
+        for network in fusion.networks:
+            network.conv.weight[0, 0, 2] = 1.0
+            network.dense.weight.copy_(torch.eye(4).repeat(1, 2))
     return fusion
 
 
@@ -103,27 +102,34 @@ def test_hand_computed_example_of_equations_2_4_5_6_7(tri_weight: str) -> None:
     np.testing.assert_allclose(out.joint[0].detach(), expected, rtol=1e-12)
 
 
+def similarity_of(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """S of eq. 4 for two modalities (B, D) that reach the graph as they are."""
+    width = a.shape[1]
+    fusion = HGFN({"a": width, "b": width}, align="pad").to(a.dtype)
+    return fusion({"a": a, "b": b}).weights["similarity.bimodal"][:, 0]
+
+
 @pytest.mark.parametrize("deviation", [0.1, 0.3, 0.5, 1.0])
 def test_similarity_of_gaussian_vectors_is_exp_of_minus_variance(deviation: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    vectors = deviation * torch.randn(8, 2, 4096, generator=generator, dtype=torch.float64)
-    mean = softmax_cosine(vectors)[:, 0, 1].mean().item()
-    assert mean == pytest.approx(np.exp(-(deviation**2)), rel=0.05)
+    a, b = deviation * torch.randn(2, 8, 2048)
+    expected = np.exp(-(deviation**2))
+    assert similarity_of(a, b).mean().item() == pytest.approx(expected, rel=0.05)
 
 
 @given(st.floats(0.0, 30.0), st.integers(1, 8))
 def test_similarity_lies_in_zero_to_one(scale: float, width: int) -> None:
-    S = softmax_cosine(scale * torch.randn(2, 3, width, dtype=torch.float64))
+    a, b = scale * torch.randn(2, 3, width, dtype=torch.float64)
+    S = similarity_of(a, b)
     assert (S > 0).all()
     assert (S <= 1 + 1e-12).all()
-    torch.testing.assert_close(S.diagonal(dim1=1, dim2=2), torch.ones(2, 3, dtype=torch.float64))
+    torch.testing.assert_close(similarity_of(a, a), torch.ones(3, dtype=torch.float64))
 
 
 def test_two_modalities_make_theta_inert() -> None:
     features = {"text": torch.randn(3, 5).double(), "visual": torch.randn(3, 7).double()}
     fusion = HGFN({"text": 5, "visual": 7}, width=8).double()
     theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-    fusion.graph[0].theta = theta
+    fusion.theta = theta
     out = fusion(features)
     (gradient,) = torch.autograd.grad(out.levels[1].square().sum(), theta)
     assert gradient == 0
@@ -135,7 +141,7 @@ def test_two_modalities_make_theta_inert() -> None:
 def test_three_modalities_do_not(batch: Any) -> None:
     fusion = HGFN(DIMS, width=8).double()
     theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-    fusion.graph[0].theta = theta
+    fusion.theta = theta
     out = fusion(batch(DIMS, 3))
     (gradient,) = torch.autograd.grad(out.levels[1].square().sum(), theta)
     assert gradient != 0
@@ -186,10 +192,10 @@ def test_ordered_pairs_average_both_orders(batch: Any) -> None:
     ordered = HGFN(dims, align="pad", pairs="ordered").double()
     ordered.load_state_dict(unordered.state_dict())
     features = batch(dims, 3)
-    network = unordered.graph[0].network
-    a, b = features["a"], features["b"]
-    mean = (network.one_vertex(torch.cat([a, b], 1)) + network.one_vertex(torch.cat([b, a], 1))) / 2
-    torch.testing.assert_close(ordered(features).levels[1], mean)
+    network = unordered.networks[0]
+    a, b = features["a"].unsqueeze(1), features["b"].unsqueeze(1)
+    mean = (network(a, b) + network(b, a)) / 2
+    torch.testing.assert_close(ordered(features).levels[1], mean[:, 0])
     assert ordered.vertices["bimodal"] == [("a", "b"), ("b", "a")]
 
 
@@ -238,16 +244,14 @@ def test_vertex_weights_of_a_level_sum_to_one(count: int, rows: int, data: st.Da
         assert not weights[name].requires_grad
 
 
-def test_pad_mode_leaves_the_leading_features_untouched_and_takes_the_widest(batch: Any) -> None:
-    fusion = HGFN(DIMS, width=256, align="pad")
+def test_pad_mode_puts_zeros_after_the_features_up_to_the_widest(batch: Any) -> None:
+    fusion = HGFN(DIMS, width=256, align="pad", max_order=1).double()
+    assert fusion.level_dims == [7]
+    with torch.no_grad():
+        fusion.attention.mix.weight.zero_()  # w = 1 for every modality
     features = batch(DIMS, 2)
-    inputs, mask = fusion.masked_inputs(features, None)
-    units = fusion.align(inputs, mask)
-    assert units.shape == (2, 3, 7)
-    for index, (name, dim) in enumerate(sorted(DIMS.items())):
-        assert torch.equal(units[:, index, :dim], features[name])
-        assert (units[:, index, dim:] == 0).all()
-    assert fusion.level_dims == [7, 7, 7]
+    padded = [torch.nn.functional.pad(x, (0, 7 - x.shape[1])) for x in features.values()]
+    torch.testing.assert_close(fusion(features).joint, torch.stack(padded).mean(dim=0))
 
 
 def test_order_of_the_given_dictionaries_does_not_matter(batch: Any) -> None:

@@ -11,19 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.models.fusion import FUSIONS, Fusion, build_fusion
+from pipeline.models.fusion import FUSIONS
 from pipeline.models.fusion.hgfn import HGFN
-
-
-def small(name: str, dims: dict[str, int]) -> Fusion:
-    widths = {"dmf": {"widths": (6, 5, 4)}, "matf": {"channels": 8}}
-    return build_fusion(name, dims, width=6, **widths.get(name, {})).double()
 
 
 @pytest.mark.parametrize("name", sorted(FUSIONS))
 @given(count=st.integers(1, 6), rows=st.integers(1, 5), training=st.booleans(), data=st.data())
 def test_content_of_absent_rows_reaches_no_value_and_no_gradient(
-    name: str, count: int, rows: int, training: bool, data: st.DataObject
+    name: str, count: int, rows: int, training: bool, data: st.DataObject, small: Any
 ) -> None:
     dims = {letter: 2 + index for index, letter in enumerate("abcdef"[:count])}
     fusion = small(name, dims).train(training)
@@ -56,7 +51,7 @@ def test_content_of_absent_rows_reaches_no_value_and_no_gradient(
 @pytest.mark.parametrize("name", sorted(FUSIONS))
 @pytest.mark.parametrize("training", [True, False])
 def test_a_row_without_any_modality_is_zeros_and_flagged(
-    name: str, training: bool, batch: Any
+    name: str, training: bool, batch: Any, small: Any
 ) -> None:
     dims = {"a": 3, "b": 4, "c": 5}
     fusion = small(name, dims).train(training)
@@ -70,7 +65,7 @@ def test_a_row_without_any_modality_is_zeros_and_flagged(
 
 
 @pytest.mark.parametrize("name", sorted(FUSIONS))
-def test_no_mask_means_all_present(name: str, batch: Any) -> None:
+def test_no_mask_means_all_present(name: str, batch: Any, small: Any) -> None:
     dims = {"a": 3, "b": 4, "c": 5}
     fusion = small(name, dims).eval()
     features = batch(dims, 2)
@@ -109,8 +104,8 @@ def smaller_hgfn(fusion: HGFN, dims: dict[str, int], names: list[str]) -> HGFN:
     positions = [fusion.modalities.index(name) for name in names]
     for new, old in enumerate(positions):
         for part in ("0.weight", "0.bias", "1.weight", "1.bias"):
-            key = f"align.projections.{old}.{part}"
-            state[f"align.projections.{new}.{part}"] = fusion.state_dict()[key]
+            key = f"projections.{old}.{part}"
+            state[f"projections.{new}.{part}"] = fusion.state_dict()[key]
     distance = positions[1] - positions[0]
     kernel = fusion.attention.conv.weight.detach().clone()
     kernel[:, :, [1, 3]] = kernel[:, :, [2 - distance, 2 + distance]]

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional
 
 from pipeline.models.fusion.matf import MATF
 
@@ -97,16 +96,6 @@ def test_every_modality_reaches_every_part_of_the_result(count: int, batch: Any)
             parts[:, m].square().sum(), list(features.values()), retain_graph=True
         )
         assert all((gradient != 0).any() for gradient in gradients)
-
-
-def test_only_the_positive_part_is_placed(batch: Any) -> None:
-    fusion = MATF(DIMS, channels=4).double()
-    features = batch(DIMS, 2)
-    e = encodings(fusion, features)
-    canvas = fusion._place(e)
-    assert (canvas >= 0).all()
-    torch.testing.assert_close(canvas[:, :, 0, 1], functional.relu(e[:, 1]))
-    assert (canvas[:, :, 1, 1] == 0).all()
 
 
 def test_swapping_two_modalities_is_not_a_permutation_of_the_result() -> None:

@@ -7,15 +7,19 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.models.fusion import build_fusion
+from pipeline.models.fusion.cfc import CFC
+from pipeline.models.fusion.dmf import DMF
+from pipeline.models.fusion.gfn import GFN
+from pipeline.models.fusion.hgfn import HGFN
+from pipeline.models.fusion.matf import MATF
 
 DIMS = {"visual": 5, "text": 4, "audio": 3}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "cfc": {},
-    "dmf": {"widths": (4, 3, 3)},
-    "gfn": {"width": 3, "hidden": 2},
-    "hgfn": {"width": 8},
-    "matf": {"channels": 2},
+FUSIONS = {
+    "cfc": CFC(DIMS),
+    "dmf": DMF(DIMS, (4, 3, 3)),
+    "gfn": GFN(DIMS, width=3, hidden=2),
+    "hgfn": HGFN(DIMS, width=8),
+    "matf": MATF(DIMS, channels=2),
 }
 # Of a row with everything and a row without audio: the first row's last two columns of the joint
 # vector, both rows' first two, both rows' sums, and the sum of the gradient with respect to text.
@@ -54,15 +58,15 @@ VALUES: dict[str, list[float]] = {
         -0.01862411182575904,
     ],
     "hgfn": [
-        1.2220415059713159,
-        -0.017428705630410272,
+        0.8134666981053855,
+        1.625245722597923,
         0.24175935356666625,
         0.6143059381447169,
-        0.3098958675318676,
-        0.7259916028843788,
-        19.65638065977266,
-        13.99527700959722,
-        -2.7003000692453947,
+        0.30989586753186743,
+        0.7259916028843787,
+        17.311659497017587,
+        9.050687030472007,
+        -0.3154063169483542,
     ],
     "matf": [
         0.48553307239387267,
@@ -78,9 +82,9 @@ VALUES: dict[str, list[float]] = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("name", sorted(FUSIONS))
 def test_values(name: str, filled: Any, batch: Any) -> None:
-    fusion = filled(build_fusion(name, DIMS, **OPTIONS[name])).eval()
+    fusion = filled(FUSIONS[name]).eval()
     features = batch(DIMS, 2)
     features["text"].requires_grad_()
     everything = torch.tensor([True, True])

@@ -1,0 +1,71 @@
+"""The two layers of HGFN: importances of eq. 1 and the vertex network of eq. 3."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.models.fusion.hgfn import DynamicAttentionUnit, PairNetwork
+
+
+@pytest.mark.parametrize(("modalities", "height"), [(1, 5), (2, 5), (3, 5), (4, 7), (6, 11)])
+def test_first_kernel_is_five_by_five_up_to_three_modalities(modalities: int, height: int) -> None:
+    assert DynamicAttentionUnit(modalities).conv.weight.shape[2:] == (height, 5)
+
+
+@pytest.mark.parametrize("modalities", [2, 3, 4, 6])
+def test_every_weight_reads_every_modality(modalities: int) -> None:
+    unit = DynamicAttentionUnit(modalities)
+    x = torch.randn(1, modalities, 8, requires_grad=True)
+    for m in range(modalities):
+        (gradient,) = torch.autograd.grad(unit(x)[0, m, 0], x)
+        assert (gradient.abs().sum(dim=2) > 0).all()
+
+
+def test_scalar_weight_is_the_mean_over_features_of_the_vector() -> None:
+    scalar = DynamicAttentionUnit(3)
+    vector = DynamicAttentionUnit(3, vector=True)
+    vector.load_state_dict(scalar.state_dict())
+    x = torch.randn(4, 3, 8)
+    torch.testing.assert_close(scalar(x), vector(x).mean(dim=2, keepdim=True))
+
+
+def test_sigmoid_gate_keeps_weights_between_zero_and_one() -> None:
+    weights = DynamicAttentionUnit(3, gate=True)(100 * torch.randn(16, 3, 8))
+    assert ((weights >= 0) & (weights <= 1)).all()
+
+
+def test_weights_start_near_one() -> None:
+    weights = torch.cat([DynamicAttentionUnit(3)(torch.randn(64, 3, 64)) for _ in range(10)])
+    assert 0.5 < weights.mean() < 1.5
+
+
+def test_permuting_the_modalities_is_not_a_permutation_of_the_weights() -> None:
+    unit = DynamicAttentionUnit(3)
+    x = torch.randn(2, 3, 8)
+    order = [2, 0, 1]
+    assert not torch.allclose(unit(x[:, order]), unit(x)[:, order], atol=1e-4)
+
+
+def test_reversing_modalities_and_kernel_rows_reverses_the_weights() -> None:
+    unit = DynamicAttentionUnit(3).double()
+    x = torch.randn(2, 3, 8, dtype=torch.float64)
+    expected = unit(x).flip(1)
+    with torch.no_grad():
+        unit.conv.weight.copy_(unit.conv.weight.flip(2))
+    torch.testing.assert_close(unit(x.flip(1)), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_vertices_of_a_level_are_those_of_one_call_a_vertex() -> None:
+    network = PairNetwork(8, channels=3).double()
+    left, right = torch.randn(2, 4, 5, 8, dtype=torch.float64)
+    together = network(left, right)
+    for p in range(5):
+        alone = network(left[:, p : p + 1], right[:, p : p + 1])
+        torch.testing.assert_close(alone[:, 0], together[:, p], rtol=1e-12, atol=1e-12)
+
+
+def test_swapping_the_two_partners_changes_the_vertex() -> None:
+    network = PairNetwork(8, channels=2)
+    a, b = torch.randn(2, 1, 1, 8)
+    assert not torch.allclose(network(a, b), network(b, a), atol=1e-3)
