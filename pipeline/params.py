@@ -96,9 +96,10 @@ class FeatureParams(_Section):
 class FusionParams(_Section):
     """How the modalities become one vector."""
 
-    name: Literal["hgfn", "gfn", "matf", "cfc", "dmf"]
+    name: str
     theta: Fraction
     width: Annotated[int, Field(ge=2)]
+    options: dict[str, Option] = {}
 
 
 class MTLParams(_Section):
@@ -166,6 +167,7 @@ def _explain(path: Path, error: Any) -> str:
     if error["type"] == "missing":
         return f"{path}: {key} is missing; add it"
     message = error["msg"].removeprefix("Input should be ").removeprefix("List should have ")
+    message = message.removeprefix("Value error, ")
     if error["type"] == "model_type":
         message = f"a mapping of the keys {', '.join(_fields(error['loc']))}"
     return f"{path}: {key} is {error['input']!r}; allowed: {message}"

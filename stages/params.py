@@ -8,12 +8,15 @@ import typer
 
 from pipeline.datasets.source import check_sources
 from pipeline.ground.command import run
+from pipeline.models.fusion import check_fusion
 from pipeline.params import load_params
 
 
 def params() -> None:
     """Write a marker that all is well; always the same, so that nothing re-runs because of it."""
-    data = load_params().data
+    values = load_params()
+    check_fusion(values.fusion.name, values.fusion.theta, values.fusion.options)
+    data = values.data
     sources = {"crisismmd": data.crisismmd.source, "youtube": data.youtube.source}
     for note in check_sources(sources):
         typer.echo(note)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pipeline.models.encoders import build_encoder
-from pipeline.models.fusion import build_fusion
+from pipeline.models.fusion import THETA, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
@@ -49,7 +49,7 @@ class ModelSpec:
         }
         dims = {name: encoder.dim for name, encoder in encoders.items()}
         fusion = build_fusion(
-            self.fusion.name, dims, width=self.fusion.width, theta=self.fusion.theta
+            self.fusion.name, dims, self.fusion.width, self.fusion.theta, **self.fusion.options
         )
         scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
         return MultimodalNetwork(encoders, fusion, self._heads(fusion), scales)
@@ -89,6 +89,14 @@ class ModelSpec:
             mtl=MTLParams(**values["mtl"]),
             dropout=values["dropout"],
         )
+
+
+def fusion_settings_of(name: str, params: FusionParams) -> FusionParams:
+    """Return the settings of another fusion in a comparison: theta only where it has one."""
+    if name == params.name:
+        return params
+    theta = params.theta if "theta" in fusion_class(name).takes else THETA
+    return params.model_copy(update={"name": name, "theta": theta, "options": {}})
 
 
 def settings_of(method: str, params: MTLParams) -> MTLParams:

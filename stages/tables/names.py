@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
+from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
-from pipeline.params import FusionParams
-
-FUSIONS: tuple[str, ...] = get_args(FusionParams.model_fields["name"].annotation)
 
 
 def parse_row(row: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pipeline.mtl import Task
 from pipeline.params import Params
 from pipeline.training.examples import Examples
 from pipeline.training.fit import Fitted, Score, make_repeatable, train
-from pipeline.training.model import ModelSpec, settings_of
+from pipeline.training.model import ModelSpec, fusion_settings_of, settings_of
 from stages.tables.names import parse_row
 
 
@@ -42,7 +42,7 @@ def train_row(
         modalities=examples.dims,
         encoder=chosen.encoder,
         tasks=tasks,
-        fusion=params.fusion.model_copy(update={"name": fusion}),
+        fusion=fusion_settings_of(fusion, params.fusion),
         mtl=settings_of(method, params.mtl),
         dropout=params.train.dropout,
     )

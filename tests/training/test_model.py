@@ -15,8 +15,9 @@ from torch import nn
 from pipeline.models.fusion import FUSIONS
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task
+from pipeline.params import FusionParams
 from pipeline.training.examples import Examples
-from pipeline.training.model import FORMAT, ModelSpec, load_model, save_model
+from pipeline.training.model import FORMAT, ModelSpec, fusion_settings_of, load_model, save_model
 from pipeline.training.predict import predict
 
 Make = Callable[..., Examples]
@@ -112,3 +113,10 @@ def test_a_model_of_another_format_is_an_error(
     (tmp_path / "model.json").write_text(json.dumps({**described, "format": other}))
     with pytest.raises(ValueError, match=f"model.json: format {other}; train again"):
         load_model(tmp_path)
+
+
+def test_another_fusion_keeps_theta_only_where_it_has_one() -> None:
+    params = FusionParams(name="hgfn", theta=0.3, width=8, options={"align": "pad"})
+    assert fusion_settings_of("hgfn", params) == params
+    assert fusion_settings_of("gfn", params) == FusionParams(name="gfn", theta=0.3, width=8)
+    assert fusion_settings_of("cfc", params) == FusionParams(name="cfc", theta=0.5, width=8)

@@ -113,7 +113,7 @@ def _network(
         modalities=examples.dims,
         encoder="pooled",
         tasks=tuple(tasks),
-        fusion=FusionParams(name=row.fusion, theta=recipe.theta, width=recipe.width),  # type: ignore[arg-type]
+        fusion=FusionParams(name=row.fusion, theta=recipe.theta, width=recipe.width),
         mtl=MTLParams(name=row.mtl, alpha=recipe.alpha, beta=recipe.beta),
         dropout=recipe.dropout,
     )
