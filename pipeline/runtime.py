@@ -74,14 +74,19 @@ def cache_folder() -> Path:
     return Path(value).expanduser() if value and not cache_url() else user_cache_path("hgfn")
 
 
-def cookies() -> Path | None:
-    """File of cookies to show to video sites (HGFN_COOKIES, Netscape's format), if there is one."""
-    value = os.environ.get("HGFN_COOKIES", "")
+def ytdlp_config() -> Path | None:
+    """File of yt-dlp options for clips from the web (HGFN_YTDLP); None where none is given."""
+    if os.environ.get("HGFN_COOKIES"):
+        raise ValueError(
+            "HGFN_COOKIES is no longer read; write `--cookies FILE` into a file and name it in "
+            "HGFN_YTDLP (docs/youtube.md)"
+        )
+    value = os.environ.get("HGFN_YTDLP", "")
     if not value:
         return None
     path = Path(value).expanduser()
     if not path.is_file():
-        raise ValueError(f"HGFN_COOKIES is {value!r}; allowed: a cookies file that exists")
+        raise ValueError(f"HGFN_YTDLP is {value!r}; allowed: a yt-dlp configuration file")
     return path
 
 

@@ -14,7 +14,7 @@ VARIABLES: dict[str, Callable[[], object]] = {
     "HGFN_ENGINE": runtime.engine,
     "HGFN_CACHE": runtime.cache_folder,
     "RAY_ADDRESS": runtime.cluster,
-    "HGFN_COOKIES": runtime.cookies,
+    "HGFN_YTDLP": runtime.ytdlp_config,
     "HGFN_PAUSE": runtime.pause,
 }
 
@@ -37,7 +37,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RAY_ADDRESS", "head.node:6379", "head.node:6379"),
         ("HGFN_PAUSE", "0", 0.0),
         ("HGFN_PAUSE", "2.5", 2.5),
-        ("HGFN_COOKIES", __file__, Path(__file__)),
+        ("HGFN_YTDLP", __file__, Path(__file__)),
         ("HGFN_CACHE", "/some where/é", Path("/some where/é")),
         ("HGFN_CACHE", "~/cache", Path.home() / "cache"),
     ],
@@ -81,7 +81,7 @@ def test_the_cache_may_lie_at_a_url_which_is_never_taken_for_a_folder(
         ("HGFN_DEVICE", "cpu, cuda"),
         ("HGFN_ENGINE", "local, ray"),
         ("RAY_ADDRESS", "host:port of a running cluster"),
-        ("HGFN_COOKIES", "a cookies file that exists"),
+        ("HGFN_YTDLP", "a yt-dlp configuration file"),
     ],
 )
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "two", " 2", "²", "CPU", "Local"])
@@ -92,6 +92,12 @@ def test_a_bad_value_is_refused_with_what_is_allowed(
     with pytest.raises(ValueError, match=r".") as caught:
         VARIABLES[variable]()
     assert str(caught.value) == f"{variable} is {value!r}; allowed: {allowed}"
+
+
+def test_a_variable_that_is_no_longer_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HGFN_COOKIES", "cookies.txt")
+    with pytest.raises(ValueError, match="write `--cookies FILE` into a file and name it in HGFN_"):
+        runtime.ytdlp_config()
 
 
 @pytest.mark.parametrize("value", ["-1", "1e9", "10000", "nan", "soon"])

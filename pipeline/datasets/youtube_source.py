@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections import Counter
-from http.cookiejar import LoadError
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from yt_dlp.cookies import YoutubeDLCookieJar
 
-from pipeline import runtime
-from pipeline.datasets.clips.kept import Clips
-from pipeline.datasets.clips.rows import Row, fetch_rows
-from pipeline.datasets.clips.site import Manners
+from pipeline.datasets.clips.fetch_manifest import fetch_clips
 from pipeline.datasets.youtube import FAILURES
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.inputs.manifest import address, read_manifest
 
 CURE = {
     "network": "check the network, then run again",
-    "bot_check": "wait an hour or set HGFN_COOKIES (docs/youtube.md), then run again",
-    "private": "set HGFN_COOKIES (docs/youtube.md), then run again",
+    "bot_check": "wait an hour or give cookies in HGFN_YTDLP (docs/youtube.md), then run again",
+    "private": "give cookies in HGFN_YTDLP (docs/youtube.md), then run again",
 }
+
+Row = dict[str, Any]
 
 
 def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
@@ -44,7 +41,7 @@ def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
     local = [row for row, url in zip(rows, urls, strict=True) if url is None]
     remote = [row for row, url in zip(rows, urls, strict=True) if url]
     missing = _copy_local(local, remote, manifest, raw)
-    failures = _fetch(remote, [url for url in urls if url], raw) if remote else []
+    failures = fetch_clips(remote, [url for url in urls if url], raw) if remote else []
     if not any((raw / "clips").iterdir()):
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     written = pd.DataFrame(rows, columns=table.columns, dtype=object)
@@ -58,30 +55,6 @@ def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
     if missing:
         note += f"; {len(missing)} not found, the first: {missing[0]}"
     return len(rows), note
-
-
-def _fetch(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
-    reasons = fetch_rows(rows, urls, raw, web_clips())
-    return [Failure(name, "clip", kind, message) for name, (kind, message) in reasons.items()]
-
-
-def web_clips() -> Clips:
-    """Open this machine's store of fetched clips, with the manners that the environment sets."""
-    manners = Manners(pause=runtime.pause(), cookies=_cookies(runtime.cookies()))
-    return Clips(runtime.cache_folder() / "clips", manners)
-
-
-def _cookies(path: Path | None) -> str | None:
-    """Read a cookies file; raises ValueError for what yt-dlp would not read."""
-    if path is None:
-        return None
-    text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        YoutubeDLCookieJar(io.StringIO(text)).load()
-    except LoadError:
-        told = f"HGFN_COOKIES: {path} is no cookies file in Netscape's format; export it again"
-        raise ValueError(told) from None
-    return text
 
 
 def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) -> list[Path]:

@@ -58,11 +58,3 @@ def bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def peak() -> int:
     """The most memory that this process had so far, in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-@pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Three seconds of MP4, index first."""
-    from clip_answers import made_film
-
-    return made_film(tmp_path_factory.mktemp("film") / "film.mp4")

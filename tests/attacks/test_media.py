@@ -14,10 +14,6 @@ import numpy as np
 import pytest
 from PIL import ImageFile
 
-from pipeline.datasets.clips.error import ClipError
-from pipeline.datasets.clips.fetch import Wanted
-from pipeline.datasets.clips.kept import Clips
-from pipeline.datasets.clips.site import Manners
 from pipeline.media import container
 from pipeline.media.audio import read_waveform
 from pipeline.media.errors import MediaError
@@ -69,12 +65,6 @@ def answer(data: bytes, type: str = "video/mp4") -> Callable[[BaseHTTPRequestHan
     return send
 
 
-def refused(folder: Path, url: str) -> tuple[str, str]:
-    with pytest.raises(ClipError) as caught:
-        Clips(folder / "clips", Manners(0.0, 0.0)).fetch(Wanted(url))
-    return caught.value.kind, str(caught.value).replace("[generic] film: ", "")
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return write_film(tmp_path / "target.mp4")
@@ -107,35 +97,6 @@ def test_a_script_is_not_a_clip(
             assert caught.value.kind == "decode_failed"
             assert str(caught.value) == ends.format(file=clip)
     assert site.asked == []
-
-
-@pytest.mark.parametrize(
-    "type",
-    [
-        pytest.param(
-            "application/x-mpegurl",
-            marks=attack(
-                "Media",
-                "a playlist of local files as the clip of an address",
-                "{url}: no file of at most 480 lines over plain http(s)",
-            ),
-        ),
-        pytest.param(
-            "video/mp4",
-            marks=attack(
-                "Media",
-                "the same, served as a video",
-                "{url}: what came is no clip (Invalid data found when processing input)",
-            ),
-        ),
-    ],
-)
-def test_a_served_playlist_is_not_a_clip(
-    tmp_path: Path, target: Path, serve: Any, ends: str, type: str
-) -> None:
-    script = SCRIPTS["a playlist"][0].format(target=f"file://{target}")
-    url = f"{serve(answer(script.encode(), type)).url}/film.mp4"
-    assert refused(tmp_path, url) == ("download_failed", ends.format(url=url))
 
 
 DRAWINGS = {

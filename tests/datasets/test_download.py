@@ -103,7 +103,7 @@ def test_a_manifest_without_any_clip_is_refused(tmp_path: Path, raw: Path) -> No
 def test_local_clips_need_no_cookies(
     manifest: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HGFN_COOKIES", str(tmp_path / "none.txt"))
+    monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "none.txt"))
     fetch_youtube(str(manifest), raw)
     assert "origin" not in pd.read_csv(raw / "manifest.csv")
 

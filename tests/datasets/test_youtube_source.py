@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.datasets.clips import rows
+from pipeline.datasets.clips import fetch_manifest
 from pipeline.datasets.download import fetch_youtube
 from pipeline.datasets.index import index_youtube
 from pipeline.ground.failures import read_failures
@@ -22,7 +21,8 @@ NOBODY = "http://127.0.0.1:9"
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HGFN_PAUSE", "0")
-    monkeypatch.delenv("HGFN_COOKIES", raising=False)
+    (tmp_path / "at-once.conf").write_text("--retry-sleep 0")
+    monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "at-once.conf"))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write_rows
 
 
-def read_lost(raw: Path) -> dict[str, tuple[str, str]]:
+def reasons(raw: Path) -> dict[str, tuple[str, str]]:
     return {f.id: (f.kind, f.message) for f in read_failures(raw / "failures.csv")}
 
 
@@ -106,12 +106,12 @@ def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> No
         f"private,{site.url}/private.mp4,1,2,,1,1",
     )
     assert fetch_youtube(str(manifest), raw).endswith("2 not fetched (private 1, removed 1)")
-    lost = read_lost(raw)
-    assert {name: kind for name, (kind, _) in lost.items()} == {
+    failures = reasons(raw)
+    assert {name: kind for name, (kind, _) in failures.items()} == {
         "gone": "removed",
         "private": "private",
     }
-    assert lost["gone"][1].startswith(f"{site.url}/gone.mp4: ")
+    assert failures["gone"][1].startswith(f"{site.url}/gone.mp4: ")
     kept = read_manifest(raw / "manifest.csv").set_index("id")
     assert kept.loc["gone", ["start", "end"]].tolist() == [1.0, 2.0]
 
@@ -150,17 +150,17 @@ def test_after_some_bot_checks_no_more_is_asked(
     site = serve(*[give(film)] * 2, give(status=429))
     manifest = write(*(f"clip-{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(20)))
     assert fetch_youtube(str(manifest), raw).endswith("19 not fetched (bot_check 19)")
-    assert {int(path[1:-4]) for path in site.paths} == set(range(1 + rows.PATIENCE))
-    assert read_lost(raw)["clip-19"] == (
+    assert {int(path[1:-4]) for path in site.paths} == set(range(6))
+    assert reasons(raw)["clip-19"] == (
         "bot_check",
-        f"{site.url}/19.mp4: not asked for after 5 such failures in a row",
+        f"{site.url}/19.mp4: not requested after 5 such failures in a row",
     )
 
 
 def test_a_site_that_is_gone_stops_no_other(site: Any, write: Any, raw: Path) -> None:
     rows = [f"{n},{NOBODY.replace('1:', '2:')}/{n}.mp4,0,1,,1,0" for n in range(7)]
     fetch_youtube(str(write(*rows, f"z,{site.url}/z.mp4,0,1,,1,0")), raw)
-    assert set(read_lost(raw)) == set("0123456")
+    assert set(reasons(raw)) == set("0123456")
 
 
 def test_what_concerns_one_clip_ends_the_row_of_failures(
@@ -169,16 +169,16 @@ def test_what_concerns_one_clip_ends_the_row_of_failures(
     answers = [give(film)] * 2 + [give(status=429)] * 4 + [give(status=404), give(status=429)]
     site = serve(*answers)
     fetch_youtube(str(write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(9)))), raw)
-    lost = read_lost(raw)
-    assert lost["5"][0] == "removed"
-    assert "not asked for" not in str(lost)
+    failures = reasons(raw)
+    assert failures["5"][0] == "removed"
+    assert "not requested" not in str(failures)
 
 
 def test_there_is_a_pause_between_two_clips(
     site: Any, write: Any, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(rows.time, "sleep", waits.append)
+    monkeypatch.setattr(fetch_manifest.time, "sleep", waits.append)
     monkeypatch.setattr("yt_dlp.extractor.common.time.sleep", waits.append)
     manifest = write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in "abc"))
     monkeypatch.setenv("HGFN_PAUSE", "2.5")
@@ -189,25 +189,11 @@ def test_there_is_a_pause_between_two_clips(
     assert waits == []
 
 
-def test_cookies_of_the_environment_are_shown(
+def test_a_wrong_option_is_an_error_before_anything_is_requested(
     site: Any, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cookies = tmp_path / "cookies.txt"
-    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tk\tv\n")
-    before = cookies.read_bytes()
-    monkeypatch.setenv("HGFN_COOKIES", str(cookies))
-    fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
-    assert {headers.get("Cookie") for headers in site.asked} == {"k=v"}
-    assert cookies.read_bytes() == before
-
-
-@pytest.mark.parametrize("text", ["", "<html>not cookies</html>", "a\tb\n", "\xff"])
-def test_a_wrong_cookies_file_is_told(
-    site: Any, write: Any, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    cookies = tmp_path / "cookies.txt"
-    cookies.write_text(text, encoding="latin-1")
-    monkeypatch.setenv("HGFN_COOKIES", str(cookies))
-    with pytest.raises(ValueError, match=re.escape(f"HGFN_COOKIES: {cookies} is no cookies file")):
+    (tmp_path / "yt-dlp.conf").write_text("--cookies nothing.txt")
+    monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "yt-dlp.conf"))
+    with pytest.raises(ValueError, match=r"HGFN_YTDLP: .*nothing\.txt"):
         fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
     assert site.asked == []

@@ -1,1 +1,1 @@
-"""Clips from the web: the wanted seconds of each, within bounds, and why some did not come."""
+"""Clips from the web: the requested seconds of each, whole or absent, and why some are missing."""

@@ -1,133 +1,191 @@
-"""Video sites through yt-dlp as a library: what a clip is, and its bytes."""
+"""Video sites through yt-dlp as a library: its options, and one clip's requests."""
 
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
+import optparse
+import shlex
 from dataclasses import dataclass
+from http.cookiejar import LoadError
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from yt_dlp import YoutubeDL
+from yt_dlp import YoutubeDL, parse_options
+from yt_dlp.cookies import YoutubeDLCookieJar
+from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips.allowance import Allowance
-from pipeline.datasets.clips.error import ClipError
-from pipeline.datasets.clips.one_clip import one_clip
-from pipeline.datasets.clips.patience import patiently
-from pipeline.datasets.clips.ranged import RangedFile
-from pipeline.datasets.clips.site_client import Bounds, Client
-from pipeline.datasets.clips.site_ranges import SiteRanges
-from pipeline.datasets.http.addresses import Reach
+from pipeline.datasets.clips.failures import ClipError, isolate_errors
+from pipeline.datasets.clips.ranges import RangedFile, open_ranged, with_retries
 
 # At most 480 lines (a clip of unknown size is taken), as one file or as picture and sound apart.
-# Plain http(s) only: playlists of segments would name other addresses.
-_PLAIN = "[protocol~='^https?$']"
-_SMALL = f"[height<=?480]{_PLAIN}"
-FORMAT = f"b{_SMALL}/bv*{_SMALL}+ba{_PLAIN}/bv*{_SMALL}/ba{_PLAIN}"
-LIMIT = 4 << 30  # bytes of one clip, with everything that is asked for it
-LONGEST_FETCH = 3600.0  # seconds of one clip, with its pauses
-ATTEMPTS = 5
-TIMEOUT = 30.0  # seconds without a byte
+_HTTP, _SEGMENTS = "[protocol~='^https?$']", "[protocol~='^(m3u8|http_dash)']"
+PLAIN_FORMAT, SEGMENTED_FORMAT = (
+    f"b[height<=?480]{way}/bv*[height<=?480]{way}+ba{way}/bv*[height<=?480]{way}/ba{way}"
+    for way in (_HTTP, _SEGMENTS)
+)
+# Of files the requested seconds alone can be read; HLS and DASH segments are fetched as a whole.
+FORMAT = f"{PLAIN_FORMAT}/{SEGMENTED_FORMAT}"
+
+DEFAULTS = f"""
+    --format "{FORMAT}"
+    --retries 4 --extractor-retries 4 --fragment-retries 4 --file-access-retries 4
+    --retry-sleep http:exp=1:64 --retry-sleep extractor:exp=1:64
+    --retry-sleep fragment:exp=1:64 --retry-sleep file_access:exp=1:64
+    --socket-timeout 30 --max-filesize 4G
+    --xff never --no-cache-dir
+    --compat-options no-certifi  # SSL_CERT_FILE and the system's store instead
+    --abort-on-error --abort-on-unavailable-fragments
+    --no-playlist --playlist-items 1 --flat-playlist
+    --no-mtime --fixup never --concat-playlist never
+    --output "%(format_id)s.%(ext)s"
+"""
+# Fixed, because a clip is one verified file in our own cache folder.
+FIXED = {
+    "outtmpl": "--output",
+    "paths": "--paths",
+    "noplaylist": "--yes-playlist",
+    "playlist_items": "--playlist-items",
+    "extract_flat": "--no-flat-playlist",
+    "ignoreerrors": "--ignore-errors",
+    "skip_unavailable_fragments": "--skip-unavailable-fragments",
+    "postprocessors": "a post-processing option",
+    "download_ranges": "--download-sections",
+    "download_archive": "--download-archive",
+    "simulate": "--simulate or a printing option",
+    "skip_download": "--skip-download",
+    "listformats": "--list-formats",
+}
+
+
+def read_options(config: Path | None, pause: float) -> dict[str, Any]:
+    """Return the options for YoutubeDL: our defaults, overridden by the lines of `config`.
+
+    Between two requests that look up a clip lies a fifth of `pause` seconds. Raises ValueError for
+    a file that yt-dlp would not accept, or that sets what is fixed.
+    """
+    defaults = f"--sleep-requests {pause / 5:g} {DEFAULTS}"
+    if config is None:
+        return _parse(defaults).ydl_opts
+    try:
+        text = config.read_text(encoding="utf-8-sig")
+        parsed, base = _parse(f"{defaults}\n{text}"), _parse(defaults)
+        _check(parsed, base)
+    except (ValueError, YoutubeDLError, OSError) as error:
+        raise ValueError(f"HGFN_YTDLP: {config}: {error}") from None
+    return parsed.ydl_opts
+
+
+def _parse(text: str) -> Any:
+    try:
+        return parse_options(shlex.split(text, comments=True))
+    except optparse.OptParseError as error:  # its usage comes first
+        raise ValueError(str(error).strip().rpartition("error: ")[2]) from None
+    except SystemExit:
+        raise ValueError("--help and --version are of no use here") from None
+
+
+def _check(parsed: Any, base: Any) -> None:
+    """Raise ValueError or yt-dlp's own error for options that would fail or be ignored later."""
+    fixed = [name for key, name in FIXED.items() if parsed.ydl_opts[key] != base.ydl_opts[key]]
+    if parsed.options.plugin_dirs != base.options.plugin_dirs:
+        fixed.append("--plugin-dirs (install the plugin with pip instead)")
+    if fixed:
+        raise ValueError(f"remove {', '.join(fixed)}; docs/youtube.md says what is fixed")
+    if parsed.urls:
+        raise ValueError(f"{parsed.urls[0]!r} is no option; addresses belong into the manifest")
+    if path := parsed.ydl_opts["cookiefile"]:
+        try:
+            YoutubeDLCookieJar(_read_cookies(path)).load()
+        except LoadError:
+            message = f"{path} is no cookies file in Netscape's format; export it again"
+            raise ValueError(message) from None
+    with YoutubeDL({**parsed.ydl_opts, "cookiefile": None}):
+        pass  # an impersonation target or a proxy that is not available
+
+
+def _read_cookies(path: str) -> io.StringIO:
+    # A stream, not the file: yt-dlp writes cookies back to where they came from.
+    return io.StringIO(Path(path).expanduser().read_text(encoding="utf-8", errors="replace"))
 
 
 @dataclass(frozen=True)
-class Manners:
-    """How a site is treated: seconds before each clip, before a second try, and a cookies file.
+class RequestPolicy:
+    """How sites are treated: yt-dlp's options, seconds between two clips, and most for one."""
 
-    Between the requests that look one clip up lies a fifth of `pause`; `wait` doubles with each
-    try. `cookies` is a file's text in Netscape's format; it is read, never written.
-    """
-
+    options: dict[str, Any]
     pause: float = 5.0
-    wait: float = 1.0
-    cookies: str | None = None
+    longest: float = 3600.0
 
 
 class Site:
-    """One clip's conversation with a site; files are written to `folder` alone."""
+    """One clip's requests to a site; files are written to `folder` only."""
 
-    def __init__(self, url: str, folder: Path, manners: Manners) -> None:
+    def __init__(self, url: str, folder: Path, policy: RequestPolicy) -> None:
         self.url = url
         self.folder = folder
-        self.manners = manners
-        self._ranges = SiteRanges(manners.wait, ATTEMPTS)
-        self._bounds = Bounds(Reach(url), Allowance(LIMIT, LONGEST_FETCH, TIMEOUT))
+        self._policy = policy
+        self._end = monotonic() + policy.longest
 
     def __enter__(self) -> Site:
-        with ExitStack() as stack:
-            stack.enter_context(self._bounds.allowance.running())
-            self._client = stack.enter_context(self._yt_dlp(FORMAT))
-            self._open = stack.pop_all()
+        self._client = self._open(self._policy.options["format"])
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._client.close()
 
-    def _yt_dlp(self, form: str) -> Client:
-        return Client(options(self.folder, self.manners, form), self._bounds)
-
-    def look(self) -> dict[str, Any]:
+    def look_up(self) -> dict[str, Any]:
         """Return what yt-dlp knows of the clip; raises ClipError."""
-        with one_clip(self.url):
-            info = patiently(self._extract, self.manners.wait, ATTEMPTS)
+        with isolate_errors(self.url):
+            info = with_retries(
+                self._client, lambda: self._client.extract_info(self.url, download=False)
+            )
         if not info or "entries" in info:
             raise ClipError("download_failed", f"{self.url}: not one video; give its own address")
+        if info.get("is_live"):
+            raise ClipError("download_failed", f"{self.url}: still live; fetch its recording later")
         return dict(info)
 
-    def _extract(self) -> Any:
-        return self._client.extract_info(self.url, download=False)
-
     def open_ranges(self, info: dict[str, Any]) -> list[RangedFile]:
-        """Open each chosen file to be read by pieces; raises NoRanges, or what yt-dlp raises."""
-        return [RangedFile(self._ranges.asker(self._client, file)) for file in chosen(info)]
+        """Open each chosen file to be read in pieces; raises NoRanges, or what yt-dlp raises."""
+        return [open_ranged(self._client, file, self._check) for file in chosen(info)]
 
     def download(self, info: dict[str, Any]) -> list[Path]:
         """Fetch each chosen file whole into `folder`; raises ClipError."""
+        # Formats with a comma between are fetched one by one; with a plus FFmpeg would join them.
         names = ",".join(str(file["format_id"]) for file in chosen(info))
         plain = YoutubeDL.sanitize_info(info, remove_private_keys=True)
-        with one_clip(self.url), self._yt_dlp(names) as client:
+        with isolate_errors(self.url), self._open(names) as client:
+            client.add_progress_hook(lambda status: self._check(status.get("downloaded_bytes", 0)))
             client.process_ie_result(plain, download=True)
-        files = sorted(self.folder.iterdir())
+        files = sorted(self.folder.glob("*"))
         if not files or any(file.suffix in (".part", ".ytdl") for file in files):
-            raise ClipError("download_failed", f"{self.url}: did not arrive whole")
+            most = self._policy.options["max_filesize"]
+            message = f"{self.url}: did not arrive whole, or is larger than {most:,} bytes"
+            raise ClipError("download_failed", message)
         return files
+
+    def _open(self, formats: str) -> YoutubeDL:
+        options = self._policy.options | {"format": formats, "paths": {"home": str(self.folder)}}
+        if options["cookiefile"]:
+            options["cookiefile"] = _read_cookies(options["cookiefile"])
+        if not options["verbose"]:
+            options |= {"logger": _Silent(), "noprogress": True}
+        return YoutubeDL(options)
+
+    def _check(self, size: int) -> None:
+        """Raise ClipError where a file of `size` bytes so far is too large, or the time is over."""
+        most = self._policy.options["max_filesize"]
+        if size > most:
+            raise ClipError("download_failed", f"{self.url}: sends more than {most:,} bytes")
+        if monotonic() > self._end:
+            message = f"{self.url}: takes longer than {self._policy.longest:,g} s"
+            raise ClipError("network", message)
 
 
 def chosen(info: dict[str, Any]) -> list[dict[str, Any]]:
     """List the files that were chosen of a clip: one, or picture and sound."""
     return list(info.get("requested_formats") or [info])
-
-
-def options(folder: Path, manners: Manners, form: str) -> dict[str, Any]:
-    """Write yt-dlp's options; docs/youtube.md says what each is for."""
-
-    def back_off(n: int) -> float:
-        return float(manners.wait * 2**n)
-
-    # A stream, not the file: yt-dlp writes cookies back to where it had them from.
-    cookies = None if manners.cookies is None else io.StringIO(manners.cookies)
-    return {
-        "format": form,
-        "paths": {"home": str(folder)},
-        "outtmpl": {"default": "%(format_id)s.%(ext)s"},
-        "cookiefile": cookies,
-        "retries": ATTEMPTS,
-        "extractor_retries": ATTEMPTS,
-        "file_access_retries": ATTEMPTS,
-        "retry_sleep_functions": dict.fromkeys(("http", "extractor", "file_access"), back_off),
-        "sleep_interval_requests": manners.pause / 5,
-        "socket_timeout": TIMEOUT,
-        "max_filesize": LIMIT,
-        "noplaylist": True,
-        "playlistend": 1,
-        "extract_flat": "in_playlist",
-        "geo_bypass": False,
-        "cachedir": False,
-        "fixup": "never",
-        "updatetime": False,
-        "logger": _Silent(),
-        "noprogress": True,
-    }
 
 
 class _Silent:

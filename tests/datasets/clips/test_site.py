@@ -1,22 +1,21 @@
+"""yt-dlp gets our options and the user's, and is asked again as politely as they say."""
+
 from __future__ import annotations
 
-import errno
-import ssl
-from http.server import BaseHTTPRequestHandler
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import pytest
 from yt_dlp import YoutubeDL
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips import patience, site
-from pipeline.datasets.clips.error import ClipError
-from pipeline.datasets.clips.fetch import Wanted
-from pipeline.datasets.clips.kept import Clips
-from pipeline.datasets.clips.site import FORMAT, Manners, Site, options
-from pipeline.datasets.clips.site_ranges import SiteRanges
+from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
+from pipeline.datasets.clips.failures import ClipError
+from pipeline.datasets.clips.site import RequestPolicy, Site, chosen, read_options
+
+Policy = Callable[..., RequestPolicy]
 
 
 def form(name: str, height: int | None, **values: Any) -> dict[str, Any]:
@@ -29,6 +28,7 @@ def video(name: str, height: int, **values: Any) -> dict[str, Any]:
 
 
 SOUND = form("sound", None, vcodec="none")
+HLS = {"protocol": "m3u8_native"}
 
 
 @pytest.mark.parametrize(
@@ -40,158 +40,112 @@ SOUND = form("sound", None, vcodec="none")
         ([form("any", None)], ["any"]),
         ([video("mute", 240)], ["mute"]),
         ([SOUND], ["sound"]),
-        ([form("list", 360, protocol="m3u8_native"), form("144", 144)], ["144"]),
-        ([form("720", 720), form("list", 360, protocol="m3u8_native")], []),
+        ([form("list", 360, **HLS), form("144", 144)], ["144"]),
+        ([form("720", 720), form("list", 360, **HLS)], ["list"]),
+        ([form("720", 720), form("list", 720, **HLS)], []),
+        ([form("stream", 360, protocol="rtmp")], []),
     ],
 )
-def test_at_most_480_lines_over_plain_http_are_chosen(
-    formats: list[dict[str, Any]], expected: list[str], tmp_path: Path
+def test_at_most_480_lines_are_chosen_and_segments_last(
+    formats: list[dict[str, Any]], expected: list[str]
 ) -> None:
     info = {"id": "x", "title": "x", "formats": formats, "extractor": "t", "extractor_key": "T"}
-    with YoutubeDL(options(tmp_path, Manners(), FORMAT), auto_init=False) as client:
+    with YoutubeDL({**read_options(None, 0.0), "quiet": True}, auto_init=False) as client:
         try:
-            found = client.process_video_result(info, download=False)
+            result = client.process_video_result(info, download=False)
         except YoutubeDLError:
             assert not expected
             return
-    assert [chosen["format_id"] for chosen in site.chosen(found)] == expected
+    assert [file["format_id"] for file in chosen(result)] == expected
 
 
-def test_the_manners_reach_yt_dlp(tmp_path: Path) -> None:
-    given = options(tmp_path, Manners(pause=5.0, wait=1.0), FORMAT)
-    assert given["sleep_interval_requests"] == 1.0
-    for phase in ("http", "extractor"):
-        assert [given["retry_sleep_functions"][phase](n) for n in range(3)] == [1.0, 2.0, 4.0]
-    assert given["retries"] == given["extractor_retries"] == 5
-    assert given["geo_bypass"] is False
+def test_waits_double_and_a_country_is_not_pretended() -> None:
+    options = read_options(None, pause=5.0)
+    assert options["sleep_interval_requests"] == 1.0
+    for phase in ("http", "extractor", "fragment"):
+        sleep = options["retry_sleep_functions"][phase]
+        assert [sleep(n=attempt) for attempt in range(3)] == [1.0, 2.0, 4.0]
+    assert options["geo_bypass"] is False
 
 
-def test_a_file_without_end_is_cut_off(
-    serve: Any, give: Any, film: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(site, "LIMIT", 1000)
-    url = f"{serve(give(film, ranges=False)).url}/film.mp4"
-    with Site(url, tmp_path / "whole", Manners(0.0, 0.0)) as opened:
-        info = opened.look()
-        with pytest.raises(ClipError):
-            opened.download(info)
-
-
-def test_a_broken_extractor_loses_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any, **__: Any) -> None:
-        raise AttributeError("no\nsuch thing")
-
-    monkeypatch.setattr(YoutubeDL, "extract_info", broken)
-    opened = Site("http://film.test/a", tmp_path / "whole", Manners(0.0, 0.0))
-    with opened, pytest.raises(ClipError) as caught:
-        opened.look()
-    assert str(caught.value) == "http://film.test/a: AttributeError: no such thing"
-    assert caught.value.kind == "download_failed"
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the site was left alone, without waiting."""
-    waited: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", waited.append)
-    return waited
-
-
-def look(url: str, folder: Path) -> dict[str, Any]:
-    with Site(url, folder, Manners(pause=0.0, wait=1.0)) as opened:
-        return opened.look()
-
-
-def test_a_look_up_that_fails_for_a_while_is_tried_again(
-    serve: Any, give: Any, film: bytes, tmp_path: Path, waits: list[float]
-) -> None:
-    server = serve(give(status=500), give(status=503), give(film))
-    assert look(f"{server.url}/film.mp4", tmp_path)["title"] == "film"
-    assert waits == [1.0, 2.0]
-
-
-@pytest.mark.parametrize(("asked", "waited"), [("7", [7.0]), ("86400", None)])
-def test_a_look_up_waits_for_what_the_site_asks_for(
-    serve: Any,
-    give: Any,
-    film: bytes,
-    tmp_path: Path,
-    waits: list[float],
-    asked: str,
-    waited: list[float] | None,
-) -> None:
-    def busy(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(503)
-        handler.send_header("Retry-After", asked)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    url = f"{serve(busy, give(film)).url}/film.mp4"
-    if waited is None:
-        with pytest.raises(ClipError, match="503"):
-            look(url, tmp_path)
-    else:
-        assert look(url, tmp_path)["title"] == "film"
-    assert waits == (waited or [])
-
-
-@pytest.mark.parametrize("status", [401, 404, 429, 451])
-def test_what_will_not_pass_is_not_looked_up_again(
-    serve: Any, give: Any, tmp_path: Path, waits: list[float], status: int
-) -> None:
-    server = serve(give(status=status))
-    with pytest.raises(ClipError):
-        look(f"{server.url}/film.mp4", tmp_path)
-    assert (len(server.asked), waits) == (1, [])
-
-
-def test_a_network_that_stays_away_is_given_up(tmp_path: Path, waits: list[float]) -> None:
-    with pytest.raises(ClipError) as caught:
-        look("http://127.0.0.1:9/film.mp4", tmp_path)
-    assert caught.value.kind == "network"
-    assert waits == [1.0, 2.0, 4.0, 8.0]
+def test_a_users_file_overrides_our_options(tmp_path: Path, policy: Policy) -> None:
+    lines = ["# mine", "--retries 9", "--proxy 'http://proxy.test:1'", "-f b", "--retry-sleep 7"]
+    options = policy(*lines, "--extractor-args 'youtube:player_client=tv'", folder=tmp_path).options
+    assert (options["retries"], options["format"]) == (9, "b")
+    assert options["proxy"] == "http://proxy.test:1"
+    assert options["extractor_args"] == {"youtube": {"player_client": ["tv"]}}
+    assert options["fragment_retries"] == 4  # ours still
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("line", "reason"),
     [
-        ssl.SSLError(1, "no cipher"),
-        URLError("no route"),
-        KeyError("url"),
-        RuntimeError("two\nlines"),
-        AssertionError(),
+        ("--nonsense", "no such option: --nonsense"),
+        ("--retries many", 'invalid download retry count "many" given'),
+        ("--output x", "remove --output; docs/youtube.md says what is fixed"),
+        ("-P /tmp --yes-playlist", "remove --paths, --yes-playlist; docs/youtube.md says what is"),
+        ("--extract-audio", "remove a post-processing option; "),
+        ("--plugin-dirs /x", "remove --plugin-dirs (install the plugin with pip instead); "),
+        ("http://film.test/a", "'http://film.test/a' is no option; addresses belong into the "),
+        ("--proxy 'open", "No closing quotation"),
+        ("--version", "--help and --version are of no use here"),
+        ("--impersonate nobody", 'Impersonate target "nobody" is not available'),
     ],
-    ids=lambda fault: type(fault).__name__,
 )
-@pytest.mark.parametrize("late", [False, True], ids=["opened", "read"])
-def test_whatever_a_library_raises_loses_one_clip(
-    serve: Any,
-    give: Any,
-    film: bytes,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: Exception,
-    late: bool,
-) -> None:
-    def broken(*_: Any) -> Any:
-        raise fault
-
-    made = (lambda *_: broken) if late else broken
-    monkeypatch.setattr(SiteRanges, "asker", made)
-    url = f"{serve(give(film)).url}/film.mp4"
-    with pytest.raises(ClipError) as caught:
-        Clips(tmp_path / "clips", Manners(0.0, 0.0)).fetch(Wanted(url, 1.0, 2.0))
-    assert caught.value.kind == "download_failed"
-    assert str(caught.value).startswith(f"{url}: {type(fault).__name__}: ")
+def test_a_wrong_line_of_a_users_file_is_an_error(tmp_path: Path, line: str, reason: str) -> None:
+    file = tmp_path / "yt-dlp.conf"
+    file.write_text(line)
+    with pytest.raises(ValueError, match=re.escape(f"HGFN_YTDLP: {file}: {reason}")) as caught:
+        read_options(file, 0.0)
     assert "\n" not in str(caught.value)
 
 
-def test_a_full_disk_is_no_fault_of_the_clip(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize("text", ["", "<html>not cookies</html>", "a\tb\n", "\xff"])
+def test_a_wrong_cookies_file_is_an_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cookies.txt").write_text(text, encoding="latin-1")
+    file = tmp_path / "yt-dlp.conf"
+    file.write_text(f"--cookies {tmp_path / 'cookies.txt'}")
+    with pytest.raises(ValueError, match=r"cookies\.txt is no cookies file in Netscape"):
+        read_options(file, 0.0)
 
-    monkeypatch.setattr(YoutubeDL, "extract_info", full)
-    with pytest.raises(OSError, match="No space left"):
-        look("http://film.test/a", tmp_path)
+
+def test_cookies_are_sent_and_the_file_stays_as_it_is(
+    tmp_path: Path, serve: Any, give: Any, film: bytes, policy: Policy
+) -> None:
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tpass\tsecret\n")
+    before = cookies.read_bytes()
+    site = serve(give(film))
+    clips = ClipCache(tmp_path / "clips", policy(f"--cookies '{cookies}'", folder=tmp_path))
+    for span in ((1.0, 2.0), (None, None)):
+        clips.fetch(ClipRequest(f"{site.url}/film.mp4", *span))
+    assert {headers.get("Cookie") for headers in site.asked} == {"pass=secret"}
+    assert cookies.read_bytes() == before
+    files = (path for path in clips.folder.rglob("*") if path.is_file())
+    assert b"secret" not in b"".join(path.read_bytes() for path in files)
+
+
+@pytest.fixture
+def look_up(tmp_path: Path, policy: Policy) -> Callable[[str], dict[str, Any]]:
+    def run(url: str) -> dict[str, Any]:
+        with Site(url, tmp_path / "whole", policy()) as site:
+            return site.look_up()
+
+    return run
+
+
+def test_a_look_up_that_fails_for_a_while_is_tried_again(
+    serve: Any, give: Any, film: bytes, look_up: Any
+) -> None:
+    site = serve(give(status=500), give(status=503), give(film))
+    assert look_up(f"{site.url}/film.mp4")["title"] == "film"
+
+
+@pytest.mark.parametrize(("status", "count"), [(401, 1), (404, 1), (429, 1), (451, 1), (500, 5)])
+def test_what_will_not_pass_is_not_looked_up_again(
+    serve: Any, give: Any, look_up: Any, status: int, count: int
+) -> None:
+    site = serve(give(status=status))
+    with pytest.raises(ClipError):
+        look_up(f"{site.url}/film.mp4")
+    assert len(site.asked) == count

@@ -1,19 +1,21 @@
-"""The words of sites, raised inside yt-dlp as its extractors do, by the kind they become."""
+"""What sites say, raised inside yt-dlp as its extractors do, and the kind that it becomes."""
 
 from __future__ import annotations
 
+import errno
+import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.networking.exceptions import ProxyError, TransportError
-from yt_dlp.utils import DownloadError, ExtractorError
+from yt_dlp.utils import ExtractorError
 
-from pipeline.datasets.clips.error import ClipError, clip_error
-from pipeline.datasets.clips.site import FORMAT, Manners, options
+from pipeline.datasets.clips.failures import ClipError, isolate_errors
+from pipeline.datasets.clips.site import read_options
 
 URL = "https://film.test/watch"
 # YouTube's reasons for an unplayable video, to which yt-dlp adds its own advice.
@@ -64,11 +66,11 @@ def raised(act: Callable[[InfoExtractor], Any]) -> ClipError:
         def _real_extract(self, url: str) -> Any:
             return act(self)
 
-    with YoutubeDL(options(Path(), Manners(), FORMAT), auto_init=False) as client:
+    with YoutubeDL(read_options(None, 0.0), auto_init=False) as client:
         client.add_info_extractor(FilmIE())
-        with pytest.raises(DownloadError) as caught:
+        with pytest.raises(ClipError) as caught, isolate_errors(URL):
             client.extract_info(URL, download=False)
-    return clip_error(URL, caught.value)
+    return caught.value
 
 
 @pytest.mark.parametrize(("kind", "reason"), REASONS)
@@ -80,7 +82,7 @@ def test_a_reason_has_its_kind(kind: str, reason: str) -> None:
     assert (error.kind, str(error)) == (kind, f"{URL}: [Film] abc: {reason}")
 
 
-def test_a_restriction_that_an_extractor_knows_is_told() -> None:
+def test_a_restriction_that_an_extractor_knows_is_geo_blocked() -> None:
     error = raised(lambda site: site.raise_geo_restricted(countries=["TR"]))
     assert error.kind == "geo_blocked"
     assert "This video is available in T" in str(error)
@@ -112,10 +114,34 @@ def test_a_fault_of_yt_dlp_itself_is_one_short_line() -> None:
     assert len(str(error)) == len(URL) + 2 + 300
 
 
-def test_a_site_without_a_small_file_is_told() -> None:
+def test_a_site_without_a_small_file_is_named_so() -> None:
     error = raised(lambda site: {"id": "x", "title": "x", "url": URL, "ext": "mp4", "height": 720})
     assert error.kind == "download_failed"
-    assert str(error) == f"{URL}: no file of at most 480 lines over plain http(s)"
+    assert str(error) == f"{URL}: no file of at most 480 lines in a format that can be fetched"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ssl.SSLError(1, "no cipher"),
+        URLError("no route"),
+        KeyError("url"),
+        RuntimeError("two\nlines"),
+        AssertionError(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_whatever_a_library_raises_costs_one_clip(fault: Exception) -> None:
+    with pytest.raises(ClipError) as caught, isolate_errors(URL):
+        raise fault
+    assert caught.value.kind == "download_failed"
+    assert str(caught.value).startswith(f"{URL}: {type(fault).__name__}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_no_fault_of_the_clip() -> None:
+    with pytest.raises(OSError, match="No space left"), isolate_errors(URL):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -1,0 +1,203 @@
+"""Clips from the web: fetched once, verified, and stored in the user's cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+from filelock import FileLock
+
+from pipeline.datasets.clips.cut import SUFFIX, cut, measure
+from pipeline.datasets.clips.failures import ClipError, isolate_errors
+from pipeline.datasets.clips.ranges import Changed, NoRanges
+from pipeline.datasets.clips.site import SEGMENTED_FORMAT, RequestPolicy, Site
+
+# Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
+SLACK = 1.0
+# A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
+# frame from before or after it slips in.
+INSET = 0.001
+# How often a file that changes meanwhile is begun.
+VERSIONS = 2
+ABOUT = "about.json"
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A clip to fetch: its address and the span in seconds, None for its beginning or end."""
+
+    url: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """A clip's file, the seconds from its beginning to the requested start, and its text."""
+
+    path: Path
+    offset: float
+    text: str
+
+    def span(self, request: ClipRequest) -> tuple[float | None, float | None]:
+        """Say where in this file the requested seconds are; None for its beginning or end."""
+        start, end = None, None
+        if request.start is not None or self.offset:
+            start = round(self.offset + INSET, 3)
+        if request.end is not None:
+            end = round(self.offset + request.end - (request.start or 0.0) - INSET, 3)
+        return start, end
+
+
+class ClipCache:
+    """The clips in `folder`, each whole or absent, whatever happened meanwhile."""
+
+    def __init__(self, folder: Path, policy: RequestPolicy) -> None:
+        self.folder = folder
+        self.policy = policy
+
+    def find(self, request: ClipRequest) -> StoredClip | None:
+        """Return a clip that is stored and undamaged; None for one that must be fetched."""
+        place = self._place(request)
+        try:
+            about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
+            path = place / about["file"]
+            if _sha256(path) == about["sha256"]:
+                return StoredClip(path, about["offset"], about["text"])
+        # A fault of this machine, too many open files say, means nothing about the clip.
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+    def fetch(self, request: ClipRequest) -> StoredClip:
+        """Return a clip, fetched if it is not stored yet; raises ClipError."""
+        place = self._place(request)
+        work = place.with_name(f"{place.name}.part")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{place}.lock"):
+            if (stored := self.find(request)) is not None:
+                return stored
+            # What a killed run left is never continued: it may be of another version.
+            for left in (work, place):
+                shutil.rmtree(left, ignore_errors=True)
+            work.mkdir()
+            try:
+                _fetch_into(work, request, self.policy)
+                os.replace(work, place)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+            stored = self.find(request)
+        if stored is None:
+            message = f"{request.url}: came whole, and is damaged in {place}; check that disk"
+            raise ClipError("download_failed", message)
+        return stored
+
+    def _place(self, request: ClipRequest) -> Path:
+        # Clips that were fetched before segmented formats were allowed stay valid.
+        rule = f"1 {self.policy.options['format'].removesuffix(f'/{SEGMENTED_FORMAT}')}"
+        key = json.dumps([*asdict(request).values(), rule])
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return self.folder / digest[:2] / digest
+
+
+def _fetch_into(work: Path, request: ClipRequest, policy: RequestPolicy) -> None:
+    """Write a clip and what is known about it into an empty folder."""
+    with Site(request.url, work / "whole", policy) as site, isolate_errors(request.url):
+        info = site.look_up()
+        path, offset = _fetch_span(site, info, work, request) or _fetch_whole(
+            site, info, work, request
+        )
+        _verify(path, offset, request, info.get("duration"))
+    shutil.rmtree(work / "whole", ignore_errors=True)
+    about = {
+        **asdict(request),
+        "file": path.name,
+        "offset": offset,
+        "text": _text(info),
+        "sha256": _sha256(path),
+    }
+    (work / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def _fetch_span(
+    site: Site, info: dict[str, Any], work: Path, request: ClipRequest
+) -> tuple[Path, float] | None:
+    """Fetch the requested seconds alone; None where that is all, or cannot be done."""
+    if request.start is None and request.end is None:
+        return None
+    path = work / f"clip{SUFFIX}"
+    for _ in range(VERSIONS):
+        try:
+            return path, cut(site.open_ranges(info), path, request.start, request.end)
+        except Changed:
+            path.unlink(missing_ok=True)  # bytes of two versions
+        except (NoRanges, av.FFmpegError, ValueError):
+            # Not to be read in pieces, or not joined: the whole file will show what is wrong.
+            path.unlink(missing_ok=True)
+            return None
+    raise ClipError("download_failed", f"{request.url}: changed again while it was fetched")
+
+
+def _fetch_whole(
+    site: Site, info: dict[str, Any], work: Path, request: ClipRequest
+) -> tuple[Path, float]:
+    """Fetch everything; several files are joined, and cut to the span where that is possible."""
+    files = site.download(info)
+    path = work / f"clip{SUFFIX}"
+    try:
+        if len(files) > 1 or request.start is not None or request.end is not None:
+            with ExitStack() as stack:
+                sources = [stack.enter_context(file.open("rb")) for file in files]
+                return path, cut(sources, path, request.start, request.end)
+    except (av.FFmpegError, ValueError):
+        path.unlink(missing_ok=True)
+    # Bytes as they came: verifying says what is wrong with them.
+    largest = max(files, key=lambda file: file.stat().st_size)
+    path = path.with_suffix(largest.suffix)
+    os.replace(largest, path)
+    return path, request.start or 0.0
+
+
+def _verify(path: Path, offset: float, request: ClipRequest, duration: float | None) -> None:
+    """Compare the seconds that came with those that were requested; raises ClipError.
+
+    Those of the picture, where there is one: sound may go on without it.
+    """
+    try:
+        came = measure(path)
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"{request.url}: what came is no clip ({reason})"
+        raise ClipError("download_failed", message) from None
+    start = request.start or 0.0
+    # Until its end: which the site states, and the file does, of whichever stream is longer.
+    end = (duration or 0.0) if request.end is None else request.end
+    _compare(request.url, came.picture - offset, end - start)
+    if start and came.picture <= offset:
+        raise ClipError("download_failed", f"{request.url}: ends before second {start:g}")
+    if request.end is None:
+        _compare(request.url, came.last - offset, came.stated - offset)
+
+
+def _compare(url: str, came: float, seconds: float) -> None:
+    if max(came, 0.0) < seconds - min(SLACK, seconds / 2):
+        message = f"{url}: {max(came, 0.0):.1f} of the {seconds:.1f} requested seconds came"
+        raise ClipError("download_failed", message)
+
+
+def _text(info: dict[str, Any]) -> str:
+    """Join title and description, as the site gives them."""
+    texts = (str(info.get(key) or "").replace("\0", "").strip() for key in ("title", "description"))
+    return "\n".join(text for text in texts if text)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

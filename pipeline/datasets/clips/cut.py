@@ -1,0 +1,160 @@
+"""Cutting the requested seconds out of clips, and measuring what came, without decoding."""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.stream import Stream
+
+from pipeline.datasets.clips.ranges import RangedFile
+from pipeline.inputs.containers import best_audio, best_video, open_container, origin
+
+# Takes every codec that sites use, and times in milliseconds.
+SUFFIX = ".mkv"
+# Seconds kept after the end: only the next frame says how long the last one is shown.
+TAIL = 0.5
+# Packets of one stream, a day of them: a hostile file could hold billions.
+MOST_PACKETS = 10_000_000
+
+
+def cut(
+    sources: Sequence[BinaryIO | RangedFile], path: Path, start: float | None, end: float | None
+) -> float:
+    """Join the sources' picture and sound from `start` to `end` (seconds) in one file at `path`.
+
+    Packets are copied as they are, from the last keyframe before `start` to a little after `end`:
+    returned is how many seconds after the new file's beginning `start` lies. Raises
+    av.FFmpegError or ValueError for what cannot be read or joined.
+    """
+    begin, finish = start or 0.0, inf if end is None else end + TAIL
+    with ExitStack() as stack:
+        inputs = [stack.enter_context(open_container(source)) for source in sources]
+        streams = [stream for container in inputs for stream in _streams(container)]
+        # Bit-exact: no random identifier, so that the same packets give the same file.
+        output = stack.enter_context(
+            av.open(f"file:{path}", "w", format="matroska", options={"fflags": "+bitexact"})
+        )
+        merged = heapq.merge(
+            *(_packets(container, begin, finish) for container in inputs), key=lambda pair: pair[0]
+        )
+        first = _copy(output, streams, merged)
+    return max(begin - first, 0.0)
+
+
+def _streams(container: InputContainer) -> list[Stream]:
+    """Choose the picture and the sound that a player would play."""
+    streams = [best_video(container), best_audio(container)]
+    present: list[Stream] = [stream for stream in streams if stream is not None]
+    if not present:
+        raise ValueError("holds neither picture nor sound")
+    return present
+
+
+def _packets(
+    container: InputContainer, begin: float, finish: float
+) -> Iterator[tuple[float, av.Packet]]:
+    """Yield packets with their decoding times (seconds from the clip's beginning), in order."""
+    streams, zero = _streams(container), origin(container)
+    if begin > 0:
+        container.seek(round((begin + zero) * av.time_base), backward=True)
+    unfinished = set(streams)
+    for packet in container.demux(streams):
+        if packet.dts is None or packet.time_base is None:
+            continue  # the empty packet at the end
+        time = float(packet.dts * packet.time_base) - zero
+        if time >= finish:
+            # What is decoded later is shown later: this stream is complete.
+            unfinished.discard(packet.stream)
+            if not unfinished:
+                return
+        elif packet.stream in unfinished:
+            yield time, packet
+
+
+def _copy(
+    output: OutputContainer, streams: list[Stream], packets: Iterator[tuple[float, av.Packet]]
+) -> float:
+    """Write packets, the first to be decoded at time 0; return when the first is shown."""
+    copies = {id(stream): output.add_stream_from_template(stream) for stream in streams}
+    first: float | None = None
+    shown = inf
+    for time, packet in packets:
+        first = time if first is None else first
+        assert packet.dts is not None  # what has no time is not yielded
+        shift = round(first / packet.time_base)
+        if packet.pts is not None:
+            shown = min(shown, time + float((packet.pts - packet.dts) * packet.time_base))
+            packet.pts -= shift
+        packet.dts -= shift
+        packet.stream = copies[id(packet.stream)]
+        output.mux(packet)
+    if shown == inf:
+        raise ValueError("holds nothing in the requested seconds")
+    return shown
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the picture ends (the sound, if there is none), where all ends, and what is stated."""
+
+    picture: float
+    last: float
+    stated: float
+
+
+def measure(path: Path) -> Seconds:
+    """Read a clip's packets to the end; what follows a damaged packet does not count.
+
+    Raises av.FFmpegError or ValueError for what is no clip.
+    """
+    with path.open("rb") as file, open_container(file) as container:
+        times: dict[Any, Times] = {stream: Times() for stream in _streams(container)}
+        _read_times(container, times)
+        ends = [stream.end() for stream in times.values()]
+        return Seconds(ends[0], max(ends), (container.duration or 0) / av.time_base)
+
+
+def _read_times(container: InputContainer, times: dict[Any, Times]) -> None:
+    try:
+        for packet in container.demux(list(times)):
+            if packet.is_corrupt:
+                return
+            if packet.pts is not None and packet.time_base is not None:
+                start = float(packet.pts * packet.time_base) - origin(container)
+                duration = float((packet.duration or 0) * packet.time_base)
+                times[packet.stream].add(start, start + duration)
+    except av.FFmpegError:
+        pass  # what came before counts
+
+
+@dataclass
+class Times:
+    """When a stream's packets begin to be shown, and when the last of them ends, in seconds."""
+
+    starts: array[float] = field(default_factory=lambda: array("d"))
+    latest_end: float = 0.0
+
+    def add(self, start: float, end: float) -> None:
+        """Count a packet; raises ValueError where there are too many."""
+        if len(self.starts) == MOST_PACKETS:
+            raise ValueError(f"holds more than {MOST_PACKETS:,} packets")
+        self.starts.append(start)
+        self.latest_end = max(self.latest_end, end)
+
+    def end(self) -> float:
+        """Return the end of the stream: the last slide is given the longest one's time."""
+        starts = sorted(self.starts)
+        if not starts:
+            return self.latest_end
+        longest = max((after - before for before, after in pairwise(starts)), default=0.0)
+        return max(self.latest_end, starts[-1] + longest)

@@ -1,0 +1,118 @@
+"""Why a clip could not be fetched, as a kind that failures are counted by."""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
+
+from pipeline.ground.failures import check_kinds
+
+# Characters of a site's own message.
+LONGEST = 300
+# What sites and yt-dlp say, most specific first: "Video unavailable" begins several of them.
+PHRASES = (
+    ("bot_check", r"not a bot|captcha|rate-limited|content isn.t available, try again later"),
+    ("geo_blocked", r"in your country|geo.?restrict|from your location|in your region"),
+    (
+        "private",
+        r"private video|video is private|sign in|log ?in|members.only|join this channel"
+        r"|registered users|password|requires payment",
+    ),
+    (
+        "removed",
+        r"video unavailable|has been removed|no longer (available|exists)|been terminated"
+        r"|been deleted|does not exist|video is (not available|unavailable)|isn.t available",
+    ),
+    ("network", r"got error: |timed out"),
+)
+STATUSES = {401: "private", 404: "removed", 410: "removed", 408: "network", 429: "bot_check"}
+STATUSES[451] = "geo_blocked"
+# Of a disk, or of too many open files: the next clip would meet them too.
+MACHINE_FAULTS = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EROFS,
+}
+
+
+class ClipError(Exception):
+    """A clip that could not be fetched: `kind` is one of `DOWNLOAD_KINDS`, the message one line."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        check_kinds([kind])
+        super().__init__(message)
+        self.kind = kind
+
+
+@contextmanager
+def isolate_errors(url: str) -> Iterator[None]:
+    """Turn whatever a clip raises into ClipError; faults of this machine pass through."""
+    try:
+        yield
+    except (ClipError, MemoryError):
+        raise
+    except YoutubeDLError as error:
+        for cause in _causes(error):
+            if isinstance(cause, HTTPError):
+                cause.close()  # it holds its connection open
+        raise ClipError(kind_of(error), f"{url}: {_message(error)[:LONGEST]}") from None
+    except Exception as error:  # an extractor that a site's change has broken, or a library
+        if _is_machine_fault(error):
+            raise
+        message = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
+        raise ClipError("download_failed", f"{url}: {message}") from None
+
+
+def kind_of(error: BaseException) -> str:
+    """Sort what yt-dlp raised into a kind."""
+    causes, message = list(_causes(error)), _message(error).lower()
+    if any(isinstance(cause, GeoRestrictedError) for cause in causes):
+        return "geo_blocked"
+    if (status := _status(causes, message)) is not None:
+        return STATUSES.get(status, "network" if status >= 500 else "download_failed")
+    if any(isinstance(cause, TransportError) for cause in causes):
+        return "network"
+    return next((kind for kind, text in PHRASES if re.search(text, message)), "download_failed")
+
+
+def _message(error: BaseException) -> str:
+    message = " ".join(str(error).split()).removeprefix("ERROR: ")
+    message = re.split(r"; please report this| \(caused by ", message)[0]
+    if "Requested format is not available" in message:
+        return "no file of at most 480 lines in a format that can be fetched"
+    return message
+
+
+def _status(causes: list[BaseException], message: str) -> int | None:
+    """Return the HTTP status; after several attempts yt-dlp gives it in its message alone."""
+    status = next((cause.status for cause in causes if isinstance(cause, HTTPError)), None)
+    text = re.search(r"http error (\d{3})", message)
+    return status if status or text is None else int(text[1])
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it; yt-dlp stores that in attributes of its own."""
+    visited: set[int] = set()
+    while isinstance(error, BaseException) and id(error) not in visited:
+        visited.add(id(error))
+        yield error
+        inner = getattr(error, "cause", None) if isinstance(error, YoutubeDLError) else None
+        if inner is None and (raised := getattr(error, "exc_info", None)):
+            inner = raised[1] if raised[1] is not error else None
+        error = inner or error.__cause__ or error.__context__
+
+
+def _is_machine_fault(error: Exception) -> bool:
+    # An error of encryption has numbers of its own in `errno`.
+    system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+    return system and getattr(error, "errno", None) in MACHINE_FAULTS

@@ -1,0 +1,163 @@
+"""A site's file read piece by piece, so that only the requested seconds travel."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from yt_dlp import YoutubeDL
+from yt_dlp.networking import Request, Response
+from yt_dlp.networking.exceptions import TransportError
+from yt_dlp.utils import YoutubeDLError
+
+from pipeline.datasets.clips.failures import kind_of
+
+PIECE = 512 << 10
+# Pieces in memory: picture and sound lie beside each other, an index may lie at either end.
+CACHED = 8
+
+Result = TypeVar("Result")
+
+
+class Piece(NamedTuple):
+    """Bytes of a file, the whole file's size, and the server's name for its version."""
+
+    data: bytes
+    total: int
+    version: str = ""
+
+
+class NoRanges(Exception):  # noqa: N818 - not an error: the whole file is fetched instead
+    """A server that sends whole files only."""
+
+
+class Changed(Exception):  # noqa: N818 - not an error until it happens again
+    """A file that is no longer the one that its first piece came from."""
+
+
+class RangedFile(io.RawIOBase):
+    """A seekable file whose pieces are requested when they are read.
+
+    `request` takes the places of a piece's first and last byte. Reading raises what it raises, and
+    Changed where a piece is of another version.
+    """
+
+    def __init__(self, request: Callable[[int, int], Piece]) -> None:
+        self._request = request
+        self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._place = 0
+        self._version: tuple[int, str] | None = None
+        self._piece(0)  # says the size, and whether the server sends pieces at all
+
+    @property
+    def _total(self) -> int:
+        return self._version[0] if self._version else PIECE
+
+    def readable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def seekable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See io.RawIOBase."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._total}[whence]
+        self._place = max(base + offset, 0)
+        return self._place
+
+    def tell(self) -> int:
+        """See io.RawIOBase."""
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, never across the border of two pieces; b"" at the end."""
+        number, inside = divmod(self._place, PIECE)
+        if self._place >= self._total or size == 0:
+            return b""
+        piece = self._piece(number)
+        data = piece[inside:] if size < 0 else piece[inside : inside + size]
+        self._place += len(data)
+        return data
+
+    def _piece(self, number: int) -> bytes:
+        if number not in self._pieces:
+            first = number * PIECE
+            piece = self._request(first, min(first + PIECE, self._total) - 1)
+            version = (piece.total, piece.version)
+            if self._version not in (None, version):
+                raise Changed
+            self._version = version
+            self._pieces[number] = piece.data
+            if len(self._pieces) > CACHED:
+                self._pieces.popitem(last=False)
+        self._pieces.move_to_end(number)
+        return self._pieces[number]
+
+
+def open_ranged(
+    client: YoutubeDL, file: dict[str, Any], check: Callable[[int], None]
+) -> RangedFile:
+    """Open one of yt-dlp's formats, requested with yt-dlp's own headers, cookies and proxies.
+
+    `check` gets the number of bytes so far before each piece. Raises NoRanges, or yt-dlp's network
+    errors once its retries are used up.
+    """
+    if file.get("protocol") not in ("http", "https") or file.get("impersonate"):
+        raise NoRanges
+    received = 0
+
+    def request(first: int, last: int) -> Piece:
+        nonlocal received
+        check(received)
+        piece = with_retries(client, lambda: _request_piece(client, file, first, last))
+        received += len(piece.data)
+        return piece
+
+    return RangedFile(request)
+
+
+def with_retries(client: YoutubeDL, request: Callable[[], Result]) -> Result:
+    """Repeat a request after network errors, as often and as late as yt-dlp's options say."""
+    sleep = client.params["retry_sleep_functions"].get("http")
+    attempt = 0
+    while True:
+        try:
+            return request()
+        except YoutubeDLError as error:
+            if kind_of(error) != "network" or attempt >= client.params["retries"]:
+                raise
+        time.sleep(sleep(n=attempt) if sleep else 0)
+        attempt += 1
+
+
+def _request_piece(client: YoutubeDL, file: dict[str, Any], first: int, last: int) -> Piece:
+    headers = {**file.get("http_headers", {}), "Range": f"bytes={first}-{last}"}
+    # Compressed on the way, a piece would not be a piece of the file.
+    headers["Accept-Encoding"] = "identity"
+    with client.urlopen(Request(file["url"], headers=headers)) as reply:
+        return _read_piece(reply, first, last)
+
+
+def _read_piece(reply: Response, first: int, last: int) -> Piece:
+    sent = re.fullmatch(rf"bytes {first}-(\d+)/(\d+)", reply.headers.get("Content-Range", ""))
+    if reply.status != 206 or sent is None:
+        raise NoRanges
+    total = int(sent[2])
+    size = min(last, total - 1) - first + 1
+    data = b""
+    # One byte more than requested is enough to see that a server does not stop.
+    while len(data) <= size and (more := reply.read(size + 1 - len(data))):
+        data += more
+    if int(sent[1]) != first + size - 1 or len(data) != size:
+        raise TransportError(f"sent {len(data)} of {size} bytes")
+    tag = reply.get_header("ETag", "")
+    # A weak tag names equivalent versions, whose bytes may differ.
+    version = tag if tag and not tag.startswith("W/") else reply.get_header("Last-Modified", "")
+    return Piece(data, total, version)

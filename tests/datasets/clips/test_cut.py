@@ -1,0 +1,141 @@
+"""Clips are cut without decoding, and the seconds of picture that came are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import accumulate, cycle, pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
+from pipeline.datasets.clips.cut import Times, cut, measure
+from pipeline.datasets.clips.failures import ClipError
+from pipeline.media.audio import read_waveform
+from pipeline.media.video import sample_frames
+
+
+def write(path: Path, shown: list[float], heard: float = 10.0, cover: bool = False) -> Path:
+    """Write a film with a picture at each of `shown` seconds, or a cover, and sound."""
+    with av.open(f"file:{path}", "w") as container:
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        codec, form = ("mjpeg", "yuvj420p") if cover else ("libx264", "yuv420p")
+        # Frames in the order of their times: else a slide's length is not what is written.
+        video = container.add_stream(codec, rate=10, options={} if cover else {"bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, form
+        if cover:
+            video.disposition = Disposition.attached_pic
+        for second in shown:
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = round(second * 10), Fraction(1, 10)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for start in range(0, int(8000 * heard), 1024):
+            part = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            part.sample_rate, part.pts, part.time_base = 8000, start, Fraction(1, 8000)
+            container.mux(sound.encode(part))
+        container.mux(sound.encode(None))
+    return path
+
+
+def steps(end: float, step: float) -> list[float]:
+    return [round(k * step, 3) for k in range(round(end / step))]
+
+
+@pytest.fixture
+def fetch(clips: ClipCache, serve: Any, give: Any) -> Callable[..., object]:
+    def run(film: Path, *span: float | None) -> object:
+        return clips.fetch(ClipRequest(f"{serve(give(film.read_bytes())).url}/film.mp4", *span))
+
+    return run
+
+
+def test_sound_does_not_stand_for_a_picture_that_ends(
+    tmp_path: Path, fetch: Callable[..., object]
+) -> None:
+    film = write(tmp_path / "film.mp4", steps(4.0, 0.1))
+    assert measure(film).picture == pytest.approx(4.0, abs=0.15)
+    assert measure(film).last == pytest.approx(10.0, abs=0.2)
+    with pytest.raises(ClipError, match=r"[34]\.\d of the 7\.0 requested seconds came"):
+        fetch(film, 1.0, 8.0)
+    fetch(film, 1.0, 3.0)
+
+
+def test_a_whole_film_may_end_with_sound_alone(
+    tmp_path: Path, fetch: Callable[..., object]
+) -> None:
+    fetch(write(tmp_path / "film.mp4", steps(8.0, 0.1)), None, None)
+
+
+@pytest.mark.parametrize("span", [(1.0, 9.5), (None, 9.5), (2.0, None)])
+def test_slides_stand_until_the_next(
+    tmp_path: Path, fetch: Callable[..., object], span: tuple[float | None, float | None]
+) -> None:
+    fetch(write(tmp_path / "film.mp4", steps(12.0, 3.0), 12.0), *span)
+
+
+def test_a_cover_is_no_picture_that_ends(tmp_path: Path, fetch: Callable[..., object]) -> None:
+    film = write(tmp_path / "film.mp4", [0.0], cover=True)
+    assert measure(film).picture == pytest.approx(10.0, abs=0.2)
+    fetch(film, 1.0, 8.0)
+
+
+@settings(max_examples=200)
+@given(
+    gaps=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=300),
+    lengths=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=300),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_a_stream_ends_where_all_of_its_packets_together_say(
+    gaps: list[float], lengths: list[float], shuffle: Random
+) -> None:
+    starts = list(accumulate(gaps))
+    spans = [(start, start + length) for start, length in zip(starts, cycle(lengths), strict=False)]
+    longest = max((after - before for before, after in pairwise(starts)), default=0.0)
+    times = Times()
+    for first in range(0, len(spans), 32):  # packets change places with near ones only
+        near = spans[first : first + 32]
+        shuffle.shuffle(near)
+        for span in near:
+            times.add(*span)
+    assert times.end() == max(max(end, start + longest) for start, end in spans)
+
+
+@pytest.fixture
+def apart(film: bytes, tmp_path: Path) -> list[Path]:
+    """The film's picture and sound as files of their own, as YouTube serves them."""
+    (tmp_path / "film.mp4").write_bytes(film)
+    paths = [tmp_path / "picture.mp4", tmp_path / "sound.mp4"]
+    for kind, path in zip(("video", "audio"), paths, strict=True):
+        with av.open(tmp_path / "film.mp4") as source, av.open(path, "w") as target:
+            stream = source.streams.best(kind)
+            copy = target.add_stream_from_template(stream)
+            for packet in source.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    target.mux(packet)
+    return paths
+
+
+@pytest.mark.parametrize("span", [(3.25, 5.0), (None, None)])
+def test_picture_and_sound_are_joined(
+    apart: list[Path], tmp_path: Path, span: tuple[float | None, float | None]
+) -> None:
+    with apart[0].open("rb") as picture, apart[1].open("rb") as sound:
+        offset = cut([picture, sound], tmp_path / "clip.mkv", *span)
+    start, end = offset + 0.001, None if span[1] is None else offset + 1.75 - 0.001
+    clip_frames = sample_frames(tmp_path / "clip.mkv", 6, start, end).frames
+    expected = sample_frames(tmp_path / "film.mp4", 6, *span).frames
+    assert np.abs(clip_frames.astype(int) - expected).max() <= 2
+    heard = read_waveform(tmp_path / "clip.mkv", 16_000, start, end).samples
+    meant = read_waveform(tmp_path / "film.mp4", 16_000, *span).samples
+    assert len(heard) == pytest.approx(len(meant), abs=1600)
+    assert measure(tmp_path / "clip.mkv").picture >= (1.75 if span[1] else 9.9)
