@@ -26,16 +26,6 @@ _DAMAGE = (
 )
 
 
-def is_tar_gz(path: Path) -> bool:
-    """Return whether a file begins like a .tar.gz; the rest may still be damaged."""
-    try:
-        with gzip.open(path) as stream:
-            tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
-    except _DAMAGE:
-        return False
-    return True
-
-
 def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = SIZE) -> None:
     """Unpack the files and folders of a .tar.gz into the new `folder`, or raise ValueError.
 
