@@ -13,6 +13,7 @@ from pipeline.datasets.clips.fetch_manifest import fetch_clips
 from pipeline.datasets.youtube import FAILURES
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.inputs.manifest import address, read_manifest
+from pipeline.inputs.pins import fetch_pin, read_pin
 
 CURE = {
     "network": "check the network, then run again",
@@ -26,11 +27,12 @@ Row = dict[str, Any]
 def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
     """Write `manifest.csv` and `clips/` into `raw`; returns the number of clips, and a note.
 
-    `source` is a folder with `manifest.csv`, or a manifest. Local paths are relative to the
-    manifest's folder. A clip that is missing keeps its row and is counted in the note; one that
-    cannot be fetched has its reason in `failures.csv`. Raises ValueError if there is none at all.
+    `source` is a folder with `manifest.csv`, a manifest, or a pin of one. Local paths are relative
+    to the manifest's folder. A clip that is missing keeps its row and is counted in the note; one
+    that cannot be fetched has its reason in `failures.csv`. Raises ValueError if there is no clip
+    at all.
     """
-    manifest = source / "manifest.csv" if source.is_dir() else source
+    manifest = _manifest(source)
     table = read_manifest(manifest)
     urls = [address(clip, manifest.parent) for clip in table["source"]]
     if any(urls) and "origin" not in table.columns:
@@ -46,15 +48,26 @@ def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     written = pd.DataFrame(rows, columns=table.columns, dtype=object)
     written.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
-    note = ""
     if failures:
         write_failures(raw / FAILURES, failures)
+    return len(rows), _note(missing, failures)
+
+
+def _manifest(source: Path) -> Path:
+    if source.is_dir():
+        return source / "manifest.csv"
+    return fetch_pin(read_pin(source)) if source.suffix == ".json" else source
+
+
+def _note(missing: list[Path], failures: list[Failure]) -> str:
+    note = ""
+    if failures:
         kinds = sorted(Counter(failure.kind for failure in failures).items())
         counts = ", ".join(f"{kind} {count}" for kind, count in kinds)
         note += f"; {len(failures)} not fetched ({counts})"
     if missing:
         note += f"; {len(missing)} not found, the first: {missing[0]}"
-    return len(rows), note
+    return note
 
 
 def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) -> list[Path]:

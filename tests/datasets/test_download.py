@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -117,6 +119,18 @@ def test_an_origin_of_ones_own_keeps_clips_together(raw: Path, tmp_path: Path) -
     index = index_youtube(raw)
     assert [task["name"] for task in index.tasks] == ["flood", "fire"]
     assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]
+
+
+def test_a_pinned_manifest_is_a_source(
+    raw: Path, tmp_path: Path, serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.mp4").write_bytes(b"clip")
+    site = serve(give(f"{HEADER}a,{tmp_path}/a.mp4,,,,1,0\n".encode(), type="text/csv"))
+    pin = {"address": f"{site.url}/own.csv", "sha256": None, "size": None, "licence": "none"}
+    (tmp_path / "pin.json").write_text(json.dumps(pin))
+    assert fetch_youtube(str(tmp_path / "pin.json"), raw).startswith("youtube: 1 clips from ")
+    assert files(raw)["clips/a.mp4"] == b"clip"
 
 
 @pytest.mark.parametrize("fetch", [fetch_crisismmd, fetch_youtube])
