@@ -8,6 +8,8 @@ from pathlib import Path
 
 import truststore
 
+CURE_TLS = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
+
 
 @cache
 def trust_system_certificates() -> None:

@@ -17,10 +17,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from pipeline.ground.progress import progress
-from pipeline.inputs.certificates import trust_system_certificates
+from pipeline.inputs.certificates import CURE_TLS, trust_system_certificates
 
 CURE = "check the network and the address, or give a local file instead"
-CURE_TLS = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
 TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
 ATTEMPTS = 5
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,49 +106,6 @@ def test_encryption_is_not_given_up_by_a_redirect(
     site = serve(redirect, tls=authority.tls)
     message = download(f"{site.url}/f", SSL_CERT_FILE=authority.file)
     assert f"{site.url}/f: redirects to {target}, which is not encrypted; " in message
-
-
-class Tunnel(BaseHTTPRequestHandler):
-    """A proxy that forwards plain requests and tunnels, and knows names that no DNS knows."""
-
-    def do_GET(self) -> None:
-        self.server.requested.append(self.path)  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(BODY)
-
-    def do_CONNECT(self) -> None:
-        self.server.requested.append(self.path)  # type: ignore[attr-defined]
-        port = int(self.path.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as there:
-            self.send_response(200)
-            self.end_headers()
-            back = Thread(target=forward, args=(there, self.connection), daemon=True)
-            back.start()
-            forward(self.connection, there)
-            back.join()
-        self.close_connection = True
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
-@pytest.fixture
-def proxy() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Tunnel)
-    server.daemon_threads = True
-    server.requested = []  # type: ignore[attr-defined]
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 def test_http_proxy_resolves_names(download: Any, proxy: Any) -> None:

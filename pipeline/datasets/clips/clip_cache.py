@@ -114,7 +114,7 @@ def _fetch_into(work: Path, request: ClipRequest, policy: RequestPolicy) -> None
         path, offset = _fetch_span(site, info, work, request) or _fetch_whole(
             site, info, work, request
         )
-        _verify(path, offset, request, info.get("duration"))
+        _verify(path, offset, request, float(info.get("duration") or 0.0))
     shutil.rmtree(work / "whole", ignore_errors=True)
     about = {
         **asdict(request),
@@ -165,7 +165,7 @@ def _fetch_whole(
     return path, request.start or 0.0
 
 
-def _verify(path: Path, offset: float, request: ClipRequest, duration: float | None) -> None:
+def _verify(path: Path, offset: float, request: ClipRequest, duration: float) -> None:
     """Compare the seconds that came with those that were requested; raises ClipError.
 
     Those of the picture, where there is one: sound may go on without it.
@@ -178,7 +178,7 @@ def _verify(path: Path, offset: float, request: ClipRequest, duration: float | N
         raise ClipError("download_failed", message) from None
     start = request.start or 0.0
     # Until its end: which the site states, and the file does, of whichever stream is longer.
-    end = (duration or 0.0) if request.end is None else request.end
+    end = duration if request.end is None else request.end
     _compare(request.url, came.picture - offset, end - start)
     if start and came.picture <= offset:
         raise ClipError("download_failed", f"{request.url}: ends before second {start:g}")

@@ -8,10 +8,11 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from yt_dlp.networking.exceptions import HTTPError, TransportError
+from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
 
 from pipeline.ground.failures import check_kinds
+from pipeline.inputs.certificates import CURE_TLS
 
 # Characters of a site's own message.
 LONGEST = 300
@@ -65,7 +66,10 @@ def isolate_errors(url: str) -> Iterator[None]:
         for cause in _causes(error):
             if isinstance(cause, HTTPError):
                 cause.close()  # it holds its connection open
-        raise ClipError(kind_of(error), f"{url}: {_message(error)[:LONGEST]}") from None
+        message = _message(error)[:LONGEST]
+        if "certificate verify failed" in message:
+            message += f"; {CURE_TLS}"
+        raise ClipError(kind_of(error), f"{url}: {message}") from None
     except Exception as error:  # an extractor that a site's change has broken, or a library
         if _is_machine_fault(error):
             raise
@@ -83,6 +87,12 @@ def kind_of(error: BaseException) -> str:
     if any(isinstance(cause, TransportError) for cause in causes):
         return "network"
     return next((kind for kind, text in PHRASES if re.search(text, message)), "download_failed")
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether the same request may succeed a little later."""
+    trusted = not any(isinstance(cause, CertificateVerifyError) for cause in _causes(error))
+    return trusted and kind_of(error) == "network"
 
 
 def _message(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips.failures import kind_of
+from pipeline.datasets.clips.failures import may_pass
 
 PIECE = 512 << 10
 # Pieces in memory: picture and sound lie beside each other, an index may lie at either end.
@@ -131,7 +131,7 @@ def with_retries(client: YoutubeDL, request: Callable[[], Result]) -> Result:
         try:
             return request()
         except YoutubeDLError as error:
-            if kind_of(error) != "network" or attempt >= client.params["retries"]:
+            if not may_pass(error) or attempt >= client.params["retries"]:
                 raise
         time.sleep(sleep(n=attempt) if sleep else 0)
         attempt += 1

@@ -34,7 +34,6 @@ DEFAULTS = f"""
     --retry-sleep fragment:exp=1:64 --retry-sleep file_access:exp=1:64
     --socket-timeout 30 --max-filesize 4G
     --xff never --no-cache-dir
-    --compat-options no-certifi  # SSL_CERT_FILE and the system's store instead
     --abort-on-error --abort-on-unavailable-fragments
     --no-playlist --playlist-items 1 --flat-playlist
     --no-mtime --fixup never --concat-playlist never

@@ -1,0 +1,190 @@
+"""Clips through the networks that users have: proxies, authorities, providers, segments.
+
+What is trusted and which plugins there are is decided once a process: such a clip is fetched in a
+process of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
+from pipeline.datasets.clips.failures import ClipError
+from pipeline.inputs.certificates import CURE_TLS
+from pipeline.media.video import sample_frames
+
+FETCH = """
+import json, sys
+from pathlib import Path
+from pipeline.datasets.clips.fetch_manifest import fetch_clips
+raw = Path(sys.argv[2])
+(raw / "clips").mkdir(parents=True)
+row = {"id": "a", "source": sys.argv[1], "start": 2.0, "end": 4.0, "description": ""}
+print([failure.message for failure in fetch_clips([row], [sys.argv[1]], raw)])
+"""
+
+
+@pytest.fixture
+def fetched(tmp_path: Path) -> Callable[..., str]:
+    """`fetched(url, SSL_CERT_FILE=...)` is "[]", or a list of why the clip did not come."""
+
+    def run(url: str, *before: str, **variables: object) -> str:
+        ours = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        rest = {n: v for n, v in os.environ.items() if n not in ours and "proxy" not in n.lower()}
+        (tmp_path / "conf").write_text("--retries 0")
+        root = str(Path(__file__).resolve().parents[3])
+        environment = {
+            **rest,
+            "HGFN_CACHE": str(tmp_path / "cache"),
+            "HGFN_YTDLP": str(tmp_path / "conf"),
+            "PYTHONPATH": root,
+            **{name: str(value) for name, value in variables.items()},
+        }
+        command = [*before, sys.executable, "-c", FETCH, url, str(tmp_path / "raw")]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+        return ended.stdout.strip() or ended.stderr
+
+    return run
+
+
+def test_an_authority_in_requests_bundle_is_trusted(
+    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any
+) -> None:
+    site = serve(give(film), tls=authority.tls)
+    assert fetched(f"{site.url}/film.mp4", REQUESTS_CA_BUNDLE=authority.file) == "[]"
+
+
+def test_an_unknown_authority_is_refused_at_once_with_the_cure(
+    serve: Any, give: Any, film: bytes, authority: Any, refused: Any
+) -> None:
+    site = serve(give(film), tls=authority.tls)
+    kind, message = refused(ClipRequest(f"{site.url}/film.mp4"))
+    assert kind == "network"
+    assert "certificate verify failed" in message
+    assert message.endswith(f"; {CURE_TLS}")
+
+
+def test_an_authority_in_the_systems_store_is_trusted(
+    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any
+) -> None:
+    store = Path("/etc/ssl/certs/ca-certificates.crt")
+    mount = f'mount --bind {authority.file} {store} && exec "$@"'
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or not store.is_file():
+        pytest.skip("replaces Debian's store in a mount namespace of its own")
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mount namespaces")
+    assert fetched(f"{serve(give(film), tls=authority.tls).url}/film.mp4", *alone) == "[]"
+
+
+def test_https_proxy_resolves_names_and_an_authority_in_a_file_is_trusted(
+    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any, proxy: Any
+) -> None:
+    port = urlsplit(serve(give(film), tls=authority.tls).url).port
+    variables = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.server_port}"}
+    url = f"https://files.invalid:{port}/film.mp4"
+    assert fetched(url, SSL_CERT_FILE=authority.file, **variables) == "[]"
+    assert set(proxy.requested) == {f"files.invalid:{port}"}
+
+
+def test_http_proxy_resolves_names_and_no_proxy_goes_around_it(
+    clips: ClipCache, serve: Any, give: Any, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, site = serve(give(film)), serve(give(film))
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert clips.fetch(ClipRequest("http://films.invalid/film.mp4", 2.0, 4.0))
+    assert set(proxy.paths) == {"http://films.invalid/film.mp4"}
+    count = len(proxy.paths)
+    assert clips.fetch(ClipRequest(f"{site.url}/film.mp4", 2.0, 4.0))
+    assert (len(proxy.paths), set(site.paths)) == (count, {"/film.mp4"})
+
+
+PLUGIN = """
+from yt_dlp.extractor.common import InfoExtractor
+class FilmIE(InfoExtractor):
+    _VALID_URL = r"https?://film\\.test/(?P<id>\\w+)"
+    def _real_extract(self, url):
+        answer = self._download_json("{provider}/token", "a")
+        return {{"id": "a", "title": "a", "url": "{site}/film.mp4?token=" + answer["token"]}}
+"""
+
+
+def test_a_plugin_may_ask_a_provider_on_this_machine(
+    serve: Any, give: Any, film: bytes, fetched: Any, tmp_path: Path
+) -> None:
+    site, provider = serve(give(film)), serve(json.dumps({"token": "secret"}).encode())
+    folder = tmp_path / "plugins" / "yt_dlp_plugins" / "extractor"
+    folder.mkdir(parents=True)
+    (folder / "film.py").write_text(PLUGIN.format(provider=provider.url, site=site.url))
+    root = Path(__file__).resolve().parents[3]
+    path = os.pathsep.join([str(root), str(tmp_path / "plugins")])
+    assert fetched("https://film.test/a", PYTHONPATH=path) == "[]"
+    assert provider.paths == ["/token"]
+    assert set(site.paths) == {"/film.mp4?token=secret"}
+
+
+def segment(first: int) -> bytes:
+    """Five seconds of MPEG-TS, from frame `first` on: frame k, ten a second, has grey 2 k + 5."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="mpegts") as output:
+        stream = output.add_stream("libx264", rate=10, options={"bf": "0", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for k in range(first, first + 50):
+            grey = np.full((48, 64, 3), 2 * k + 5, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
+            frame.pts, frame.time_base = k, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def test_segments_of_a_playlist_are_joined_and_cut(
+    clips: ClipCache, serve: Any, give: Any, film: bytes, tmp_path: Path
+) -> None:
+    playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:5\n#EXT-X-MEDIA-SEQUENCE:0\n"
+    playlist += "#EXTINF:5,\n0.ts\n#EXTINF:5,\n1.ts\n#EXT-X-ENDLIST\n"
+    answers = {
+        "/film.m3u8": give(playlist.encode(), type="application/vnd.apple.mpegurl"),
+        "/0.ts": give(segment(0), type="video/mp2t"),
+        "/1.ts": give(segment(50), type="video/mp2t"),
+    }
+    site = serve(lambda handler: answers[handler.path](handler))
+    request = ClipRequest(f"{site.url}/film.m3u8", 3.0, 7.0)
+    clip = clips.fetch(request)
+    (tmp_path / "film.mp4").write_bytes(film)
+    expected = sample_frames(tmp_path / "film.mp4", 5, 3.0, 7.0).frames
+    frames = sample_frames(clip.path, 5, *clip.span(request)).frames
+    assert np.abs(frames.astype(int) - expected).max() <= 2
+    # A segment that does not come is no gap in a clip.
+    answers["/1.ts"] = give(status=404)
+    with pytest.raises(ClipError, match="404"):
+        clips.fetch(ClipRequest(f"{site.url}/film.m3u8", 1.0, 2.0))
+
+
+def test_a_browser_is_impersonated_where_curl_cffi_is_installed(
+    serve: Any, give: Any, film: bytes, policy: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("curl_cffi")
+    site = serve(give(film))
+    clips = ClipCache(tmp_path / "clips", policy("--impersonate chrome", folder=tmp_path))
+    clips.fetch(ClipRequest(f"{site.url}/film.mp4", 2.0, 4.0))
+    agents = [{k.lower(): v for k, v in headers.items()}["user-agent"] for headers in site.asked]
+    assert all("Chrome/" in agent for agent in agents)
+    assert len(site.asked) > 1
