@@ -57,7 +57,7 @@ class GradNormTrainer(Trainer):
         self.weights.grad = None
         with torch.no_grad():
             moved = self.weights - self.balance.descent.learning_rate * gradient
-            self.weights.copy_(renormalised(moved, float(len(moved)), 1e-3))
+            self.weights.copy_(renormalised(moved, float(len(moved))))
         return loss.item()
 
     def weight_gradient(self, losses: Tensor) -> Tensor:

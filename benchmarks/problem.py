@@ -11,7 +11,8 @@ from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import build_fusion
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
+from pipeline.mtl import Task, build_mtl
+from pipeline.mtl.method import MultiTaskMethod, Predictions
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import typer
 from pipeline.datasets.source import check_sources
 from pipeline.ground.command import run
 from pipeline.models.fusion import check_fusion
+from pipeline.mtl import check_mtl
 from pipeline.params import load_params
 
 
@@ -16,6 +17,7 @@ def params() -> None:
     """Write a marker that all is well; always the same, so that nothing re-runs because of it."""
     values = load_params()
     check_fusion(values.fusion.name, values.fusion.theta, values.fusion.options)
+    check_mtl(values.mtl.name, values.mtl.options, alpha=values.mtl.alpha, beta=values.mtl.beta)
     data = values.data
     sources = {"crisismmd": data.crisismmd.source, "youtube": data.youtube.source}
     for note in check_sources(sources):

@@ -1,61 +1,148 @@
-"""Task-level dynamic balancing: eq. 11 and its gradient by the loss weights, in closed form."""
+"""Task-level dynamic balancing: eq. 11's terms, its gradient by the loss weights, the descent."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
+
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from pipeline.mtl.task import Task
 
 Tasks = Float[Tensor, " k"]
 
+# No task's weight falls below this before the weights are scaled to their sum.
+MINIMUM_WEIGHT = 1e-3
+
+
+def inverse_distribution_ratios(
+    tasks: tuple[Task, ...],
+    positives: Mapping[str, int] | None,
+    labelled: Mapping[str, int] | None,
+) -> Float[Tensor, " f"]:
+    """Return N/n_f of each task, from counts over the training set.
+
+    `labelled`: N, the rows labelled for the task. `positives`: n_f, those of them whose class is
+    not the negative one. A task without these counts (one without a negative class has no n_f) gets
+    1, with one warning for all of them. Raises ValueError naming the task whose counts cannot be.
+    """
+    positives, labelled = positives or {}, labelled or {}
+    if unknown := (positives.keys() | labelled.keys()) - {task.name for task in tasks}:
+        raise ValueError(f"positives or labelled name no task: {', '.join(sorted(unknown))}")
+    if alone := positives.keys() ^ labelled.keys():
+        raise ValueError(
+            f"positives and labelled go together; only one of them has {', '.join(sorted(alone))}"
+        )
+    ratios = [
+        _ratio(name, positives[name], labelled[name]) if name in positives else 1.0
+        for name in (task.name for task in tasks)
+    ]
+    if uncounted := [task.name for task in tasks if task.name not in positives]:
+        warnings.warn(
+            f"N/n_f is taken as 1 for {', '.join(uncounted)}: declare a negative class and give "
+            "its counts in positives and labelled",
+            stacklevel=4,
+        )
+    return torch.tensor(ratios)
+
+
+def _ratio(name: str, positives: int, labelled: int) -> float:
+    if not positives > 0:
+        raise ValueError(
+            f"task {name!r} has {positives} positive samples in training; N/n_f (eq. 11) needs at "
+            "least one: drop the task or change the split"
+        )
+    if labelled < positives:
+        raise ValueError(f"task {name!r}: {positives} positives of {labelled} labelled rows")
+    return labelled / positives
+
 
 def inverse_training_rates(losses: Tasks, start_losses: Tasks, relative: bool = True) -> Tasks:
-    """Return r_f: what is left of each task's first loss, L_f / L_f(0).
+    """Return r_f, the ratio of each task's loss to its first one, L_f / L_f(0).
 
     `relative` divides by the mean over the tasks (GradNorm), so that 1 is "as fast as the others".
     Unnormalised, every target falls below the mean gradient once all losses have fallen, and eq. 11
     then only takes weight from whichever task has the largest N/n_f g_f.
     """
     tiny = torch.finfo(losses.dtype).tiny
-    left = losses / start_losses.clamp(min=tiny)
-    return left / left.mean().clamp(min=tiny) if relative else left
-
-
-def balancing_terms(
-    weights: Tasks, norms: Tasks, rates: Tasks, ratios: Tasks, alpha: float
-) -> Tasks:
-    """Return the terms of L_TDB (eq. 11), (N/n_f) |w_f g_f - mean(w g) r_f^alpha|.
-
-    `norms` are the unweighted g_f, `ratios` the N/n_f. The target mean(w g) r_f^alpha is a
-    constant, as in GradNorm: otherwise the loss falls by shrinking every gradient.
-    """
-    return ratios * (weights * norms - _targets(weights, norms, rates, alpha)).abs()
+    rates = losses / start_losses.clamp(min=tiny)
+    return rates / rates.mean().clamp(min=tiny) if relative else rates
 
 
 def balancing_gradient(
     weights: Tasks, norms: Tasks, rates: Tasks, ratios: Tasks, alpha: float
 ) -> Tasks:
-    """Return dL_TDB / dw_f = (N/n_f) g_f sign(w_f g_f - mean(w g) r_f^alpha)."""
-    return ratios * norms * (weights * norms - _targets(weights, norms, rates, alpha)).sign()
+    """Return dL_TDB / dw_f = (N/n_f) g_f sign(w_f g_f - mean(w g) r_f^alpha), of eq. 11.
+
+    `norms` are the unweighted g_f, `ratios` the N/n_f. The target mean(w g) r_f^alpha is a
+    constant, as in GradNorm: otherwise the loss falls by shrinking every gradient.
+    """
+    targets = (weights * norms).mean() * rates**alpha
+    return ratios * norms * (weights * norms - targets).sign()
 
 
-def renormalised(weights: Tasks, total: Tensor | float, minimum: float) -> Tasks:
-    """Return positive weights that sum to `total`: clamped at `minimum` first, then scaled."""
-    weights = weights.clamp(min=minimum)
+def renormalised(weights: Tasks, total: Tensor | float) -> Tasks:
+    """Return positive weights that sum to `total`: clamped from below first, then scaled."""
+    weights = weights.clamp(min=MINIMUM_WEIGHT)
     return weights * (total / weights.sum())
 
 
-def rebalanced(mean_losses: Tasks, total: Tensor | float, minimum: float) -> Tasks:
-    """Return the weights a new cycle starts with: total * s_f / sum s, s_f = max(L) / L_f.
+def rebalanced(weights: Tasks, mean_losses: Tasks, total: Tensor | float) -> Tasks:
+    """Return the weights a new cycle starts with: total * w_f s_f / sum(w s), s_f = max(L) / L_f.
 
-    They make all weighted losses equal. Multiplying the old weights by s_f instead, as the paper
-    may be read too, gives the same where L is the weighted loss, and never settles where it is not.
-    All mean losses must be positive.
+    From equal weights (the paper's reset) all weighted losses become equal. From the old weights
+    the result is the same where L is the weighted loss, and never settles where it is not. All mean
+    losses must be positive.
     """
     # min/L instead of max/L: the factor max/min cancels in the sum, and cannot overflow here.
-    scalars = mean_losses.min() / mean_losses
-    return renormalised(total * scalars / scalars.sum(), total, minimum)
+    scaled = weights * (mean_losses.min() / mean_losses)
+    return renormalised(total * scaled / scaled.sum(), total)
 
 
-def _targets(weights: Tensor, norms: Tensor, rates: Tensor, alpha: float) -> Tensor:
-    return (weights * norms).mean().detach() * rates**alpha
+class WeightSGD(nn.Module):
+    """Gradient descent on the loss weights, each task on its own.
+
+    torch.optim keeps its state outside the module and steps all coordinates at once; here a task
+    without labels in a batch must stay as it was, and a checkpoint must hold everything.
+    """
+
+    def __init__(self, tasks: int, learning_rate: float) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+
+    def change(
+        self, index: Int[Tensor, " k"], gradient: Float[Tensor, " k"]
+    ) -> Float[Tensor, " k"]:
+        """Return what to subtract from the weights at `index`."""
+        return self.learning_rate * gradient
+
+
+class WeightAdam(WeightSGD):
+    """Adam (Kingma and Ba 2015), betas 0.9 and 0.999, with one step counter a task.
+
+    It divides each gradient by its own size, and so cancels the constant factor N/n_f of eq. 11.
+    """
+
+    first: Tensor
+    second: Tensor
+    steps: Tensor
+
+    def __init__(self, tasks: int, learning_rate: float) -> None:
+        super().__init__(tasks, learning_rate)
+        self.register_buffer("first", torch.zeros(tasks))
+        self.register_buffer("second", torch.zeros(tasks))
+        self.register_buffer("steps", torch.zeros(tasks, dtype=torch.int64))
+
+    def change(
+        self, index: Int[Tensor, " k"], gradient: Float[Tensor, " k"]
+    ) -> Float[Tensor, " k"]:
+        """Return what to subtract from the weights at `index`, and advance their moments."""
+        self.steps[index] += 1
+        self.first[index] = 0.9 * self.first[index] + 0.1 * gradient
+        self.second[index] = 0.999 * self.second[index] + 0.001 * gradient**2
+        steps = self.steps[index].to(gradient)  # integer powers would be computed in float32
+        first = self.first[index] / (1 - 0.9**steps)
+        second = self.second[index] / (1 - 0.999**steps)
+        return self.learning_rate * first / (second.sqrt() + 1e-8)

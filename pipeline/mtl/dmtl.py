@@ -3,60 +3,64 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from pipeline.mtl.balancing import (
+    WeightAdam,
+    WeightSGD,
     balancing_gradient,
+    inverse_distribution_ratios,
     inverse_training_rates,
     rebalanced,
     renormalised,
 )
-from pipeline.mtl.imbalance import inverse_distribution_ratios
-from pipeline.mtl.labelled import LabelledTasks
-from pipeline.mtl.method import MultiTaskMethod
-from pipeline.mtl.predictions import Predictions
+from pipeline.mtl.labelled import LabelledTasks, joint_gradients, last_layer_gradients
+from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
-from pipeline.mtl.task_gradients import last_layer_norms, shared_layer_norms
-from pipeline.mtl.weight_optimizers import WeightAdam, WeightSGD
-
-# The first of each is the default.
-_CHOICES = {
-    "W": ("own", "shared"),
-    "norm": ("l2", "rms"),
-    "imbalance": ("tdb", "loss"),
-    "rate": ("relative", "raw"),
-    "initial": ("first_epoch", "first_batch", "theory"),
-    "weight_optimizer": ("sgd", "adam"),
-}
-_SMALLEST, _LARGEST = sys.float_info.min, sys.float_info.max
 
 
 class DMTL(MultiTaskMethod):
     """L = sum_f w_f L_f with focal L_f, and w moved by eq. 11 each step and reset each cycle.
 
-    After the network's step t has used w(t), w descends L_TDB; then it is clamped at
-    `minimum_weight` and scaled to sum to F again. The gradient norms come in closed form from the
-    forward pass, so that nothing of L_TDB can reach the network. At the end of a cycle the weights
-    are reset in proportion to 1 / (mean loss of the cycle). Where tasks lack labels, those present
-    share what they had together, and the others keep theirs.
+    After the network's step t has used w(t), w descends L_TDB; then it is clamped from below and
+    scaled to sum to F again. The gradient norms come in closed form from the forward pass, so that
+    nothing of L_TDB can reach the network. At the end of a cycle the weights are reset in
+    proportion to 1 / (mean loss of the cycle). Where tasks lack labels, the labelled ones share
+    their former sum among themselves, and the others keep their weights.
 
-    Options (first: the default), where the paper leaves a choice:
     alpha, beta: the exponents of eq. 11 and eq. 10, at least 0.
     positives, labelled: n_f and N of eq. 11, see `inverse_distribution_ratios`.
+
+    Options (first: the default), where the paper leaves a choice:
     W: "own", each task's last Linear, as printed; "shared", the joint representation.
     norm: "l2"; "rms", divided by the square root of the gradient's size.
     imbalance: "tdb", N/n_f in eq. 11, as printed, where it changes the speed of w under SGD, and
         nothing under Adam; "loss", N/n_f times L_f in the objective and not in what is balanced.
     rate: "relative", r_f divided by its mean over the tasks; "raw".
-    initial: where L_f(0) comes from: "first_epoch", its mean, with w frozen at 1 until then;
+    initial: the source of L_f(0): "first_epoch", its mean, with w frozen at 1 until then;
         "first_batch"; "theory", the loss of a uniform guess.
     weight_optimizer: "sgd"; "adam", which makes N/n_f inert. weight_learning_rate: its rate.
+    rebalance: "reset", a cycle's end forgets w, as in the paper; "multiply", it multiplies w;
+        "none", eq. 11 alone.
     cycle_epochs: epochs in a training cycle.
     """
+
+    takes = ("alpha", "beta", "positives", "labelled")
+    options: ClassVar[Options] = {
+        "W": ("own", "shared"),
+        "norm": ("l2", "rms"),
+        "imbalance": ("tdb", "loss"),
+        "rate": ("relative", "raw"),
+        "initial": ("first_epoch", "first_batch", "theory"),
+        "weight_optimizer": ("sgd", "adam"),
+        "weight_learning_rate": float,
+        "rebalance": ("reset", "multiply", "none"),
+        "cycle_epochs": int,
+    }
 
     ratios: Tensor  # (F,) N/n_f
 
@@ -75,23 +79,13 @@ class DMTL(MultiTaskMethod):
         initial: str = "first_epoch",
         weight_optimizer: str = "sgd",
         weight_learning_rate: float = 0.025,
+        rebalance: str = "reset",
         cycle_epochs: int = 1,
-        minimum_weight: float = 1e-3,
     ) -> None:
-        _check_choices(
-            W=W,
-            norm=norm,
-            imbalance=imbalance,
-            rate=rate,
-            initial=initial,
-            weight_optimizer=weight_optimizer,
-        )
-        _check_numbers(alpha, beta, weight_learning_rate, cycle_epochs, minimum_weight)
         super().__init__(tasks, beta=beta, cycle_epochs=cycle_epochs)
         self.alpha = alpha
         self.W, self.norm, self.imbalance = W, norm, imbalance
-        self.rate, self.initial = rate, initial
-        self.minimum_weight = minimum_weight
+        self.rate, self.initial, self.rebalance = rate, initial, rebalance
         n = len(self.tasks)
         descent = WeightAdam if weight_optimizer == "adam" else WeightSGD
         self.descent = descent(n, weight_learning_rate)
@@ -99,28 +93,30 @@ class DMTL(MultiTaskMethod):
         ratios = inverse_distribution_ratios(self.tasks, positives, labelled)
         self.register_buffer("ratios", ratios, persistent=False)
         if initial == "theory":
-            self.start_losses = torch.tensor([uniform_guess_loss(t, beta) for t in self.tasks])
+            self.start_losses = torch.tensor([_uniform_guess_loss(t, beta) for t in self.tasks])
             self.start_known = torch.ones(n, dtype=torch.bool)
-        self._normed: tuple[Task, ...] = ()
         self._norms = torch.zeros(0)
 
     def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
-        rms = self.norm == "rms"
-        if self.W == "own":
-            self._norms = last_layer_norms(labelled, predictions, self.beta, rms)
-        else:
-            self._norms = shared_layer_norms(losses, predictions, rms)
-        self._normed = labelled.tasks
+        self._norms = self._gradient_norms(predictions, labelled, losses)
         weights = self.task_weights[labelled.index]
         if self.imbalance == "loss":
             weights = weights * self.ratios[labelled.index]
         return (weights * losses).sum()
 
-    @property
-    def gradient_norms(self) -> dict[str, float]:
-        """g_f of the tasks labelled in the last batch that had labels, for logs."""
-        names = (task.name for task in self._normed)
-        return dict(zip(names, self._norms.tolist(), strict=True))
+    def _gradient_norms(
+        self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor
+    ) -> Tensor:
+        """g_f = ||dL_f / dW|| of the labelled tasks (k,); a layer's bias is left out."""
+        if self.W == "own":
+            logits, hidden = predictions.logits, predictions.hidden
+            gradients = last_layer_gradients(labelled, logits, hidden, self.beta)
+        else:
+            # GradNorm's last shared layer, as far as a network with any trunk allows.
+            gradients = joint_gradients(losses, predictions.joint)
+        sizes = [g.numel() ** 0.5 if self.norm == "rms" else 1.0 for g in gradients]
+        norms = [torch.linalg.vector_norm(g) / n for g, n in zip(gradients, sizes, strict=True)]
+        return torch.stack(norms)
 
     def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
         super()._record(labelled, losses)
@@ -141,42 +137,21 @@ class DMTL(MultiTaskMethod):
         rates = inverse_training_rates(losses, self.start_losses[index], self.rate == "relative")
         ratios = self.ratios[index] if self.imbalance == "tdb" else torch.ones_like(weights)
         gradient = balancing_gradient(weights, norms, rates, ratios, self.alpha)
-        moved = weights - self.descent.change(index, gradient)
-        moved = renormalised(moved, weights.sum(), self.minimum_weight)
+        moved = renormalised(weights - self.descent.change(index, gradient), weights.sum())
         self.task_weights = self.task_weights.index_copy(0, index, moved)
 
-    def _end_cycle(self, means: Tensor, seen: Tensor) -> None:
-        reset = seen & (means > 0)
-        if reset.any():
-            total = len(self.tasks) - self.task_weights[~reset].sum()
-            weights = rebalanced(means[reset], total, self.minimum_weight)
-            self.task_weights = self.task_weights.masked_scatter(reset, weights)
+    def _end_cycle(self, means: Tensor, labelled: Tensor) -> None:
+        changed = labelled & (means > 0)
+        if self.rebalance == "none" or not changed.any():
+            return
+        total = len(self.tasks) - self.task_weights[~changed].sum()
+        old = self.task_weights[changed]
+        start = old if self.rebalance == "multiply" else torch.ones_like(old)
+        weights = rebalanced(start, means[changed], total)
+        self.task_weights = self.task_weights.masked_scatter(changed, weights)
 
 
-def uniform_guess_loss(task: Task, beta: float) -> float:
+def _uniform_guess_loss(task: Task, beta: float) -> float:
     """Return the focal loss at p = 1/C: (1 - 1/C)^beta log C."""
     c = len(task.classes)
     return float((1 - 1 / c) ** beta * math.log(c))
-
-
-def _check_choices(**chosen: str) -> None:
-    for option, value in chosen.items():
-        if value not in _CHOICES[option]:
-            allowed = ", ".join(_CHOICES[option])
-            raise ValueError(f"mtl option {option} is {value!r}; allowed: {allowed}")
-
-
-def _check_numbers(
-    alpha: float, beta: float, learning_rate: float, cycle_epochs: int, minimum_weight: float
-) -> None:
-    for option, value, low, high, allowed in (
-        ("alpha", alpha, 0.0, _LARGEST, "a number of at least 0"),
-        ("beta", beta, 0.0, _LARGEST, "a number of at least 0"),
-        ("weight_learning_rate", learning_rate, _SMALLEST, _LARGEST, "a number above 0"),
-        ("minimum_weight", minimum_weight, _SMALLEST, 1.0, "a number above 0, at most 1"),
-        ("cycle_epochs", cycle_epochs, 1, _LARGEST, "a whole number of at least 1"),
-    ):
-        whole = option != "cycle_epochs" or isinstance(value, int)
-        # Written so that not-a-number fails too.
-        if not (isinstance(value, int | float) and whole and low <= value <= high):
-            raise ValueError(f"mtl option {option} is {value!r}; allowed: {allowed}")

@@ -1,4 +1,4 @@
-"""The labelled part of a batch, and the mean loss of each task over it."""
+"""The labelled rows of a batch: each task's mean loss over them, and that loss's gradients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pipeline.mtl.losses import sigmoid_focal, softmax_focal
+from pipeline.mtl.losses import focal_gradient, focal_loss
 from pipeline.mtl.task import Task
 
 
@@ -17,7 +17,7 @@ class LabelledTasks:
     """The k tasks that have at least one labelled row in a batch of B rows.
 
     index: their places among all tasks. counts: their labelled rows. known: which rows are
-    labelled. targets: class indices, 0 where unknown (so that they may be gathered by).
+    labelled. targets: class indices, 0 where unknown (so that they can serve as indices).
     """
 
     tasks: tuple[Task, ...]
@@ -26,13 +26,9 @@ class LabelledTasks:
     known: Bool[Tensor, "b k"]
     targets: Int[Tensor, "b k"]
 
-    def columns(self, head: str) -> list[int]:
-        """Return the places, among the k, of the tasks with this head."""
-        return [column for column, task in enumerate(self.tasks) if task.head == head]
-
 
 def labelled_tasks(tasks: tuple[Task, ...], targets: dict[str, Tensor]) -> LabelledTasks:
-    """Check a batch's labels and keep the tasks that have any; -1 is unknown.
+    """Check a batch's labels (-1 is unknown) and select the tasks that have any.
 
     Raises ValueError naming the task whose labels are missing or outside its classes.
     """
@@ -42,15 +38,10 @@ def labelled_tasks(tasks: tuple[Task, ...], targets: dict[str, Tensor]) -> Label
     labels = torch.stack([targets[task.name] for task in tasks], dim=1)  # (B, F)
     known = labels >= 0
     counts = known.sum(dim=0)
-    counted = _checked_counts(tasks, labels, counts)
-    keep = [f for f, count in enumerate(counted) if count]
-    if len(keep) == len(tasks):
-        return LabelledTasks(
-            tasks, torch.arange(len(tasks), device=labels.device), counts, known, labels.clamp(0)
-        )
-    index = torch.tensor(keep, dtype=torch.int64, device=labels.device)
+    columns = [f for f, count in enumerate(_checked_counts(tasks, labels, counts)) if count]
+    index = torch.tensor(columns, dtype=torch.int64, device=labels.device)
     return LabelledTasks(
-        tuple(tasks[f] for f in keep),
+        tuple(tasks[f] for f in columns),
         index,
         counts[index],
         known[:, index],
@@ -62,7 +53,7 @@ def _checked_counts(tasks: tuple[Task, ...], labels: Tensor, counts: Tensor) -> 
     if not len(labels):
         return [0] * len(tasks)
     # One transfer from the device for all three.
-    low, high, counted = torch.stack((labels.amin(0), labels.amax(0), counts)).tolist()
+    low, high, rows = torch.stack((labels.amin(0), labels.amax(0), counts)).tolist()
     for task, lowest, highest in zip(tasks, low, high, strict=True):
         if lowest < -1 or highest >= len(task.classes):
             wrong = lowest if lowest < -1 else highest
@@ -70,7 +61,7 @@ def _checked_counts(tasks: tuple[Task, ...], labels: Tensor, counts: Tensor) -> 
                 f"task {task.name!r} has the label {wrong}; "
                 f"allowed: 0..{len(task.classes) - 1}, or -1 for unknown"
             )
-    return list(counted)
+    return list(rows)
 
 
 def mean_losses(
@@ -78,26 +69,21 @@ def mean_losses(
 ) -> Float[Tensor, " k"]:
     """Return each labelled task's mean focal loss over its labelled rows.
 
-    `logits`: task -> (B, C_f). The sigmoid tasks are computed as one operation. An unlabelled
-    task's logits are not touched, so that they get no gradient at all.
+    `logits`: task -> (B, C_f). An unlabelled task's logits are not read, so that they get no
+    gradient at all. Raises ValueError naming the task whose logits are missing or of another shape.
     """
-    check_logits(labelled, logits)
-    columns = [torch.empty(0)] * len(labelled.tasks)
-    if sigmoid := labelled.columns("sigmoid"):
-        scores = torch.cat([logits[labelled.tasks[k].name] for k in sigmoid], dim=1)
-        rows = sigmoid_focal(scores, select(labelled.targets, sigmoid), beta)
-        if len(sigmoid) == len(columns):
-            return _masked_mean(rows, labelled)
-        for k, column in zip(sigmoid, rows.unbind(dim=1), strict=True):
-            columns[k] = column
-    for k in labelled.columns("softmax"):
-        name = labelled.tasks[k].name
-        columns[k] = softmax_focal(logits[name], labelled.targets[:, k], beta)
-    return _masked_mean(torch.stack(columns, dim=1), labelled) if columns else torch.zeros(0)
+    if not labelled.tasks:
+        return torch.zeros(0)
+    _check_logits(labelled, logits)
+    columns = [
+        focal_loss(logits[task.name], targets, beta)
+        for task, targets in zip(labelled.tasks, labelled.targets.unbind(dim=1), strict=True)
+    ]
+    rows = torch.stack(columns, dim=1)  # (B, k)
+    return torch.where(labelled.known, rows, 0).sum(dim=0) / labelled.counts
 
 
-def check_logits(labelled: LabelledTasks, logits: dict[str, Tensor]) -> None:
-    """Raise ValueError naming the labelled task whose logits are missing or of another shape."""
+def _check_logits(labelled: LabelledTasks, logits: dict[str, Tensor]) -> None:
     for task in labelled.tasks:
         if task.name not in logits:
             raise ValueError(f"task {task.name!r} has no logits; the network lacks its head")
@@ -109,10 +95,45 @@ def check_logits(labelled: LabelledTasks, logits: dict[str, Tensor]) -> None:
             )
 
 
-def _masked_mean(rows: Tensor, labelled: LabelledTasks) -> Tensor:
-    return torch.where(labelled.known, rows, 0).sum(dim=0) / labelled.counts
+@torch.no_grad()
+def last_layer_gradients(
+    labelled: LabelledTasks, logits: dict[str, Tensor], hidden: dict[str, Tensor], beta: float
+) -> list[Float[Tensor, "_ _"]]:
+    """Return dL_f / dW for the weight W (C_f, h) of each labelled task's own last Linear.
+
+    Its logits are W h + b, hence dL_f / dW = Delta^T H with Delta (B, C_f) the loss by the logits
+    and H (B, h) the layer's input: one small product a task, and no backward pass.
+    """
+    gradients = []
+    for k, task in enumerate(labelled.tasks):
+        if task.name not in hidden:
+            raise ValueError(
+                f"task {task.name!r} has no hidden vectors; give its last Linear's input"
+            )
+        slopes = focal_gradient(logits[task.name], labelled.targets[:, k], beta)
+        delta = torch.where(labelled.known[:, k, None], slopes, 0) / labelled.counts[k]
+        gradients.append(delta.T @ hidden[task.name].to(delta))
+    return gradients
 
 
-def select(matrix: Tensor, columns: list[int]) -> Tensor:
-    """Return these columns of (B, k); all of them without a copy, the usual case."""
-    return matrix if len(columns) == matrix.shape[1] else matrix[:, columns]
+def joint_gradients(
+    losses: Float[Tensor, " k"], joint: Float[Tensor, "b d"]
+) -> list[Float[Tensor, "b d"]]:
+    """Return dL_f / dJ by the joint representation for each of k losses.
+
+    One small backward pass a task, through its head and never into the trunk; the graph stays for
+    the backward pass to come. Raises ValueError where a loss does not depend on the joint
+    representation.
+    """
+    if not joint.requires_grad:
+        raise ValueError(
+            "predictions.joint is not in the graph; give the fused vector that the heads got, "
+            "neither detached nor computed without gradients"
+        )
+    gradients = []
+    for loss in losses:
+        (gradient,) = torch.autograd.grad(loss, joint, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            raise ValueError("a task's logits were not computed from predictions.joint")
+        gradients.append(gradient.detach())
+    return gradients

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from pipeline.mtl.labelled import LabelledTasks
-from pipeline.mtl.method import MultiTaskMethod
-from pipeline.mtl.predictions import Predictions
-from pipeline.mtl.task import Task
+from pipeline.mtl.method import MultiTaskMethod, Predictions
 
 
 class LSEW(MultiTaskMethod):
@@ -17,9 +13,6 @@ class LSEW(MultiTaskMethod):
 
     A sum and not a mean, which matters for the learning rate.
     """
-
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        super().__init__(tasks)
 
     def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
         return losses.sum()

@@ -1,36 +1,70 @@
-"""What every multi-task method shares: the losses of a batch, and the bookkeeping over epochs."""
+"""What every multi-task method shares: its interface, its options, and its books over epochs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.mtl.labelled import LabelledTasks, labelled_tasks, mean_losses
-from pipeline.mtl.predictions import Objective, Predictions
 from pipeline.mtl.task import Task, check_tasks
 
 
 @dataclass(frozen=True)
-class _Batch:
-    labelled: LabelledTasks
-    losses: Float[Tensor, " k"]
+class Predictions:
+    """One batch's forward pass, still attached to its graph; B rows.
+
+    logits: task -> (B, C_f), with C_f = `Task.outputs`.
+    hidden: task -> (B, h), the input of that task's last Linear ("last task-specific network
+        layer" of eq. 11).
+    joint: (B, d), the shared representation from which every head starts.
+    auxiliary: deep-supervision logits, one such dictionary a level; empty for plain heads.
+    """
+
+    logits: dict[str, Tensor]
+    hidden: dict[str, Tensor]
+    joint: Tensor
+    auxiliary: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a method makes of a batch.
+
+    loss: scalar to call backward on; exactly 0 with zero gradients where no task has a label.
+    task_losses: task -> unweighted mean loss over its labelled rows, detached; only the tasks
+        that have a labelled row in this batch.
+    """
+
+    loss: Tensor
+    task_losses: dict[str, Tensor]
+
+
+# Of each option: its allowed words, or float or int for a positive number.
+Options = Mapping[str, tuple[str, ...] | type]
 
 
 class MultiTaskMethod(nn.Module, ABC):
-    """Base of the four methods: how a batch's task losses become one objective.
+    """How a batch's task losses become one objective.
 
     A step is `objective`, backward, the optimiser's step on the network, `on_step`; an epoch ends
-    with `on_cycle_end`. All state stands in buffers, none in parameters: `state_dict`, taken after
-    `on_step`, resumes bit for bit, and no optimiser of the network can touch it.
+    with `on_cycle_end`. All state is in buffers, none in parameters: `state_dict`, taken after
+    `on_step`, resumes bit for bit, and no optimiser of the network can change it.
 
     Every task loss is a mean over that task's labelled rows. A task without one in a batch gives
-    exactly no loss and no gradient, and what is remembered of it stays as it was.
+    exactly no loss and no gradient, and its state stays as it was.
+
+    A subclass declares which of alpha, beta, positives and labelled it takes (`takes`), and its
+    further keywords (`options`). If it brings its own heads (`heads`), the options are theirs.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[Options] = {}
+    heads: ClassVar[type[nn.Module] | None] = None
 
     task_weights: Tensor  # (F,)
     loss_sums: Tensor  # (F,) over the labelled rows of the current cycle
@@ -52,7 +86,7 @@ class MultiTaskMethod(nn.Module, ABC):
         self.register_buffer("start_losses", torch.ones(n))
         self.register_buffer("start_known", torch.zeros(n, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
-        self._batch: _Batch | None = None
+        self._last_batch: tuple[LabelledTasks, Tensor] | None = None
 
     def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
         """Return the scalar to minimise, and each labelled task's own loss.
@@ -62,7 +96,7 @@ class MultiTaskMethod(nn.Module, ABC):
         """
         labelled = labelled_tasks(self.tasks, targets)
         losses = mean_losses(labelled, predictions.logits, self.beta)
-        self._batch = _Batch(labelled, losses.detach())
+        self._last_batch = labelled, losses.detach()
         loss = self._combine(predictions, labelled, losses) if labelled.tasks else None
         names = [task.name for task in labelled.tasks]
         return Objective(
@@ -75,12 +109,12 @@ class MultiTaskMethod(nn.Module, ABC):
         """Make one scalar of the k labelled tasks' losses (k,); k >= 1."""
 
     def on_step(self) -> None:
-        """Take in the batch that `objective` saw last; call it after the network's step."""
-        if self._batch is None:
+        """Record the batch last given to `objective`; call it after the network's step."""
+        if self._last_batch is None:
             raise RuntimeError("on_step() was called without objective() before it")
-        batch, self._batch = self._batch, None
-        if batch.labelled.tasks:
-            self._record(batch.labelled, batch.losses.to(self.task_weights))
+        (labelled, losses), self._last_batch = self._last_batch, None
+        if labelled.tasks:
+            self._record(labelled, losses.to(self.task_weights))
 
     def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
         self.loss_sums.index_add_(0, labelled.index, losses * labelled.counts)
@@ -89,18 +123,18 @@ class MultiTaskMethod(nn.Module, ABC):
     def on_cycle_end(self) -> None:
         """End an epoch; after `cycle_epochs` of them a training cycle is complete."""
         means = self.loss_sums / self.loss_counts.clamp(min=1)
-        seen = self.loss_counts > 0
+        labelled = self.loss_counts > 0
         # A task first labelled in a later epoch starts there.
-        self.start_losses = torch.where(seen & ~self.start_known, means, self.start_losses)
-        self.start_known = self.start_known | seen
+        self.start_losses = torch.where(labelled & ~self.start_known, means, self.start_losses)
+        self.start_known = self.start_known | labelled
         self.epochs += 1
         if int(self.epochs) % self.cycle_epochs == 0:
-            self._end_cycle(means, seen)
+            self._end_cycle(means, labelled)
             self.loss_sums.zero_()
             self.loss_counts.zero_()
 
-    def _end_cycle(self, means: Tensor, seen: Tensor) -> None:
-        """React to a cycle's mean losses (F,) of the tasks seen in it (F,); nothing by default."""
+    def _end_cycle(self, means: Tensor, labelled: Tensor) -> None:
+        """React to a cycle's mean losses (F,) of the tasks labelled in it (F,); nothing here."""
 
     @torch.no_grad()
     def evaluation_losses(
@@ -109,31 +143,29 @@ class MultiTaskMethod(nn.Module, ABC):
         """Return each task's unweighted mean loss and its labelled rows, (0, 0) without any.
 
         The loss is the one this method trains (focal for dmtl, plain cross entropy otherwise).
-        No state is touched.
+        No state changes.
         """
         labelled = labelled_tasks(self.tasks, targets)
         losses = mean_losses(labelled, predictions.logits, self.beta)
-        found = zip(labelled.tasks, losses.unbind(), labelled.counts.tolist(), strict=True)
-        nothing = (predictions.joint.new_zeros(()), 0)
-        return dict.fromkeys((task.name for task in self.tasks), nothing) | {
-            task.name: (loss, count) for task, loss, count in found
-        }
+        results = {task.name: (predictions.joint.new_zeros(()), 0) for task in self.tasks}
+        counts = labelled.counts.tolist()
+        for task, loss, count in zip(labelled.tasks, losses.unbind(), counts, strict=True):
+            results[task.name] = loss, count
+        return results
 
     @property
     def weights(self) -> dict[str, float]:
         """Each task's current weight w_f."""
-        return self._named(self.task_weights)
+        names = (task.name for task in self.tasks)
+        return dict(zip(names, self.task_weights.tolist(), strict=True))
 
     @property
     def initial_losses(self) -> dict[str, float] | None:
         """L_f(0) of the tasks for which it is known (all, after the first epoch), else None."""
-        found = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
-        return {task.name: loss for task, loss, known in found if known} or None
-
-    def _named(self, values: Tensor) -> dict[str, float]:
-        return dict(zip((task.name for task in self.tasks), values.tolist(), strict=True))
+        rows = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
+        return {task.name: loss for task, loss, known in rows if known} or None
 
 
 def _attached_zero(predictions: Predictions) -> Tensor:
-    # Sums of no rows: 0 whatever the logits hold, with zero gradients, so that backward() works.
+    # Sums of no rows: 0 whatever the logits are, with zero gradients, so that backward() works.
     return sum((logits[:0].sum() for logits in predictions.logits.values()), torch.zeros(()))

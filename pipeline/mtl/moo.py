@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pipeline.mtl.labelled import LabelledTasks
-from pipeline.mtl.method import MultiTaskMethod
-from pipeline.mtl.min_norm import min_norm_weights
-from pipeline.mtl.predictions import Predictions
+from pipeline.mtl.labelled import LabelledTasks, joint_gradients
+from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
-from pipeline.mtl.task_gradients import joint_gradients
 
-_NORMALISERS = ("none", "l2", "loss", "loss+")
+# Added to every cosine of a gradient with itself: the minimiser becomes unique (twins share their
+# weight evenly) and every system solvable, whatever the gradients' sizes.
+RIDGE = 1e-10
+# How far rounding may move an inner product, relative to the lengths that entered it.
+ROUNDING = 1e-13
 
 
 class MOO(MultiTaskMethod):
@@ -23,42 +26,30 @@ class MOO(MultiTaskMethod):
     With G_f = dL_f / dJ by the joint representation J (B, d), flattened over batch and feature,
     a = argmin ||sum_f a_f G_f||^2 over the simplex (the paper's upper bound, which never
     differentiates the trunk). One forward pass serves both gradients and loss. The losses are plain
-    cross entropies.
+    cross entropies. The heads learn at a_f like the trunk, as in the authors' code.
 
-    A task without labels in a batch leaves the hull: its gradient of zero would draw all weight.
-    Where a labelled task's gradient is exactly zero the batch is Pareto stationary, and the weights
-    are equal, so that the other tasks do not stop.
+    A task without labels in a batch is not in the hull: its gradient of zero would get all the
+    weight. Where a labelled task's gradient is exactly zero the batch is Pareto stationary, and the
+    weights are equal, so that the other tasks do not stop.
 
-    Options (first: the default):
-    normaliser: what divides G_f before the hull is formed: "none"; "l2", its norm; "loss", L_f;
-        "loss+", both.
-    scale_heads: True, heads learn at a_f like the trunk, as in the authors' code; False, at 1, as
-        in the paper's algorithm 2. False needs heads that see the network through J alone.
+    normaliser: the divisor of G_f before the hull is formed: "none", the default; "l2", its norm;
+        "loss", L_f; "loss+", both.
     """
 
-    def __init__(
-        self, tasks: Sequence[Task], *, normaliser: str = "none", scale_heads: bool = True
-    ) -> None:
-        if normaliser not in _NORMALISERS:
-            allowed = ", ".join(_NORMALISERS)
-            raise ValueError(f"mtl option normaliser is {normaliser!r}; allowed: {allowed}")
+    options: ClassVar[Options] = {"normaliser": ("none", "l2", "loss", "loss+")}
+
+    def __init__(self, tasks: Sequence[Task], *, normaliser: str = "none") -> None:
         super().__init__(tasks)
         self.task_weights /= len(self.tasks)
         self.normaliser = normaliser
-        self.scale_heads = scale_heads
-        self._found = torch.zeros(0)
+        self._hull_weights = torch.zeros(0)
 
     def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
         gradients = torch.stack(joint_gradients(losses, predictions.joint))  # (k, B, d)
-        self._found = self._hull_weights(gradients.flatten(1), losses.detach())
-        if self.scale_heads:
-            return (self._found * losses).sum()
-        # The heads get dL_f; the joint gets a_f dL_f, by a term that changes no value.
-        excess = torch.einsum("k,kbd->bd", self._found - 1, gradients)
-        correction = (predictions.joint * excess).sum()
-        return losses.sum() + correction - correction.detach()
+        self._hull_weights = self._solve(gradients.flatten(1), losses.detach())
+        return (self._hull_weights * losses).sum()
 
-    def _hull_weights(self, gradients: Tensor, losses: Tensor) -> Tensor:
+    def _solve(self, gradients: Tensor, losses: Tensor) -> Tensor:
         """Return the weights (k,) of gradients (k, B d)."""
         norms = torch.linalg.vector_norm(gradients, dim=1)
         if (norms == 0).any():
@@ -75,4 +66,70 @@ class MOO(MultiTaskMethod):
 
     def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
         super()._record(labelled, losses)
-        self.task_weights = self.task_weights.index_copy(0, labelled.index, self._found.to(losses))
+        weights = self._hull_weights.to(losses)
+        self.task_weights = self.task_weights.index_copy(0, labelled.index, weights)
+
+
+def min_norm_weights(gramian: Float[Tensor, "k k"]) -> Float[Tensor, " k"]:
+    """Return argmin of ||sum_f a_f G_f||^2 over the simplex, given A, the products <G_f, G_g>.
+
+    Wolfe's active-set method (1976): each round admits the gradient that most opposes the current
+    point, then solves exactly on those admitted. Frank-Wolfe, the usual choice, approaches the same
+    point by ever smaller steps, and keeps gaps of 1e-5 after thousands of them. The weights satisfy
+    (A a)_f >= a^T A a, with equality where a_f > 0, to 1e-9 of the largest squared norm. Gradients
+    of zero share all the weight. Computed in float64 on the processor.
+    """
+    A = gramian.detach().cpu().double()
+    lengths = A.diagonal().clamp(min=0).sqrt()
+    if (lengths == 0).any():
+        zero = lengths == 0
+        return (zero / zero.sum()).to(gramian)
+    lengths = lengths / lengths.max()
+    cosines = A / A.diagonal().sqrt().outer(A.diagonal().sqrt())
+    cosines = cosines + RIDGE * torch.eye(len(A), dtype=torch.float64)
+    admitted = torch.zeros(len(A), dtype=torch.bool)
+    admitted[lengths.argmin()] = True
+    weights = admitted.double()
+    for _ in range(20 * len(A)):  # finite in theory, a few k in practice; rounding must not loop
+        entered = _most_opposed(cosines, lengths, weights)
+        if entered is None or admitted[entered]:
+            break
+        admitted[entered] = True
+        weights, admitted = _minimise_over(cosines, lengths, weights, admitted)
+    return weights.to(gramian)
+
+
+def _most_opposed(cosines: Tensor, lengths: Tensor, weights: Tensor) -> int | None:
+    """Place of the gradient whose product with the current point falls furthest below its norm."""
+    scaled = weights * lengths
+    products = lengths * (cosines @ scaled)
+    total = scaled.sum()
+    gaps = weights @ products - products - ROUNDING * total * (lengths + total)
+    worst = int(gaps.argmax())
+    return worst if gaps[worst] > 0 else None
+
+
+def _minimise_over(
+    cosines: Float[Tensor, "k k"],
+    lengths: Float[Tensor, " k"],
+    weights: Float[Tensor, " k"],
+    admitted: Bool[Tensor, " k"],
+) -> tuple[Float[Tensor, " k"], Bool[Tensor, " k"]]:
+    """Minimise over the hull of those admitted, dropping each whose weight would fall below 0."""
+    while True:
+        target = _affine_minimiser(cosines, lengths, admitted)
+        blocked = admitted & (target <= 0)
+        if not blocked.any():
+            return target, admitted
+        steps = torch.where(blocked, weights / (weights - target), torch.inf)
+        first = steps.argmin()
+        weights = (weights + steps[first] * (target - weights)).clamp(min=0)
+        weights[first] = 0
+        admitted = admitted.index_fill(0, first, False)
+
+
+def _affine_minimiser(cosines: Tensor, lengths: Tensor, admitted: Tensor) -> Tensor:
+    """Smallest point of the plane through those admitted: A^-1 1 scaled to sum 1, A = D C D."""
+    inverse = 1 / lengths[admitted]
+    part = inverse * torch.linalg.solve(cosines[admitted][:, admitted], inverse)
+    return torch.zeros_like(lengths).masked_scatter(admitted, part / part.sum())

@@ -1,27 +1,169 @@
-"""MTI-Net on vectors: the training loss with deep supervision (Vandenhende et al. 2020)."""
+"""MTI-Net on vectors: loss and heads with deep supervision (Vandenhende et al. 2020)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
-from torch import Tensor
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pipeline.mtl.labelled import LabelledTasks, mean_losses
-from pipeline.mtl.method import MultiTaskMethod
-from pipeline.mtl.predictions import Predictions
-from pipeline.mtl.task import Task
+from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
+from pipeline.mtl.mtinet_layers import (
+    MASKS,
+    BatchNorm,
+    Distillation,
+    FeaturePropagation,
+    ResidualBlock,
+)
+
+Logits = dict[str, Tensor]
+
+
+class Ladder(nn.Module):
+    """Three levels for a fusion that has none: z -> phi(W0 z) -> phi(W1 .) -> phi(W2 .)."""
+
+    def __init__(self, joint_dim: int, width: int) -> None:
+        super().__init__()
+        inputs = (joint_dim, width, width)
+        self.steps = nn.ModuleList(
+            nn.Sequential(nn.Linear(n, width), nn.LeakyReLU()) for n in inputs
+        )
+
+    def forward(self, joint: Float[Tensor, "b d"]) -> list[Float[Tensor, "b w"]]:
+        """Map the joint vector (B, d) to three levels (B, width)."""
+        levels = []
+        for step in self.steps:
+            joint = step(joint)
+            levels.append(joint)
+        return levels
+
+
+class Scale(nn.Module):
+    """One level: each task's refined features and initial logits."""
+
+    def __init__(self, inputs: int, outputs: Sequence[int], width: int, dropout: float) -> None:
+        super().__init__()
+        self.refine = nn.ModuleList(
+            nn.Sequential(
+                ResidualBlock(inputs, width), ResidualBlock(width, width), nn.Dropout(dropout)
+            )
+            for _ in outputs
+        )
+        self.predict = nn.ModuleList(nn.Linear(width, n) for n in outputs)
+
+    def forward(
+        self, level: Float[Tensor, "b i"], coarser: Float[Tensor, "b f d"] | None
+    ) -> tuple[Float[Tensor, "b f w"], list[Tensor]]:
+        """Return features (B, F, width) and each task's logits (B, C_f)."""
+        features = []
+        for t, refine in enumerate(self.refine):
+            x = level if coarser is None else torch.cat((level, coarser[:, t]), dim=1)
+            features.append(refine(x))
+        logits = [layer(x) for layer, x in zip(self.predict, features, strict=True)]
+        return torch.stack(features, dim=1), logits
+
+
+class MTINetHeads(nn.Module):
+    """Task heads that exchange features at S levels, from the most global to the most local.
+
+    Each level refines its vector, and what the coarser level propagated, into features of every
+    task and a first prediction of each (deep supervision); the tasks of a level then distil from
+    each other, and a task's final logits come from all its levels together: Linear-BN-ReLU-Linear.
+
+    level_dims: widths of the fusion's levels, local to global; with none, three levels are made
+        from the joint vector (joint_dim wide). outputs: task -> C_f. width: of all features.
+    mask: what the mask between levels sums to 1 over, see `FeaturePropagation`. dropout: on the
+        refined features and on the last layers' inputs; the original has none.
+    """
+
+    def __init__(
+        self,
+        level_dims: Sequence[int],
+        joint_dim: int,
+        outputs: Mapping[str, int],
+        width: int,
+        mask: str = "tasks",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not outputs:
+            raise ValueError("outputs is empty; at least one task is needed")
+        self.names, sizes = tuple(outputs), list(outputs.values())
+        self.level_dims = tuple(level_dims)
+        self.ladder = None if level_dims else Ladder(joint_dim, width)
+        dims = self.level_dims or (width,) * 3
+        extra = [width] * (len(dims) - 1) + [0]  # the coarsest level has no coarser one
+        scales = [
+            Scale(dim + more, sizes, width, dropout) for dim, more in zip(dims, extra, strict=True)
+        ]
+        self.scales = nn.ModuleList(scales)
+        self.propagate = nn.ModuleList(
+            FeaturePropagation(len(sizes), width, mask) for _ in dims[1:]
+        )
+        self.distil = nn.ModuleList(Distillation(len(sizes), width) for _ in dims)
+        self.merge = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(len(dims) * width, width),
+                BatchNorm(width),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            )
+            for _ in sizes
+        )
+        self.predict = nn.ModuleList(nn.Linear(width, size) for size in sizes)
+
+    def forward(
+        self, joint: Float[Tensor, "b d"], levels: list[Tensor]
+    ) -> tuple[Logits, Logits, list[Logits]]:
+        """Return logits (B, C_f), their last layers' inputs (B, width), and each level's logits.
+
+        `levels`: (B, level_dims[s]), local to global; the third result has that order too. Raises
+        ValueError where the levels have other widths.
+        """
+        levels = self._levels(joint, levels)
+        features, auxiliary = self._descend(levels)
+        mixed = [distil(x) for distil, x in zip(self.distil, features, strict=True)]
+        everything = torch.cat(mixed, dim=2)  # (B, F, S width)
+        hidden = {
+            name: merge(everything[:, t])
+            for t, (name, merge) in enumerate(zip(self.names, self.merge, strict=True))
+        }
+        logits = {
+            name: layer(hidden[name]) for name, layer in zip(self.names, self.predict, strict=True)
+        }
+        return logits, hidden, auxiliary
+
+    def _levels(self, joint: Tensor, levels: list[Tensor]) -> list[Tensor]:
+        widths = tuple(level.shape[1] for level in levels)
+        if widths != self.level_dims:
+            raise ValueError(f"levels are {widths} wide; these heads expect {self.level_dims}")
+        return levels if self.ladder is None else self.ladder(joint)
+
+    def _descend(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Logits]]:
+        features: list[Tensor] = []
+        auxiliary: list[Logits] = []
+        coarser = None
+        for s in reversed(range(len(levels))):
+            here, logits = self.scales[s](levels[s], coarser)
+            features.insert(0, here)
+            auxiliary.insert(0, dict(zip(self.names, logits, strict=True)))
+            coarser = self.propagate[s - 1](here) if s > 0 else None
+        return features, auxiliary
 
 
 class MTINet(MultiTaskMethod):
     """L = sum_f [L_f(final) + sum_s L_f(level s)] / (S + 1), plain cross entropies.
 
-    The division, which the original does without, keeps the size of the loss, and so the meaning
-    of the learning rate, that of the other methods. Labels that are unknown mask every level. The
-    network's heads are `MTINetHeads`.
+    The division, which the original does without, makes the loss, and so the learning rate,
+    comparable with the other methods'. Labels that are unknown mask every level. The network's
+    heads are `MTINetHeads`, with their option `mask`.
     """
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        super().__init__(tasks)
+    options: ClassVar[Options] = {"mask": MASKS}
+    heads = MTINetHeads
 
     def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
         levels = predictions.auxiliary

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-_MASKS = ("tasks", "channels")
+MASKS = ("tasks", "channels")
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -26,7 +26,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 class ResidualBlock(nn.Module):
-    """relu(x + Linear-BN-ReLU-Linear-BN(x)), with a Linear on the way past where widths differ."""
+    """relu(x + Linear-BN-ReLU-Linear-BN(x)), with a Linear on the skip path where widths differ."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -60,20 +60,18 @@ class SqueezeExcitation(nn.Module):
 
 
 class FeaturePropagation(nn.Module):
-    """What a level hands to the next finer one: each task's features, plus what all agree on.
+    """What a level passes to the next finer one: each task's features, plus a vector shared by all.
 
     All tasks' features are concatenated, refined, and turned into a softmaxed mask; the masked
     features are reduced to one vector, which each task gates for itself and adds.
 
     mask: "tasks", softmaxed over the tasks in each feature, as the paper describes it; "channels",
         over F neighbouring channels of the concatenation, as its code does, and those mostly
-        belong to one task. Raises ValueError for another.
+        belong to one task.
     """
 
     def __init__(self, tasks: int, width: int, mask: str = "tasks") -> None:
         super().__init__()
-        if mask not in _MASKS:
-            raise ValueError(f"mask is {mask!r}; allowed: {', '.join(_MASKS)}")
         self.tasks, self.over = tasks, mask
         inner = max(tasks * width // 4, 1)
         self.refine = nn.Sequential(
@@ -111,8 +109,8 @@ class Distillation(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "b f d"]) -> Float[Tensor, "b f d"]:
-        """Mix all tasks' features (B, F, d); one task alone has nobody to hear from."""
-        heard = list(features.unbind(dim=1))
+        """Mix all tasks' features (B, F, d); one task alone stays as it is."""
+        mixed = list(features.unbind(dim=1))
         for a, source in enumerate(self.sources):
             gates, values = (
                 source(features[:, a]).view(len(features), 2, self.tasks - 1, -1).unbind(1)
@@ -120,5 +118,5 @@ class Distillation(nn.Module):
             messages = torch.sigmoid(gates) * values  # (B, F - 1, d)
             targets = [t for t in range(self.tasks) if t != a]
             for t, message in zip(targets, messages.unbind(dim=1), strict=True):
-                heard[t] = heard[t] + message
-        return torch.stack(heard, dim=1)
+                mixed[t] = mixed[t] + message
+        return torch.stack(mixed, dim=1)

@@ -70,5 +70,5 @@ def check_tasks(tasks: tuple[Task, ...]) -> None:
     if not tasks:
         raise ValueError("tasks is empty; at least one task is needed")
     names = [task.name for task in tasks]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"task names must differ; twice: {', '.join(twice)}")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"task names must differ; repeated: {', '.join(repeated)}")

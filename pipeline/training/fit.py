@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from pipeline.models.network import MultimodalNetwork
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
+from pipeline.mtl import Task, build_mtl
+from pipeline.mtl.method import MultiTaskMethod, Predictions
 from pipeline.params import TrainParams
 from pipeline.runtime import THREADS
 from pipeline.training.examples import Batch, Examples, label_counts

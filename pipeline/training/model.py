@@ -16,12 +16,13 @@ from pipeline.models.fusion import THETA, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import Task
-from pipeline.mtl.mtinet_heads import MTINetHeads
+from pipeline.mtl import ALPHA, BETA, Task, method_class
 from pipeline.params import FusionParams, MTLParams
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
 FORMAT = 3
+# Of what some fusions and methods lack; such values are not written.
+_DEFAULTS = {"theta": THETA, "alpha": ALPHA, "beta": BETA}
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,26 @@ class ModelSpec:
 
     def _heads(self, fusion: Fusion) -> nn.Module:
         outputs = {task.name: task.outputs for task in self.tasks}
-        if self.mtl.name == "mtinet":
-            return MTINetHeads(
-                fusion.level_dims,
-                fusion.joint_dim,
-                outputs,
-                self.fusion.width,
-                dropout=self.dropout,
-            )
-        return TaskHeads(fusion.joint_dim, outputs, dropout=self.dropout)
+        heads = method_class(self.mtl.name).heads
+        if heads is None:
+            return TaskHeads(fusion.joint_dim, outputs, dropout=self.dropout)
+        return heads(
+            fusion.level_dims,
+            fusion.joint_dim,
+            outputs,
+            self.fusion.width,
+            dropout=self.dropout,
+            **self.mtl.options,
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the specification as model.json holds it."""
+        """Return the specification as model.json holds it, without values that are not used."""
         return {
             "modalities": self.modalities,
             "encoder": self.encoder,
             "tasks": [asdict(task) for task in self.tasks],
-            "fusion": self.fusion.model_dump(),
-            "mtl": self.mtl.model_dump(),
+            "fusion": self.fusion.model_dump(exclude=_unused_by_fusion(self.fusion.name)),
+            "mtl": self.mtl.model_dump(exclude=_unused_by_method(self.mtl.name)),
             "dropout": self.dropout,
         }
 
@@ -85,27 +88,34 @@ class ModelSpec:
             modalities=values["modalities"],
             encoder=values["encoder"],
             tasks=tuple(tasks),
-            fusion=FusionParams(**values["fusion"]),
-            mtl=MTLParams(**values["mtl"]),
+            fusion=FusionParams(**{"theta": THETA, **values["fusion"]}),
+            mtl=MTLParams(**{"alpha": ALPHA, "beta": BETA, **values["mtl"]}),
             dropout=values["dropout"],
         )
 
 
 def fusion_settings_of(name: str, params: FusionParams) -> FusionParams:
-    """Return the settings of another fusion in a comparison: theta only where it has one."""
+    """Return the settings of another fusion in a comparison: the values that both of them have."""
     if name == params.name:
         return params
-    theta = params.theta if "theta" in fusion_class(name).takes else THETA
-    return params.model_copy(update={"name": name, "theta": theta, "options": {}})
+    defaults = {key: _DEFAULTS[key] for key in _unused_by_fusion(name)}
+    return params.model_copy(update={"name": name, "options": {}, **defaults})
 
 
 def settings_of(method: str, params: MTLParams) -> MTLParams:
-    """Return the settings of another method in a comparison: options stay with their method."""
-    return (
-        params
-        if method == params.name
-        else params.model_copy(update={"name": method, "options": {}})
-    )
+    """Return the settings of another method in a comparison: the values that both of them have."""
+    if method == params.name:
+        return params
+    defaults = {key: _DEFAULTS[key] for key in _unused_by_method(method)}
+    return params.model_copy(update={"name": method, "options": {}, **defaults})
+
+
+def _unused_by_fusion(name: str) -> set[str]:
+    return {"theta"} - set(fusion_class(name).takes)
+
+
+def _unused_by_method(name: str) -> set[str]:
+    return {"alpha", "beta"} - set(method_class(name).takes)
 
 
 def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) -> None:

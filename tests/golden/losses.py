@@ -25,7 +25,9 @@ from pipeline.models.fusion import FUSIONS, build_fusion
 from pipeline.models.fusion.dmf import DMF
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import METHODS, MTINetHeads, Predictions, Task, build_mtl
+from pipeline.mtl import METHODS, Task, build_mtl
+from pipeline.mtl.method import Predictions
+from pipeline.mtl.mtinet import MTINetHeads
 
 FILE = Path(__file__).with_name("losses.json")
 STEPS, EPOCH = 20, 5  # batches

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.mtl import MultiTaskMethod, Predictions, Task, build_mtl
-from pipeline.mtl.predictions import Objective
+from pipeline.mtl import Task, build_mtl
+from pipeline.mtl.method import MultiTaskMethod, Objective, Predictions
 
 MIXED = (
     Task("damage", ("no", "yes"), negative="no", head="sigmoid"),

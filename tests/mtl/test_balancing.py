@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.mtl import Task
 from pipeline.mtl.balancing import (
+    MINIMUM_WEIGHT,
+    WeightAdam,
+    WeightSGD,
     balancing_gradient,
-    balancing_terms,
+    inverse_distribution_ratios,
     inverse_training_rates,
     rebalanced,
     renormalised,
 )
-from pipeline.mtl.labelled import labelled_tasks, mean_losses
-from pipeline.mtl.task_gradients import last_layer_norms
-from pipeline.mtl.weight_optimizers import WeightAdam, WeightSGD
+from pipeline.mtl.labelled import labelled_tasks, last_layer_gradients, mean_losses
 
 
 def vector(*values: float) -> torch.Tensor:
@@ -25,6 +29,11 @@ def vector(*values: float) -> torch.Tensor:
 
 POSITIVE = st.floats(1e-3, 1e3)
 THREE = st.tuples(POSITIVE, POSITIVE, POSITIVE).map(lambda values: vector(*values))
+# Within the least weight of each other.
+NEAR = st.tuples(*[st.floats(0.2, 5.0)] * 3).map(lambda values: vector(*values))
+RARE = vector(1.5, 2.1, 9.0)
+EVEN = vector(1.0, 1.0, 1.0)
+TASKS = (Task("rare", ("n", "y"), negative="n"), Task("kind", ("a", "b", "c")))
 
 
 def test_hand_example_of_equation_11():
@@ -33,15 +42,13 @@ def test_hand_example_of_equation_11():
     rates = inverse_training_rates(vector(1.0, 0.5, 0.25), vector(1.0, 1.0, 1.0))
     assert rates.tolist() == pytest.approx([12 / 7, 6 / 7, 3 / 7], abs=1e-15)
     rates, ratios = vector(2.0, 1.0, 0.5), vector(1.5, 2.0, 10.0)
-    terms = balancing_terms(weights, norms, rates, ratios, 1.0)
-    assert terms.tolist() == [1.5 * 5.0, 2.0 * 1.0, 10.0 * 4.5]
     gradient = balancing_gradient(weights, norms, rates, ratios, 1.0)
     assert gradient.tolist() == [-1.5 * 2.0, -2.0 * 2.0, 10.0 * 4.0]
 
 
 def test_hand_example_of_rebalancing():
     # s = max / L = (1, 3, 12); weights 3 s / 16.
-    weights = rebalanced(vector(0.6, 0.2, 0.05), 3.0, 1e-3)
+    weights = rebalanced(EVEN, vector(0.6, 0.2, 0.05), 3.0)
     assert weights.tolist() == pytest.approx([3 / 16, 9 / 16, 36 / 16], abs=1e-14)
 
 
@@ -49,8 +56,8 @@ def test_hand_example_of_rebalancing():
 def test_closed_form_is_double_backward(tasks, toy, make_inputs, make_labels, alpha):
     network, targets = toy(tasks), make_labels(tasks, 12)
     predictions = network(make_inputs(12))
-    found = labelled_tasks(tasks, targets)
-    losses = mean_losses(found, predictions.logits, 2.0)
+    labelled = labelled_tasks(tasks, targets)
+    losses = mean_losses(labelled, predictions.logits, 2.0)
     rates = inverse_training_rates(losses.detach(), vector(0.9, 0.4, 1.0, 0.2))
     ratios = vector(4.0, 2.0, 8.0, 1.0)
     # The oracle: GradNorm's own way, through the graph of the gradients.
@@ -62,10 +69,10 @@ def test_closed_form_is_double_backward(tasks, toy, make_inputs, make_labels, al
     G = torch.stack(weighted)
     L_TDB = (ratios * (G - G.mean().detach() * rates**alpha).abs()).sum()
     (expected,) = torch.autograd.grad(L_TDB, weights)
-    norms = last_layer_norms(found, predictions, 2.0)
-    arguments = weights.detach(), norms, rates, ratios, alpha
-    torch.testing.assert_close(balancing_gradient(*arguments), expected, atol=1e-10, rtol=1e-10)
-    torch.testing.assert_close(balancing_terms(*arguments).sum(), L_TDB, atol=1e-10, rtol=1e-10)
+    gradients = last_layer_gradients(labelled, predictions.logits, predictions.hidden, 2.0)
+    norms = torch.stack([gradient.norm() for gradient in gradients])
+    closed = balancing_gradient(weights.detach(), norms, rates, ratios, alpha)
+    torch.testing.assert_close(closed, expected, atol=1e-10, rtol=1e-10)
 
 
 @given(THREE, THREE, st.floats(0.1, 10))
@@ -83,43 +90,39 @@ def test_rates_survive_losses_of_zero():
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8))
 def test_renormalised_weights_are_positive_and_keep_their_sum(values):
-    weights = renormalised(vector(*values), float(len(values)), 1e-3)
+    weights = renormalised(vector(*values), float(len(values)))
     assert weights.sum().item() == pytest.approx(len(values))
     assert (weights > 0).all()
 
 
-@given(THREE)
+@given(NEAR)
 def test_rebalancing_makes_all_weighted_losses_equal(means):
-    weights = rebalanced(means, 3.0, 1e-12)
+    weights = rebalanced(EVEN, means, 3.0)
     weighted = weights * means
     torch.testing.assert_close(weighted, weighted.mean().expand(3))
 
 
-@given(THREE, THREE)
+@given(NEAR, NEAR)
 def test_reset_is_multiplication_by_the_weighted_losses_scalars(weights, means):
     weights = 3 * weights / weights.sum()
     weighted = weights * means
     multiplied = weights * weighted.max() / weighted
     expected = 3 * multiplied / multiplied.sum()
-    torch.testing.assert_close(rebalanced(means, 3.0, 1e-12), expected)
+    torch.testing.assert_close(rebalanced(EVEN, means, 3.0), expected)
 
 
 def test_multiplying_by_the_unweighted_scalars_diverges_where_the_reset_is_a_fixed_point():
-    means = vector(0.6, 0.2, 0.05)
-    weights, seen = torch.ones(3, dtype=torch.float64), []
-    for _ in range(4):
-        weights = weights * means.max() / means
-        weights = 3 * weights / weights.sum()
-        seen.append(weights)
-    expected = [(0.19, 0.56, 2.25), (0.020, 0.18, 2.8), (0.0017, 0.046, 2.95), (1e-4, 0.012, 2.99)]
-    for found, rounded in zip(seen, expected, strict=True):
-        assert found.tolist() == pytest.approx(rounded, rel=0.06, abs=5e-5)
-    once = rebalanced(means, 3.0, 1e-3)
-    assert torch.equal(rebalanced(means, 3.0, 1e-3), once)
+    means, weights = vector(0.6, 0.2, 0.05), EVEN
+    for expected in [(0.19, 0.56, 2.25), (0.020, 0.18, 2.8), (0.0017, 0.046, 2.95)]:
+        weights = rebalanced(weights, means, 3.0)
+        assert weights.tolist() == pytest.approx(expected, rel=0.06)
+    # Down to the least weight that a task may have.
+    assert rebalanced(weights, means, 3.0)[0].item() == pytest.approx(MINIMUM_WEIGHT, rel=0.01)
+    assert torch.equal(rebalanced(EVEN, means, 3.0), rebalanced(EVEN, means, 3.0))
 
 
 def test_rebalancing_neither_overflows_nor_drops_below_the_floor_by_more_than_the_scaling():
-    weights = rebalanced(torch.tensor([1e-38, 1.0, 1e30]), 3.0, 1e-3)
+    weights = rebalanced(torch.ones(3), torch.tensor([1e-38, 1.0, 1e30]), 3.0)
     assert weights.isfinite().all()
     assert (weights > 0.99e-3).all()
 
@@ -127,18 +130,14 @@ def test_rebalancing_neither_overflows_nor_drops_below_the_floor_by_more_than_th
 def settle(descent, ratios, *, alpha=0.0, relative=True, left=1.0, steps=1500) -> torch.Tensor:
     """Run eq. 11 alone on three tasks of constant gradient norms, with a rate falling to 0."""
     norms, start = vector(0.1, 0.2, 0.6), vector(1.0, 1.0, 1.0)
-    weights, everyone = torch.ones(3, dtype=torch.float64), torch.arange(3)
+    weights, everyone = EVEN, torch.arange(3)
     rates = inverse_training_rates(left * start, start, relative)
     for rate in torch.linspace(descent.learning_rate, 0, steps).tolist():
         descent.learning_rate = rate
         gradient = balancing_gradient(weights, norms, rates, ratios, alpha)
         moved = weights - descent.change(everyone, gradient)
-        weights = renormalised(moved, 3.0, 1e-3)
+        weights = renormalised(moved, 3.0)
     return weights * norms
-
-
-RARE = vector(1.5, 2.1, 9.0)
-EVEN = vector(1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("ratios", [EVEN, RARE])
@@ -174,3 +173,74 @@ def test_alpha_zero_ignores_the_training_rates(rate):
     arguments = vector(0.5, 1.0, 1.5), vector(2.0, 2.0, 4.0)
     slow = balancing_gradient(*arguments, vector(rate, 1.0, 1.0), EVEN, 0.0)
     assert torch.equal(slow, balancing_gradient(*arguments, EVEN, EVEN, 0.0))
+
+
+def test_ratio_is_labelled_over_positive():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ratios = inverse_distribution_ratios(
+            TASKS, {"rare": 5, "kind": 40}, {"rare": 50, "kind": 50}
+        )
+    assert ratios.tolist() == [10.0, 1.25]
+
+
+def test_a_task_without_counts_gets_one_with_one_warning():
+    with pytest.warns(UserWarning, match="1 for kind: declare a negative class") as warned:
+        ratios = inverse_distribution_ratios(TASKS, {"rare": 5}, {"rare": 50})
+    assert ratios.tolist() == [10.0, 1.0]
+    assert len(warned) == 1
+    with pytest.warns(UserWarning, match="1 for rare, kind:") as warned:
+        inverse_distribution_ratios(TASKS, None, None)
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize(
+    ("positives", "labelled", "message"),
+    [
+        ({"rare": 0}, {"rare": 50}, "'rare' has 0 positive samples"),
+        ({"rare": 51}, {"rare": 50}, "'rare': 51 positives of 50"),
+        ({"rare": 5}, {}, "go together.*rare"),
+        (None, {"rare": 5}, "go together.*rare"),
+        ({"rara": 5}, {"rara": 50}, "name no task: rara"),
+    ],
+)
+def test_counts_that_cannot_be_name_the_task(positives, labelled, message):
+    with pytest.raises(ValueError, match=message):
+        inverse_distribution_ratios(TASKS, positives, labelled)
+
+
+def gradients(steps: int) -> torch.Tensor:
+    return torch.sin(torch.arange(steps * 3, dtype=torch.float64)).view(steps, 3)
+
+
+def test_sgd_is_torchs():
+    weights = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    oracle, ours = torch.optim.SGD([weights], lr=0.025), WeightSGD(3, 0.025)
+    mine = torch.ones(3, dtype=torch.float64)
+    for gradient in gradients(20):
+        weights.grad = gradient.clone()
+        oracle.step()
+        mine = mine - ours.change(torch.arange(3), gradient)
+    torch.testing.assert_close(mine, weights.detach())
+
+
+def test_adam_is_torchs():
+    weights = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    oracle, ours = torch.optim.Adam([weights], lr=0.025), WeightAdam(3, 0.025).double()
+    mine = torch.ones(3, dtype=torch.float64)
+    for gradient in gradients(20):
+        weights.grad = gradient.clone()
+        oracle.step()
+        mine = mine - ours.change(torch.arange(3), gradient)
+    torch.testing.assert_close(mine, weights.detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_adam_keeps_an_absent_tasks_moments():
+    every, some = WeightAdam(3, 0.1).double(), WeightAdam(3, 0.1).double()
+    for gradient in gradients(5):
+        every.change(torch.arange(3), gradient)
+        some.change(torch.arange(3), gradient)
+        some.change(torch.tensor([0, 2]), gradient[[0, 2]])
+    assert some.steps.tolist() == [10, 5, 10]
+    assert some.first[1] == every.first[1]
+    assert some.second[1] == every.second[1]

@@ -1,3 +1,5 @@
+"""Mean losses over labelled rows against torch's, and their gradients against autograd."""
+
 from __future__ import annotations
 
 import pytest
@@ -7,7 +9,12 @@ from hypothesis import strategies as st
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from pipeline.mtl import Task
-from pipeline.mtl.labelled import labelled_tasks, mean_losses
+from pipeline.mtl.labelled import (
+    joint_gradients,
+    labelled_tasks,
+    last_layer_gradients,
+    mean_losses,
+)
 
 TASKS = (
     Task("two", ("a", "b")),
@@ -37,11 +44,11 @@ def test_each_loss_is_torchs_mean_over_the_labelled_rows(rows, seed):
         t.name: torch.randn(len(rows), t.outputs, generator=generator, dtype=torch.float64)
         for t in TASKS
     }
-    found = labelled_tasks(TASKS, targets)
+    labelled = labelled_tasks(TASKS, targets)
     present = [task for task in TASKS if (targets[task.name] >= 0).any()]
-    assert found.tasks == tuple(present)
-    assert found.counts.tolist() == [int((targets[t.name] >= 0).sum()) for t in present]
-    losses = mean_losses(found, logits, 0.0)
+    assert labelled.tasks == tuple(present)
+    assert labelled.counts.tolist() == [int((targets[t.name] >= 0).sum()) for t in present]
+    losses = mean_losses(labelled, logits, 0.0)
     assert len(losses) == len(present)
     for task, loss in zip(present, losses, strict=True):
         torch.testing.assert_close(loss, oracle(task, logits[task.name], targets[task.name]))
@@ -50,8 +57,8 @@ def test_each_loss_is_torchs_mean_over_the_labelled_rows(rows, seed):
 def test_an_unlabelled_tasks_logits_stay_out_of_the_graph():
     logits = {t.name: torch.zeros(3, t.outputs, requires_grad=True) for t in TASKS}
     targets = {t.name: torch.tensor([0, -1, 1]) for t in TASKS}
-    for silent in ("yes", "three"):
-        targets[silent] = torch.full((3,), -1)
+    for unlabelled in ("yes", "three"):
+        targets[unlabelled] = torch.full((3,), -1)
     mean_losses(labelled_tasks(TASKS, targets), logits, 2.0).sum().backward()
     assert [name for name in logits if logits[name].grad is None] == ["yes", "three"]
     # The unknown row of a labelled task has exactly no gradient.
@@ -62,12 +69,12 @@ def test_an_unlabelled_tasks_logits_stay_out_of_the_graph():
         assert gradient[0].any()
 
 
-def test_what_stands_in_an_unknown_row_does_not_matter():
+def test_the_logits_of_an_unknown_row_do_not_matter():
     targets = {t.name: torch.tensor([0, -1, 1]) for t in TASKS}
-    found = labelled_tasks(TASKS, targets)
+    labelled = labelled_tasks(TASKS, targets)
     zeros = {t.name: torch.zeros(3, t.outputs) for t in TASKS}
     shifted = {name: values + torch.tensor([[0.0], [1e4], [0.0]]) for name, values in zeros.items()}
-    assert torch.equal(mean_losses(found, zeros, 2.0), mean_losses(found, shifted, 2.0))
+    assert torch.equal(mean_losses(labelled, zeros, 2.0), mean_losses(labelled, shifted, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -86,9 +93,74 @@ def test_missing_targets_and_logits_name_the_task():
     targets = {t.name: torch.tensor([0]) for t in TASKS}
     with pytest.raises(ValueError, match="'no' has no targets"):
         labelled_tasks(TASKS, {k: v for k, v in targets.items() if k != "no"})
-    found = labelled_tasks(TASKS, targets)
+    labelled = labelled_tasks(TASKS, targets)
     logits = {t.name: torch.zeros(1, t.outputs) for t in TASKS}
     with pytest.raises(ValueError, match="'two' has no logits"):
-        mean_losses(found, {k: v for k, v in logits.items() if k != "two"}, 0.0)
+        mean_losses(labelled, {k: v for k, v in logits.items() if k != "two"}, 0.0)
     with pytest.raises(ValueError, match=r"'three': logits have shape \(1, 2\), expected \(1, 3\)"):
-        mean_losses(found, logits | {"three": torch.zeros(1, 2)}, 0.0)
+        mean_losses(labelled, logits | {"three": torch.zeros(1, 2)}, 0.0)
+
+
+def assert_gradients_are_autograds(network, predictions, targets, beta):
+    """Compare dL_f / dW of each task's last Linear with one backward pass a task."""
+    labelled = labelled_tasks(network.tasks, targets)
+    closed = last_layer_gradients(labelled, predictions.logits, predictions.hidden, beta)
+    losses = mean_losses(labelled, predictions.logits, beta)
+    for gradient, loss, f in zip(closed, losses, labelled.index.tolist(), strict=True):
+        (expected,) = torch.autograd.grad(loss, network.last[f].weight, retain_graph=True)
+        torch.testing.assert_close(gradient, expected, atol=1e-10, rtol=1e-10)
+        assert not gradient.requires_grad
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("rows", [4, 12, 60])
+def test_the_closed_form_is_autograds_gradient(tasks, toy, make_inputs, make_labels, rows, beta):
+    network, targets = toy(tasks), make_labels(tasks, rows)
+    assert_gradients_are_autograds(network, network(make_inputs(rows)), targets, beta)
+    targets["kind"][:] = -1  # three tasks remain
+    assert_gradients_are_autograds(network, network(make_inputs(rows)), targets, beta)
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "softmax"])
+def test_the_closed_form_holds_where_all_heads_are_alike(toy, make_inputs, make_labels, head):
+    tasks = tuple(Task(name, ("n", "y"), head=head) for name in "abc")
+    network = toy(tasks)
+    assert_gradients_are_autograds(network, network(make_inputs(9)), make_labels(tasks, 9), 2.0)
+
+
+def test_the_closed_form_holds_for_eight_classes_mostly_unknown(toy, make_inputs):
+    network = toy((Task("kind", tuple("abcdefgh")),))
+    targets = {"kind": torch.tensor([3, *[-1] * 17, 7, 0])}
+    assert_gradients_are_autograds(network, network(make_inputs(20)), targets, 2.0)
+
+
+def test_joint_gradients_are_autograds_by_a_detached_joint(tasks, toy, make_inputs, make_labels):
+    network, targets = toy(tasks), make_labels(tasks, 8)
+    predictions = network(make_inputs(8))
+    losses = mean_losses(labelled_tasks(tasks, targets), predictions.logits, 2.0)
+    gradients = joint_gradients(losses, predictions.joint)
+    for task, first, last, gradient in zip(
+        tasks, network.first, network.last, gradients, strict=True
+    ):
+        joint = predictions.joint.detach().requires_grad_()
+        logits = {task.name: last(torch.tanh(first(joint)))}
+        mean_losses(labelled_tasks((task,), targets), logits, 2.0).sum().backward()
+        torch.testing.assert_close(gradient, joint.grad, atol=1e-10, rtol=1e-10)
+        assert not gradient.requires_grad
+    assert network.trunk.weight.grad is None
+
+
+def test_a_joint_outside_the_graph_is_an_error(batch, tasks):
+    predictions, targets = batch
+    losses = mean_losses(labelled_tasks(tasks, targets), predictions.logits, 2.0)
+    with pytest.raises(ValueError, match="not in the graph"):
+        joint_gradients(losses, predictions.joint.detach())
+    elsewhere = torch.zeros_like(predictions.joint).requires_grad_()
+    with pytest.raises(ValueError, match="were not computed from"):
+        joint_gradients(losses, elsewhere)
+
+
+def test_missing_hidden_vectors_name_the_task(batch, tasks):
+    predictions, targets = batch
+    with pytest.raises(ValueError, match="'damage' has no hidden vectors"):
+        last_layer_gradients(labelled_tasks(tasks, targets), predictions.logits, {}, 2.0)

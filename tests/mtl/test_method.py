@@ -1,4 +1,4 @@
-"""What all four methods promise: masking, bookkeeping, and a state that can be resumed."""
+"""What all methods promise: masking, bookkeeping, and a state that can be resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import copy
 import pytest
 import torch
 
-from pipeline.mtl import METHODS, Predictions, Task, build_mtl
+from pipeline.mtl import METHODS, Task, build_mtl
+from pipeline.mtl.method import Predictions
 
 NAMES = sorted(METHODS)
 

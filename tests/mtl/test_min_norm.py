@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchjd.aggregation import MGDAWeighting
 
-from pipeline.mtl.min_norm import min_norm_weights
+from pipeline.mtl.moo import min_norm_weights
 
 
 def random_gradients(seed: int, k: int, d: int) -> torch.Tensor:
@@ -82,7 +82,7 @@ def test_two_tasks_have_the_papers_formula(first, second, cosine):
     v1, v2, v12 = first**2, second**2, cosine * first * second
     A = torch.tensor([[v1, v12], [v12, v2]], dtype=torch.float64)
     if v1 + v2 - 2 * v12 < 1e-4 * max(v1, v2):
-        return  # twins: any weights will do
+        return  # equal gradients: any weights will do
     gamma = min(max((v2 - v12) / (v1 + v2 - 2 * v12), 0.0), 1.0)
     assert min_norm_weights(A).tolist() == pytest.approx([gamma, 1 - gamma], abs=1e-6)
 
@@ -94,7 +94,7 @@ def test_opposite_gradients_are_weighted_by_inverse_norms():
     assert weights.tolist() == pytest.approx([1 / 3, 2 / 3], abs=1e-9)
 
 
-def test_twins_share_evenly_and_the_others_do_not_notice():
+def test_equal_gradients_share_evenly_and_the_others_are_not_affected():
     gradients = torch.tensor([[1.0, 0.2], [0.1, 1.0]], dtype=torch.float64)
     alone = min_norm_weights(gradients @ gradients.T)
     doubled = gradients[[0, 1, 1]]
@@ -110,7 +110,7 @@ def test_orthogonal_gradients_are_weighted_by_inverse_squares():
     torch.testing.assert_close(min_norm_weights(A), expected, atol=1e-10, rtol=0)
 
 
-def test_an_order_of_tasks_means_nothing():
+def test_the_order_of_tasks_does_not_matter():
     gradients = random_gradients(3, 6, 8)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     weights = min_norm_weights(gradients @ gradients.T)
@@ -152,7 +152,7 @@ def test_gradients_of_zero_share_all_the_weight():
     assert min_norm_weights(A).tolist() == [0.5, 0.0, 0.5]
 
 
-def test_small_gradients_are_weighed_by_their_own_size():
+def test_small_gradients_are_weighted_by_their_own_size():
     """Beside a gradient a million times larger, two small ones still get their 4 : 1."""
     A = torch.diag(torch.tensor([1.0, 1e-12, 4e-12], dtype=torch.float64))
     assert min_norm_weights(A).tolist() == pytest.approx([0.0, 0.8, 0.2], abs=1e-8)

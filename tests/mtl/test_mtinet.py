@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.mtl import MTINetHeads, Predictions, build_mtl
+from pipeline.mtl import build_mtl
 from pipeline.mtl.labelled import labelled_tasks, mean_losses
+from pipeline.mtl.method import Predictions
+from pipeline.mtl.mtinet import MTINetHeads
 
 # Pinned: computed once by this code, in float64.
 LOSS = 4.054643276607629
@@ -59,7 +61,7 @@ def test_unknown_labels_mask_every_level(tasks, toy, make_inputs, make_labels):
         assert auxiliary[name].grad[~unknown].any()
 
 
-def test_heads_without_deep_supervision_are_told(tasks, batch):
+def test_heads_without_deep_supervision_are_an_error(tasks, batch):
     with pytest.raises(ValueError, match="MTINetHeads"):
         build_mtl("mtinet", tasks).objective(*batch)
 
@@ -72,15 +74,11 @@ def test_heads_and_loss_meet_and_learn(tasks, make_labels):
     method, targets, losses = build_mtl("mtinet", tasks), make_labels(tasks, 12), []
     for _ in range(30):
         joint = torch.cat(levels, dim=1)
-        out = method.objective(Predictions(*heads_first(heads(joint, levels), joint)), targets)
+        logits, hidden, auxiliary = heads(joint, levels)
+        out = method.objective(Predictions(logits, hidden, joint, auxiliary), targets)
         optimizer.zero_grad()
         out.loss.backward()
         optimizer.step()
         method.on_step()
         losses.append(out.loss.item())
     assert losses[-1] < 0.2 * losses[0]
-
-
-def heads_first(found, joint):
-    logits, hidden, auxiliary = found
-    return logits, hidden, joint, auxiliary

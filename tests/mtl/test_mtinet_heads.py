@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.mtl import MTINetHeads
+from pipeline.mtl.mtinet import MTINetHeads
 
 OUTPUTS = {"b.first": 1, "a": 3, "c": 2}  # a dot, and no alphabetical order
 
@@ -124,7 +124,7 @@ def test_every_parameter_learns():
     assert still == []
 
 
-def test_wrong_levels_are_told():
+def test_wrong_levels_are_an_error():
     heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8)
     with pytest.raises(ValueError, match=r"\(5,\) wide; these heads expect \(5, 6\)"):
         heads(torch.zeros(4, 10), levels(4, (5,)))

@@ -71,11 +71,6 @@ def test_the_authors_codes_mask_sums_to_one_over_neighbouring_channels():
     assert not torch.allclose(groups.flatten(1).unflatten(1, (3, 4)).sum(dim=1), torch.ones(6, 4))
 
 
-def test_an_unknown_mask_lists_the_allowed():
-    with pytest.raises(ValueError, match="mask is 'rows'; allowed: tasks, channels"):
-        FeaturePropagation(3, 4, mask="rows")
-
-
 def test_a_constant_mask_is_the_mean_over_the_tasks():
     block = FeaturePropagation(3, 8)
     with torch.no_grad():
@@ -112,7 +107,7 @@ def test_distillation_has_one_pair_for_each_ordered_pair_of_tasks_and_no_bias():
     assert sum(p.numel() for p in Distillation(4, 8).parameters()) == 4 * 3 * 2 * 8 * 8
 
 
-def test_one_task_distils_from_nobody():
+def test_one_task_distils_from_none():
     block = Distillation(1, 8)
     assert list(block.parameters()) == []
     assert torch.equal(block(features(6, 1)), features(6, 1))

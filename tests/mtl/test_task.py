@@ -46,5 +46,5 @@ def test_tasks_must_exist_and_differ():
     task = Task("t", ("a", "b"))
     with pytest.raises(ValueError, match="at least one task"):
         check_tasks(())
-    with pytest.raises(ValueError, match="twice: t"):
+    with pytest.raises(ValueError, match="repeated: t"):
         check_tasks((task, task))

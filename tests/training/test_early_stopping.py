@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.mtl import Predictions, Task, build_mtl
+from pipeline.mtl import Task, build_mtl
+from pipeline.mtl.method import Predictions
 from pipeline.training.examples import Examples
 from pipeline.training.fit import relative_loss
 
