@@ -100,16 +100,6 @@ def test_a_batch_without_any_step_gives_zeros_and_trains(name: str, steps: int) 
         assert all(p.grad is None or (p.grad == 0).all() for p in model.parameters())
 
 
-def test_one_row_gives_what_it_gives_in_a_batch() -> None:
-    model = encoder("bigru")
-    x = torch.randn(4, 6, 3, dtype=torch.float64)
-    lengths = torch.tensor([6, 1, 3, 5])
-    together, _ = model(x, lengths)
-    for row in range(4):
-        alone, _ = model(x[row : row + 1], lengths[row : row + 1])
-        torch.testing.assert_close(alone[0], together[row])
-
-
 def test_order_of_the_steps_matters_to_the_gru_alone() -> None:
     x = torch.randn(1, 4, 3, dtype=torch.float64)
     lengths = torch.tensor([4])
@@ -118,22 +108,9 @@ def test_order_of_the_steps_matters_to_the_gru_alone() -> None:
     torch.testing.assert_close(pooled(x, lengths)[0], pooled(x.flip(1), lengths)[0])
 
 
-def test_one_layer_has_no_place_for_dropout_and_does_not_warn() -> None:
-    model = build_encoder("bigru", 3, hidden=4, layers=1, dropout=0.5)
-    assert model.dim == 8
-
-
 def test_unknown_encoder_lists_what_is_allowed() -> None:
     with pytest.raises(ValueError, match="unknown encoder 'gru'; allowed: bigru, pooled"):
         build_encoder("gru", 3)
-
-
-def test_parameter_count_of_two_bidirectional_layers() -> None:
-    d, h = 5, 4
-    layers = 2 * (3 * h * (d + h) + 6 * h) + 2 * (3 * h * (2 * h + h) + 6 * h)
-    attention = (2 * h) * (2 * h) + 2 * h + 2 * h
-    model = AttentiveBiGRU(d, hidden=h)
-    assert sum(p.numel() for p in model.parameters()) == layers + attention
 
 
 def in_the_library(name: str) -> str:

@@ -132,8 +132,26 @@ def small() -> Any:
 
     def build(name: str, dims: dict[str, int], width: int = 6) -> Fusion:
         if name == "dmf":
-            return DMF(dims, (width, width - 1, width - 2)).double()
+            return DMF(dims, (4 * width, 3 * width, 2 * width)).double()
         options = {"matf": {"channels": width}}.get(name, {})
         return build_fusion(name, dims, width=width, **options).double()
 
     return build
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        {},
+        {"align": "pad"},
+        {"weight": "vector"},
+        {"gate": "sigmoid"},
+        {"pairs": "ordered"},
+        {"tri_weight": "q"},
+        {"align": "pad", "weight": "vector", "pairs": "ordered", "tri_weight": "q"},
+    ],
+    ids=str,
+)
+def hgfn_options(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Other readings of HGFN, one at a time and together."""
+    return dict(request.param)

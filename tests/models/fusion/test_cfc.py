@@ -20,13 +20,3 @@ def test_joint_is_the_concatenation_in_sorted_order(batch: Any) -> None:
 
 def test_nothing_is_learned() -> None:
     assert list(build_fusion("cfc", {"a": 2, "b": 3}).parameters()) == []
-
-
-def test_an_absent_modality_is_a_slice_of_zeros(batch: Any) -> None:
-    dims = {"a": 2, "b": 3}
-    features = batch(dims, 2)
-    there = torch.tensor([True, True])
-    out = build_fusion("cfc", dims)(features, {"a": there, "b": torch.tensor([True, False])})
-    assert torch.equal(out.joint[:, :2], features["a"])
-    assert torch.equal(out.joint[0, 2:], features["b"][0])
-    assert (out.joint[1, 2:] == 0).all()

@@ -48,16 +48,6 @@ def test_equals_the_formulas_of_the_modalities_present(
         torch.testing.assert_close(out.joint[index], expected[-1])
 
 
-def test_without_a_modality_it_is_the_fusion_of_the_others(batch: Any) -> None:
-    fusion = DMF(DIMS, WIDTHS).double()
-    less = DMF({"a": 3, "b": 5}, WIDTHS).double()
-    shared = {key: value for key, value in fusion.state_dict().items() if key in less.state_dict()}
-    less.load_state_dict(shared)
-    features = batch(DIMS, 4)
-    joint = fusion(features, {m: torch.full((4,), m != "c") for m in DIMS}).joint
-    torch.testing.assert_close(joint, less({m: features[m] for m in "ab"}).joint)
-
-
 def zero(fusion: DMF, parts: list[str]) -> None:
     with torch.no_grad():
         for name, parameter in fusion.named_parameters():
@@ -111,24 +101,6 @@ def test_levels_are_the_shared_layers_and_joint_the_last(batch: Any) -> None:
     assert fusion.level_dims == [512, 256, 128]
     assert fusion.joint_dim == 128
     assert torch.equal(out.joint, out.levels[-1])
-
-
-def test_gradients_match_finite_differences(filled: Any, batch: Any) -> None:
-    fusion = filled(DMF(DIMS, WIDTHS))
-    features = batch(DIMS, 2)
-    inputs = tuple(features[m].requires_grad_() for m in sorted(DIMS))
-
-    def joint(*values: torch.Tensor) -> torch.Tensor:
-        return fusion(dict(zip(sorted(DIMS), values[:3], strict=True))).joint
-
-    assert torch.autograd.gradcheck(joint, (*inputs, *fusion.parameters()), fast_mode=True)
-
-
-def test_parameter_count() -> None:
-    fusion = DMF({"a": 10, "b": 20}, (6, 4))
-    first = (10 * 6 + 6) + (20 * 6 + 6) + 2 * 6 * 6 + 6
-    second = 2 * (6 * 4 + 4) + 2 * 4 * 4 + 6 * 4 + 4
-    assert sum(p.numel() for p in fusion.parameters()) == first + second
 
 
 @pytest.mark.parametrize("widths", [(), (4, 0)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -73,28 +72,22 @@ def test_no_mask_means_all_present(name: str, batch: Any, small: Any) -> None:
     assert torch.equal(fusion(features).joint, fusion(features, everything).joint)
 
 
-@pytest.mark.parametrize("options", [{}, {"weight": "vector", "pairs": "ordered"}], ids=str)
-@given(count=st.integers(1, 6), data=st.data())
-def test_hgfn_levels_are_those_of_the_modalities_present(
-    options: dict[str, str], count: int, data: st.DataObject, filled: Any, batch: Any, hgfn_row: Any
+@pytest.mark.parametrize("name", sorted(set(FUSIONS) - {"hgfn"}))
+@pytest.mark.parametrize("training", [True, False])
+def test_without_the_last_modality_it_is_the_fusion_of_the_others(
+    name: str, training: bool, batch: Any, small: Any
 ) -> None:
-    dims = {letter: 3 for letter in "abcdef"[:count]}
-    fusion = filled(HGFN(dims, width=7, max_order=min(count, 4), **options))
-    features = batch(dims, 2)
-    chosen = st.sets(st.sampled_from(sorted(dims)))
-    rows = [data.draw(chosen), data.draw(chosen)]
-    present = {letter: torch.tensor([letter in row for row in rows]) for letter in dims}
-    out = fusion(features, present)
-    for row, names in enumerate(rows):
-        expected = hgfn_row(fusion, features, names, row, **options)
-        for level, reference in zip(out.levels, expected.levels, strict=True):
-            np.testing.assert_allclose(level[row].detach(), reference, rtol=1e-8, atol=1e-11)
-        for level_name, weights in expected.weights.items():
-            columns = [
-                weights[vertex].mean() if vertex in weights else 0.0
-                for vertex in fusion.vertices[level_name]
-            ]
-            np.testing.assert_allclose(out.weights[level_name][row], columns, atol=1e-11)
+    dims = {"a": 3, "b": 5, "c": 4}
+    fusion = small(name, dims).train(training)
+    less = small(name, {"a": 3, "b": 5}).train(training)
+    state = fusion.state_dict()
+    less.load_state_dict({key: state[key] for key in less.state_dict()})
+    features = batch(dims, 4)
+    joint = fusion(features, {m: torch.full((4,), m != "c") for m in dims}).joint
+    torch.testing.assert_close(
+        joint[:, : less.joint_dim], less({m: features[m] for m in "ab"}).joint
+    )
+    assert (joint[:, less.joint_dim :] == 0).all()
 
 
 def smaller_hgfn(fusion: HGFN, dims: dict[str, int], names: list[str]) -> HGFN:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from pipeline.models.fusion.matf import MATF
 
@@ -61,20 +63,6 @@ def test_an_absent_modality_leaves_its_cell_empty(absent: tuple[str, ...], batch
     torch.testing.assert_close(fusion(features, present).joint, expected)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_without_the_last_modality_it_is_the_fusion_of_the_others(
-    training: bool, batch: Any
-) -> None:
-    fusion = MATF(DIMS, channels=4).double().train(training)
-    less = MATF({"a": 3, "b": 5}, channels=4).double().train(training)
-    shared = {key: value for key, value in fusion.state_dict().items() if key in less.state_dict()}
-    less.load_state_dict(shared)
-    features = batch(DIMS, 4)
-    joint = fusion(features, {m: torch.full((4,), m != "c") for m in DIMS}).joint
-    torch.testing.assert_close(joint[:, :8], less({m: features[m] for m in "ab"}).joint)
-    assert (joint[:, 8:] == 0).all()
-
-
 def test_zero_convolutions_leave_the_encodings(batch: Any) -> None:
     fusion = MATF(DIMS, channels=4).double()
     with torch.no_grad():
@@ -98,40 +86,22 @@ def test_every_modality_reaches_every_part_of_the_result(count: int, batch: Any)
         assert all((gradient != 0).any() for gradient in gradients)
 
 
-def test_swapping_two_modalities_is_not_a_permutation_of_the_result() -> None:
-    dims = {"a": 4, "b": 4}
-    fusion = MATF(dims, channels=4).double()
-    swapped = MATF(dims, channels=4).double()
-    state = fusion.state_dict()
-    for part in ("weight", "bias"):
-        a, b = f"encoders.0.{part}", f"encoders.1.{part}"
-        state[a], state[b] = state[b].clone(), state[a].clone()
-    swapped.load_state_dict(state)
-    x, y = torch.randn(2, 3, 4, dtype=torch.float64)
-    parts = fusion({"a": x, "b": y}).joint.unflatten(1, (2, -1))
-    other = swapped({"a": y, "b": x}).joint.unflatten(1, (2, -1)).flip(1)
-    assert not torch.allclose(parts, other, atol=1e-3)
-    # With kernels that do not tell left from right it is.
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_swapping_modalities_permutes_the_result_only_with_symmetric_kernels(
+    symmetric: bool, batch: Any
+) -> None:
+    fusion = MATF({"a": 4, "b": 4}, channels=4).double()
     with torch.no_grad():
-        for model in (fusion, swapped):
-            for name, parameter in model.named_parameters():
+        if symmetric:  # two modalities are side by side in the grid
+            for parameter in fusion.parameters():
                 if parameter.ndim == 4:
-                    parameter.copy_((fusion.get_parameter(name) + parameter.flip(3)) / 2)
-    for name, parameter in fusion.named_parameters():
-        if parameter.ndim == 4:
-            torch.testing.assert_close(parameter, parameter.flip(3))
-            with torch.no_grad():
-                swapped.get_parameter(name).copy_(parameter)
-    parts = fusion({"a": x, "b": y}).joint.unflatten(1, (2, -1))
-    other = swapped({"a": y, "b": x}).joint.unflatten(1, (2, -1)).flip(1)
-    torch.testing.assert_close(parts, other)
-
-
-def test_one_row_gives_what_it_gives_in_a_training_batch(batch: Any) -> None:
-    fusion = MATF(DIMS, channels=8).double().train()
-    features = batch(DIMS, 4)
-    alone = fusion({m: x[1:2] for m, x in features.items()}).joint
-    torch.testing.assert_close(fusion(features).joint[1:2], alone)
+                    parameter.copy_((parameter + parameter.flip(3)) / 2)
+    swapped = deepcopy(fusion)
+    swapped.encoders = nn.ModuleList(reversed(fusion.encoders))
+    features = batch({"a": 4, "b": 4}, 3)
+    joint = fusion(features).joint.unflatten(1, (2, -1))
+    other = swapped({"a": features["b"], "b": features["a"]}).joint.unflatten(1, (2, -1)).flip(1)
+    assert torch.allclose(joint, other, atol=1e-6) == symmetric
 
 
 def test_a_learned_scene_is_a_parameter_that_starts_inert(batch: Any) -> None:
@@ -141,19 +111,6 @@ def test_a_learned_scene_is_a_parameter_that_starts_inert(batch: Any) -> None:
     fusion(batch(DIMS, 2)).joint.square().sum().backward()
     assert fusion.scene.grad is not None
     assert (fusion.scene.grad != 0).any()
-    with pytest.raises(ValueError, match="scene is 'photo'; allowed: zeros, learned"):
-        MATF(DIMS, scene="photo")
-
-
-def test_gradients_match_finite_differences(batch: Any) -> None:
-    fusion = MATF(DIMS, channels=4).double()
-    features = batch(DIMS, 2)
-    inputs = tuple(features[m].requires_grad_() for m in sorted(DIMS))
-
-    def joint(*values: torch.Tensor) -> torch.Tensor:
-        return fusion(dict(zip(sorted(DIMS), values[:3], strict=True))).joint
-
-    assert torch.autograd.gradcheck(joint, (*inputs, *fusion.parameters()), fast_mode=True)
 
 
 def test_parameter_count_at_the_published_width() -> None:
