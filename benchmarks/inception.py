@@ -17,7 +17,7 @@ from benchmarks.cosine import cosines
 from benchmarks.section import Effort
 from benchmarks.timing import Line, Times, interleaved, times_as_fast
 from pipeline.extractors import InceptionV3
-from pipeline.extractors.precision import cpu_has_bfloat16
+from pipeline.extractors.device import cpu_has_bfloat16
 from pipeline.extractors.untrained import write_inception
 
 FRAMES, SIZE = 40, 224

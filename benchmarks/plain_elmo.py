@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.extractors.elmo_characters import character_ids
 from pipeline.extractors.elmo_files import cell_name
+from pipeline.extractors.elmo_layers import character_ids
 
 BATCH = 32
 HIGHWAY = ("W_transform", "b_transform", "W_carry", "b_carry")

@@ -1,4 +1,4 @@
-"""Where a network runs."""
+"""Where a network runs and in which precision."""
 
 from __future__ import annotations
 
@@ -6,45 +6,79 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
 from torch.backends import cudnn
+
+# The precisions of params.yaml; sums are float32 in both.
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def require_device(device: str) -> str:
-    """Return a torch device's name; raises ValueError where this machine has no such device."""
+    """Return a torch device's name; raises ValueError if this machine has no such device."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("the device is 'cuda', but torch finds no GPU here; unset HGFN_DEVICE")
     return device
 
 
 def gpus() -> int:
-    """Count the GPUs that torch finds here; raises ValueError for none and for several kinds."""
+    """Count the GPUs of this machine; raises ValueError for none and for several models."""
     require_device("cuda")
     count = torch.cuda.device_count()
-    kinds = sorted({torch.cuda.get_device_name(number) for number in range(count)})
-    if len(kinds) > 1:
+    names = sorted({torch.cuda.get_device_name(number) for number in range(count)})
+    if len(names) > 1:
         raise ValueError(
-            f"GPUs of several kinds ({', '.join(kinds)}) would give other last digits; name those "
+            f"GPUs of several kinds ({', '.join(names)}) would give other last digits; name those "
             "of one kind in CUDA_VISIBLE_DEVICES"
         )
     return count
 
 
 def gpu_name() -> str | None:
-    """Return what kind of GPU `cuda` is here; None where there is none."""
+    """Return the model of the GPU that `cuda` means; None without one."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 @contextmanager
 def on_gpu(number: int) -> Iterator[None]:
-    """Make `cuda` mean the GPU of this number meanwhile; raises ValueError where there is none."""
+    """Let `cuda` mean the GPU of this number within the block; raises ValueError without one."""
     require_device("cuda")
     with torch.cuda.device(number):
         yield
 
 
 def exact_convolutions() -> AbstractContextManager[None]:
-    """Keep a GPU from its fastest convolutions, of rounded inputs and varying order, meanwhile.
+    """Make convolutions on a GPU deterministic and of full precision within the block.
 
-    The setting is the whole process', not a thread's.
+    The setting is that of the whole process, not of one thread.
     """
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+
+def number_type(precision: str) -> torch.dtype:
+    """Return the torch type of a precision; raises ValueError for an unknown one."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}")
+    return PRECISIONS[precision]
+
+
+def cpu_has_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16 in hardware; on others it is slow."""
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def round_with_carry(weights: Float32[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Round to bfloat16, carrying each weight's rounding error to the next of the same output.
+
+    This keeps the sum of an output's weights. Values after a ReLU have a positive mean, which a
+    changed sum would multiply: rounding each weight to nearest gives ten times the error.
+    """
+    exact = weights.flatten(1).T.contiguous()  # [weights of one output, out]
+    rounded = torch.empty_like(exact, dtype=torch.bfloat16)
+    carry = torch.zeros_like(exact[0])
+    for row, target in zip(exact.unbind(), rounded.unbind(), strict=True):
+        carry += row
+        target.copy_(carry)
+        carry -= target
+    return rounded.T.reshape(weights.shape)

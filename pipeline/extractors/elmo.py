@@ -1,33 +1,43 @@
-"""ELMo (Peters et al. 2018): words in their sentence to three layers of vectors."""
+"""ELMo (Peters et al. 2018): words in their sentence to three layers of vectors.
+
+Sentences of any lengths are laid end to end in 64 lanes, so that every step of the recurrent
+layers multiplies the same number of rows. Padding each sentence to the longest of its batch would
+waste a third of the time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heapreplace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
-from pipeline.extractors.device import require_device
-from pipeline.extractors.digest import sha256_of_files
-from pipeline.extractors.elmo_characters import character_ids
+from pipeline.extractors.device import number_type, require_device
 from pipeline.extractors.elmo_files import read_layers
-from pipeline.extractors.elmo_lanes import Lanes, blocks, lay
-from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer
-from pipeline.extractors.precision import number_type
+from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, character_ids
+from pipeline.inputs.weight_files import require_weights, weights_digest
 
-# Words that the character CNN takes at once; always as many, for the same reason as `LANES`.
+# Rows of every matrix product, and words that the character CNN takes at once. Both are constant:
+# the last bit of a product can change with its number of rows, and a sentence's vectors would then
+# depend on the sentences beside it.
+LANES = 64
 WORDS = 64
+
+# Steps of one block of lanes, more if a sentence is longer: bounds the memory.
+STEPS = 128
 
 
 class ELMo:
     """A bidirectional language model over characters, from AllenNLP's official files.
 
-    Unlike AllenNLP's, which carries the recurrent state from one batch to the next, each sentence
-    starts from a fresh state: its vectors depend on nothing else. `dim` is the width of both
-    directions together, `digest` the SHA-256 of both files.
+    AllenNLP carries the recurrent state from one batch to the next; here each sentence starts from
+    a fresh state, so its vectors depend on nothing else. `dim` is the width of both directions
+    together, `digest` the SHA-256 of both files.
     """
 
     version = "2"
@@ -52,11 +62,12 @@ class ELMo:
         """Load the official options.json and weights.hdf5 (small, medium, original, 5.5B).
 
         `device` is cpu or cuda; `precision`, float32 or bfloat16, is that of matrix products: the
-        memory cells and all sums are float32 always. Raises ValueError naming file and key.
+        memory cells and all sums are always float32. Raises ValueError naming file and key.
         """
         kind = number_type(precision)
+        options, weights = require_weights(options), require_weights(weights)
         cnn, directions = read_layers(options, weights, require_device(device), kind)
-        return cls(cnn, directions, sha256_of_files(options, weights))
+        return cls(cnn, directions, weights_digest(options, weights))
 
     @torch.inference_mode()
     def embed(
@@ -73,10 +84,10 @@ class ELMo:
         rows = [[vocabulary[w] for w in ("<S>", *sentence, "</S>")] for sentence in sentences]
         results = [np.zeros((self.layers, 0, self.dim), np.float32)] * len(rows)
         for block in blocks([len(row) for row in rows]):
-            lanes = lay([rows[index] for index in block])
+            lanes = fill_lanes([rows[index] for index in block])
             layers = self._contextual(vectors, lanes).cpu().numpy()
             for index, (lane, steps) in zip(block, lanes.places, strict=True):
-                # The boundaries' own vectors are left out.
+                # Without the vectors of the boundaries.
                 results[index] = layers[:, steps.start + 1 : steps.stop - 1, lane].copy()
         return results
 
@@ -89,12 +100,12 @@ class ELMo:
     def _contextual(
         self, vectors: Float32[Tensor, "words half"], lanes: Lanes
     ) -> Float32[Tensor, "layers T lanes dim"]:
-        """Return every layer of the sentences where they lie."""
+        """Return every layer of the sentences in their lanes."""
         x = vectors[lanes.rows]  # [T, lanes, half]
         forward = _stack(x, self.directions[0], lanes.first)
-        # Read backwards, a lane's sentences come from last to first, each beginning at its end.
-        turned = _stack(x.flip(0), self.directions[1], lanes.last.flip(0))
-        joined = [torch.cat([a, b.flip(0)], dim=2) for a, b in zip(forward, turned, strict=True)]
+        # Backwards, a lane's sentences come from last to first, each beginning at its end.
+        backward = _stack(x.flip(0), self.directions[1], lanes.last.flip(0))
+        joined = [torch.cat([a, b.flip(0)], dim=2) for a, b in zip(forward, backward, strict=True)]
         return torch.stack(joined)
 
 
@@ -107,3 +118,51 @@ def _stack(
         y = layer(outputs[-1], first)
         outputs.append(y.add_(outputs[-1]) if number else y)
     return outputs
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Rows of sentences in lanes: T steps, `LANES` lanes; row 0 where there is no sentence.
+
+    `first` and `last` mark where a sentence begins and ends; `places` holds each sentence's lane
+    and steps.
+    """
+
+    rows: Int[Tensor, "T lanes"]
+    first: Bool[Tensor, "T lanes"]
+    last: Bool[Tensor, "T lanes"]
+    places: list[tuple[int, slice]]
+
+
+def fill_lanes(sentences: Sequence[Sequence[int]]) -> Lanes:
+    """Append each sentence, the longest first, to the shortest lane."""
+    ends = [(0, lane) for lane in range(LANES)]
+    heapify(ends)
+    places = []
+    for sentence in sentences:
+        start, lane = ends[0]
+        heapreplace(ends, (start + len(sentence), lane))
+        places.append((lane, slice(start, start + len(sentence))))
+    shape = (max(end for end, _ in ends), LANES)
+    rows = torch.zeros(shape, dtype=torch.int64)
+    first, last = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    for sentence, (lane, steps) in zip(sentences, places, strict=True):
+        rows[steps, lane] = torch.tensor(sentence)
+        first[steps.start, lane] = last[steps.stop - 1, lane] = True
+    return Lanes(rows, first, last, places)
+
+
+def blocks(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Split sentences (their indices) into blocks for `fill_lanes`, longest first."""
+    block: list[int] = []
+    tokens = limit = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if block and tokens + lengths[index] > limit:
+            yield block
+            block, tokens = [], 0
+        if not block:
+            limit = LANES * max(STEPS, lengths[index])
+        block.append(index)
+        tokens += lengths[index]
+    if block:
+        yield block

@@ -1,96 +1,259 @@
-"""ELMo's official options.json and weights.hdf5, read into layers."""
+"""AllenNLP's files of ELMo: options.json and weights.hdf5, checked and read into layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
+from jaxtyping import Float32
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from pipeline.extractors.elmo_layers import Cells, CharacterCNN, Highway, RecurrentLayer
-from pipeline.extractors.elmo_options import cell_name
-from pipeline.extractors.elmo_tensors import open_elmo
+from pipeline.extractors.elmo_layers import (
+    LONGEST_WORD,
+    SYMBOLS,
+    Cells,
+    CharacterCNN,
+    Highway,
+    RecurrentLayer,
+)
+from pipeline.inputs.hdf5 import open_hdf5, plain_dataset, read_floats
+from pipeline.inputs.weight_files import check_shapes, require_weights
 
-Read = Callable[[str], Tensor]
+Read = Callable[[str], Float32[np.ndarray, "..."]]
 
-# Memory cells whose gates are computed together: with `LANES` rows, half a megabyte.
+# Memory cells whose gates are computed together: half a megabyte at 64 rows.
 CELLS = 512
+
+# Ten times the largest published model in every direction.
+MAX_SIZE, MAX_LAYERS = 1 << 16, 64
+
+# (memory cells, output of one direction, highways) of the published models.
+SIZES = {
+    "small": (1024, 128, 1),
+    "medium": (2048, 256, 1),
+    "original": (4096, 512, 2),
+    "original_5.5b": (4096, 512, 2),
+}
+
+_Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
+_Layers = Annotated[int, Field(strict=True, ge=1, le=MAX_LAYERS)]
+_Width = Annotated[int, Field(strict=True, ge=1, le=LONGEST_WORD)]
+_Clip = Annotated[float, Field(strict=True, gt=0)] | None
+
+
+class _Section(BaseModel):
+    # Options of training are ignored.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class LSTMOptions(_Section):
+    """Sizes of the recurrent layers; a clip of null means none."""
+
+    use_skip_connections: Literal[True]
+    projection_dim: _Size
+    cell_clip: _Clip
+    proj_clip: _Clip
+    dim: _Size
+    n_layers: _Layers
+
+
+class EmbeddingOptions(_Section):
+    """Size of a character's vector."""
+
+    dim: _Size
+
+
+class CharacterOptions(_Section):
+    """Sizes of the character CNN; `filters` are pairs of width and number."""
+
+    activation: Literal["relu"]
+    filters: Annotated[list[tuple[_Width, _Size]], Field(min_length=1, max_length=MAX_LAYERS)]
+    n_highway: _Layers
+    embedding: EmbeddingOptions
+    n_characters: Literal[262]
+    max_characters_per_token: Literal[50]
+
+
+class Options(_Section):
+    """The content of options.json."""
+
+    lstm: LSTMOptions
+    char_cnn: CharacterOptions
+
+
+def published_options(model: str) -> dict[str, Any]:
+    """Return the options of a published model; raises ValueError for an unknown one."""
+    if model not in SIZES:
+        raise ValueError(f"model is {model!r}; allowed: {', '.join(SIZES)}")
+    memory, width, highways = SIZES[model]
+    return {
+        "lstm": {
+            "use_skip_connections": True,
+            "projection_dim": width,
+            "cell_clip": 3,
+            "proj_clip": 3,
+            "dim": memory,
+            "n_layers": 2,
+        },
+        "char_cnn": {
+            "activation": "relu",
+            "filters": [[1, 32], [2, 32], [3, 64], [4, 128], [5, 256], [6, 512], [7, 1024]],
+            "n_highway": highways,
+            "embedding": {"dim": 16},
+            "n_characters": SYMBOLS,
+            "max_characters_per_token": LONGEST_WORD,
+        },
+    }
+
+
+def read_options(path: Path) -> Options:
+    """Read options.json; raises ValueError naming the file and the option that is wrong."""
+    try:
+        with path.open("rb") as file:
+            return Options.model_validate_json(file.read(1 << 16))
+    except ValidationError as error:
+        fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    if not key:
+        raise ValueError(f"{path}: not an options file of ELMo ({fault['msg']})")
+    if fault["type"] == "missing":
+        raise ValueError(f"{path}: option {key} is missing; is it the options of ELMo?")
+    allowed = fault["msg"].removeprefix("Input should be ")
+    raise ValueError(f"{path}: {key} is {fault['input']!r}; allowed: {allowed}")
+
+
+def tensor_shapes(options: Options) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor in weights.hdf5; id 0, "no word", has no row there."""
+    cnn, lstm = options.char_cnn, options.lstm
+    width, memory, depth = lstm.projection_dim, lstm.dim, cnn.embedding.dim
+    n = sum(filters for _, filters in cnn.filters)
+    shapes: dict[str, tuple[int, ...]] = {"char_embed": (SYMBOLS - 1, depth)}
+    for k, (span, filters) in enumerate(cnn.filters):
+        shapes |= {f"CNN/W_cnn_{k}": (1, span, depth, filters), f"CNN/b_cnn_{k}": (filters,)}
+    for k in range(cnn.n_highway):
+        for gate in ("transform", "carry"):
+            shapes |= {f"CNN_high_{k}/W_{gate}": (n, n), f"CNN_high_{k}/b_{gate}": (n,)}
+    shapes |= {"CNN_proj/W_proj": (n, width), "CNN_proj/b_proj": (width,)}
+    for direction in (0, 1):
+        for layer in range(lstm.n_layers):
+            cell = cell_name(direction, layer)
+            shapes[f"{cell}/W_0"] = (2 * width, 4 * memory)
+            shapes[f"{cell}/B"] = (4 * memory,)
+            shapes[f"{cell}/W_P_0"] = (memory, width)
+    return shapes
+
+
+def cell_name(direction: int, layer: int) -> str:
+    """Return the HDF5 group of a recurrent layer; direction 0 reads forwards."""
+    return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
+
+
+@contextmanager
+def open_elmo(options_path: Path, weights_path: Path) -> Iterator[tuple[Options, Read]]:
+    """Open a model's two files: its options, and a function that reads a tensor by its name.
+
+    Raises ValueError naming the file and the first option or tensor that is wrong.
+    """
+    options = read_options(require_weights(options_path))
+    expected = tensor_shapes(options)
+    with open_hdf5(require_weights(weights_path)) as file:
+        datasets = {name: plain_dataset(file, name) for name in expected}
+        shapes = {name: tuple(d.shape) for name, d in datasets.items() if d is not None}
+        network = f"the ELMo that {options_path} describes: are they of different models?"
+        check_shapes(weights_path, network, shapes, expected)
+
+        def read(name: str) -> np.ndarray:
+            numbers = read_floats(file, name)
+            if not np.isfinite(numbers).all():
+                raise ValueError(f"{weights_path}: tensor {name} holds numbers that are not finite")
+            return numbers
+
+        yield options, read
 
 
 def read_layers(
-    options_path: str | Path, weights_path: str | Path, device: str, kind: torch.dtype
+    options_path: Path, weights_path: Path, device: str, kind: torch.dtype
 ) -> tuple[CharacterCNN, list[list[RecurrentLayer]]]:
-    """Return the character CNN and, for each direction, its recurrent layers from the bottom up.
+    """Return the character CNN and each direction's recurrent layers, the lowest first.
 
     Matrices that are multiplied are of `kind`, all other tensors float32, all on `device`.
-    Raises ValueError naming file and key when an option or tensor is missing or has another shape
-    than the options say.
+    Raises ValueError as `open_elmo` does.
     """
-    with open_elmo(options_path, weights_path) as (options, array):
+    with open_elmo(options_path, weights_path) as (options, read):
 
-        def read(name: str) -> Tensor:
-            return torch.from_numpy(array(name)).to(device)
+        def tensor(name: str) -> Tensor:
+            return torch.from_numpy(read(name)).to(device)
 
-        cnn = _character_cnn(options, read, kind)
-        layers = range(options["lstm"]["n_layers"])
-        return cnn, [[_recurrent(options, read, kind, d, k) for k in layers] for d in (0, 1)]
+        def matrix(name: str) -> Tensor:
+            # The weights of one output lie side by side, which is fastest to multiply.
+            return tensor(name).T.to(kind).contiguous()
+
+        cnn = _character_cnn(options.char_cnn, tensor, matrix)
+        directions = [
+            [
+                _recurrent(options.lstm, cell_name(direction, layer), tensor, matrix)
+                for layer in range(options.lstm.n_layers)
+            ]
+            for direction in (0, 1)
+        ]
+    return cnn, directions
 
 
-def _character_cnn(options: dict[str, Any], read: Read, kind: torch.dtype) -> CharacterCNN:
-    cnn = options["char_cnn"]
+_Tensor = Callable[[str], Tensor]
+
+
+def _character_cnn(options: CharacterOptions, tensor: _Tensor, matrix: _Tensor) -> CharacterCNN:
     # The file has no row for id 0, which stands for "no word".
-    embedding = torch.nn.functional.pad(read("char_embed"), (0, 0, 1, 0))
+    embedding = torch.nn.functional.pad(tensor("char_embed"), (0, 0, 1, 0))
     filters = [
-        # [1, width, in, out] as TensorFlow keeps it, to [out, in, width].
-        (read(f"CNN/W_cnn_{k}").squeeze(0).permute(2, 1, 0).contiguous(), read(f"CNN/b_cnn_{k}"))
-        for k in range(len(cnn["filters"]))
+        # TensorFlow's [1, width, in, out] to [out, in, width].
+        (
+            tensor(f"CNN/W_cnn_{k}").squeeze(0).permute(2, 1, 0).contiguous(),
+            tensor(f"CNN/b_cnn_{k}"),
+        )
+        for k in range(len(options.filters))
     ]
     highways = [
         Highway(
-            _turned(read(f"CNN_high_{k}/W_transform"), kind),
-            read(f"CNN_high_{k}/b_transform"),
-            _turned(read(f"CNN_high_{k}/W_carry"), kind),
-            read(f"CNN_high_{k}/b_carry"),
+            matrix(f"CNN_high_{k}/W_transform"),
+            tensor(f"CNN_high_{k}/b_transform"),
+            matrix(f"CNN_high_{k}/W_carry"),
+            tensor(f"CNN_high_{k}/b_carry"),
         )
-        for k in range(cnn["n_highway"])
+        for k in range(options.n_highway)
     ]
-    projection = _turned(read("CNN_proj/W_proj"), kind)
-    return CharacterCNN(embedding, filters, highways, projection, read("CNN_proj/b_proj"))
+    projection, bias = matrix("CNN_proj/W_proj"), tensor("CNN_proj/b_proj")
+    return CharacterCNN(embedding, filters, highways, projection, bias)
 
 
-def _turned(weights: Tensor, kind: torch.dtype) -> Tensor:
-    """Lay the weights of one output side by side, as products are fastest."""
-    return weights.T.to(kind).contiguous()
-
-
-def _recurrent(
-    options: dict[str, Any], read: Read, kind: torch.dtype, direction: int, layer: int
-) -> RecurrentLayer:
-    lstm = options["lstm"]
-    cell = cell_name(direction, layer)
-    weights, bias = read(f"{cell}/W_0"), read(f"{cell}/B")
+def _recurrent(options: LSTMOptions, cell: str, tensor: _Tensor, matrix: _Tensor) -> RecurrentLayer:
+    projection = matrix(f"{cell}/W_P_0")
     return RecurrentLayer(
-        cells=_cells(weights, bias, kind),
-        w_projection=_turned(read(f"{cell}/W_P_0"), kind),
-        cell_clip=lstm["cell_clip"],
-        projection_clip=lstm["proj_clip"],
+        cells=_cells(tensor(f"{cell}/W_0"), tensor(f"{cell}/B"), projection.dtype),
+        w_projection=projection,
+        cell_clip=options.cell_clip or inf,
+        projection_clip=options.proj_clip or inf,
     )
 
 
 def _cells(weights: Tensor, bias: Tensor, kind: torch.dtype) -> list[Cells]:
-    """Split a layer's cells, and bring their gates from the file's order i, j, f, o to i, f, o, j.
+    """Split a layer's cells and reorder their gates from the file's i, j, f, o to i, f, o, j.
 
-    To the bias of f the 1 is added that TensorFlow adds itself and keeps out of the file.
+    TensorFlow adds 1 to the bias of f at run time; here it becomes part of the bias.
     """
     gates = weights.T.unflatten(0, (4, -1))[[0, 2, 3, 1]]  # [4, H, 2 D]
     biases = bias.view(4, -1)[[0, 2, 3, 1]]
     biases[1] += 1
     gates[3] *= 2
     biases[3] *= 2
-    spans = [slice(start, start + CELLS) for start in range(0, gates.shape[1], CELLS)]
+    ranges = [slice(start, start + CELLS) for start in range(0, gates.shape[1], CELLS)]
     return [
-        Cells(span, gates[:, span].flatten(0, 1).to(kind), biases[:, span].flatten())
-        for span in spans
+        Cells(cells, gates[:, cells].flatten(0, 1).to(kind), biases[:, cells].flatten())
+        for cells in ranges
     ]

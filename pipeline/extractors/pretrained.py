@@ -13,14 +13,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pipeline.extractors import inception, soundnet
-from pipeline.extractors.elmo_options import read_options, tensor_shapes
-from pipeline.extractors.elmo_tensors import open_elmo
+from pipeline.extractors.elmo_files import (
+    Options,
+    open_elmo,
+    published_options,
+    read_options,
+    tensor_shapes,
+)
 from pipeline.extractors.obtain import obtain
 from pipeline.extractors.published import SOUNDNET_MEMBER, needed
-from pipeline.extractors.shapes import check_shapes
 from pipeline.extractors.soundnet_files import read_soundnet
-from pipeline.extractors.state_file import read_state
-from pipeline.extractors.untrained_elmo import elmo_options
+from pipeline.inputs.weight_files import check_shapes, read_state
 
 # SoundNet's file has about 60 MB, and trained numbers do not shrink to a tenth.
 LARGEST, RATIO = 1 << 30, 10
@@ -42,7 +45,7 @@ def convert_inception(source: Path, path: Path) -> None:
     """Write the tensors that features depend on as safetensors; raises ValueError for others."""
     state = read_state(source)
     inception.build_network(state, source)
-    _save(inception.features_of(state), path)
+    _save(inception.without_classifiers(state), path)
 
 
 def convert_soundnet(source: Path, path: Path) -> None:
@@ -57,8 +60,8 @@ def copy_elmo(
     options: Path, weights: Path, model: str, options_path: Path, weights_path: Path
 ) -> None:
     """Copy ELMo's files, which stay in their format, once they are found to be `model`'s."""
-    found, expected = (tensor_shapes(o) for o in (read_options(options), elmo_options(model)))
-    check_shapes(options, f"ELMo's {model} model", found, expected)
+    expected = tensor_shapes(Options.model_validate(published_options(model)))
+    check_shapes(options, f"ELMo's {model} model", tensor_shapes(read_options(options)), expected)
     with open_elmo(options, weights) as (_, read):
         for name in expected:
             read(name)

@@ -9,19 +9,24 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from pipeline.extractors.digest import require_weights, sha256_of_files
-from pipeline.extractors.shapes import check_finite, check_shapes, shapes_of
-from pipeline.extractors.soundnet_files import read_soundnet
-from pipeline.extractors.soundnet_table import BLOCKS, EPSILON, HEADS, Convolution, shapes
+from pipeline.extractors.soundnet_files import (
+    BLOCKS,
+    EPSILON,
+    HEADS,
+    Convolution,
+    read_soundnet,
+    tensor_shapes,
+)
+from pipeline.inputs.weight_files import check_state, require_weights, weights_digest
 
-# What a caller may ask for, with its number of channels.
+# The layers that `SoundNet.features` can return, with their number of channels.
 LAYERS = {
     **{f"conv{k}": block.filters for k, block in BLOCKS.items()},
     **{f"pool{k}": block.filters for k, block in BLOCKS.items() if block.pool > 1},
     **{name: head.filters for name, head in HEADS.items()},
 }
 
-AMPLITUDE = 256.0  # the network was trained on samples in [-256, 256]
+AMPLITUDE = 256.0  # training samples were in [-256, 256]
 
 
 class Network(nn.Module):
@@ -55,7 +60,7 @@ class Network(nn.Module):
 class SoundNet:
     """SoundNet-8 for features; `digest` is the SHA-256 of its weights.
 
-    Loudness counts, as the network was trained: a softer sound has other features.
+    Waveforms are not normalised, as in training: features depend on loudness.
     """
 
     version = "1"
@@ -69,11 +74,11 @@ class SoundNet:
     def from_file(cls, path: str | Path) -> SoundNet:
         """Load the authors' .t7, the TensorFlow port's .npy, or a PyTorch port's state dict.
 
-        The last as .safetensors or .pth. The heads may be missing. Raises ValueError naming the
-        file and the first tensor that does not fit.
+        The last is a .safetensors or .pth file. The heads may be missing. Raises ValueError naming
+        the file and the first tensor that does not fit.
         """
         path = require_weights(path)
-        return cls(build_network(read_soundnet(path), path), sha256_of_files(path))
+        return cls(build_network(read_soundnet(path), path), weights_digest(path))
 
     @torch.inference_mode()
     def features(
@@ -90,12 +95,12 @@ class SoundNet:
             raise ValueError(f"layer {layer} is not in these weights")
         if not waveform.size:
             raise ValueError("the waveform is empty; a clip without sound has no features")
-        x = torch.from_numpy(np.ascontiguousarray(repeated(waveform, shortest(layer))))
+        x = torch.from_numpy(repeated(waveform, min_samples(layer)))
         return self.network(x[None, None] * AMPLITUDE, layer)[0].T.contiguous().numpy()
 
 
-def shortest(layer: str) -> int:
-    """Return the fewest samples of which `layer` makes one step."""
+def min_samples(layer: str) -> int:
+    """Return the smallest number of samples for which `layer` has one step."""
     number = int(layer[4])
     steps = _input_steps(HEADS[layer], 1) if layer in HEADS else 1
     for k in range(min(number, max(BLOCKS)), 0, -1):
@@ -106,24 +111,23 @@ def shortest(layer: str) -> int:
 
 
 def repeated(
-    waveform: Float32[np.ndarray, " samples"], least: int
+    waveform: Float32[np.ndarray, " samples"], minimum: int
 ) -> Float32[np.ndarray, " longer"]:
-    """Repeat a waveform, whole, until it has at least `least` samples."""
-    return np.tile(waveform, max(1, -(-least // waveform.size)))
+    """Repeat a whole waveform until it has at least `minimum` samples."""
+    return np.tile(waveform, max(1, -(-minimum // waveform.size)))
 
 
 def build_network(tensors: dict[str, Tensor], path: Path) -> Network:
     """Build the network from named tensors; raises ValueError naming the first that is wrong."""
     network = Network()
-    expected = shapes()
+    expected = tensor_shapes()
     for name in HEADS:
         if f"{name}.weight" not in tensors:
             delattr(network, name)
             expected = {k: v for k, v in expected.items() if not k.startswith(f"{name}.")}
-    found = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
-    check_shapes(path, "SoundNet-8", shapes_of(found), expected)
-    check_finite(path, found)
-    network.load_state_dict(found)
+    state = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
+    check_state(path, "SoundNet-8", state, expected)
+    network.load_state_dict(state)
     return network
 
 

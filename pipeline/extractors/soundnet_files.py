@@ -1,63 +1,102 @@
-"""SoundNet-8's published files, each to the same named tensors.
+"""SoundNet-8 (Aytar et al. 2016) in files: its layers, and which tensor is which in each format.
 
-The authors' Torch7 model, the TensorFlow port's .npy, and the state dicts of PyTorch ports.
+The formats are the authors' Torch7 model, the TensorFlow port's .npy, and state dicts of PyTorch
+ports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.extractors.array_pickle import read_array_pickle
-from pipeline.extractors.soundnet_table import BLOCKS, EPSILON, HEADS, shapes
-from pipeline.extractors.state_file import SUFFIXES, read_state
-from pipeline.extractors.torch7 import Module, read_torch7
+from pipeline.inputs.pickled_arrays import read_pickled_arrays
+from pipeline.inputs.torch7 import Module, read_torch7
+from pipeline.inputs.weight_files import STATE_SUFFIXES, read_state
 
-# Torch's names, and the port's, of a batch norm's tensors.
+
+class Convolution(NamedTuple):
+    """One layer; `pool` is window and stride of the maximum after it, 1 for none."""
+
+    filters: int
+    kernel: int
+    stride: int
+    padding: int
+    pool: int = 1
+
+
+# As in the network that its authors released.
+BLOCKS = {
+    1: Convolution(16, 64, 2, 32, pool=8),
+    2: Convolution(32, 32, 2, 16, pool=8),
+    3: Convolution(64, 16, 2, 8),
+    4: Convolution(128, 8, 2, 4),
+    5: Convolution(256, 4, 2, 2, pool=4),
+    6: Convolution(512, 4, 2, 2),
+    7: Convolution(1024, 4, 2, 2),
+}
+HEADS = {"conv8_objs": Convolution(1000, 8, 2, 0), "conv8_scns": Convolution(401, 8, 2, 0)}
+
+EPSILON = 1e-5  # of Torch7's batch norm; ports with 1e-3 give other features
+
+# The port's names of a batch norm's tensors, and of the heads.
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 _PORT_HEADS = {"conv8_objs": "conv8", "conv8_scns": "conv8_2"}
+
+
+def tensor_shapes() -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor: conv1.weight [filters, channels, kernel] and so on."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    channels = 1
+    for k, block in BLOCKS.items():
+        shapes[f"conv{k}.weight"] = (block.filters, channels, block.kernel)
+        shapes[f"conv{k}.bias"] = (block.filters,)
+        shapes |= {f"batchnorm{k}.{name}": (block.filters,) for name in _NORM}
+        channels = block.filters
+    for name, head in HEADS.items():
+        shapes[f"{name}.weight"] = (head.filters, channels, head.kernel)
+        shapes[f"{name}.bias"] = (head.filters,)
+    return shapes
 
 
 def read_soundnet(path: Path) -> dict[str, Tensor]:
     """Read conv1.weight [filters, channels, kernel], conv1.bias, batchnorm1.weight and so on.
 
-    What is there is returned, of whatever shape. Raises ValueError naming the file for one that is
-    not of these formats, cannot be read, or is no network.
+    All tensors of the file are returned, whatever their shapes. Raises ValueError naming the file
+    if its format is unknown, if it cannot be read, or if it is no network.
     """
     if path.suffix == ".t7":
         return _tensors(_from_torch7(path, read_torch7(path)))
     if path.suffix == ".npy":
-        return _tensors(_from_port(path, read_array_pickle(path)))
-    if path.suffix in SUFFIXES:
-        state = read_state(path)
-        # Two-dimensional ports have a last dimension of 1.
-        return {name: t.squeeze(-1) if t.ndim == 4 else t for name, t in state.items()}
-    allowed = ", ".join((".t7", ".npy", *SUFFIXES))
+        return _tensors(_from_port(read_pickled_arrays(path)))
+    if path.suffix in STATE_SUFFIXES:
+        # Ports with two-dimensional convolutions have a last dimension of 1.
+        return {k: v.squeeze(-1) if v.ndim == 4 else v for k, v in read_state(path).items()}
+    allowed = ", ".join((".t7", ".npy", *STATE_SUFFIXES))
     raise ValueError(f"{path}: not a file of SoundNet's weights; allowed: {allowed}")
 
 
 def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    return {name: _tensor(array, shapes().get(name)) for name, array in arrays.items()}
+    shapes = tensor_shapes()
+    return {name: _tensor(array, shapes.get(name)) for name, array in arrays.items()}
 
 
 def _tensor(array: np.ndarray, expected: tuple[int, ...] | None) -> Tensor:
-    if array.shape == expected:
-        # What is too large for float32 becomes infinite, and is refused as that.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return torch.from_numpy(array.astype(np.float32))
-    # A few bytes can declare an array of any size: what will be refused is never filled in.
-    return torch.empty(array.shape, device="meta")
+    if array.shape != expected:
+        # A strided array of a few bytes can have any size: it is not copied before the check.
+        return torch.empty(array.shape, device="meta")
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers are refused later
+        return torch.from_numpy(array.astype(np.float32))
 
 
 def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     convolutions = 0
-    for module in _layers(network):
+    for module in _modules(network):
         kind = module.name.rpartition(".")[2]
         if kind.startswith("SpatialConvolution"):
             convolutions += 1
@@ -71,57 +110,56 @@ def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _layers(network: Any) -> Iterator[Module]:
-    """Yield the modules in their order, each once, those of containers in their place."""
-    seen: set[int] = set()
-    waiting = [network]
-    while waiting:
-        module = waiting.pop()
-        if not isinstance(module, Module) or id(module) in seen:
+def _modules(network: Any) -> Iterator[Module]:
+    """Yield each module once, in order; those of a container follow it."""
+    visited: set[int] = set()
+    stack = [network]
+    while stack:
+        module = stack.pop()
+        if not isinstance(module, Module) or id(module) in visited:
             continue
-        seen.add(id(module))
+        visited.add(id(module))
         yield module
-        parts = module.fields.get("modules")
-        if isinstance(parts, dict):
-            numbers = sorted(key for key in parts if isinstance(key, int))
-            waiting += [parts[number] for number in reversed(numbers)]
+        children = module.fields.get("modules")
+        if isinstance(children, dict):
+            numbers = sorted(key for key in children if isinstance(key, int))
+            stack += [children[number] for number in reversed(numbers)]
 
 
 def _convolution(module: Module, number: int) -> dict[str, np.ndarray]:
-    weight = _array(module, "weight")
+    weight, bias = _array(module, "weight"), _array(module, "bias")
     if weight is None:
         return {}
     name = f"conv{number}"
     if number > max(BLOCKS):
-        # Objects and scenes lie side by side: their number of classes tells them apart.
+        # The heads for objects and scenes differ in their number of classes.
         heads = {head.filters: name for name, head in HEADS.items()}
         name = heads.get(weight.shape[0], name)
-    if weight.ndim == 2:  # as SpatialConvolutionMM keeps it, channels and kernel in one
+    if weight.ndim == 2:  # SpatialConvolutionMM joins channels and kernel
         channels = module.fields.get("nInputPlane")
         if isinstance(channels, float) and channels >= 1 and weight.shape[1] % channels == 0:
             weight = weight.reshape(weight.shape[0], int(channels), -1)
     arrays = {f"{name}.weight": weight[..., 0] if weight.ndim == 4 else weight}
-    bias = _array(module, "bias")
     return arrays if bias is None else arrays | {f"{name}.bias": bias}
 
 
 def _batch_norm(module: Module, name: str) -> dict[str, np.ndarray]:
-    found = {key: _array(module, key) for key in ("weight", "bias", "running_mean", "running_var")}
-    deviation = _array(module, "running_std")
-    inverse = found["running_var"] is None and deviation is not None
-    variance = deviation if inverse else found["running_var"]
-    # A few bytes can declare an array of any size: what will be refused is not computed with.
-    if variance is not None and variance.shape == shapes().get(f"{name}.running_var"):
+    arrays = {key: _array(module, key) for key in _NORM}
+    variance, deviation = arrays["running_var"], _array(module, "running_std")
+    inverse = variance is None and deviation is not None
+    variance = deviation if inverse else variance
+    # A strided array of a few bytes can have any size: only one of the right shape is computed.
+    if variance is not None and variance.shape == tensor_shapes().get(f"{name}.running_var"):
         variance = _variance(variance, module.fields.get("eps"), inverse)
-    found["running_var"] = variance
-    return {f"{name}.{key}": array for key, array in found.items() if array is not None}
+    arrays["running_var"] = variance
+    return {f"{name}.{key}": array for key, array in arrays.items() if array is not None}
 
 
-def _variance(array: np.ndarray, own: object, inverse: bool) -> np.ndarray:
-    """Bring a variance, or what Torch kept in its place, to this network's epsilon."""
-    epsilon = own if isinstance(own, float) else EPSILON
+def _variance(array: np.ndarray, eps: object, inverse: bool) -> np.ndarray:
+    """Convert a file's variance to one for this network's epsilon."""
+    epsilon = eps if isinstance(eps, float) else EPSILON
     if inverse:
-        # Torch before 2016 kept 1 / sqrt(variance + epsilon) under the name of a deviation.
+        # Torch before 2016 stored 1 / sqrt(variance + epsilon) as running_std.
         with np.errstate(divide="ignore", over="ignore"):
             array = array.astype(np.float64) ** -2 - epsilon
     return array if epsilon == EPSILON else array + (epsilon - EPSILON)
@@ -132,19 +170,14 @@ def _array(module: Module, name: str) -> np.ndarray | None:
     return value if isinstance(value, np.ndarray) and value.size else None
 
 
-def _from_port(path: Path, layers: Any) -> dict[str, np.ndarray]:
-    if not isinstance(layers, dict) or not all(isinstance(v, dict) for v in layers.values()):
-        raise ValueError(
-            f"{path}: not a table of layers; expected sound8.npy of the TensorFlow port"
-        )
+def _from_port(layers: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray | None] = {}
-    names = {f"conv{k}": f"conv{k}" for k in BLOCKS} | _PORT_HEADS
-    for ours, theirs in names.items():
+    for ours, theirs in ({f"conv{k}": f"conv{k}" for k in BLOCKS} | _PORT_HEADS).items():
         layer = layers.get(theirs, {})
         weights = layer.get("weights")
-        if isinstance(weights, np.ndarray) and weights.ndim == 4:  # [kernel, 1, in, out]
+        if weights is not None and weights.ndim == 4:  # [kernel, 1, in, out]
             arrays[f"{ours}.weight"] = weights[:, 0].transpose(2, 1, 0)
         arrays[f"{ours}.bias"] = layer.get("biases")
         for name, port in _NORM.items() if ours not in HEADS else ():
             arrays[f"batchnorm{ours[4:]}.{name}"] = layer.get(port)
-    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    return {name: array for name, array in arrays.items() if array is not None}

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from pipeline.ground.temporaries import written_whole
-from pipeline.inputs.hdf5 import attributes_of, open_hdf5, plain
+from pipeline.inputs.hdf5 import attributes_of, open_hdf5, plain_dataset
 
 Load = Callable[[], np.ndarray]
 
@@ -143,7 +143,7 @@ class FeatureFile:
 
 
 def _column(file: h5py.File, name: str, kind: str) -> h5py.Dataset:
-    dataset = plain(file, name)
+    dataset = plain_dataset(file, name)
     if dataset is None or dataset.dtype.kind != kind or not dataset.shape:
         raise ValueError(f"{file.filename}: not a feature file: no {name}; extract again")
     return dataset

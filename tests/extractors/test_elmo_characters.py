@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.extractors.elmo_characters import character_ids
+from pipeline.extractors.elmo_layers import character_ids
 
 BOW, EOW, PAD = 259, 260, 261
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.extractors.elmo_lanes import LANES, STEPS, blocks, lay
+from pipeline.extractors.elmo import LANES, STEPS, blocks, fill_lanes
 
 lengths = st.lists(st.integers(2, 40), min_size=1, max_size=300)
 
@@ -11,7 +11,7 @@ lengths = st.lists(st.integers(2, 40), min_size=1, max_size=300)
 @given(lengths)
 def test_every_sentence_lies_whole_in_its_lane_and_nothing_overlaps(sizes: list[int]) -> None:
     sentences = [[number] * size for number, size in enumerate(sizes, start=1)]
-    lanes = lay(sentences)
+    lanes = fill_lanes(sentences)
     for sentence, (lane, steps) in zip(sentences, lanes.places, strict=True):
         assert lanes.rows[steps, lane].tolist() == sentence
         assert lanes.first[steps, lane].nonzero().tolist() == [[0]]
@@ -22,7 +22,7 @@ def test_every_sentence_lies_whole_in_its_lane_and_nothing_overlaps(sizes: list[
 
 @given(lengths)
 def test_the_lanes_are_always_as_many_and_about_as_long(sizes: list[int]) -> None:
-    rows = lay([[1] * size for size in sorted(sizes, reverse=True)]).rows
+    rows = fill_lanes([[1] * size for size in sorted(sizes, reverse=True)]).rows
     assert rows.shape[1] == LANES
     assert rows.shape[0] <= max(max(sizes), sum(sizes) / LANES + min(max(sizes), 40))
 

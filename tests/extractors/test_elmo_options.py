@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,14 @@ import h5py
 import pytest
 
 from pipeline.extractors import ELMo
-from pipeline.extractors.elmo_options import read_options, tensor_shapes
-from pipeline.extractors.untrained_elmo import elmo_options
+from pipeline.extractors.elmo_files import Options, published_options, read_options, tensor_shapes
 
 Change = dict[str, Any]
 
 
 def write(path: Path, **changes: Change) -> Path:
     """The small model's options, with keys changed (to `...`: left out) by section."""
-    options = elmo_options("small")
+    options = published_options("small")
     for section, keys in changes.items():
         options[section] |= keys
         options[section] = {k: v for k, v in options[section].items() if v is not ...}
@@ -27,9 +25,9 @@ def write(path: Path, **changes: Change) -> Path:
 
 @pytest.mark.parametrize("model", ["small", "medium", "original", "original_5.5b"])
 def test_the_published_options_are_read_as_they_are(tmp_path: Path, model: str) -> None:
-    options = elmo_options(model)
+    options = published_options(model)
     (tmp_path / "options.json").write_text(json.dumps(options))
-    assert read_options(tmp_path / "options.json") == options
+    assert read_options(tmp_path / "options.json") == Options.model_validate(options)
 
 
 def test_the_shapes_are_those_of_the_file(weights: Path) -> None:
@@ -40,17 +38,17 @@ def test_the_shapes_are_those_of_the_file(weights: Path) -> None:
                 found.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None
             )
         )
-    assert tensor_shapes(elmo_options("small")) == found
+    assert tensor_shapes(Options.model_validate(published_options("small"))) == found
 
 
 def test_keys_of_training_are_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "options.json", lstm={"dropout": 0.1}, char_cnn={"n_tokens": 9})
-    assert read_options(path)["lstm"]["dim"] == 1024
+    assert read_options(path).lstm.dim == 1024
 
 
 def test_a_clip_that_is_null_is_none(weights: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "options.json", lstm={"cell_clip": None, "proj_clip": None})
-    assert read_options(path)["lstm"]["cell_clip"] == inf
+    assert read_options(path).lstm.cell_clip is None
     (free,) = ELMo.from_files(path, weights / "weights.hdf5").embed([["Flood", "in", "Houston"]])
     wide = write(tmp_path / "wide.json", lstm={"cell_clip": 1e9, "proj_clip": 1e9})
     (other,) = ELMo.from_files(wide, weights / "weights.hdf5").embed([["Flood", "in", "Houston"]])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.extractors.precision import number_type, round_with_carry
+from pipeline.extractors.device import number_type, round_with_carry
 
 
 def test_rounding_keeps_each_outputs_sum() -> None:

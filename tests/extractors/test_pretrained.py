@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from torchvision.models import Inception3
 
 from pipeline.extractors import InceptionV3, SoundNet, pretrained
+from pipeline.extractors.elmo_files import published_options
 from pipeline.extractors.published import ELMO, INCEPTION, SOUNDNET
-from pipeline.extractors.untrained_elmo import elmo_options
 from pipeline.ground import data_set as weight_files
 from stages import weights as stage
 
@@ -148,7 +148,7 @@ def test_elmos_other_size_is_refused(weights: Path, tmp_path: Path) -> None:
         "weights of ELMo's medium model"
     )
     medium = tmp_path / "medium.json"
-    medium.write_text(json.dumps(elmo_options("medium")))
+    medium.write_text(json.dumps(published_options("medium")))
     with pytest.raises(ValueError, match="different models") as caught:
         pretrained.copy_elmo(medium, weights / "weights.hdf5", "medium", *outs)
     assert str(caught.value).startswith(

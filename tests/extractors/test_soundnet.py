@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from pipeline.extractors import SoundNet
-from pipeline.extractors.soundnet import BLOCKS, LAYERS, repeated, shortest
+from pipeline.extractors.soundnet import BLOCKS, LAYERS, min_samples, repeated
 from pipeline.media import read_waveform
 
 
@@ -87,7 +87,7 @@ def _assert_equal(found: np.ndarray, expected: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_shortest_is_exact(soundnet: SoundNet, layer: str) -> None:
-    least = shortest(layer)
+    least = min_samples(layer)
     network = soundnet.network
     with torch.inference_mode():
         assert network(torch.zeros(1, 1, least), layer).shape[2] == 1
@@ -102,7 +102,7 @@ def test_short_sounds_are_repeated_until_they_give_a_step(soundnet: SoundNet, sa
     features = soundnet.features(sound)
     assert features.shape[0] >= 1
     assert features.shape[1] == soundnet.dim == 1024
-    least = shortest("conv7")
+    least = min_samples("conv7")
     assert np.array_equal(repeated(sound, least)[:samples], sound)
     assert np.array_equal(features, soundnet.features(repeated(sound, least)))
 

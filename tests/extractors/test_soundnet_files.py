@@ -11,8 +11,7 @@ import torch7_writer as torch7
 from safetensors.numpy import load_file, save_file
 
 from pipeline.extractors import SoundNet
-from pipeline.extractors.soundnet_files import read_soundnet
-from pipeline.extractors.soundnet_table import shapes
+from pipeline.extractors.soundnet_files import read_soundnet, tensor_shapes
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +122,7 @@ def test_every_format_gives_the_same_features(tmp_path: Path, body: dict[str, np
 
 def test_the_table_of_shapes_is_the_networks(soundnet: SoundNet) -> None:
     tensors = soundnet.network.state_dict()
-    assert shapes() == {
+    assert tensor_shapes() == {
         name: tuple(tensor.shape)
         for name, tensor in tensors.items()
         if not name.endswith("num_batches_tracked")

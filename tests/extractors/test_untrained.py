@@ -10,8 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 from torchvision.models import Inception3
 
-from pipeline.extractors.seeded import normal
-from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+from pipeline.extractors.untrained import normal, write_elmo, write_inception, write_soundnet
 
 FILES = ("inception.safetensors", "soundnet.safetensors", "options.json", "weights.hdf5")
 

@@ -1,0 +1,116 @@
+"""Weight files: named tensors read without running pickled code, checked against a network."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+TORCH_SUFFIXES = (".pth", ".pt")
+STATE_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def require_weights(path: str | Path) -> Path:
+    """Return `path` if the file exists, else raise ValueError that says how to get it."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such weights file; run the weights stage first")
+    return path
+
+
+def weights_digest(*paths: Path) -> str:
+    """Return one hex SHA-256 over several files, in order: part of every feature's cache key."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            # A hash of hashes also depends on where one file ends and the next begins.
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a .safetensors, .pth or .pt file.
+
+    Pickled files are read with torch's `weights_only`. Raises ValueError in one line that names
+    the file and what is wrong with it.
+    """
+    if path.suffix not in STATE_SUFFIXES:
+        raise ValueError(f"{path}: not a weights file; allowed: {', '.join(STATE_SUFFIXES)}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        _check_zip(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        reason = "holds more than tensors or is damaged; nothing in it was run"
+        raise ValueError(f"{path}: {reason}") from None
+    except Exception as error:
+        # A damaged file makes torch raise many kinds of exceptions.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path}: not a readable weights file ({reason})") from None
+    return _named_tensors(path, content)
+
+
+def check_state(path: Path, network: str, state: Mapping[str, Tensor], expected: Shapes) -> None:
+    """Check a state dict's names, shapes and numbers; raises ValueError naming the first misfit."""
+    check_shapes(path, network, shapes_of(state), expected)
+    for name, tensor in state.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"{path}: tensor {name} is of {tensor.dtype}, expected real numbers")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path}: tensor {name} holds numbers that are not finite; replace it")
+
+
+def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> None:
+    """Raise ValueError for the first tensor that is missing, of another shape, or not expected.
+
+    `network` is the network's name for the message.
+    """
+    for name in [*expected, *shapes]:
+        if shapes.get(name) == expected.get(name):
+            continue
+        size = f"is {_text(shapes[name])}" if name in shapes else "is missing"
+        other = _text(expected[name]) if name in expected else "none"
+        raise ValueError(
+            f"{path}: tensor {name} {size}, expected {other}; not the weights of {network}"
+        )
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse compressed archives, which torch never writes: they can unpack to any size."""
+    if not zipfile.is_zipfile(path):
+        return  # torch's format before 1.6
+    with zipfile.ZipFile(path) as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+    if declared > path.stat().st_size:
+        raise ValueError(f"{path.stat().st_size:,} bytes that declare {declared:,}")
+
+
+def _named_tensors(path: Path, content: Any) -> dict[str, Tensor]:
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) and tensor.layout == torch.strided
+        for name, tensor in content.items()
+    ):
+        raise ValueError(f"{path}: not a table of tensors by name; save a model's state_dict()")
+    # torch.nn.DataParallel adds the prefix.
+    return {name.removeprefix("module."): tensor.detach() for name, tensor in content.items()}
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape) or "one number"
