@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -78,9 +78,14 @@ def weights() -> None:
     Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.weights to
     pretrained and run dvc repro to use published weights.
     """
-    from pipeline.extractors.weights_report import weights_report
+    from pipeline.extractors.weights import weights_report
+    from pipeline.params import load_params
 
-    _print(weights_report())
+    def report() -> Iterator[str]:
+        features = load_params().features
+        yield from weights_report(features.weights, features.text.model)
+
+    _print(report())
 
 
 @app.command()
