@@ -18,7 +18,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.text import TextRecipe
-from pipeline.features.visual import ClipRecipe
+from pipeline.features.visual import VisualRecipe
 from pipeline.media.errors import MediaError
 from pipeline.media.video import sample_frames
 from tools.sample import write_youtube
@@ -82,7 +82,7 @@ def _parts_line(folder: Path, count: int, repeats: int) -> Line:
     decode = _decoder(network, paths)
     frames = decode()
     work: dict[str, Callable[[], object]] = {
-        "all": lambda: _cold(ClipRecipe(weights, FRAMES, SIZE), items, folder / "clips.h5"),
+        "all": lambda: _cold(VisualRecipe(weights, SIZE, FRAMES), items, folder / "clips.h5"),
         "decode": decode,
         "network": lambda: [network.features(clip, size=SIZE) for clip in frames],
     }

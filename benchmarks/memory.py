@@ -17,8 +17,8 @@ from benchmarks.peak import peak_of_extraction
 from benchmarks.section import Effort
 from benchmarks.timing import Line
 from pipeline.extractors.untrained import write_inception
-from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
-from pipeline.features.visual import PhotoRecipe
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader, Recipe
+from pipeline.features.visual import VisualRecipe
 
 PHOTOS, NUMBERS = 40, 1000  # and ten times as many
 WORKERS, SIZE = 2, 224
@@ -46,7 +46,7 @@ class PlainRecipe:
 
     def reader(self) -> Reader:
         """See Recipe."""
-        return lambda item: Read(float(item.text or 0))
+        return lambda item: Decoded(float(item.text or 0))
 
     def network(self) -> Network:
         """See Recipe."""
@@ -61,7 +61,7 @@ def measure(effort: Effort, photos: int = PHOTOS, numbers: int = NUMBERS) -> lis
         large = _photos(Path(name), TIMES * photos)
         many = [Item(f"{k:08}", text=str(k)) for k in range(TIMES * numbers)]
         return [
-            _line("photos through Inception", PhotoRecipe(weights, SIZE), large, 3 * SIZE**2, 1),
+            _line("photos through Inception", VisualRecipe(weights, SIZE), large, 3 * SIZE**2, 1),
             _line("items that cost nothing", PlainRecipe(), many, 4 * PlainRecipe.dim, RUNS),
         ]
 

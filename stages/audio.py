@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.features.audio import AudioRecipe
-from pipeline.features.extraction import extract
+from pipeline.features.extract import extract
 from pipeline.ground.command import run
 from pipeline.ground.data_set import SOUNDNET, data_set
 from pipeline.params import load_params
@@ -11,8 +11,8 @@ from pipeline.params import load_params
 
 def audio(name: str) -> None:
     """Extract one data set's audio features."""
-    knobs = load_params().features.audio
-    extract(data_set(name), AudioRecipe(SOUNDNET, knobs.layer), column="audio")
+    params = load_params().features.audio
+    extract(data_set(name), AudioRecipe(SOUNDNET, params.layer), column="audio")
 
 
 if __name__ == "__main__":

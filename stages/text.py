@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.features.extraction import extract
+from pipeline.features.extract import extract
 from pipeline.features.text import TextRecipe
 from pipeline.ground.command import run
 from pipeline.ground.data_set import ELMO_OPTIONS, ELMO_WEIGHTS, data_set
@@ -11,8 +11,8 @@ from pipeline.params import load_params
 
 def text(name: str) -> None:
     """Extract one data set's text features."""
-    knobs = load_params().features.text
-    recipe = TextRecipe(ELMO_OPTIONS, ELMO_WEIGHTS, knobs.layer, knobs.precision)
+    params = load_params().features.text
+    recipe = TextRecipe(ELMO_OPTIONS, ELMO_WEIGHTS, params.layer, params.precision)
     extract(data_set(name), recipe, column="text")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.features.extraction import extract
-from pipeline.features.visual import ClipRecipe, PhotoRecipe
+from pipeline.features.extract import extract
+from pipeline.features.visual import VisualRecipe
 from pipeline.ground.command import run
 from pipeline.ground.data_set import INCEPTION, data_set
 from pipeline.params import load_params
@@ -11,13 +11,9 @@ from pipeline.params import load_params
 
 def visual(name: str) -> None:
     """Extract one data set's visual features."""
-    chosen, knobs = data_set(name), load_params().features.visual
-    if chosen.visual == "photo":
-        photo = PhotoRecipe(INCEPTION, knobs.size, knobs.precision)
-        extract(chosen, photo, column="image")
-    else:
-        clip = ClipRecipe(INCEPTION, knobs.frames, knobs.size, knobs.precision)
-        extract(chosen, clip, column="video")
+    chosen, params = data_set(name), load_params().features.visual
+    column, frames = ("image", None) if chosen.visual == "photo" else ("video", params.frames)
+    extract(chosen, VisualRecipe(INCEPTION, params.size, frames, params.precision), column)
 
 
 if __name__ == "__main__":

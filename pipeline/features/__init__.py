@@ -1,1 +1,1 @@
-"""Samples to feature files: cached a sample at a time, packed once."""
+"""Features of all samples: recipes, the item cache, and the engines that fill it."""

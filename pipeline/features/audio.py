@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.extractors.soundnet import LAYERS, SoundNet
-from pipeline.features.recipe import FILE, Identity, Item, Network, Read, Reader, identity
-from pipeline.media.audio import read_waveform
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Reader, identity
+from pipeline.media import read_waveform
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class AudioRecipe:
 
     def reader(self) -> Reader:
         """See Recipe."""
-
-        def read(item: Item) -> Read:
-            sound = read_waveform(item.file, start=item.start, end=item.end)
-            fault = ("truncated", f"{FILE}: damaged or cut off; what it has of sound is used")
-            return Read(sound.samples, fault if sound.truncated else None)
-
-        return read
+        return _read
 
     def network(self) -> Network:
         """See Recipe."""
         network = SoundNet.from_file(self.weights)
         return lambda inputs: [network.features(sound, layer=self.layer) for sound in inputs]
+
+
+def _read(item: Item) -> Decoded:
+    sound = read_waveform(item.file, start=item.start, end=item.end)
+    failure = ("truncated", f"{FILE}: damaged or cut off; what it has of sound is used")
+    return Decoded(sound.samples, failure if sound.truncated else None)

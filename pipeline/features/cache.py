@@ -1,27 +1,82 @@
-"""The item cache: what one sample gave, in one file named by what it was computed from."""
+"""The item cache: what extraction gave for one sample, in a file named by what it came from."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
+import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
-from pipeline.features.entry import Entry, decode, encode
+import numpy as np
+
+from pipeline.features.recipe import Failure
 from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 DAY = 86400.0
-PARTS = "parts"  # the folder of what is being written
+PARTS = "parts"  # the folder of entries that are being written
+_DIGEST_BYTES = 32
+_NPY_HEADER = struct.Struct("<6sBBH")  # magic, version 1.0, length of the description
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What extraction gave for one sample: an array, a failure (kind, message), or both."""
+
+    array: np.ndarray | None
+    failure: Failure | None = None
+
+
+def encode(entry: Entry) -> bytes:
+    """Write an entry as bytes that begin with the sha256 of the rest."""
+    buffer = io.BytesIO()
+    buffer.write(json.dumps(entry.failure).encode() + b"\n")
+    if entry.array is not None:
+        array = np.ascontiguousarray(entry.array)
+        np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    contents = buffer.getvalue()
+    return hashlib.sha256(contents).digest() + contents
+
+
+def decode(data: bytes) -> Entry | None:
+    """Read what `encode` wrote; None if a single bit of it is wrong or missing."""
+    contents = data[_DIGEST_BYTES:]
+    if hashlib.sha256(contents).digest() != data[:_DIGEST_BYTES]:
+        return None
+    header, array = contents.split(b"\n", 1)
+    failure = json.loads(header)
+    return Entry(_array(array) if array else None, tuple(failure) if failure else None)
+
+
+def _array(data: bytes) -> np.ndarray:
+    # numpy's own reader spends most of its time on the header, and equal shapes have equal ones.
+    start = _NPY_HEADER.size + _NPY_HEADER.unpack_from(data)[-1]
+    shape, dtype = _shape(data[:start])
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+@lru_cache(maxsize=1024)
+def _shape(header: bytes) -> tuple[tuple[int, ...], np.dtype]:
+    file = io.BytesIO(header)
+    np.lib.format.read_magic(file)
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+    assert not by_columns
+    return shape, dtype
 
 
 class ItemCache:
     """A folder of entries, safe for several writers without locks.
 
-    An entry is written to a temporary name of its own and renamed: it is there whole or not at
-    all, and two writers of one key write the same bytes. Each entry begins with the sha256 of its
-    contents; a damaged one is dropped and counted in `damaged`, so that it is made again. A file's
-    time is that of the entry's last use, to the day.
+    An entry is written under a temporary name of its own and renamed: it is there whole or not at
+    all, and two writers of one key write the same bytes. A damaged entry is dropped and counted
+    in `damaged`, so that it is made again. A file's time is that of its last use, to the day.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,13 +85,30 @@ class ItemCache:
 
     def get(self, key: str) -> Entry | None:
         """Return the entry of a key, or None if there is none that is whole."""
-        return self._entry(key, self._read(key))
+        return self._checked(key, self._read(key))
 
     def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
-        """Yield each key with what `get` gives, in order; takes keys as they come."""
+        """Yield each key with its entry, in order; consumes `keys` as it goes."""
         return ((key, self.get(key)) for key in keys)
 
-    def _entry(self, key: str, data: bytes | None) -> Entry | None:
+    def put(self, key: str, entry: Entry) -> None:
+        """Store an entry under a key."""
+        self._write(key, encode(entry))
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    @contextmanager
+    def marker(self) -> Iterator[str]:
+        """Hold a marker entry, whose key tells another machine whether it has the same cache."""
+        key = 2 * uuid4().hex
+        self.put(key, Entry(None))
+        try:
+            yield key
+        finally:
+            self._drop(key)
+
+    def _checked(self, key: str, data: bytes | None) -> Entry | None:
         if data is None:
             return None
         entry = decode(data)
@@ -45,36 +117,10 @@ class ItemCache:
             self.damaged += 1
         return entry
 
-    def put(self, key: str, entry: Entry) -> None:
-        """Keep an entry under a key."""
-        self._write(key, encode(entry))
-
-    def __contains__(self, key: str) -> bool:
-        return self.get(key) is not None
-
-    # Where bytes lie is known to these alone; a cache elsewhere overrides them.
+    # A cache that is no folder overrides what follows.
 
     def __str__(self) -> str:
         return str(self.folder)
-
-    @contextmanager
-    def marked(self) -> Iterator[str]:
-        """Bear a mark meanwhile, by which another machine knows this cache; yields the mark."""
-        mark = temporary_name(self.folder / PARTS / "mark")
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.renew(mark.name)
-            yield mark.name
-        finally:
-            mark.unlink(missing_ok=True)
-
-    def renew(self, mark: str) -> None:
-        """Keep a mark from looking left over: another machine's `clean` goes by its age."""
-        (self.folder / PARTS / mark).touch()
-
-    def bears(self, mark: str) -> bool:
-        """Tell whether this is the cache that bears a mark."""
-        return (self.folder / PARTS / mark).exists()
 
     def clean(self) -> None:
         """Remove what killed writers left behind."""
@@ -92,7 +138,7 @@ class ItemCache:
     def _write(self, key: str, data: bytes) -> None:
         path = Path(self._path(key))
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In one folder for all: left-overs are found without a walk through every entry.
+        # One folder for all, so that left-overs are found without a walk through every entry.
         temporary = temporary_name(self.folder / PARTS / key)
         temporary.parent.mkdir(exist_ok=True)
         try:
@@ -110,5 +156,5 @@ class ItemCache:
 
 def _touch(file: int) -> None:
     if time.time() - os.fstat(file).st_mtime > DAY:
-        with suppress(OSError):  # somebody else's, or on a disk that only reads
+        with suppress(OSError):  # another user's file, or a read-only disk
             os.utime(file)

@@ -1,10 +1,10 @@
-"""What lies in the item cache's folder, and the removal of what was not used for long."""
+"""What lies in the item cache's folder, and the removal of entries not used for long."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 @dataclass(frozen=True, order=True)
 class CachedFile:
-    """One entry: when it was last used (seconds since 1970, to the day) and its size in bytes."""
+    """A file of the cache: time of its last use (seconds since 1970) and size in bytes."""
 
     used: float
     path: Path
@@ -26,44 +26,27 @@ class CachedFile:
 
 
 def show_or_prune(older_than: str | None, max_size: str | None) -> Iterator[str]:
-    """Prune the item cache as asked for, then tell what lies in it; yields lines.
+    """Prune the item cache where a bound is given, then describe it; yields lines.
 
     `older_than` is in days, `max_size` as in 2GB. Raises ValueError for other values.
     """
     if url := runtime.cache_url():
-        raise ValueError(
-            f"HGFN_CACHE is {url}: look at it and prune it with that store's own tools"
-        )
+        raise ValueError(f"HGFN_CACHE is {url}: show and prune it with that store's own tools")
     folder = runtime.cache_folder()
     if older_than is not None or max_size is not None:
         days = None if older_than is None else parse_days(older_than)
         size = None if max_size is None else parse_size(max_size)
-        yield f"removed {counted(prune(folder, days, size))}"
-    yield from report(folder)
+        yield f"removed {_count(prune(folder, days, size), 'entry', 'entries')}"
+    yield from _describe(folder)
 
 
 def cached_files(folder: Path) -> list[CachedFile]:
-    """List the entries, the one not used for longest first."""
-    # Other tools keep objects in folders of two digits too: only what bears a key's name is ours.
-    entries = folder.glob("[0-9a-f][0-9a-f]/*")
-    return sorted(_files(path for path in entries if _is_entry(path)))
-
-
-def _is_entry(path: Path) -> bool:
-    return bool(re.fullmatch(r"[0-9a-f]{64}", path.name)) and path.name.startswith(path.parent.name)
-
-
-def report(folder: Path) -> Iterator[str]:
-    """Tell in lines what lies in the folder."""
-    files = cached_files(folder)
-    yield f"{folder}: {counted(files)}"
-    if files:
-        first, last = (date.fromtimestamp(file.used) for file in (files[0], files[-1]))
-        yield f"last used between {first} and {last}"
-    for other in sorted(path for path in folder.glob("*") if path.is_dir()):
-        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}", other.name):
-            held = counted(list(_files(other.rglob("*"))), "file")
-            yield f"{other.name}: {held}; never pruned"
+    """List the entries, the least recently used first."""
+    # Other tools have folders of two digits too: only files named by a key are entries.
+    paths = folder.glob("[0-9a-f][0-9a-f]/*")
+    return sorted(
+        _files(p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
+    )
 
 
 def prune(
@@ -71,26 +54,19 @@ def prune(
 ) -> list[CachedFile]:
     """Remove entries not used for `older_than` days, then the least recently used above a size.
 
-    What killed writers left is removed too. Returns the entries that were removed.
+    Also removes what killed writers left. Returns the removed entries.
     """
     remove_left_over(folder / PARTS)
-    removed, held = [], cached_files(folder)
-    total, now = sum(file.size for file in held), time.time()
-    for file in held:
-        old = older_than is not None and now - file.used > older_than * DAY
-        if not old and (max_bytes is None or total <= max_bytes):
-            break
-        file.path.unlink(missing_ok=True)
-        removed.append(file)
-        total -= file.size
+    removed, files = [], cached_files(folder)
+    total, now = sum(file.size for file in files), time.time()
+    for file in files:
+        too_old = older_than is not None and now - file.used > older_than * DAY
+        too_much = max_bytes is not None and total > max_bytes
+        if too_old or too_much:
+            file.path.unlink(missing_ok=True)
+            removed.append(file)
+            total -= file.size
     return removed
-
-
-def counted(files: Sequence[CachedFile], what: str = "entry") -> str:
-    """Say how many there are and how large: `3 entries, 1.2 MB`."""
-    plural = {"entry": "entries", "file": "files"}[what]
-    count = f"{len(files):,} {what if len(files) == 1 else plural}"
-    return f"{count}, {_written_size(sum(file.size for file in files))}"
 
 
 def parse_days(text: str) -> float:
@@ -108,12 +84,27 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2] or "B"])
 
 
-def _written_size(size: int) -> str:
+def _describe(folder: Path) -> Iterator[str]:
+    files = cached_files(folder)
+    yield f"{folder}: {_count(files, 'entry', 'entries')}"
+    if files:
+        first, last = (date.fromtimestamp(file.used) for file in (files[0], files[-1]))
+        yield f"last used between {first} and {last}"
+    for other in sorted(path for path in folder.glob("*") if path.is_dir()):
+        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}", other.name):
+            contents = list(_files(other.rglob("*")))
+            yield f"{other.name}: {_count(contents, 'file', 'files')}; never pruned"
+
+
+def _count(files: Sequence[CachedFile], one: str, many: str) -> str:
+    size = sum(file.size for file in files)
     unit = [unit for unit in _UNITS if size >= _UNITS[unit] or unit == "B"][-1]
-    return f"{size / _UNITS[unit]:.{0 if unit == 'B' else 1}f} {unit}"
+    digits = 0 if unit == "B" else 1
+    noun = one if len(files) == 1 else many
+    return f"{len(files):,} {noun}, {size / _UNITS[unit]:.{digits}f} {unit}"
 
 
-def _files(paths: Iterator[Path]) -> Iterator[CachedFile]:
+def _files(paths: Iterable[Path]) -> Iterator[CachedFile]:
     for path in paths:
         try:
             status = path.stat()

@@ -1,24 +1,65 @@
-"""From items to a feature file: what the cache lacks is computed, then all is packed."""
+"""From the index to a feature file: what the cache lacks is computed, then all is packed."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import typer
 
-from pipeline.features.cache import ItemCache
-from pipeline.features.engine import run_engine
-from pipeline.features.entry import Entry
-from pipeline.features.recipe import FILE, Identity, Item, Recipe, file_digest
-from pipeline.ground.failures import Failure
+from pipeline import runtime
+from pipeline.features.bucket_cache import open_cache
+from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.local import run_local
+from pipeline.features.ray_engine import run_ray
+from pipeline.features.recipe import FILE, Identity, Item, Recipe, device_of, file_digest
+from pipeline.ground.data_set import DataSet
+from pipeline.ground.failures import Failure, retried_kinds, summary, write_failures
 from pipeline.ground.progress import progress
 from pipeline.inputs.feature_file import write_features
+
+
+def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
+    """Write the feature file and the failures of a data set's modality; print one line.
+
+    `column` of the index holds its texts, or paths below the set's raw folder.
+    """
+    index = pd.read_parquet(chosen.index)
+    known = index[column].notna()
+    items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
+    if runtime.device() != device_of(recipe):
+        typer.echo(f"{recipe.modality}: runs on the CPU; HGFN_DEVICE is not for its network")
+    cache = open_cache()
+    failures = extract_features(
+        recipe,
+        items,
+        absent=index.loc[~known, "id"].tolist(),
+        path=chosen.features(recipe.modality),
+        cache=cache,
+        workers=runtime.workers(),
+        retry=retried_kinds(),
+    )
+    write_failures(chosen.failures(recipe.modality), failures)
+    damaged = f"; {cache.damaged} damaged cache entries made again" if cache.damaged else ""
+    typer.echo(
+        f"{chosen.name} {recipe.modality}: {len(items)} of {len(index)} samples have a source, "
+        f"{summary(failures)}{damaged}"
+    )
+
+
+def _item(chosen: DataSet, row: dict[Hashable, Any], column: str) -> Item:
+    if column == "text":
+        return Item(row["id"], text=row["text"])
+    start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
+    return Item(row["id"], path=chosen.raw / row[column], start=start, end=end)
 
 
 def extract_features(
@@ -30,32 +71,34 @@ def extract_features(
     workers: int,
     retry: Collection[str] = (),
 ) -> list[Failure]:
-    """Write the feature file of `items`, and of the ids in `absent` as absent; return the faults.
+    """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
-    Cached faults of the kinds in `retry` are tried again. Raises ValueError if there are items and
-    every one of them failed.
+    Cached failures of the kinds in `retry` are tried again. Raises ValueError if there are items
+    and every one of them failed.
     """
+    engine = run_ray if runtime.engine() == "ray" else run_local
     identity = recipe.identity()
     keys = _keys(recipe.modality, identity, items)
-    found = _fill(recipe, items, keys, cache, workers, retry)
+    outcomes = _cached(cache, keys.values(), retry)
+    # Equal inputs share a key: a text tweeted with three photos is embedded once.
+    lacking = {keys[item.id]: item for item in items if keys[item.id] not in outcomes}
+    with progress(recipe.modality, len(lacking)) as advance:
+        for key, entry in cache.get_many(engine(recipe, lacking, cache, workers)):
+            if entry is None:
+                raise ValueError(
+                    f"the features of {lacking[key].id} disappeared from the cache during the run; "
+                    "run again"
+                )
+            outcomes[key] = _Outcome.of(entry)
+            advance()
     cache.clean()
-    failures = _failures(recipe.modality, items, [found[keys[item.id]].fault for item in items])
-    present = {item.id: keys[item.id] for item in items if found[keys[item.id]].present}
+    failures = list(_failures(recipe.modality, items, keys, outcomes))
+    present = {item.id: keys[item.id] for item in items if outcomes[keys[item.id]].present}
     if items and not present:
         raise ValueError(f"{recipe.modality}: every item failed; the first: {failures[0].message}")
     loads = {**dict.fromkeys([*absent, *keys]), **_loads(cache, present)}
     write_features(path, loads, recipe.dim, {"modality": recipe.modality, **identity})
     return failures
-
-
-def _failures(
-    modality: str, items: Sequence[Item], faults: Sequence[tuple[str, str] | None]
-) -> list[Failure]:
-    return [
-        Failure(item.id, modality, fault[0], fault[1].replace(FILE, str(item.path)))
-        for item, fault in zip(items, faults, strict=True)
-        if fault is not None
-    ]
 
 
 def item_key(
@@ -65,12 +108,12 @@ def item_key(
     hash_file: Callable[[Path], str] = file_digest,
 ) -> str:
     """Name a cache entry by everything that its bytes depend on."""
-    described = json.dumps([modality, identity, item.digest(hash_file)], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()
+    description = json.dumps([modality, identity, item.digest(hash_file)], sort_keys=True)
+    return hashlib.sha256(description.encode()).hexdigest()
 
 
 def _keys(modality: str, identity: Identity, items: Sequence[Item]) -> dict[str, str]:
-    # Spans of one clip share its file: it is read once.
+    # Spans of one clip share its file: it is hashed once.
     hash_file = functools.cache(file_digest)
     keys = {}
     with progress(f"{modality}: inputs", len(items)) as advance:
@@ -82,61 +125,47 @@ def _keys(modality: str, identity: Identity, items: Sequence[Item]) -> dict[str,
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What is known of an entry without holding its array."""
+    """An entry without its array, which may be large."""
 
     present: bool
-    fault: tuple[str, str] | None
+    failure: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> _Outcome:
+        return cls(entry.array is not None, entry.failure)
 
 
-def _fill(
-    recipe: Recipe,
-    items: Sequence[Item],
-    keys: dict[str, str],
-    cache: ItemCache,
-    workers: int,
-    retry: Collection[str],
-) -> dict[str, _Outcome]:
-    found = _cached(cache, keys, retry)
-    # Equal inputs share a key: a text tweeted with three photos is embedded once.
-    lacking = {keys[item.id]: item for item in items if keys[item.id] not in found}
-    with progress(recipe.modality, len(lacking)) as advance:
-        for key, entry in cache.get_many(run_engine(recipe, lacking, cache, workers)):
-            if entry is None:
-                raise ValueError(f"the features of {lacking[key].id} vanished meanwhile; run again")
-            found[key] = _outcome(entry)
-            advance()
-    return found
-
-
-def _cached(
-    cache: ItemCache, keys: Mapping[str, str], retry: Collection[str]
-) -> dict[str, _Outcome]:
-    outcomes = {
-        key: _outcome(entry)
-        for key, entry in cache.get_many(sorted(set(keys.values())))
-        if entry is not None
-    }
+def _cached(cache: ItemCache, keys: Collection[str], retry: Collection[str]) -> dict[str, _Outcome]:
     return {
-        key: outcome
-        for key, outcome in outcomes.items()
-        if outcome.fault is None or outcome.fault[0] not in retry
+        key: _Outcome.of(entry)
+        for key, entry in cache.get_many(sorted(set(keys)))
+        if entry is not None and (entry.failure is None or entry.failure[0] not in retry)
     }
 
 
-def _outcome(entry: Entry) -> _Outcome:
-    return _Outcome(entry.array is not None, entry.fault)
+def _failures(
+    modality: str,
+    items: Sequence[Item],
+    keys: Mapping[str, str],
+    outcomes: Mapping[str, _Outcome],
+) -> Iterator[Failure]:
+    for item in items:
+        if failure := outcomes[keys[item.id]].failure:
+            kind, message = failure
+            yield Failure(item.id, modality, kind, message.replace(FILE, str(item.path or "text")))
 
 
 def _loads(cache: ItemCache, keys: Mapping[str, str]) -> dict[str, partial[np.ndarray]]:
-    # A feature file is written in sorted order of the ids: entries are asked for before each turn.
+    # A feature file is written in sorted order of the ids, so that entries can be requested
+    # before each is needed.
     names = sorted(keys)
     entries = cache.get_many(keys[name] for name in names)
-    return {name: partial(_next, entries, keys[name]) for name in names}
+    return {name: partial(_next_array, entries, keys[name]) for name in names}
 
 
-def _next(entries: Iterator[tuple[str, Entry | None]], key: str) -> np.ndarray:
-    found, entry = next(entries)
-    assert found == key, "feature files are written in sorted order"
+def _next_array(entries: Iterator[tuple[str, Entry | None]], key: str) -> np.ndarray:
+    next_key, entry = next(entries)
+    assert next_key == key, "feature files are written in sorted order"
     if entry is None or entry.array is None:
-        raise ValueError("a cached item vanished while it was packed; run again")
+        raise ValueError("a cached item disappeared while it was packed; run again")
     return entry.array

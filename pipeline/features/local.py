@@ -1,32 +1,33 @@
 """The local engine: worker processes that extract items into the item cache.
 
-Each worker decodes a batch and runs the network on it, one after the other on one thread; a bounded
-window of batches waits at each. More workers, not more stages, use more cores
-(docs/decisions/008-feeder.md).
+Each worker reads a batch and runs the network on it, one after the other on one thread: more
+workers, not more stages, use more cores. A decoder that crashes ends its worker, not the run.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
 
 import torch
 
-from pipeline.features.cache import ItemCache
-from pipeline.features.deaths import Batch, deaths_told
-from pipeline.features.recipe import Item, Recipe
-from pipeline.features.steps import in_turn
+from pipeline.extractors.device import gpus, on_gpu
+from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.recipe import FILE, Item, Recipe, device_of
+from pipeline.features.worker import Batch, batched, extractor, shares
 from pipeline.ground.processes import end_with_parent
 from pipeline.runtime import THREADS
 
-# Batches waiting at each worker: enough never to idle, few enough to keep memory flat.
-_AHEAD = 4
-
-_worker: Callable[[], Callable[[Batch], None]]
+# Batches at each worker: one in hand, one waiting. Memory stays flat, and no worker idles.
+_AHEAD = 2
+# How a decoder crashes. SIGKILL is no such signal: the system sends it when memory runs out.
+_CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}
 
 
 def run_local(
@@ -35,60 +36,36 @@ def run_local(
     """Extract items (by cache key) into the cache; yields each key when its entry is there.
 
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
-    of threads.
+    of threads, with HGFN_DEVICE=cuda on the GPUs in turn. An item whose decoder crashes twice gets
+    a failure of kind decoder_crashed. Raises what a worker raised, and ValueError where one died
+    of something else.
     """
+    if not items:
+        return
+    gpu_count = gpus() if device_of(recipe) == "cuda" else 0
     workers, size = shares(len(items), recipe.batch, workers)
     batches = batched(items, size)
-    if workers <= 1:
+    # Texts need no decoder that could crash, and one worker no process of its own.
+    if workers == 1 and all(item.path is None for item in items.values()):
         yield from _run_here(recipe, batches, cache)
         return
-    futures: dict[Future[None], Batch] = {}
-    # spawn, not fork: a forked child of a process that used torch's threads can hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (recipe, cache))
-    with pool, deaths_told(futures, 2 * workers):
-        try:
-            for batch in itertools.islice(batches, _AHEAD * workers):
-                futures[pool.submit(_work, batch)] = batch
-            while futures:
-                for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                    future.result()
-                    yield from (key for key, _ in futures.pop(future))
-                    for batch in itertools.islice(batches, 1):
-                        futures[pool.submit(_work, batch)] = batch
-        except BaseException:
-            # An error is told at once, not after everything that still waits.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
-    """Return how many workers to start, and how many items to give each at once.
-
-    No more workers than there are full batches: a network computes a small one at a large one's
-    cost. Those that start share the items evenly.
-    """
-    workers = max(min(workers, -(-items // batch)), 1)
-    return workers, min(batch, max(-(-items // workers), 1))
-
-
-def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
-    """Cut items (by cache key) into batches of `size`, as they are asked for."""
-    waiting = iter(items.items())
-    while batch := list(itertools.islice(waiting, size)):
-        yield batch
+    pool = _Pool(recipe, cache, batches, workers, gpu_count)
+    try:
+        yield from pool.run()
+    finally:
+        pool.stop()
 
 
 def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Iterator[str]:
-    with few_threads():
-        extract = functools.cache(functools.partial(extractor, recipe, cache))
+    with _few_threads():
+        extract = extractor(recipe, cache)
         for batch in batches:
-            extract()(batch)
+            extract(batch)
             yield from (key for key, _ in batch)
 
 
 @contextmanager
-def few_threads() -> Iterator[None]:
-    """Give a network in this process as many threads as one in a worker, and then the old ones."""
+def _few_threads() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
@@ -97,25 +74,123 @@ def few_threads() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _start(recipe: Recipe, cache: ItemCache) -> None:
-    global _worker
+class _Worker:
+    """A worker process and the batches given to it, the one in hand first."""
+
+    def __init__(self, recipe: Recipe, cache: ItemCache, gpu: int | None) -> None:
+        # spawn, not fork: a forked child of a process that used torch's threads can hang.
+        context = get_context("spawn")
+        self.connection, other_end = context.Pipe()
+        self.batches: deque[Batch] = deque()
+        self.decoding = False
+        arguments = (other_end, recipe, cache, gpu)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        other_end.close()  # now it closes when the process ends
+
+    def start(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        with suppress(OSError):  # a process that died: `receive` reports it
+            self.connection.send(batch)
+
+    def receive(self) -> Batch:
+        """Return the batch that is done, empty for a mere change of `decoding`.
+
+        Raises EOFError where the process died, and the error of a batch that failed.
+        """
+        try:
+            message = self.connection.recv()
+        except ConnectionResetError:
+            raise EOFError from None
+        if isinstance(message, bool):
+            self.decoding = message
+            return []
+        if message is not None:
+            error, trace = message
+            raise error from RuntimeError(f"in a worker process:\n{trace}")
+        return self.batches.popleft()
+
+
+class _Pool:
+    """Worker processes that share a queue of batches."""
+
+    def __init__(
+        self, recipe: Recipe, cache: ItemCache, batches: Iterator[Batch], workers: int, gpus: int
+    ) -> None:
+        self._recipe, self._cache, self._batches, self._gpus = recipe, cache, batches, gpus
+        self._crashed: set[str] = set()
+        self._workers = [self._new_worker(number) for number in range(workers)]
+
+    def run(self) -> Iterator[str]:
+        """Extract all batches; yields the keys as they are done."""
+        while busy := {w.connection: n for n, w in enumerate(self._workers) if w.batches}:
+            for connection in wait(list(busy)):
+                assert isinstance(connection, Connection)
+                number = busy[connection]
+                worker = self._workers[number]
+                try:
+                    done = worker.receive()
+                    self._feed(worker)
+                except EOFError:
+                    done = self._after_crash(worker)
+                    self._workers[number] = self._new_worker(number)
+                yield from (key for key, _ in done)
+
+    def stop(self) -> None:
+        """End the workers, whatever they do."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.connection.close()
+
+    def _new_worker(self, number: int) -> _Worker:
+        gpu = number % self._gpus if self._gpus else None
+        worker = _Worker(self._recipe, self._cache, gpu)
+        self._feed(worker)
+        return worker
+
+    def _feed(self, worker: _Worker) -> None:
+        for batch in itertools.islice(self._batches, _AHEAD - len(worker.batches)):
+            worker.start(batch)
+
+    def _after_crash(self, worker: _Worker) -> Batch:
+        """Queue a dead worker's batches again; an item that crashed before fails instead."""
+        worker.process.join()
+        worker.connection.close()
+        batch, *others = worker.batches
+        code = worker.process.exitcode or 0
+        if not worker.decoding or code not in _CRASHES:
+            raise ValueError(_unexplained(code, batch))
+        items, failed = [[pair] for pair in batch], list[tuple[str, Item]]()
+        if len(batch) == 1 and batch[0][0] in self._crashed:
+            message = f"{FILE}: its decoder crashes ({signal.Signals(-code).name}); leave it out"
+            self._cache.put(batch[0][0], Entry(None, ("decoder_crashed", message)))
+            items, failed = [], [batch[0]]
+        self._crashed |= {key for key, _ in batch}
+        self._batches = itertools.chain(items, others, self._batches)
+        return failed
+
+
+def _unexplained(code: int, batch: Batch) -> str:
+    names = batch[0][1].id + (f" and {len(batch) - 1} more" if len(batch) > 1 else "")
+    cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return (
+        f"a worker process died ({cause}) while it extracted {names}: if memory ran out, use fewer "
+        "HGFN_WORKERS; if it dies again with one, leave that item out"
+    )
+
+
+def _serve(connection: Connection, recipe: Recipe, cache: ItemCache, gpu: int | None) -> None:
+    """Extract batches in a worker process until the connection closes."""
     end_with_parent()
     torch.set_num_threads(THREADS)
-    # Opened at the first batch: an error in here would only be told as a broken pool.
-    _worker = functools.cache(functools.partial(extractor, recipe, cache))
-
-
-def _work(batch: Batch) -> None:
-    _worker()(batch)
-
-
-def extractor(recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
-    """Open a recipe; the function returned extracts one batch of (key, item) into the cache."""
-    extract = in_turn(recipe)
-
-    def fill(batch: Batch) -> None:
-        entries = extract([item for _, item in batch])
-        for (key, _), entry in zip(batch, entries, strict=True):
-            cache.put(key, entry)
-
-    return fill
+    extract = None
+    with nullcontext() if gpu is None else on_gpu(gpu), suppress(EOFError):
+        while True:
+            batch = connection.recv()
+            try:
+                extract = extract or extractor(recipe, cache, connection.send)
+                extract(batch)
+                connection.send(None)
+            except Exception as error:
+                connection.send((error, traceback.format_exc()))

@@ -1,20 +1,34 @@
-"""The Ray engine: actors on one machine or many that extract items into the item cache."""
+"""The Ray engine: tasks on one machine or many that extract items into the item cache."""
 
 from __future__ import annotations
 
+import functools
+import itertools
+import logging
+import os
 import pickle
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+import torch
 
 from pipeline import runtime
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
-from pipeline.features.local import batched, shares
-from pipeline.features.node import Node
-from pipeline.features.ray_cluster import cluster
-from pipeline.features.ray_plan import plan
-from pipeline.features.ray_worker import Attempts, RayWorker
+from pipeline.features.ray_node import Driver, facts
 from pipeline.features.recipe import Item, Recipe, device_of
+from pipeline.features.worker import Batch, batched, extractor, shares
+
+# An input that ended this many workers would end the next one too.
+ATTEMPTS = 4
+# A core decodes clips slower than a GPU computes on them.
+WORKERS_A_GPU = 4
+_AHEAD = 2  # batches for each worker: one in hand, one waiting
+_SECONDS_TO_ANSWER = 5.0
+# Only batches of paths pass through Ray's shared memory; features go straight to the cache.
+_SHARED_MEMORY = 200 * 2**20
 
 
 def run_ray(
@@ -22,49 +36,152 @@ def run_ray(
 ) -> Iterator[str]:
     """Extract items (by cache key) into the cache; yields each key when its entry is there.
 
-    Bytes and errors are those of `run_local`. On the cluster that RAY_ADDRESS names, every free
-    core (or GPU) is used, those of nodes that join later too, at most HGFN_WORKERS; without it,
-    `workers` cores of this machine. What a worker had in hand when it died goes to another.
+    Bytes and errors are those of `run_local`. On the cluster at RAY_ADDRESS every free core (or
+    share of a GPU) is used, also of nodes that join later, at most HGFN_WORKERS; without it,
+    `workers` cores of this machine. Ray gives a batch whose worker died to another worker; raises
+    ValueError for one that ended `ATTEMPTS` of them.
     """
     if not items:
         return
     started, _ = shares(len(items), recipe.batch, workers)
-    with cluster(started) as ray, cache.marked() as mark:
-        for row in _extract(ray, recipe, items, cache, mark):
-            cache.renew(mark)  # nodes may join after days
-            yield from pickle.loads(row["keys"])
-            if row["error"]:
-                raise pickle.loads(row["error"])
+    with cluster(started) as ray, cache.marker() as marker:
+        yield from _run_tasks(ray, recipe, items, cache, marker)
 
 
-def _extract(
-    ray: Any, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache, mark: str
-) -> Iterator[Mapping[str, bytes]]:
-    cut = plan(
-        ray.cluster_resources(),
-        device_of(recipe),
-        len(items),
-        recipe.batch,
-        runtime.most_workers(),
+def _run_tasks(
+    ray: Any, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache, marker: str
+) -> Iterator[str]:
+    device = device_of(recipe)
+    options = {"num_cpus": 1, "num_gpus": 1 / WORKERS_A_GPU if device == "cuda" else 0}
+    places = _places(ray, device)
+    if not places:
+        raise ValueError(f"the Ray cluster has no place for a worker on HGFN_DEVICE={device}")
+    gpu = None
+    if device == "cuda":
+        gpu = gpu_name() or ray.get(ray.remote(**options)(gpu_name).remote())
+    job = pickle.dumps((Driver.here(recipe, gpu), cache, marker, pickle.dumps(recipe)))
+    # No limit of calls: a process keeps the network that it loaded.
+    task = ray.remote(**options, max_retries=ATTEMPTS - 1, max_calls=0)(extract_batch)
+    batches = batched(items, shares(len(items), recipe.batch, places)[1])
+    running: dict[Any, Batch] = {}
+    try:
+        while True:
+            limit = runtime.most_workers() or _AHEAD * max(_places(ray, device), 1)
+            for batch in itertools.islice(batches, max(limit - len(running), 0)):
+                running[task.remote(job, batch)] = batch
+            if not running:
+                return
+            (done, *_), _ = ray.wait(list(running), num_returns=1)
+            _raise_error_of(ray, done, running[done])
+            yield from (key for key, _ in running.pop(done))
+    finally:
+        for task_result in running:
+            ray.cancel(task_result)
+
+
+def _places(ray: Any, device: str) -> int:
+    resources = ray.cluster_resources()
+    cores, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
+    return min(cores, WORKERS_A_GPU * gpus) if device == "cuda" else cores
+
+
+def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
+    deaths = ray.exceptions
+    try:
+        error = ray.get(result)
+    except (deaths.WorkerCrashedError, deaths.OutOfMemoryError, deaths.NodeDiedError) as error:
+        ids = ", ".join(item.id for _, item in batch)
+        raise ValueError(
+            f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input"
+        ) from error
+    if error is not None:
+        raise error
+
+
+def extract_batch(job: bytes, batch: Batch) -> Exception | None:
+    """Extract a batch in a Ray worker; returns its error, which Ray itself would wrap."""
+    torch.set_num_threads(runtime.THREADS)  # here: Ray calls from a thread of its choice
+    try:
+        _opened(job)(batch)
+    except Exception as error:
+        error.add_note(f"on node {socket.gethostname()}")
+        return error
+    return None
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(job: bytes) -> Callable[[Batch], None]:
+    """Open a job's recipe in this process, once it is known to give the driver's bytes."""
+    driver, cache, marker, pickled_recipe = pickle.loads(job)
+    driver.imitate()
+    if marker not in cache:
+        raise ValueError(
+            f"another item cache at {cache}; set HGFN_CACHE to a folder that all nodes share, or "
+            "to a URL"
+        )
+    recipe = pickle.loads(pickled_recipe)  # only now are its modules known
+    driver.require_same(facts(recipe, gpu_name() if device_of(recipe) == "cuda" else None))
+    return extractor(recipe, cache)
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    """Connect to the cluster at RAY_ADDRESS, or start one with `workers` CPUs; yields `ray`.
+
+    Raises ValueError where Ray is not installed or the cluster does not answer.
+    """
+    address = runtime.cluster()
+    ray = _import_ray(address)
+    if ray.is_initialized():  # by the calling program, which will also end it
+        yield ray
+        return
+    try:
+        _connect(ray, address) if address else _start(ray, workers)
+        yield ray
+    except ray.exceptions.RayError as error:
+        raise ValueError(f"the Ray cluster failed: {_last_line(error)}") from error
+    finally:
+        ray.shutdown()
+
+
+def _import_ray(address: str | None) -> Any:
+    # Ray reads these while it is imported. It sends no statistics, and a cluster of this machine
+    # alone listens on the loopback address, as it always does on Windows and macOS.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if not address:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError(
+            f'HGFN_ENGINE is ray, but {error.name} is not installed: pip install "hgfn[scale]"'
+        ) from error
+    return ray
+
+
+def _start(ray: Any, workers: int) -> None:
+    ray.init(
+        address="local",
+        num_cpus=workers,
+        object_store_memory=_SHARED_MEMORY,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
     )
-    attempts = _counter(ray, gpu_name() if device_of(recipe) == "cuda" else None)
-    rows = [{"batch": pickle.dumps(batch)} for batch in batched(items, cut.batch)]
-    todo = ray.data.from_items(rows, override_num_blocks=cut.blocks)
-    done = todo.map_batches(
-        RayWorker,
-        fn_constructor_args=(pickle.dumps(recipe), cache, mark, Node.here(recipe), attempts),
-        batch_size=None,
-        # Begins on all that is free, and grows with the cluster.
-        compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=cut.workers, max_size=cut.most),
-        num_cpus=1,
-        num_gpus=cut.gpus or None,
-    )
-    return iter(done.iter_rows())
 
 
-def _counter(ray: Any, gpu: str | None) -> Any:
-    # Beside us, so that it lives as long as we do: any other node may leave.
-    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=False
-    )
-    return ray.remote(num_cpus=0, scheduling_strategy=here)(Attempts).remote(gpu)
+def _connect(ray: Any, address: str) -> None:
+    host, port = address.split(":")
+    try:
+        # Ray itself would wait for minutes where nobody listens.
+        socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise ValueError(
+            f"cannot connect to the Ray cluster at RAY_ADDRESS {address}: "
+            f"{' '.join(str(error).split())}; see docs/scaling.md for address, versions and token"
+        ) from error
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[-1]

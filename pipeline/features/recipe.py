@@ -1,4 +1,4 @@
-"""What extraction takes and gives: an item, and a recipe that knows network and identity."""
+"""What an extraction takes: items, and a recipe that reads them and holds the network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import numpy as np
 from pipeline import runtime
 
 Identity = dict[str, str | int]
+Failure = tuple[str, str]  # kind and message
 
-# Stands for the item's own file in a cached fault.
+# Stands for the item's own file in a cached failure: every file of the same bytes shares it.
 FILE = "{file}"
 
 
@@ -37,12 +38,10 @@ class Item:
 
     def digest(self, hash_file: Callable[[Path], str] = file_digest) -> str:
         """Hash what will be read: the text or the file's bytes, and the span."""
-        hashed = hashlib.sha256(json.dumps([self.start, self.end]).encode())
-        if self.path is None:
-            hashed.update((self.text or "").encode())
-        else:
-            hashed.update(hash_file(self.path).encode())
-        return hashed.hexdigest()
+        digest = hashlib.sha256(json.dumps([self.start, self.end]).encode())
+        content = (self.text or "") if self.path is None else hash_file(self.path)
+        digest.update(content.encode())
+        return digest.hexdigest()
 
     @property
     def file(self) -> Path:
@@ -53,24 +52,24 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What reading an item gave: a network's input, a fault (kind, message), or both."""
+class Decoded:
+    """A network's input, the failure to read the item, or both (a clip that is cut off)."""
 
     input: Any
-    fault: tuple[str, str] | None = None
+    failure: Failure | None = None
 
 
-Reader = Callable[[Item], Read]
+Reader = Callable[[Item], Decoded]
 Network = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
 @runtime_checkable
 class Recipe(Protocol):
-    """How one modality's features are made; sent to each worker, opened there once."""
+    """How one modality's features are made; sent to each worker process and opened there once."""
 
     modality: ClassVar[str]
     batch: ClassVar[int]  # items that the network takes at once
-    gpu: ClassVar[bool]  # whether HGFN_DEVICE=cuda is for its network
+    gpu: ClassVar[bool]  # whether its network follows HGFN_DEVICE=cuda
 
     @property
     def dim(self) -> int:
@@ -82,19 +81,19 @@ class Recipe(Protocol):
         ...
 
     def reader(self) -> Reader:
-        """Return the function that reads an item, for any process: it knows no network."""
+        """Return the function that reads one item."""
         ...
 
     def network(self) -> Network:
         """Load the network; the function returned takes up to `batch` inputs.
 
-        Gives an array each, of the same bytes whatever shares the batch.
+        It gives one array an input, whose bytes do not depend on the others of the batch.
         """
         ...
 
 
 def device_of(recipe: Recipe) -> str:
-    """Return where a recipe's network runs: where HGFN_DEVICE says, if that is for it."""
+    """Return the torch device type that a recipe's network runs on."""
     return runtime.device() if recipe.gpu else "cpu"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.recipe import Identity, Network, Read, Reader, file_digest, identity
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader, file_digest, identity
 from pipeline.runtime import device
 
 # A tweet has at most 280 characters; of a longer description the beginning is used.
@@ -48,7 +48,7 @@ class TextRecipe:
 
     def reader(self) -> Reader:
         """See Recipe."""
-        return lambda item: _words(tokenize(item.text or ""))
+        return _read
 
     def network(self) -> Network:
         """See Recipe."""
@@ -59,10 +59,11 @@ class TextRecipe:
         return layers[-1] if self.layer == "top" else layers.mean(axis=0)
 
 
-def _words(tokens: list[str]) -> Read:
+def _read(item: Item) -> Decoded:
+    tokens = tokenize(item.text or "")
     if not tokens:
-        return Read(None, ("empty_text", "no word in the text"))
+        return Decoded(None, ("empty_text", "no word in the text"))
     if len(tokens) > LONGEST_TEXT:
-        told = f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
-        return Read(tokens[:LONGEST_TEXT], ("long_text", told))
-    return Read(tokens)
+        message = f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
+        return Decoded(tokens[:LONGEST_TEXT], ("long_text", message))
+    return Decoded(tokens)

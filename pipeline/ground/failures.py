@@ -31,6 +31,7 @@ MEDIA_KINDS = (
     "no_audio_stream",
     "no_frames",
     "decode_failed",
+    "decoder_crashed",
     "empty_text",
     "long_text",
 )

@@ -14,10 +14,13 @@ from av.container import InputContainer
 from jaxtyping import Float32
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import best_audio, ends_early, open_container, reason
-from pipeline.media.errors import MediaError
-from pipeline.media.limits import MAX_SAMPLES, SAMPLE_RATES
-from pipeline.media.machine import DAMAGE, UNREADABLE
+from pipeline.media.container import best_audio, ends_early, open_container
+from pipeline.media.errors import DAMAGE, UNREADABLE, MediaError, reason
+
+# Three hours at 48 kHz; 2 GiB while they are resampled.
+MAX_SAMPLES = 2**29
+# Resampling from a lower rate would make seconds of sound from each byte.
+SAMPLE_RATES = (1_000, 768_000)
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ def read_waveform(
 ) -> Waveform:
     """Return the best audio stream between `start` and `end` (seconds from the file's beginning).
 
-    Channels are averaged, then resampled (soxr, high quality).
-    Loudness is kept; what a lossy codec overshoots is cut to [-1, 1].
+    Channels are averaged, then resampled (soxr, high quality). Loudness stays as it is; where a
+    lossy codec overshoots, values are clipped to [-1, 1].
 
     Raises MediaError of kind missing_file, decode_failed, truncated, too_large, no_audio_stream or
     no_frames (no sample in the span); ValueError for an empty span of time; OSError and
@@ -48,8 +51,8 @@ def read_waveform(
         stream = best_audio(container, path)
         low, high = SAMPLE_RATES
         if not low <= stream.rate <= high:
-            told = f"{path}: {stream.rate} samples a second; allowed: {low:,} to {high:,}"
-            raise MediaError("too_large", told)
+            message = f"{path}: {stream.rate} samples a second; allowed: {low:,} to {high:,}"
+            raise MediaError("too_large", message)
         sound = _read(container, stream, finish)
         if sound.length > MAX_SAMPLES:
             raise MediaError("too_large", f"{path}: more than {MAX_SAMPLES:,} samples of sound")
@@ -68,7 +71,7 @@ def read_waveform(
 
 @dataclass
 class _Sound:
-    """What is decoded so far: mono pieces; `begin` is the first sample's time in seconds."""
+    """Sound decoded so far, in mono pieces; `begin` is the first sample's time in seconds."""
 
     rate: int = 0
     begin: float = 0.0
@@ -106,7 +109,7 @@ def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sou
             if sound.end > finish or sound.length > MAX_SAMPLES:
                 break
     except UNREADABLE as error:
-        sound.damage = f"({reason(error)})"  # what came before counts
+        sound.damage = f"({reason(error)})"  # the sound before it is used
     return sound
 
 

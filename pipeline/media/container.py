@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 import av
@@ -12,11 +14,15 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from pipeline.inputs import containers
-from pipeline.inputs.containers import origin
-from pipeline.media.errors import MediaError, require_file
-from pipeline.media.limits import MAX_PIXELS
-from pipeline.media.machine import UNREADABLE, memory_told
-from pipeline.media.source import Source, open_source
+from pipeline.media.errors import (
+    MAX_PIXELS,
+    UNREADABLE,
+    MediaError,
+    disk_error,
+    explain_memory,
+    reason,
+    require_file,
+)
 
 # Seconds by which the last packet may miss the stated duration: rounding, and audio padding.
 SLACK = 0.2
@@ -30,8 +36,58 @@ def open_container(path: str | Path) -> Iterator[InputContainer]:
     for what this machine could not do, at any time until it is closed.
     """
     path = require_file(path)
-    with memory_told(path), open_source(path) as source, _open(path, source) as container:
+    with explain_memory(path), _open_source(path) as source, _open(path, source) as container:
         yield container
+
+
+class Source:
+    """A file as FFmpeg reads it, which takes a failing disk for the end of the file.
+
+    The first OSError is stored in `error`, and the file ends there.
+    """
+
+    def __init__(self, file: FileIO, path: Path) -> None:
+        self.name = str(path)  # FFmpeg looks at its suffix
+        self.error: OSError | None = None
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end, and from the first error on."""
+        try:
+            return b"" if self.error else self._file.read(size)
+        except OSError as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position and return it, or a negative number for an invalid one."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            # A damaged file refers to positions before its beginning.
+            if error.errno != errno.EINVAL:
+                self.error = error
+            return -errno.EINVAL
+
+    def tell(self) -> int:
+        """Return the position of the next byte to read."""
+        return self._file.tell()
+
+
+@contextmanager
+def _open_source(path: Path) -> Iterator[Source]:
+    try:
+        file = FileIO(path)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    with file:
+        source = Source(file, path)
+        try:
+            yield source
+        finally:
+            # Whatever the decoder made of it.
+            if source.error:
+                raise disk_error(path, source.error) from source.error
 
 
 def _open(path: Path, source: Source) -> InputContainer:
@@ -47,20 +103,21 @@ def _open(path: Path, source: Source) -> InputContainer:
         ) from error
 
 
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
 def best_video(container: InputContainer, path: str | Path) -> VideoStream:
     """Return the stream a player would show: FFmpeg's choice, but never a cover picture.
 
-    Its decoder refuses pictures of more than `MAX_PIXELS`, at whichever place they come. Raises
-    MediaError of kind no_video_stream, or too_large where the stream states such a size.
+    Its decoder refuses every picture of more than `MAX_PIXELS`. Raises MediaError of kind
+    no_video_stream, or too_large where the stream states such a size.
     """
     stream = containers.best_video(container)
     if stream is None:
         raise MediaError("no_video_stream", f"{path}: no video stream")
-    return _bounded(stream, path)
-
-
-def _bounded(stream: VideoStream, path: str | Path) -> VideoStream:
-    # A frame of one colour takes a few bytes and gigabytes of memory: size is no sign of size.
+    # A picture of one colour takes a few bytes in the file and gigabytes of memory.
     if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
         raise MediaError(
             "too_large", f"{path}: pictures of more than {MAX_PIXELS} pixels; make it smaller"
@@ -78,21 +135,12 @@ def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
 
 
 def ends_early(container: InputContainer, end: float) -> bool:
-    """Tell whether a file whose packets end at `end` seconds was meant to be longer.
+    """Tell whether a file whose packets end at `end` seconds should be longer.
 
     Only formats whose header states a duration can tell; elsewhere FFmpeg estimates it.
     """
-    stated = container.format.name.startswith(("mov", "matroska", "flv"))
-    if not stated or container.duration is None:
+    has_duration = container.format.name.startswith(("mov", "matroska", "flv"))
+    if not has_duration or container.duration is None:
         return False
-    return end < origin(container) + container.duration / av.time_base - SLACK
-
-
-def reason(error: Exception) -> str:
-    """Say in FFmpeg's words what went wrong, without its numbers."""
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _is_mp4(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"ftyp"
+    start = containers.origin(container)
+    return end < start + container.duration / av.time_base - SLACK

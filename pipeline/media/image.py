@@ -10,47 +10,56 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.media.errors import MediaError, require_file
-from pipeline.media.limits import MAX_PHOTO_BYTES, MAX_PIXELS
-from pipeline.media.machine import disk_fault, memory_told, out_of_memory
+from pipeline.media.errors import (
+    MAX_PIXELS,
+    MediaError,
+    disk_error,
+    explain_memory,
+    memory_error,
+    require_file,
+)
 
 # Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
 
+# More than `MAX_PIXELS` take in any of these formats; the file is held in memory as a whole.
+MAX_PHOTO_BYTES = 2**30
+
 
 def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Read a photo as RGB, the way a viewer shows it on a white page.
+    """Read a photo as RGB, as a viewer shows it on a white page.
 
     The EXIF orientation is applied, transparency is laid over white, 16-bit values are scaled
     (not cut) to 8 bits, and an animation gives its first frame. Colour profiles are ignored.
 
     Raises MediaError of kind missing_file, not_an_image, truncated, too_large (more than
-    `MAX_PIXELS`, found before decoding) or decode_failed; OSError and MemoryError for what this
+    `MAX_PIXELS`, checked before decoding) or decode_failed; OSError and MemoryError for what this
     machine could not do.
     """
     path = require_file(path)
-    # Pillow's decoders raise a plain MemoryError for a picture wider than they count.
-    with memory_told(path, by_decoder=True), _open(path, _contents(path)) as image:
+    # Pillow's decoders raise a plain MemoryError for a picture that is too wide for them.
+    with explain_memory(path, by_decoder=True), _open(path, _contents(path)) as image:
         if image.width * image.height > MAX_PIXELS:
             raise _too_large(path)
         return _decode(path, image)
 
 
 def _contents(path: Path) -> bytes:
-    # Read before it is decoded: what a decoder makes of a disk that fails looks like damage.
+    # Read before it is decoded: to a decoder, a failing disk looks like a damaged picture.
     if path.stat().st_size > MAX_PHOTO_BYTES:
-        told = f"{path}: a photo of more than {MAX_PHOTO_BYTES} bytes; make it smaller"
-        raise MediaError("too_large", told)
+        raise MediaError(
+            "too_large", f"{path}: a photo of more than {MAX_PHOTO_BYTES} bytes; make it smaller"
+        )
     try:
         return path.read_bytes()
     except OSError as error:
-        raise disk_fault(path, error) from error
+        raise disk_error(path, error) from error
 
 
 def _open(path: Path, contents: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            # The size is checked by the caller; a second opinion on stderr helps nobody.
+            # The caller checks the size.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(contents), formats=FORMATS)
     except Image.DecompressionBombError:
@@ -71,7 +80,7 @@ def _decode(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3
         raise _too_large(path) from None
     except MemoryError:
         raise
-    # A damaged picture can make a decoder raise nearly anything, struct.error and IndexError too.
+    # For a damaged picture decoders raise nearly anything, also struct.error and IndexError.
     except Exception as error:
         raise _unreadable(path, error) from error
 
@@ -99,8 +108,8 @@ def _too_large(path: Path) -> MediaError:
 
 
 def _unreadable(path: Path, error: Exception) -> MediaError | MemoryError:
-    if "out of memory" in str(error):  # what Pillow's decoders say of it
-        return out_of_memory(path, by_decoder=True)
+    if "out of memory" in str(error):  # Pillow's decoders report it so
+        return memory_error(path, by_decoder=True)
     if "truncated" in str(error).lower():
         return MediaError("truncated", f"{path}: the picture ends early ({error})")
     return MediaError("decode_failed", f"{path}: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""When the frames of a video are shown, read from its packets without decoding one."""
+"""When the frames of a video are shown, read from its packets without decoding any."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float, Int
 
 from pipeline.inputs.containers import origin
 from pipeline.media.container import best_video, ends_early
-from pipeline.media.machine import DAMAGE
+from pipeline.media.errors import DAMAGE
 
-# Bytes of packets worth keeping, so that a short clip is opened and read once.
-KEPT = 64 << 20
+# Bytes of packets held in memory, so that a short clip is opened and read once.
+MAX_PACKET_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Schedule:
 
 
 def read_schedule(container: InputContainer, path: str | Path) -> Schedule | None:
-    """Read the schedule of the best video stream; None where the container does not tell it.
+    """Read the schedule of the best video stream; None where the container does not have one.
 
     AVI and raw streams, for example, store no presentation times. Raises MediaError as
     `best_video` does, naming `path`.
@@ -51,23 +51,23 @@ def read_schedule(container: InputContainer, path: str | Path) -> Schedule | Non
             if packet.size:  # the last, empty packet only flushes a decoder
                 packets.add(packet)
     except DAMAGE:
-        packets.damaged = True  # what came before counts
-    known = [value for value in packets.pts if value is not None]
-    if len(known) < len(packets.pts) or len(set(known)) < len(known):
+        packets.damaged = True  # the packets before it are used
+    pts = [value for value in packets.pts if value is not None]
+    if len(pts) < len(packets.pts) or len(set(pts)) < len(pts):
         return None
     return Schedule(
-        pts=np.array(known, dtype=np.int64),
+        pts=np.array(pts, dtype=np.int64),
         shown=np.array(packets.shown, dtype=bool),
         keyframe=np.array(packets.keyframe, dtype=bool),
-        seconds=to_seconds(container, stream, known),
+        seconds=to_seconds(container, stream, pts),
         truncated=packets.damaged or ends_early(container, packets.end),
-        packets=packets.kept if packets.bytes <= KEPT else None,
+        packets=packets.held if packets.bytes <= MAX_PACKET_BYTES else None,
     )
 
 
 @dataclass
 class _Packets:
-    """What is kept of the packets read so far; `end` is in seconds, over all streams."""
+    """The packets read so far; `end` is in seconds, over all streams."""
 
     stream: int
     pts: list[int | None] = field(default_factory=list)
@@ -75,7 +75,7 @@ class _Packets:
     keyframe: list[bool] = field(default_factory=list)
     end: float = 0.0
     damaged: bool = False
-    kept: list[av.Packet] = field(default_factory=list)
+    held: list[av.Packet] = field(default_factory=list)
     bytes: int = 0
 
     def add(self, packet: av.Packet) -> None:
@@ -85,17 +85,17 @@ class _Packets:
             self.end = max(self.end, end)
         self.damaged |= packet.is_corrupt
         if packet.stream_index == self.stream:
-            self._keep(packet)
+            self._hold(packet)
             self.pts.append(packet.pts)
             self.shown.append(not packet.is_discard)
             self.keyframe.append(packet.is_keyframe)
 
-    def _keep(self, packet: av.Packet) -> None:
+    def _hold(self, packet: av.Packet) -> None:
         self.bytes += packet.size
-        if self.bytes <= KEPT:
-            self.kept.append(packet)
+        if self.bytes <= MAX_PACKET_BYTES:
+            self.held.append(packet)
         else:
-            self.kept.clear()
+            self.held.clear()
 
 
 def to_seconds(

@@ -11,10 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from pipeline.media.container import open_container
-from pipeline.media.decode import decode_all, decode_indices, decode_rows
-from pipeline.media.errors import MediaError
-from pipeline.media.machine import DAMAGE
-from pipeline.media.picture import Shrink
+from pipeline.media.decode import Shrink, decode_all, decode_indices, decode_rows
+from pipeline.media.errors import DAMAGE, MediaError
 from pipeline.media.schedule import read_schedule
 
 
@@ -43,7 +41,7 @@ def sample_frames(
     The spans divide the time from the first to the last frame between `start` and `end` (seconds
     from the beginning of the file; by default all of it). A clip of fewer frames repeats some, so
     that there are always exactly `count`. `shrink` is applied to each picture as it is decoded,
-    so that large ones need not be held together.
+    so that large pictures are never held together.
 
     Raises MediaError of kind missing_file, decode_failed, truncated, no_video_stream or
     no_frames; ValueError for a count below 1 or an empty span of time; OSError and MemoryError for
@@ -84,7 +82,7 @@ def nearest_frames(
 def _by_schedule(
     path: str | Path, count: int, span: tuple[float, float], shrink: Shrink | None
 ) -> Clip | None:
-    """Sample by the container's presentation times; None where they do not hold."""
+    """Sample by the container's presentation times; None where they are wrong."""
     with open_container(path) as container:
         schedule = read_schedule(container, path)
         if schedule is None:
@@ -101,7 +99,7 @@ def _by_schedule(
         except DAMAGE:
             return None
     if frames is None:
-        return None  # damaged: some frame that the container lists does not decode
+        return None  # damaged: a frame that the container lists does not decode
     return Clip(frames, schedule.seconds[rows], schedule.truncated)
 
 
@@ -122,7 +120,7 @@ def _by_decoding(
 def _gather(
     pictures: Iterator[tuple[int, np.ndarray]], chosen: Int[np.ndarray, " count"]
 ) -> np.ndarray | None:
-    """Put numbered pictures where they were chosen, repeats included; None if one did not come."""
+    """Put numbered pictures where they were chosen, repeats included; None if one is missing."""
     frames: np.ndarray | None = None
     missing = set(chosen.tolist())
     for number, picture in pictures:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.features.recipe import Identity, Item, Network, Read, Reader
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader
 
 _kept: list[np.ndarray] = []
 
@@ -26,7 +26,7 @@ class Hoarder:
         return {"version": "1"}
 
     def reader(self) -> Reader:
-        return lambda item: Read(self._keep(item))
+        return lambda item: Decoded(self._keep(item))
 
     def network(self) -> Network:
         return lambda inputs: [np.ones((1, 1), np.float32) for _ in inputs]

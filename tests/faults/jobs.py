@@ -15,12 +15,10 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.datasets.download import fetch_youtube
-from pipeline.features import extract as module
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.feeder import run_fed
-from pipeline.features.recipe import Identity, Item, Network, Read, Reader, Recipe
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader, Recipe
 from pipeline.inputs.feature_file import write_features
 
 SECONDS = 0.002  # of an item of the toy
@@ -40,12 +38,13 @@ class ToyRecipe:
         return {"version": "1"}
 
     def reader(self) -> Reader:
-        def read(item: Item) -> Read:
+        def read(item: Item) -> Decoded:
             with self.log.open("a") as log:
                 log.write(f"{os.getpid()} {item.id}\n")
             time.sleep(SECONDS)
             text = item.text or ""
-            return Read(None, ("decode_failed", "a fault")) if "fault" in text else Read(text)
+            failed = Decoded(None, ("decode_failed", "a failure"))
+            return failed if "failure" in text else Decoded(text)
 
         return read
 
@@ -57,19 +56,13 @@ class ToyRecipe:
 
 
 def toy(folder: Path, count: int, workers: int = 1) -> None:
-    """Extract `count` texts, every ninth with a fault."""
+    """Extract `count` texts, every ninth with a failure."""
     items = [
-        Item(f"{k:03}", text=f"{'fault' if k % 9 == 8 else 'flood'} {k} {'x' * (k % 5)}")
+        Item(f"{k:03}", text=f"{'failure' if k % 9 == 8 else 'flood'} {k} {'x' * (k % 5)}")
         for k in range(count)
     ]
     folder.mkdir(parents=True, exist_ok=True)
     extract(ToyRecipe(folder / "log.txt"), items, folder, workers)
-
-
-def fed(folder: Path, count: int, readers: int) -> None:
-    """Extract `count` texts where processes that read feed one network."""
-    module.run_engine = partial(run_fed, networks=1)
-    toy(folder, count, readers)
 
 
 def sound(folder: Path, weights: Path) -> None:
@@ -85,7 +78,7 @@ def extract(recipe: Recipe, items: Sequence[Item], folder: Path, workers: int) -
 
 
 def pack(folder: Path, count: int, last: int) -> None:
-    """Pack `count` arrays; killed when array number `last` is wanted."""
+    """Pack `count` arrays; killed when array number `last` is loaded."""
 
     def load(number: int) -> np.ndarray:
         if number == last:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
+from pipeline.features.cache import Entry, ItemCache
 
 
 def put_and_get(folder: Path, key: str, number: int) -> int:

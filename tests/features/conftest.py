@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from PIL import Image
 
 from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
 from pipeline.features.audio import AudioRecipe
+from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.text import TextRecipe
-from pipeline.features.visual import ClipRecipe, PhotoRecipe
+from pipeline.features.visual import VisualRecipe
+from pipeline.features.worker import extractor
 
 
 @pytest.fixture
@@ -50,6 +52,24 @@ def extracted(tmp_path: Path) -> Callable[[], list[str]]:
     return read
 
 
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[[Recipe], Callable[[Sequence[Item]], list[Entry]]]:
+    """Open a recipe as a worker does; the function returned gives an entry an item."""
+
+    def open_recipe(recipe: Recipe) -> Callable[[Sequence[Item]], list[Entry]]:
+        cache = ItemCache(tmp_path / "entries")
+        extract = extractor(recipe, cache)
+
+        def run(items: Sequence[Item]) -> list[Entry]:
+            keys = [f"{number:064}" for number in range(len(items))]
+            extract(list(zip(keys, items, strict=True)))
+            return [entry for key in keys if (entry := cache.get(key)) is not None]
+
+        return run
+
+    return open_recipe
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The three untrained networks at full size."""
@@ -72,8 +92,8 @@ def real_recipe(weights: Path) -> Callable[..., Recipe]:
 
     def make(kind: str, precision: str = "float32") -> Recipe:
         made: dict[str, Callable[[], Recipe]] = {
-            "photo": lambda: PhotoRecipe(inception, SIZE, precision),
-            "clip": lambda: ClipRecipe(inception, 3, SIZE, precision),
+            "photo": lambda: VisualRecipe(inception, SIZE, None, precision),
+            "clip": lambda: VisualRecipe(inception, SIZE, 3, precision),
             "sound": lambda: AudioRecipe(sound, "conv7"),
             "text": lambda: TextRecipe(*elmo, "average", precision),
         }

@@ -8,20 +8,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.features.recipe import FILE, Identity, Item, Network, Read, Reader
-from pipeline.media.errors import MediaError
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Reader
+from pipeline.media import MediaError
 
 
 @dataclass(frozen=True)
 class FakeRecipe:
-    """Features are the input's length, times `scale`; some inputs have a fault instead."""
+    """Features are the input's length, times `scale`; some inputs fail instead."""
 
     log: Path
     scale: int = 1
     weights: str = "00ff"
     version: str = "1"
     broken: bool = False
-    sound: bool = False  # whether what was unreadable is so no more
+    mended: bool = False  # whether what was unreadable can be read now
     modality: ClassVar[str] = "text"
     batch: ClassVar[int] = 1
     gpu: ClassVar[bool] = True
@@ -31,18 +31,18 @@ class FakeRecipe:
         return {"version": self.version, "weights": self.weights, "scale": self.scale}
 
     def reader(self) -> Reader:
-        def read(item: Item) -> Read:
+        def read(item: Item) -> Decoded:
             with self.log.open("a") as log:
                 log.write(f"{item.id}\n")
             contents = item.text if item.path is None else item.path.read_text()
             assert contents is not None
-            if contents == "unreadable" and not self.sound:
+            if contents == "unreadable" and not self.mended:
                 raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
             if contents == "bug":
-                raise KeyError("a fault of the code, not of the item")
+                raise KeyError("an error of the code, not of the item")
             if contents == "mute":
-                return Read(None, ("empty_text", f"{FILE}: says nothing"))
-            return Read(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
+                return Decoded(None, ("empty_text", f"{FILE}: says nothing"))
+            return Decoded(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
 
         return read
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import errno
 import wave
 from collections.abc import Callable
-from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +13,8 @@ from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features, item_key
 from pipeline.features.recipe import Item
-from pipeline.features.steps import in_turn
 from pipeline.inputs.feature_file import FeatureFile
-from pipeline.media import source
-from pipeline.media.audio import read_waveform
+from pipeline.media import read_waveform
 
 RATE = 22_050
 
@@ -44,14 +41,14 @@ def recipe(weights: Path) -> AudioRecipe:
 
 
 def test_features_are_the_networks_of_the_clips_sound(
-    recipe: AudioRecipe, write_wav: Callable[..., Path]
+    recipe: AudioRecipe, write_wav: Callable[..., Path], opened: Callable[..., Any]
 ) -> None:
     path = write_wav("a.wav", 4, 440)
-    entry = in_turn(recipe)([Item("a", path=path, start=0.5, end=3.5)])[0]
+    entry = opened(recipe)([Item("a", path=path, start=0.5, end=3.5)])[0]
     sound = read_waveform(path, start=0.5, end=3.5)
     expected = SoundNet.from_file(recipe.weights).features(sound.samples, layer="conv7")
     assert entry.array is not None
-    assert entry.fault is None
+    assert entry.failure is None
     assert entry.array.tobytes() == expected.tobytes()
     assert entry.array.shape[1] == recipe.dim == 1024
     assert sound.samples.shape == (3 * RATE,)
@@ -59,43 +56,23 @@ def test_features_are_the_networks_of_the_clips_sound(
 
 @pytest.mark.parametrize(("layer", "dim"), [("conv5", 256), ("pool5", 256), ("conv6", 512)])
 def test_each_layer_has_its_width_and_identity(
-    recipe: AudioRecipe, write_wav: Callable[..., Path], layer: str, dim: int
+    recipe: AudioRecipe,
+    write_wav: Callable[..., Path],
+    opened: Callable[..., Any],
+    layer: str,
+    dim: int,
 ) -> None:
     other = AudioRecipe(recipe.weights, layer)
     item = Item("a", path=write_wav("a.wav", 1, 440))
-    entry = in_turn(other)([item])[0]
+    entry = opened(other)([item])[0]
     assert entry.array is not None
     assert entry.array.shape[1] == other.dim == dim
     keys = {item_key(r.modality, r.identity(), item) for r in (recipe, other)}
     assert len(keys) == 2
 
 
-def test_a_disk_that_fails_ends_the_run_and_is_kept_as_no_items_fault(
-    recipe: AudioRecipe,
-    write_wav: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Failing(FileIO):
-        def read(self, size: int = -1) -> bytes:
-            # After the header and half of the sound, as if the file ended there.
-            if str(self.name).endswith("b.wav") and self.tell() > 20_000:
-                raise OSError(errno.EIO, "the disk failed")
-            return super().read(size)
-
-    items = [Item(name, path=write_wav(f"{name}.wav", 1, 220 * ord(name))) for name in "ab"]
-    cache, path = ItemCache(tmp_path / "cache"), tmp_path / "a.h5"
-    with monkeypatch.context() as patch:
-        patch.setattr(source, "FileIO", Failing)
-        with pytest.raises(OSError, match=r"the disk failed.*run again.*b\.wav"):
-            extract_features(recipe, items, [], path, cache, workers=1)
-    assert not path.exists()
-    assert extract_features(recipe, items, [], path, cache, workers=1) == []
-    assert FeatureFile(path).present.all()
-
-
 @pytest.mark.slow
-def test_workers_change_no_byte_and_faults_name_their_own_file(
+def test_workers_change_no_byte_and_failures_name_their_own_file(
     recipe: AudioRecipe, write_wav: Callable[..., Path], tmp_path: Path
 ) -> None:
     items = [Item(f"{k}", path=write_wav(f"{k}.wav", 1 + k, 220 * (1 + k))) for k in range(2)]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,23 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.features import cache as module
-from pipeline.features.cache import DAY, ItemCache
-from pipeline.features.entry import Entry
-from pipeline.ground import temporaries
+from pipeline.features.cache import DAY, PARTS, Entry, ItemCache
 
 KEY = "ab" + "0" * 62
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
-FAULT = ("truncated", "{file}: cut off; a \n line feed, \0, ü and \ud800")
+FAILURE = ("truncated", "{file}: cut off; a \n line feed, \0, ü and \ud800")
 
 
 def same(one: Entry | None, other: Entry | None) -> bool:
     if one is None or other is None:
         return one is other
     if (one.array is None) or (other.array is None):
-        return one.array is other.array and one.fault == other.fault
+        return one.array is other.array and one.failure == other.failure
     equal = np.array_equal(one.array, other.array) and one.array.dtype == other.array.dtype
-    return equal and one.fault == other.fault
+    return equal and one.failure == other.failure
 
 
 def files(folder: Path) -> list[Path]:
@@ -46,13 +42,13 @@ def cache(tmp_path: Path) -> ItemCache:
     "entry",
     [
         Entry(ARRAY),
-        Entry(None, FAULT),
-        Entry(ARRAY, FAULT),
+        Entry(None, FAILURE),
+        Entry(ARRAY, FAILURE),
         Entry(None),
         Entry(np.zeros((0, 4), np.float32)),
         Entry(np.frombuffer(b"\n\n\n\n", np.uint8)),
     ],
-    ids=["array", "fault", "both", "neither", "empty", "line feeds"],
+    ids=["array", "failure", "both", "neither", "empty", "line feeds"],
 )
 def test_what_is_put_comes_back(cache: ItemCache, entry: Entry) -> None:
     assert KEY not in cache
@@ -65,15 +61,15 @@ def test_what_is_put_comes_back(cache: ItemCache, entry: Entry) -> None:
 
 def test_a_later_entry_replaces_the_first(cache: ItemCache) -> None:
     cache.put(KEY, Entry(ARRAY))
-    cache.put(KEY, Entry(None, FAULT))
-    assert same(cache.get(KEY), Entry(None, FAULT))
+    cache.put(KEY, Entry(None, FAILURE))
+    assert same(cache.get(KEY), Entry(None, FAILURE))
 
 
 def test_equal_entries_are_equal_bytes(cache: ItemCache) -> None:
-    cache.put(KEY, Entry(ARRAY, FAULT))
+    cache.put(KEY, Entry(ARRAY, FAILURE))
     (path,) = files(cache.folder)
     first = path.read_bytes()
-    cache.put(KEY, Entry(ARRAY.copy(), tuple(FAULT)))
+    cache.put(KEY, Entry(ARRAY.copy(), tuple(FAILURE)))
     assert path.read_bytes() == first
 
 
@@ -83,7 +79,7 @@ def test_a_flipped_bit_or_a_cut_never_gives_wrong_contents(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     cache = ItemCache(tmp_path_factory.mktemp("cache"))
-    cache.put(KEY, Entry(ARRAY, FAULT))
+    cache.put(KEY, Entry(ARRAY, FAILURE))
     (path,) = files(cache.folder)
     whole = bytearray(path.read_bytes())
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -97,8 +93,8 @@ def test_a_flipped_bit_or_a_cut_never_gives_wrong_contents(
     assert not path.exists()
     assert cache.get(KEY) is None  # only absent now
     assert cache.damaged == 1
-    cache.put(KEY, Entry(ARRAY, FAULT))
-    assert same(cache.get(KEY), Entry(ARRAY, FAULT))
+    cache.put(KEY, Entry(ARRAY, FAILURE))
+    assert same(cache.get(KEY), Entry(ARRAY, FAILURE))
 
 
 def test_an_array_of_objects_is_refused_and_leaves_nothing(cache: ItemCache) -> None:
@@ -114,9 +110,9 @@ def test_a_put_that_is_broken_off_leaves_the_old_entry_alone(
         raise OSError("disk full")
 
     cache.put(KEY, Entry(ARRAY))
-    monkeypatch.setattr(module.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        cache.put(KEY, Entry(None, FAULT))
+        cache.put(KEY, Entry(None, FAILURE))
     monkeypatch.undo()
     assert len(files(cache.folder)) == 1
     assert same(cache.get(KEY), Entry(ARRAY))
@@ -141,33 +137,24 @@ def test_entries_begin_with_their_sha256(cache: ItemCache) -> None:
     assert os.path.getsize(path) > ARRAY.nbytes
 
 
-def test_a_cache_is_known_by_its_mark_while_it_bears_it(cache: ItemCache, tmp_path: Path) -> None:
-    with cache.marked() as mark:
-        assert pickle.loads(pickle.dumps(cache)).bears(mark)
-        assert not ItemCache(tmp_path / "other").bears(mark)
-    assert not cache.bears(mark)
-    assert files(cache.folder) == []
-
-
-def test_a_killed_drivers_mark_is_cleaned_away_as_what_it_was_writing(cache: ItemCache) -> None:
-    with cache.marked() as mark:
-        left = files(cache.folder)[0]
-    # The same name, of a process that is gone.
-    left.with_name(re.sub(r"@\d+", "@999999999", left.name)).touch()
-    cache.clean()
-    assert files(cache.folder) == []
-    assert not cache.bears(mark)
-
-
-def test_a_mark_that_is_renewed_outlives_a_day_of_other_machines_cleaning(
-    cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+def test_a_cache_is_recognised_by_its_marker_while_that_is_held(
+    cache: ItemCache, tmp_path: Path
 ) -> None:
-    with cache.marked() as mark:
-        monkeypatch.setattr(temporaries, "_where", lambda: "another-machine")
-        for renewed in (True, False):
-            long_ago = time.time() - 2 * DAY
-            os.utime(files(cache.folder)[0], (long_ago, long_ago))
-            if renewed:
-                cache.renew(mark)
-            cache.clean()
-            assert cache.bears(mark) == renewed
+    with cache.marker() as marker:
+        assert marker in pickle.loads(pickle.dumps(cache))
+        assert marker not in ItemCache(tmp_path / "other")
+    assert marker not in cache
+    assert files(cache.folder) == []
+
+
+def test_what_a_killed_writer_left_is_cleaned_away(cache: ItemCache) -> None:
+    cache.put(KEY, Entry(ARRAY))
+    ours, gone = (cache.folder / PARTS / f".{KEY}.{who}.01234567.part" for who in ("a@1", "b@2"))
+    for path in (ours, gone):
+        path.touch()
+    long_ago = time.time() - 2 * DAY
+    os.utime(gone, (long_ago, long_ago))
+    cache.clean()
+    assert ours.exists()
+    assert not gone.exists()
+    assert KEY in cache

@@ -9,9 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.features.cache import DAY, PARTS, ItemCache
+from pipeline.features.cache import DAY, PARTS, Entry, ItemCache
 from pipeline.features.cache_report import cached_files, parse_days, parse_size, prune
-from pipeline.features.entry import Entry
 
 SIZE = 1000
 
@@ -91,13 +90,13 @@ def test_a_writers_leftovers_go_when_a_day_old(cache: ItemCache) -> None:
 def test_the_command_tells_what_lies_there_and_what_it_removed(cache: ItemCache) -> None:
     (cache.folder / "clips").mkdir()
     (cache.folder / "clips" / "a.mp4").write_bytes(bytes(2_500_000))
-    code, told = hgfn()
+    code, output = hgfn()
     assert code == 0
-    assert f"{cache.folder}: 4 entries, 4.0 KB\nlast used between 20" in told
-    assert told.endswith("\nclips: 1 file, 2.5 MB; never pruned\n")
-    code, told = hgfn("--prune-older-than", "25", "--max-size", "1KB")
+    assert f"{cache.folder}: 4 entries, 4.0 KB\nlast used between 20" in output
+    assert output.endswith("\nclips: 1 file, 2.5 MB; never pruned\n")
+    code, output = hgfn("--prune-older-than", "25", "--max-size", "1KB")
     assert code == 0
-    assert told.startswith(f"removed 3 entries, 3.0 KB\n{cache.folder}: 1 entry, 1.0 KB\n")
+    assert output.startswith(f"removed 3 entries, 3.0 KB\n{cache.folder}: 1 entry, 1.0 KB\n")
     assert (cache.folder / "clips" / "a.mp4").exists()
 
 
@@ -109,7 +108,7 @@ def test_a_cache_that_was_never_used_is_empty(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "output"),
     [
         (("--max-size", "2XB"), "--max-size is '2XB'; allowed: a size, as in 500MB, 2GB, 1.5TB"),
         (("--max-size", "-1"), "--max-size is '-1'; allowed: a size, as in 500MB, 2GB, 1.5TB"),
@@ -119,10 +118,10 @@ def test_a_cache_that_was_never_used_is_empty(
         ),
     ],
 )
-def test_a_wrong_value_is_told_in_one_line_and_nothing_is_removed(
-    cache: ItemCache, arguments: tuple[str, ...], told: str
+def test_a_wrong_value_is_output_in_one_line_and_nothing_is_removed(
+    cache: ItemCache, arguments: tuple[str, ...], output: str
 ) -> None:
-    assert hgfn(*arguments) == (1, f"error: {told}\n")
+    assert hgfn(*arguments) == (1, f"error: {output}\n")
     assert len(ages(cache)) == 4
 
 

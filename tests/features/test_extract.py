@@ -1,26 +1,29 @@
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.features import extract as module
+from pipeline.features.audio import AudioRecipe
+from pipeline.features.bucket_cache import AT_ONCE, BucketCache
 from pipeline.features.cache import ItemCache
-from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Item
-from pipeline.features.remote_cache import AT_ONCE, RemoteCache
+from pipeline.features.extract import extract, extract_features
+from pipeline.features.recipe import Item, Recipe
+from pipeline.features.visual import VisualRecipe
+from pipeline.ground.data_set import SETS
 from pipeline.ground.failures import Failure
 from pipeline.inputs.feature_file import FeatureFile
 
 Fake = Callable[..., Any]
 Extracted = Callable[[], list[str]]
+YOUTUBE = SETS["youtube"]
 
 
 @pytest.fixture
@@ -40,22 +43,6 @@ def texts(contents: Mapping[str, str]) -> list[Item]:
 def lengths(path: Path) -> dict[str, int]:
     file = FeatureFile(path)
     return {name: len(array) for name, array in zip(file.ids, file.read(), strict=True)}
-
-
-def test_progress_is_told_while_inputs_are_hashed_and_while_the_network_runs(
-    fake: Fake, cache: ItemCache, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: dict[str, list[int]] = {}
-
-    @contextmanager
-    def note(description: str, total: int) -> Iterator[Callable[[], None]]:
-        steps = told[description] = [total, 0]
-        yield lambda: operator.setitem(steps, 1, steps[1] + 1)
-
-    monkeypatch.setattr(module, "progress", note)
-    items = texts({"a": "same", "b": "same", "c": "other"})
-    extract_features(fake(), items, ["d"], out, cache, workers=1)
-    assert told == {"text: inputs": [3, 3], "text": [2, 2]}
 
 
 def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) -> None:
@@ -129,7 +116,7 @@ def test_anything_else_that_changes_computes_nothing(
     items = [Item("a", path=tmp_path / "a.txt"), Item("b", text="fire")]
     extract_features(fake(), items, [], out, cache, workers=1)
     assert extracted() == ["a", "b"]
-    # Other ids, order, company, file name and time, number of workers, place of the result.
+    # Other ids, order, batch, file name and time, number of workers, place of the result.
     (tmp_path / "a.txt").rename(tmp_path / "other.txt")
     os.utime(tmp_path / "other.txt", (0, 0))
     items = [Item("z", text="fire"), Item("y", path=tmp_path / "other.txt")]
@@ -138,7 +125,7 @@ def test_anything_else_that_changes_computes_nothing(
     assert lengths(tmp_path / "new.h5") == {"x": 0, "y": 5, "z": 4}
 
 
-def test_only_faults_of_the_kinds_named_are_tried_again(
+def test_only_failures_of_the_kinds_named_are_tried_again(
     fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
 ) -> None:
     items = texts({"a": "good", "b": "unreadable", "c": "cut", "d": "nan"})
@@ -149,7 +136,7 @@ def test_only_faults_of_the_kinds_named_are_tried_again(
     assert extracted() == ["b"]
     assert still == first
     kinds = ["decode_failed", "truncated"]
-    left = extract_features(fake(sound=True), items, [], out, cache, 1, retry=kinds)
+    left = extract_features(fake(mended=True), items, [], out, cache, 1, retry=kinds)
     assert extracted() == ["b", "c"]
     assert left == first[1:]
     assert lengths(out) == {"a": 4, "b": 10, "c": 3, "d": 0}
@@ -188,7 +175,7 @@ def test_a_damaged_entry_is_made_again_and_counted(
     assert out.read_bytes() == written
 
 
-def test_faults_are_listed_and_their_samples_absent_or_not(
+def test_failures_are_listed_and_their_samples_absent_or_not(
     fake: Fake, cache: ItemCache, out: Path
 ) -> None:
     contents = {"a": "good", "b": "unreadable", "c": "cut", "d": "nan", "e": "inf", "f": "mute"}
@@ -236,11 +223,11 @@ def test_samples_without_a_source_are_no_failure(fake: Fake, cache: ItemCache, o
     assert lengths(out) == {"a": 0, "b": 0}
 
 
-def test_an_error_of_the_code_is_raised_and_what_was_done_is_kept(
+def test_an_error_of_the_code_is_raised_and_what_was_done_is_cached(
     fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
 ) -> None:
     items = texts({"a": "good", "b": "bug"})
-    with pytest.raises(KeyError, match="a fault of the code"):
+    with pytest.raises(KeyError, match="an error of the code"):
         extract_features(fake(), items, [], out, cache, workers=1)
     assert not out.exists()
     assert extracted() == ["a", "b"]
@@ -248,7 +235,7 @@ def test_an_error_of_the_code_is_raised_and_what_was_done_is_kept(
     assert extracted() == []
 
 
-def test_failures_are_told_of_each_sample_that_shares_the_fault(
+def test_a_failure_is_listed_for_each_sample_that_shares_it(
     fake: Fake, cache: ItemCache, out: Path
 ) -> None:
     items = texts({"a": "good", "b": "nan", "c": "nan"})
@@ -257,31 +244,75 @@ def test_failures_are_told_of_each_sample_that_shares_the_fault(
     assert all(isinstance(failure, Failure) for failure in failures)
 
 
-def test_a_cache_elsewhere_is_asked_for_many_entries_at_once(
+def test_a_bucket_is_read_in_few_requests_and_gives_the_same_file(
     fake: Fake, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, ranges = list[int](), MemoryFileSystem.cat_ranges
+    requests, cat_ranges = list[int](), MemoryFileSystem.cat_ranges
 
     def count(store: Any, paths: list[str], *arguments: Any, **options: Any) -> Any:
-        asked.append(len(paths))
-        return ranges(store, paths, *arguments, **options)
-
-    def alone(*arguments: Any) -> None:
-        raise AssertionError("asked for one by one")
+        requests.append(len(paths))
+        return cat_ranges(store, paths, *arguments, **options)
 
     monkeypatch.setattr(MemoryFileSystem, "cat_ranges", count)
-    monkeypatch.setattr(RemoteCache, "get", alone)
     items = texts({f"{k:03}": f"text {k}" for k in range(100)})
-    cache = RemoteCache(f"memory://{tmp_path.name}")
+    cache = BucketCache(f"memory://{tmp_path.name}")
     extract_features(fake(), items, ["absent"], out, cache, workers=1)
-    # Is it there; is what was made there; pack it.
-    assert asked == 3 * [AT_ONCE, 100 - AT_ONCE]
-    asked.clear()
+    # What is cached; what was made; pack it.
+    assert requests == 3 * [AT_ONCE, 100 - AT_ONCE]
+    requests.clear()
     written = out.read_bytes()
     extract_features(fake(), items[::-1], ["absent"], out, cache, workers=1)
-    assert asked == 2 * [AT_ONCE, 100 - AT_ONCE]
+    assert requests == 2 * [AT_ONCE, 100 - AT_ONCE]
     assert out.read_bytes() == written
     folder = out.with_name("of a folder.h5")
     extract_features(fake(), items, ["absent"], folder, ItemCache(tmp_path / "cache"), workers=1)
     assert folder.read_bytes() == written
     MemoryFileSystem.store.clear()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose clips have no source; its networks' weights are one empty file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    weights = tmp_path / "weights"
+    weights.write_text("")
+    YOUTUBE.index.parent.mkdir(parents=True)
+    columns = {"id": ["a"], "audio": [None], "video": [None], "start": [None], "end": [None]}
+    pd.DataFrame(columns).to_parquet(YOUTUBE.index)
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("make", "column", "notice"),
+    [
+        (
+            lambda weights: AudioRecipe(weights, "conv7"),
+            "audio",
+            ["audio: runs on the CPU; HGFN_DEVICE is not for its network"],
+        ),
+        (lambda weights: VisualRecipe(weights, 224, 40), "video", []),
+    ],
+)
+def test_a_network_that_stays_on_the_cpu_says_so_once(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], Recipe],
+    column: str,
+    notice: list[str],
+) -> None:
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    recipe = make(project)
+    extract(YOUTUBE, recipe, column)
+    *before, last = capsys.readouterr().out.splitlines()
+    assert before == notice
+    assert last.startswith(f"youtube {recipe.modality}: 0 of 1 samples have a source, no ")
+
+
+def test_an_unknown_engine_is_refused_before_anything_is_hashed(
+    fake: Fake, cache: ItemCache, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_ENGINE", "dask")
+    with pytest.raises(ValueError, match="HGFN_ENGINE is 'dask'; allowed: local, ray"):
+        extract_features(fake(), [Item("a", path=tmp_path / "none")], [], out, cache, workers=1)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.local import run_local, shares
+from pipeline.features.local import run_local
 from pipeline.features.recipe import Item
 from pipeline.runtime import THREADS
 
@@ -22,24 +22,43 @@ def cache(tmp_path: Path) -> ItemCache:
     return ItemCache(tmp_path / "cache")
 
 
+@pytest.fixture
+def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
+    from deadly_recipe import DeadlyRecipe
+
+    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "deaths", **options)
+
+
 def items(*contents: str) -> dict[str, Item]:
     return {f"{k:02}key": Item(f"{k:02}", text=text) for k, text in enumerate(contents)}
 
 
-def test_nothing_to_do_opens_nothing(fake: Fake, cache: ItemCache) -> None:
+def test_nothing_to_do_opens_nothing(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")  # not even a GPU is needed
     assert list(run_local(fake(broken=True), {}, cache, 4)) == []
 
 
-def test_each_key_is_told_when_its_entry_is_there(fake: Fake, cache: ItemCache) -> None:
-    wanted = items("a", "b", "nan")
-    told = []
-    for key in run_local(fake(), wanted, cache, 1):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_cuda_is_refused(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    with pytest.raises(ValueError, match="finds no GPU here; unset HGFN_DEVICE"):
+        list(run_local(fake(), items("a"), cache, 1))
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_each_key_comes_when_its_entry_is_there(fake: Fake, cache: ItemCache, workers: int) -> None:
+    keys = []
+    for key in run_local(fake(), items("a", "b", "nan"), cache, workers):
         assert key in cache
-        told.append(key)
-    assert sorted(told) == sorted(wanted)
+        keys.append(key)
+    assert sorted(keys) == ["00key", "01key", "02key"]
 
 
-def test_the_callers_threads_are_given_back(fake: Fake, cache: ItemCache) -> None:
+def test_the_callers_threads_are_restored(fake: Fake, cache: ItemCache) -> None:
     torch.set_num_threads(2)
     running = run_local(fake(), items("a", "bug"), cache, 1)
     next(running)
@@ -49,16 +68,11 @@ def test_the_callers_threads_are_given_back(fake: Fake, cache: ItemCache) -> Non
     assert torch.get_num_threads() == 2
 
 
-def test_weights_that_do_not_load_are_told_as_they_are(fake: Fake, cache: ItemCache) -> None:
-    with pytest.raises(ValueError, match=r"weights.bin: not the weights"):
-        list(run_local(fake(broken=True), items("a", "b"), cache, 1))
-
-
 @pytest.mark.slow
 def test_workers_give_the_same_file_as_one_process(
     fake: Fake, tmp_path: Path, extracted: Callable[[], list[str]]
 ) -> None:
-    # More than each worker's share of waiting items, some of them faulty.
+    # More than each worker's share of waiting items, some of them with failures.
     contents = ["nan", "cut", "unreadable", *("x" * k for k in range(1, 20))]
     chosen = [Item(f"{k:02}", text=text) for k, text in enumerate(contents)]
     results = []
@@ -70,59 +84,70 @@ def test_workers_give_the_same_file_as_one_process(
     assert results[0] == results[1]
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("options", "error", "told"),
+    ("options", "error", "message", "notes"),
     [
-        ({}, KeyError, "a fault of the code"),
-        ({"broken": True}, ValueError, "weights.bin: not the weights of this network"),
+        ({}, KeyError, "an error of the code", ["while 01 was read"]),
+        ({"broken": True}, ValueError, "weights.bin: not the weights of this network", []),
     ],
 )
-def test_a_workers_error_reaches_the_user_as_it_is(
-    fake: Fake, cache: ItemCache, options: dict[str, Any], error: type[Exception], told: str
+def test_an_error_is_raised_as_it_is(
+    fake: Fake,
+    cache: ItemCache,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+    notes: list[str],
+    workers: int,
 ) -> None:
-    with pytest.raises(error, match=told):
-        list(run_local(fake(**options), items("a", "bug", "b"), cache, 2))
+    with pytest.raises(error, match=message) as caught:
+        list(run_local(fake(**options), items("a", "bug", "b"), cache, workers))
+    assert getattr(caught.value, "__notes__", []) == notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("count", "batch", "workers", "expected"),
-    [
-        (0, 256, 4, (1, 1)),
-        (300, 256, 64, (2, 150)),
-        (257, 256, 64, (2, 129)),
-        (1000, 256, 2, (2, 256)),
-        (9, 1, 4, (4, 1)),
-    ],
+    ("options", "cause"),
+    [({}, "SIGKILL"), ({"in_network": True, "signal": signal.SIGSEGV}, "SIGSEGV")],
+    ids=["out of memory", "the network crashes"],
 )
-def test_batches_are_shared_by_the_workers_that_start(
-    count: int, batch: int, workers: int, expected: tuple[int, int]
+def test_a_worker_that_dies_ends_the_run_with_the_item_that_it_had(
+    deadly: Fake, cache: ItemCache, options: dict[str, Any], cause: str
 ) -> None:
-    assert shares(count, batch, workers) == expected
+    with pytest.raises(ValueError, match="a worker process died") as caught:
+        list(run_local(deadly(**options), items("a", "deadly", "b", "c"), cache, 2))
+    assert str(caught.value) == (
+        f"a worker process died ({cause}) while it extracted 01: if memory ran out, use fewer "
+        "HGFN_WORKERS; if it dies again with one, leave that item out"
+    )
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_told_with_the_items_it_may_have_died_of(
-    beside: None, tmp_path: Path, cache: ItemCache
+@pytest.mark.parametrize(("times", "failed"), [(1, []), (2, ["00"])])
+def test_a_crash_of_a_decoder_fails_its_item_alone_and_only_if_it_happens_again(
+    deadly: Fake, tmp_path: Path, cache: ItemCache, times: int, failed: list[str]
 ) -> None:
-    from deadly_recipe import DeadlyRecipe
-
-    recipe = DeadlyRecipe(tmp_path / "log", tmp_path / "victim")
-    with pytest.raises(ValueError, match=r"a worker process died.*among these: .*00"):
-        list(run_local(recipe, items("deadly", "a", "b", "c"), cache, 2))
-
-
-def look(key: str) -> None:
-    time.sleep(0.5)  # longer than a worker needs to die
+    path = tmp_path / "clip.mp4"
+    path.write_text("deadly")
+    chosen = [Item("00", path=path), *(Item(f"{k:02}", text="x" * k) for k in range(1, 9))]
+    recipe = deadly(times=times, signal=signal.SIGSEGV)
+    failures = extract_features(recipe, chosen, [], tmp_path / "out.h5", cache, workers=2)
+    assert [(f.id, f.kind, f.message) for f in failures] == [
+        (name, "decoder_crashed", f"{path}: its decoder crashes (SIGSEGV); leave it out")
+        for name in failed
+    ]
+    assert len((tmp_path / "deaths").read_text()) == times
 
 
 @pytest.mark.slow
-def test_a_death_is_told_alike_while_the_caller_is_busy(
-    beside: None, tmp_path: Path, cache: ItemCache
+def test_one_worker_reads_files_in_a_process_that_may_crash(
+    deadly: Fake, tmp_path: Path, cache: ItemCache
 ) -> None:
-    from deadly_recipe import DeadlyRecipe
-
-    recipe, wanted = DeadlyRecipe(tmp_path / "log", tmp_path / "victim"), ["a"] * 40
-    running = run_local(recipe, items("a", "deadly", *wanted), cache, 2)
-    with pytest.raises(ValueError, match=r"a worker process died.*among these: .*01"):
-        list(map(look, running))
+    for name, contents in (("a", "deadly"), ("b", "fine")):
+        (tmp_path / name).write_text(contents)
+    chosen = {f"{name}key": Item(name, path=tmp_path / name) for name in "ab"}
+    recipe = deadly(times=9, signal=signal.SIGABRT)
+    assert list(run_local(recipe, chosen, cache, workers=1)) == ["akey", "bkey"]
+    kinds = [entry.failure and entry.failure[0] for key in chosen if (entry := cache.get(key))]
+    assert kinds == ["decoder_crashed", None]

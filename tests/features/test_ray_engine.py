@@ -1,9 +1,12 @@
-"""One Ray of this machine serves all of these tests: starting it takes seconds."""
+"""One Ray of this machine serves most of these tests: starting it takes seconds."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,10 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.features import ray_engine as module
-from pipeline.features.cache import PARTS, ItemCache
-from pipeline.features.entry import Entry
+from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.ray_cluster import cluster
-from pipeline.features.ray_engine import run_ray
+from pipeline.features.ray_engine import ATTEMPTS, cluster, extract_batch, run_ray
+from pipeline.features.ray_node import Driver
 from pipeline.features.recipe import Item, Recipe
 from pipeline.ground.failures import Failure
 
@@ -40,6 +41,13 @@ def ray() -> Iterator[Any]:
 @pytest.fixture
 def cache(tmp_path: Path) -> ItemCache:
     return ItemCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
+    from deadly_recipe import DeadlyRecipe
+
+    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "deaths", **options)
 
 
 def items(*contents: str) -> dict[str, Item]:
@@ -67,7 +75,7 @@ def test_ray_listens_to_this_machine_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["photo", "clip", "sound", "text"])
-def test_ray_gives_the_same_features_and_says_nothing(
+def test_ray_gives_the_same_features_and_prints_nothing(
     real_recipe: Callable[..., Recipe],
     real_items: dict[str, list[Item]],
     tmp_path: Path,
@@ -84,73 +92,109 @@ def test_ray_gives_the_same_features_and_says_nothing(
 def test_ray_gives_the_same_file_even_where_a_worker_is_killed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    beside: None,
+    deadly: Fake,
     extracted: Callable[[], list[str]],
 ) -> None:
-    from deadly_recipe import DeadlyRecipe
-
     contents = ["nan", "cut", "deadly", "unreadable", "mute", *("x" * k for k in range(1, 30))]
     chosen = [Item(f"{k:02}", text=text) for k, text in enumerate(contents)]
-    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim")
-    recipe.victim.touch()
-    local = packed(recipe, chosen, "local", tmp_path, monkeypatch)
+    local = packed(deadly(times=0), chosen, "local", tmp_path, monkeypatch)
     assert extracted() == [item.id for item in chosen]
-    recipe.victim.unlink()
-    assert packed(recipe, chosen, "ray", tmp_path, monkeypatch) == local
-    assert recipe.victim.exists()
+    assert packed(deadly(), chosen, "ray", tmp_path, monkeypatch) == local
+    assert (tmp_path / "deaths").exists()
     # The worker that took over does nothing again that was already in the cache.
     assert extracted() == [item.id for item in chosen]
 
 
-def test_a_fault_that_is_tried_again_is_replaced_even_where_its_worker_is_killed(
-    tmp_path: Path, cache: ItemCache, monkeypatch: pytest.MonkeyPatch, beside: None
+def test_a_failure_that_is_tried_again_is_replaced_even_where_its_worker_is_killed(
+    tmp_path: Path, cache: ItemCache, deadly: Fake
 ) -> None:
-    from deadly_recipe import DeadlyRecipe
-
-    monkeypatch.setenv("HGFN_WORKERS", "1")
-    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim")
-    cache.put("00key", Entry(None, ("decode_failed", "the old fault")))
-    assert list(run_ray(recipe, items("deadly"), cache, WORKERS)) == ["00key"]
-    assert recipe.victim.exists()
+    cache.put("00key", Entry(None, ("decode_failed", "the old failure")))
+    assert list(run_ray(deadly(), items("deadly"), cache, WORKERS)) == ["00key"]
+    assert (tmp_path / "deaths").exists()
     entry = cache.get("00key")
     assert entry is not None
-    assert entry.fault is None
+    assert entry.failure is None
     assert entry.array is not None
 
 
-def test_a_workers_error_reaches_the_user_as_it_is(
-    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+def test_an_item_that_ends_every_worker_is_named(
+    tmp_path: Path, cache: ItemCache, deadly: Fake
 ) -> None:
-    monkeypatch.setenv("HGFN_WORKERS", "1")
-    with pytest.raises(KeyError, match="a fault of the code"):
+    with pytest.raises(ValueError, match=f"^{ATTEMPTS} workers died on 01: out of memory, or a"):
+        list(run_ray(deadly(times=99), items("a", "deadly"), cache, WORKERS))
+    assert len((tmp_path / "deaths").read_text()) == ATTEMPTS
+
+
+@pytest.mark.parametrize("most", ["", "1"])
+def test_a_workers_error_is_raised_as_it_is_and_names_its_node(
+    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    monkeypatch.setenv("HGFN_WORKERS", most)
+    with pytest.raises(KeyError, match="an error of the code") as caught:
         list(run_ray(fake(), items("a", "bug", "b"), cache, WORKERS))
+    assert caught.value.__notes__ == ["while 01 was read", f"on node {socket.gethostname()}"]
 
 
-def test_keys_are_told_as_they_come_and_stopping_stops_the_workers(
-    tmp_path: Path, cache: ItemCache, beside: None, extracted: Callable[[], list[str]]
+def test_keys_come_as_they_are_done_and_stopping_stops_the_workers(
+    cache: ItemCache, deadly: Fake, extracted: Callable[[], list[str]]
 ) -> None:
-    from deadly_recipe import DeadlyRecipe
-
-    wanted = items(*("x" * k for k in range(80)))
-    recipe = DeadlyRecipe(tmp_path / "log.txt", tmp_path / "victim", seconds=0.1)
-    running = run_ray(recipe, wanted, cache, WORKERS)
+    every = items(*("x" * k for k in range(80)))
+    running = run_ray(deadly(seconds=0.1), every, cache, WORKERS)
     assert next(running) in cache
     running.close()
-    assert len(extracted()) < len(wanted) // 2
+    assert len(extracted()) < len(every) // 2
 
 
-def test_a_run_of_days_keeps_its_mark_young(
-    fake: Fake, cache: ItemCache, monkeypatch: pytest.MonkeyPatch
+def test_a_run_leaves_no_marker_in_the_cache(fake: Fake, cache: ItemCache) -> None:
+    assert list(run_ray(fake(), items("a"), cache, WORKERS)) == ["00key"]
+    assert [path.name for path in cache.folder.rglob("*") if path.is_file()] == ["00key"]
+
+
+def test_a_node_that_has_another_cache_is_refused_before_its_first_item(
+    fake: Fake, cache: ItemCache, tmp_path: Path, extracted: Callable[[], list[str]]
 ) -> None:
-    ages = []
+    recipe = fake()
+    with ItemCache(tmp_path / "of the driver").marker() as marker:
+        job = pickle.dumps((Driver.here(recipe, None), cache, marker, pickle.dumps(recipe)))
+        error = extract_batch(job, list(items("a").items()))
+    assert str(error) == (
+        f"another item cache at {cache.folder}; set HGFN_CACHE to a folder that all nodes share, "
+        "or to a URL"
+    )
+    assert error is not None
+    assert error.__notes__ == [f"on node {socket.gethostname()}"]
+    assert extracted() == []
 
-    def rows(ray: Any, recipe: Recipe, _: Any, cache: ItemCache, mark: str) -> Iterator[Any]:
-        path = cache.folder / PARTS / mark
-        for _ in range(2):
-            os.utime(path, (0, 0))
-            yield {"keys": pickle.dumps([]), "error": b""}
-            ages.append(path.stat().st_mtime)
 
-    monkeypatch.setattr(module, "_extract", rows)
-    assert list(run_ray(fake(), items("a"), cache, WORKERS)) == []
-    assert min(ages) > 0
+CONNECT = """
+from pipeline.features.ray_engine import cluster
+try:
+    with cluster(1):
+        pass
+except ValueError as error:
+    print(error)
+"""
+
+
+def refusal(**environment: str) -> str:
+    """What a process of its own says that cannot have a cluster: Ray is imported there anew."""
+    command = [sys.executable, "-c", CONNECT]
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, env=variables, capture_output=True, text=True).stdout.strip()
+
+
+def test_without_ray_one_line_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError(name='ray')")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    assert refusal(PYTHONPATH=path) == (
+        'HGFN_ENGINE is ray, but ray is not installed: pip install "hgfn[scale]"'
+    )
+
+
+def test_a_cluster_that_does_not_answer_is_reported_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    assert refusal(RAY_ADDRESS=address) == (
+        f"cannot connect to the Ray cluster at RAY_ADDRESS {address}: "
+        "[Errno 111] Connection refused; see docs/scaling.md for address, versions and token"
+    )

@@ -10,9 +10,8 @@ from threading import Barrier, Thread
 import numpy as np
 import pytest
 
-from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
-from pipeline.features.remote_cache import AT_ONCE, RemoteCache
+from pipeline.features.bucket_cache import AT_ONCE, BucketCache
+from pipeline.features.cache import Entry, ItemCache
 
 s3fs = pytest.importorskip("s3fs", reason="the cache in a bucket needs s3fs")
 
@@ -45,25 +44,25 @@ def objects(monkeypatch: pytest.MonkeyPatch, beside: None) -> Iterator[dict[str,
 def test_a_bucket_holds_what_a_folder_would_and_drops_what_is_damaged(
     objects: dict[str, bytes], tmp_path: Path
 ) -> None:
-    cache, folder = RemoteCache("s3://bucket/prefix"), ItemCache(tmp_path)
+    cache, folder = BucketCache("s3://bucket/prefix"), ItemCache(tmp_path)
     assert cache.get(KEY) is None
     for place in (cache, folder):
         place.put(KEY, ENTRY)
     assert objects == {f"/bucket/prefix/ab/{KEY}": (tmp_path / "ab" / KEY).read_bytes()}
-    found = cache.get(KEY)
-    assert found is not None
-    assert np.array_equal(found.array, ENTRY.array)
+    entry = cache.get(KEY)
+    assert entry is not None
+    assert np.array_equal(entry.array, ENTRY.array)
     objects[f"/bucket/prefix/ab/{KEY}"] = b"half of it"
     assert cache.get(KEY) is None
     assert (cache.damaged, objects) == (1, {})
 
 
-def test_entries_of_a_bucket_are_asked_for_side_by_side(
+def test_entries_of_a_bucket_are_read_side_by_side(
     objects: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from object_store import ObjectStore
 
-    cache, keys = RemoteCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(AT_ONCE)]
+    cache, keys = BucketCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(AT_ONCE)]
     for key in keys[:4]:
         cache.put(key, ENTRY)
     all_here, answer, asked = Barrier(len(keys)), ObjectStore.do_GET, list[str]()
@@ -74,7 +73,7 @@ def test_entries_of_a_bucket_are_asked_for_side_by_side(
         answer(store)
 
     monkeypatch.setattr(ObjectStore, "do_GET", wait_for_all)
-    found = list(cache.get_many(keys))
-    assert [key for key, _ in found] == keys
-    assert [entry is None for _, entry in found] == [False] * 4 + [True] * (AT_ONCE - 4)
+    entries = list(cache.get_many(keys))
+    assert [key for key, _ in entries] == keys
+    assert [entry is None for _, entry in entries] == [False] * 4 + [True] * (AT_ONCE - 4)
     assert len(asked) == len(keys)

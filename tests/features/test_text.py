@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.extractors import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.entry import Entry
+from pipeline.features.cache import Entry
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item
-from pipeline.features.steps import in_turn
 from pipeline.features.text import TextRecipe
+
+Extract = Callable[[str, str], Entry]
 
 TEXT = "Flood in #Houston: don't drive! 🌊"
 
@@ -22,14 +25,15 @@ def recipe(weights: Path, layer: str) -> TextRecipe:
     return TextRecipe(weights / "options.json", weights / "weights.hdf5", layer)
 
 
-def extract(weights: Path, layer: str, text: str) -> Entry:
-    return in_turn(recipe(weights, layer))([Item("a", text=text)])[0]
+@pytest.fixture
+def extract(weights: Path, opened: Callable[..., Any]) -> Callable[[str, str], Entry]:
+    return lambda layer, text: opened(recipe(weights, layer))([Item("a", text=text)])[0]
 
 
-def test_the_layer_is_the_top_or_the_average(weights: Path) -> None:
+def test_the_layer_is_the_top_or_the_average(weights: Path, extract: Extract) -> None:
     elmo = ELMo.from_files(weights / "options.json", weights / "weights.hdf5")
     (layers,) = elmo.embed([tokenize(TEXT)])
-    top, average = (extract(weights, layer, TEXT).array for layer in ("top", "average"))
+    top, average = (extract(layer, TEXT).array for layer in ("top", "average"))
     assert top is not None
     assert average is not None
     assert np.array_equal(top, layers[2])
@@ -38,8 +42,8 @@ def test_the_layer_is_the_top_or_the_average(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\u200b"])
-def test_a_text_without_a_word_is_a_fault(weights: Path, text: str) -> None:
-    entry = extract(weights, "top", text)
+def test_a_text_without_a_word_is_a_failure(extract: Extract, text: str) -> None:
+    entry = extract("top", text)
     assert entry == Entry(None, ("empty_text", "no word in the text"))
 
 
@@ -61,8 +65,8 @@ def test_layer_options_and_weights_are_part_of_the_identity(weights: Path, tmp_p
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
 
 
-def test_a_long_text_is_cut_and_told(weights: Path) -> None:
-    entry = extract(weights, "top", "flood " * 201)
+def test_a_long_text_is_cut_and_counted(extract: Extract) -> None:
+    entry = extract("top", "flood " * 201)
     assert entry.array is not None
     assert len(entry.array) == 200
-    assert entry.fault == ("long_text", "201 words; the first 200 are used")
+    assert entry.failure == ("long_text", "201 words; the first 200 are used")

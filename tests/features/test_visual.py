@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,11 +13,12 @@ from PIL import Image
 from pipeline.extractors import InceptionV3
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import FILE, Item
-from pipeline.features.steps import in_turn
-from pipeline.features.visual import ClipRecipe, PhotoRecipe
-from pipeline.media.video import sample_frames
+from pipeline.features.visual import VisualRecipe
+from pipeline.media import sample_frames
 
-SIZE = 80  # about as small as Inception V3 may see
+Opened = Callable[..., Any]
+
+SIZE = 80  # about as small as Inception V3 takes
 UNREADABLE = {"not_an_image", "decode_failed"}
 
 
@@ -47,9 +49,9 @@ def inception(weights: Path) -> Path:
     return weights / "inception.safetensors"
 
 
-def test_a_photo_is_one_vector(inception: Path, photo: Path) -> None:
-    recipe = PhotoRecipe(inception, SIZE)
-    entry = in_turn(recipe)([Item("a", path=photo)])[0]
+def test_a_photo_is_one_vector(inception: Path, photo: Path, opened: Opened) -> None:
+    recipe = VisualRecipe(inception, SIZE)
+    entry = opened(recipe)([Item("a", path=photo)])[0]
     assert entry.array is not None
     pixels = np.asarray(Image.open(photo))[None]
     expected = InceptionV3.from_file(inception).features(pixels, size=SIZE)
@@ -57,11 +59,11 @@ def test_a_photo_is_one_vector(inception: Path, photo: Path) -> None:
     assert entry.array.shape == (1, recipe.dim) == (1, 2048)
 
 
-def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path) -> None:
-    recipe = ClipRecipe(inception, 3, SIZE)
-    entry = in_turn(recipe)([Item("a", path=clip, start=0.2, end=0.9)])[0]
+def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path, opened: Opened) -> None:
+    recipe = VisualRecipe(inception, SIZE, 3)
+    entry = opened(recipe)([Item("a", path=clip, start=0.2, end=0.9)])[0]
     assert entry.array is not None
-    assert entry.fault is None
+    assert entry.failure is None
     frames = sample_frames(clip, 3, 0.2, 0.9).frames
     expected = InceptionV3.from_file(inception).features(frames, size=SIZE)
     assert entry.array.tobytes() == expected.tobytes()
@@ -69,56 +71,59 @@ def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_the_device_of_the_environment_is_asked_for(
+def test_the_network_runs_on_the_environments_device(
     inception: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     with pytest.raises(ValueError, match="finds no GPU here; unset HGFN_DEVICE"):
-        PhotoRecipe(inception, SIZE).network()
+        VisualRecipe(inception, SIZE).network()
 
 
-def test_a_clip_cut_short_keeps_what_it_has_and_says_so(inception: Path, clip: Path) -> None:
+def test_a_clip_cut_short_gives_what_it_has_and_a_failure(
+    inception: Path, clip: Path, opened: Opened
+) -> None:
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    entry = in_turn(ClipRecipe(inception, 2, SIZE))([Item("a", path=clip)])[0]
+    entry = opened(VisualRecipe(inception, SIZE, 2))([Item("a", path=clip)])[0]
     assert entry.array is not None
     assert entry.array.shape == (2, 2048)
-    told = f"{FILE}: damaged or cut off; what it has of frames is used"
-    assert entry.fault == ("truncated", told)
+    message = f"{FILE}: damaged or cut off; what it has of frames is used"
+    assert entry.failure == ("truncated", message)
 
 
-@pytest.mark.parametrize("make", [lambda w: PhotoRecipe(w, SIZE), lambda w: ClipRecipe(w, 2, SIZE)])
+@pytest.mark.parametrize("frames", [None, 2])
 @pytest.mark.parametrize(
     ("contents", "kinds"),
     [("", UNREADABLE), ("<html>", UNREADABLE)],
     ids=["empty", "a web page"],
 )
-def test_what_cannot_be_read_is_a_fault(
+def test_what_cannot_be_read_is_a_failure(
     inception: Path,
     tmp_path: Path,
-    make: Callable[[Path], PhotoRecipe | ClipRecipe],
+    opened: Opened,
+    frames: int | None,
     contents: str,
     kinds: set[str],
 ) -> None:
     path = tmp_path / "odd.jpg"
     path.write_text(contents)
-    entry = in_turn(make(inception))([Item("a", path=path)])[0]
+    entry = opened(VisualRecipe(inception, SIZE, frames))([Item("a", path=path)])[0]
     assert entry.array is None
-    assert entry.fault is not None
-    kind, message = entry.fault
+    assert entry.failure is not None
+    kind, message = entry.failure
     assert kind in kinds
     assert message.startswith(f"{FILE}: ")
 
 
 def test_whatever_changes_the_features_changes_the_key(inception: Path, photo: Path) -> None:
     recipes = [
-        PhotoRecipe(inception, 224),
-        PhotoRecipe(inception, 299),
-        ClipRecipe(inception, 40, 224),
-        ClipRecipe(inception, 20, 224),
-        ClipRecipe(inception, 40, 299),
-        ClipRecipe(inception, 1, 224),
-        PhotoRecipe(inception, 224, "bfloat16"),
-        ClipRecipe(inception, 40, 224, "bfloat16"),
+        VisualRecipe(inception, 224),
+        VisualRecipe(inception, 299),
+        VisualRecipe(inception, 224, 40),
+        VisualRecipe(inception, 224, 20),
+        VisualRecipe(inception, 299, 40),
+        VisualRecipe(inception, 224, 1),
+        VisualRecipe(inception, 224, None, "bfloat16"),
+        VisualRecipe(inception, 224, 40, "bfloat16"),
     ]
     item = Item("a", path=photo)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)

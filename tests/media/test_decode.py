@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from pipeline.media import sample_frames, schedule
+from pipeline.media import sample_frames
 from pipeline.media.container import open_container
-from pipeline.media.decode import Run, _run_frames
+from pipeline.media.decode import decode_rows
 from pipeline.media.schedule import read_schedule
 
 WriteClip = Callable[..., Path]
@@ -39,32 +40,17 @@ def test_leaving_packets_and_unneeded_frames_out_changes_no_frame(
         assert np.array_equal(decoded[round(time, 3)], frame)
 
 
-def test_a_clip_too_large_to_keep_is_read_twice_and_gives_the_same_frames(
-    write_clip: WriteClip, monkeypatch: pytest.MonkeyPatch
+def test_packets_in_memory_and_packets_read_again_give_the_same_frames(
+    write_clip: WriteClip,
 ) -> None:
     path = write_clip("long.mp4", [k**2 / 10 for k in range(10)], options={"bf": "3", "g": "4"})
     with open_container(path) as container:
-        assert read_schedule(container, path).packets is not None
-    kept = sample_frames(path, 7)
-    monkeypatch.setattr(schedule, "KEPT", 100)
-    with open_container(path) as container:
-        assert read_schedule(container, path).packets is None
-    again = sample_frames(path, 7)
-    assert np.array_equal(kept.frames, again.frames)
-    assert np.array_equal(kept.times, again.times)
-
-
-def test_frames_that_nothing_is_made_from_are_decoded_only_where_wanted(
-    write_clip: WriteClip,
-) -> None:
-    path = write_clip("b.mp4", [k / 25 for k in range(50)], options={"bf": "3", "g": "50"})
-    with open_container(path) as container:
-        found = read_schedule(container, path)
-        assert found is not None
-        assert found.packets is not None
-        stream = container.streams.video[0]
-        last = len(found.pts) - 1
-        run = [Run(0, last, {last})]
-        decoded = [frame for _, frame in _run_frames(found.packets, stream, run)]
-    assert len(decoded) < 40
-    assert int(found.pts[last]) in [frame.pts for frame in decoded]
+        schedule = read_schedule(container, path)
+        assert schedule is not None
+        assert schedule.packets is not None
+        rows = set(range(0, 10, 3))
+        frames = dict(decode_rows(container, path, schedule, rows, None))
+        schedule = replace(schedule, packets=None)
+        again = dict(decode_rows(container, path, schedule, rows, None))
+    assert set(frames) == set(again) == rows
+    assert all(np.array_equal(frames[row], again[row]) for row in rows)

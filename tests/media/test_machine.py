@@ -1,7 +1,8 @@
-"""Memory that does not suffice is told from a file that asks for too much of it."""
+"""A machine without memory is distinguished from a file that asks for too much of it."""
 
 from __future__ import annotations
 
+import resource
 import struct
 import subprocess
 import sys
@@ -12,21 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
-from pipeline.features import steps
-from pipeline.features.recipe import Item
-from pipeline.features.visual import PhotoRecipe
-from pipeline.media import MediaError, machine, read_photo, read_waveform, sample_frames
+from pipeline.media import MediaError, read_photo, read_waveform, sample_frames
+from pipeline.media.errors import memory_error
 
 WriteClip = Callable[..., Path]
-
-NO_MACHINE_HAS = 2**62
 
 
 @pytest.fixture
 def greedy(write_clip: WriteClip) -> Path:
-    """A clip whose header states two thousand million times."""
+    """A clip whose header states two thousand million frame times."""
     path = write_clip("greedy.mp4", [0.0, 0.1])
     data = path.read_bytes()
     path.write_bytes(data.replace(b"stts\0\0\0\0\0", b"stts\0\0\0\0\x7f"))
@@ -34,20 +31,12 @@ def greedy(write_clip: WriteClip) -> Path:
 
 
 @pytest.mark.parametrize("read", [sample_frames, read_waveform])
-def test_a_header_that_asks_for_too_much_is_the_files_fault(
+def test_a_header_that_asks_for_too_much_is_the_files_failure(
     greedy: Path, read: Callable[[Path], object]
 ) -> None:
     with pytest.raises(MediaError, match=r"greedy.mp4: asks for more memory") as caught:
         read(greedy)
     assert caught.value.kind == "decode_failed"
-
-
-def test_the_same_is_the_machines_where_it_has_little(
-    greedy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "_MOST", NO_MACHINE_HAS)
-    with pytest.raises(MemoryError, match=r"greedy.mp4: no memory left.*HGFN_WORKERS"):
-        sample_frames(greedy)
 
 
 @pytest.fixture
@@ -59,7 +48,7 @@ def photo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wide(tmp_path: Path) -> Path:
-    """A photo of a few bytes, of which Pillow's decoder says that memory ran out."""
+    """A photo of a few bytes, for which Pillow's decoder reports that memory ran out."""
     path = tmp_path / "wide.png"
     header = struct.pack(">IIBBBBB", 80_000_000, 1, 16, 6, 0, 0, 0)
     chunks = {b"IHDR": header, b"IDAT": zlib.compress(b""), b"IEND": b""}
@@ -71,39 +60,31 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def test_a_photo_too_wide_for_its_decoder_is_the_files_fault(wide: Path) -> None:
+def test_a_photo_too_wide_for_its_decoder_is_the_files_failure(wide: Path) -> None:
     with pytest.raises(MediaError, match=r"wide.png: asks for more memory") as caught:
         read_photo(wide)
     assert caught.value.kind == "decode_failed"
 
 
-def test_such_a_photo_ends_no_extraction(wide: Path) -> None:
-    reader = PhotoRecipe(Path("no weights are read"), 80).reader()
-    found = steps.read(reader, Item("wide", path=wide))
-    assert found.fault is not None
-    assert (found.input, found.fault[0]) == (None, "decode_failed")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of memory")
+@pytest.mark.parametrize("by_decoder", [False, True])
+def test_no_memory_left_is_the_machines_failure_whoever_reports_it(by_decoder: bool) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), limits[1]))
+    try:
+        error = memory_error(Path("clip.mp4"), by_decoder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert isinstance(error, MemoryError)
+    assert str(error).startswith("clip.mp4: no memory left to read it; use fewer HGFN_WORKERS")
 
 
-@pytest.mark.parametrize(
-    ("most", "error"), [(1, MediaError), (NO_MACHINE_HAS, MemoryError)], ids=["much", "little"]
-)
-@pytest.mark.parametrize(
-    "said", [MemoryError(), OSError(f"{Image.core.getcodecstatus(-9)} when reading image file")]
-)
-def test_a_photos_decoder_without_memory_is_judged_by_what_the_machine_has(
-    photo: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    said: Exception,
-    most: int,
-    error: type[Exception],
-) -> None:
-    def load(image: ImageFile.ImageFile) -> None:
-        raise said
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    monkeypatch.setattr(machine, "_MOST", most)
-    with pytest.raises(error, match="memory"):
-        read_photo(photo)
+def test_with_memory_left_a_decoders_report_is_the_files_failure() -> None:
+    error = memory_error(Path("clip.mp4"), by_decoder=True)
+    assert isinstance(error, MediaError)
+    assert error.kind == "decode_failed"
+    assert isinstance(memory_error(Path("clip.mp4"), by_decoder=False), MemoryError)
 
 
 SCRIPT = """

@@ -3,71 +3,56 @@
 from __future__ import annotations
 
 import itertools
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 from pipeline import runtime
-from pipeline.features.cache import ItemCache
-from pipeline.features.entry import Entry
+from pipeline.features.cache import Entry, ItemCache
 
 # Entries in one request: few enough to hold in memory (20 MB of clips).
 AT_ONCE = 64
 
-# Stores whose objects appear whole or not at all; elsewhere a file can be seen half-written.
+# Stores whose objects appear whole or not at all; elsewhere a file can be read half-written.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
 
-class RemoteCache(ItemCache):
+def open_cache() -> ItemCache:
+    """Open the item cache where HGFN_CACHE says: at a URL, or in a folder."""
+    url = runtime.cache_url()
+    return BucketCache(url) if url else ItemCache(runtime.cache_folder())
+
+
+class BucketCache(ItemCache):
     """Entries below a URL that fsspec understands, for example s3://bucket/prefix.
 
-    Credentials come from where the store's own tools look (environment, instance role).
+    Credentials come from where the store's own tools look (environment, instance role). Raises
+    ValueError where the store is unknown or cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self.damaged = 0
-        self._reach()
-
-    def _reach(self) -> None:
-        # A store that does not answer, or lets nobody in, is told before the first item.
         store, path = self._store()
         try:
             store.exists(path)
-        except Exception as error:  # each store has kinds of its own
+        except Exception as error:  # each store has exceptions of its own
             reason = (str(error).strip() or type(error).__name__).split("\n")[0]
             raise ValueError(f"HGFN_CACHE {self.url} cannot be reached: {reason}") from error
-
-    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
-        """Yield each key with what `get` gives, in order; `AT_ONCE` are asked for at once."""
-        waiting = iter(keys)
-        while some := list(itertools.islice(waiting, AT_ONCE)):
-            for key, data in zip(some, self._read_many(some), strict=True):
-                yield key, self._entry(key, data)
 
     def __str__(self) -> str:
         return self.url
 
-    @contextmanager
-    def marked(self) -> Iterator[str]:
-        """Bear a mark meanwhile, by which another machine knows this cache; yields the mark."""
-        mark = f"mark-{uuid4().hex}"
-        try:
-            self._write(mark, b"")
-            yield mark
-        finally:
-            self._drop(mark)
-
-    def renew(self, mark: str) -> None:
-        """Do nothing: no mark is taken for left over here."""
-
-    def bears(self, mark: str) -> bool:
-        """Tell whether this is the cache that bears a mark."""
-        return self._read(mark) is not None
+    def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
+        """Yield each key with its entry, in order; requests `AT_ONCE` entries together."""
+        remaining = iter(keys)
+        while group := list(itertools.islice(remaining, AT_ONCE)):
+            for key, data in zip(group, self._read_many(group), strict=True):
+                yield key, self._checked(key, data)
 
     def clean(self) -> None:
-        """Do nothing: who else is writing there cannot be known."""
+        """Do nothing: other writers cannot be seen from here."""
 
     def _read(self, key: str) -> bytes | None:
         store, path = self._store(key)
@@ -78,7 +63,7 @@ class RemoteCache(ItemCache):
 
     def _read_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
         paths = [self._store(key)[1] for key in keys]
-        # The whole of each: stores that answer slowly are asked for all of them side by side.
+        # Whole files; a store that answers slowly reads them side by side.
         for data in self._store()[0].cat_ranges(paths, None, None, on_error="return"):
             if isinstance(data, BaseException) and not isinstance(data, FileNotFoundError):
                 raise data
@@ -86,11 +71,13 @@ class RemoteCache(ItemCache):
 
     def _write(self, key: str, data: bytes) -> None:
         store, path = self._store(key)
-        if _OBJECT_STORES.intersection(_protocols(store)):
+        protocols = (store.protocol,) if isinstance(store.protocol, str) else store.protocol
+        if _OBJECT_STORES.intersection(protocols):
             store.pipe_file(path, data)
             return
-        store.makedirs(store._parent(path), exist_ok=True)
-        temporary = f"{store._parent(path)}/.{key}.{uuid4().hex}.part"
+        folder = posixpath.dirname(path)
+        store.makedirs(folder, exist_ok=True)
+        temporary = f"{folder}/.{key}.{uuid4().hex}.part"
         try:
             store.pipe_file(temporary, data)
             store.mv(temporary, path)
@@ -105,7 +92,7 @@ class RemoteCache(ItemCache):
             store.rm_file(path)
 
     def _store(self, key: str = "") -> tuple[Any, str]:
-        # Asked for each time: fsspec keeps the connection, and a cache stays picklable.
+        # Looked up each time: fsspec keeps the connection, and the cache stays picklable.
         try:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
@@ -118,21 +105,11 @@ class RemoteCache(ItemCache):
             ) from error
 
 
-def open_cache() -> ItemCache:
-    """Open the item cache where HGFN_CACHE says: at a URL, or in a folder."""
-    url = runtime.cache_url()
-    return RemoteCache(url) if url else ItemCache(runtime.cache_folder())
-
-
 def _options(url: str) -> dict[str, Any]:
-    if url.partition("://")[0] not in ("s3", "s3a"):
+    if not url.startswith(("s3://", "s3a://")):
         return {}
     from fsspec.config import conf  # type: ignore[import-untyped]
 
-    # botocore would open ten connections, and the others of `AT_ONCE` would wait for them.
+    # botocore opens ten connections by default; the rest of `AT_ONCE` would wait for them.
     chosen = conf.get("s3", {}).get("config_kwargs", {})
     return {"config_kwargs": {"max_pool_connections": AT_ONCE, **chosen}}
-
-
-def _protocols(store: Any) -> tuple[str, ...]:
-    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)

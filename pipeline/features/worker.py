@@ -1,0 +1,110 @@
+"""What a worker makes of a batch: items are read, a network computes, the cache stores."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from pipeline.extractors.device import exact_convolutions
+from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.recipe import FILE, Decoded, Failure, Item, Network, Reader, Recipe
+from pipeline.media import MediaError
+
+Batch = Sequence[tuple[str, Item]]  # cache keys and items
+
+
+def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
+    """Return how many workers to start, and how many items to give each at once.
+
+    No more workers than there are full batches, since a network computes a small one at a large
+    one's cost. Those that start share the items evenly.
+    """
+    workers = max(min(workers, -(-items // batch)), 1)
+    return workers, min(batch, max(-(-items // workers), 1))
+
+
+def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
+    """Cut items (by cache key) lazily into batches of `size`."""
+    remaining = iter(items.items())
+    while batch := list(itertools.islice(remaining, size)):
+        yield batch
+
+
+def extractor(
+    recipe: Recipe, cache: ItemCache, decoding: Callable[[bool], None] = lambda active: None
+) -> Callable[[Batch], None]:
+    """Open a recipe; the function returned extracts one batch into the cache.
+
+    `decoding` is called with true before a batch is read, and with false afterwards.
+    """
+    reader, network = recipe.reader(), recipe.network()
+
+    def extract(batch: Batch) -> None:
+        items = [item for _, item in batch]
+        decoding(True)
+        decoded = [read(reader, item) for item in items]
+        decoding(False)
+        with exact_convolutions():
+            entries = compute(network, items, decoded)
+        for (key, _), entry in zip(batch, entries, strict=True):
+            cache.put(key, entry)
+
+    return extract
+
+
+def read(reader: Reader, item: Item) -> Decoded:
+    """Read an item; what its bytes make impossible becomes its failure.
+
+    Other errors are raised, with a note that names the item.
+    """
+    try:
+        with out_of_memory("reading"):
+            return reader(item)
+    except MediaError as error:
+        if error.kind == "missing_file":
+            # It existed when it was hashed: a failure of this machine, not of the item's bytes.
+            raise
+        return Decoded(None, (error.kind, str(error).replace(str(item.path), FILE)))
+    except Exception as error:
+        error.add_note(f"while {item.id} was read")
+        raise
+
+
+def compute(network: Network, items: Sequence[Item], decoded: Sequence[Decoded]) -> list[Entry]:
+    """Run a network on the decoded items; returns an entry each, in order."""
+    inputs = [one.input for one in decoded if one.input is not None]
+    with out_of_memory(f"the network on {items[0].id} and {len(items) - 1} more"):
+        arrays = iter(network(inputs) if inputs else [])
+    return [
+        Entry(None, one.failure) if one.input is None else _entry(next(arrays), one.failure)
+        for one in decoded
+    ]
+
+
+def _entry(array: np.ndarray, failure: Failure | None) -> Entry:
+    array = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(array).all():
+        return Entry(None, ("not_finite", f"{FILE}: features are not finite"))
+    return Entry(array, failure)
+
+
+@contextmanager
+def out_of_memory(action: str) -> Iterator[None]:
+    """Turn torch's out-of-memory errors into a MemoryError that names the action and the cure.
+
+    On a CPU torch raises a bare RuntimeError, which only its message tells from others.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        cure = "use fewer HGFN_WORKERS, a GPU with more memory, or HGFN_DEVICE=cpu"
+        raise MemoryError(f"{action}: the GPU has no memory left; {cure}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        cure = "use fewer HGFN_WORKERS and run again"
+        raise MemoryError(f"{action}: no memory left; {cure}") from error
