@@ -68,7 +68,9 @@ def test_hosts_of_the_users_network_and_of_any_script_are_sources(host: str) -> 
     assert is_source(f"http://{host}/a film.mp4")
 
 
-@pytest.mark.parametrize("image_path", ["data_image/../../x.jpg", "/etc/passwd", "x.jpg"])
+@pytest.mark.parametrize(
+    "image_path", ["data_image/../../x.jpg", "../x.jpg", "/etc/passwd", "data_image", "x.jpg", ""]
+)
 def test_an_image_path_stays_below_data_image(tmp_path: Path, image_path: str) -> None:
     file = tmp_path / "annotations" / "flood_final_data.tsv"
     file.parent.mkdir()

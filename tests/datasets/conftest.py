@@ -46,14 +46,12 @@ def write_annotations(tmp_path: Path) -> Callable[..., Path]:
         rows: Sequence[Row],
         event: str = "flood",
         columns: Sequence[str] = COLUMNS,
-        end: str = "\n",
-        encoding: str = "utf-8",
     ) -> Path:
         """Write one event's file; returns the raw folder."""
         file = tmp_path / "raw" / "annotations" / f"{event}_final_data.tsv"
         file.parent.mkdir(parents=True, exist_ok=True)
         lines = ["\t".join(columns), *("\t".join(row[c] for c in columns) for row in rows)]
-        file.write_bytes("".join(line + end for line in lines).encode(encoding))
+        file.write_bytes("".join(f"{line}\n" for line in lines).encode())
         return tmp_path / "raw"
 
     return write

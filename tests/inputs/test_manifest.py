@@ -18,9 +18,9 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    def write_text(text: str, encoding: str = "utf-8") -> Path:
+    def write_text(text: str) -> Path:
         path = tmp_path / "manifest.csv"
-        path.write_bytes(text.encode(encoding))
+        path.write_bytes(text.encode())
         return path
 
     return write_text
@@ -37,20 +37,8 @@ def test_every_column_comes_back_typed(write: Write) -> None:
     assert (table["damage"].dtype, table["start"].dtype) == ("Int64", "Float64")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
-def test_what_spreadsheets_write_is_read(write: Write, encoding: str, end: str) -> None:
-    table = read_manifest(write((HEADER + GOOD).replace("\n", end), encoding))
-    assert table["id"].tolist() == ["a"]
-
-
-@pytest.mark.parametrize(
-    "text", ["nan", "NA", "1e5", " kept ", "a, b", 'says "help"', "two\nlines", "\r", "#1", "ü🌊"]
-)
-def test_descriptions_come_back_as_they_stand(write: Write, text: str) -> None:
-    quoted = '"' + text.replace('"', '""') + '"'
-    table = read_manifest(write(f"{HEADER}a,a.mp4,,,{quoted},1,0\n"))
-    assert table["description"].tolist() == [text]
+def test_empty_lines_are_no_rows(write: Write) -> None:
+    assert read_manifest(write((HEADER + GOOD).replace("\n", "\n\n")))["id"].tolist() == ["a"]
 
 
 def test_concepts_are_in_the_files_order(write: Write) -> None:
@@ -97,17 +85,9 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
         ("b,b.mp4,,,x,1", "row 3 has 6 fields, the header 7; put a text that holds"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_row_and_column(
-    write: Write, row: str, message: str
-) -> None:
+def test_a_wrong_value_names_its_row_and_column(write: Write, row: str, message: str) -> None:
     path = write(f"{HEADER}{GOOD}{row}\n")
     with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
-        read_manifest(path)
-
-
-def test_unquoted_commas_in_every_row_do_not_shift_the_columns(write: Write) -> None:
-    path = write(HEADER + "a,a.mp4,,,0,1,1,0\n")
-    with pytest.raises(ValueError, match=r"row 2 has 8 fields"):
         read_manifest(path)
 
 
@@ -134,17 +114,11 @@ def test_a_concept_needs_a_name_that_is_free(write: Write, name: str) -> None:
         ("", "column id is missing; the header is"),
         ("id,source,start,end,description\na,a.mp4,,,x\n", "no concept column"),
         (HEADER + 'a,a.mp4,,,"never closed,1,0\n', "line 2 is not CSV"),
-        (HEADER + 'a,a.mp4,,,"a" b,1,0\n', "line 2 is not CSV"),
     ],
 )
 def test_what_is_no_manifest_is_refused(write: Write, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_manifest(write(text))
-
-
-def test_bytes_that_are_not_utf_8_are_refused(write: Write) -> None:
-    with pytest.raises(ValueError, match="line 2 is not UTF-8"):
-        read_manifest(write(HEADER + GOOD.replace("first", "é"), "latin-1"))
 
 
 def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> None:
@@ -172,7 +146,7 @@ def test_each_concept_is_a_sigmoid_task_and_each_clip_a_sample(write: Write) -> 
 @pytest.mark.parametrize(
     "name", ["../../escaped", "a/b", ".hidden", "damage.predicted", "-x", "a b"]
 )
-def test_a_concept_is_a_name_that_a_file_can_bear(tmp_path: Path, name: str) -> None:
+def test_a_concept_is_a_name_that_a_file_can_have(tmp_path: Path, name: str) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text(f"id,source,start,end,description,{name}\na,a.mp4,,,,1\n")
     with pytest.raises(ValueError, match=r"concept .*; allowed: letters, digits, _ and -"):
