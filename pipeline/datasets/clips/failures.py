@@ -32,18 +32,12 @@ PHRASES = (
     ),
     ("network", r"got error: |timed out"),
 )
-STATUSES = {401: "private", 404: "removed", 410: "removed", 408: "network", 429: "bot_check"}
-STATUSES[451] = "geo_blocked"
-# Of a disk, or of too many open files: the next clip would meet them too.
-MACHINE_FAULTS = {
-    errno.EACCES,
-    errno.EDQUOT,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOSPC,
-    errno.EROFS,
+STATUSES = {
+    **{401: "private", 404: "removed", 408: "network", 410: "removed"},
+    **{429: "bot_check", 451: "geo_blocked"},
 }
+# Of a disk, or of too many open files: the next clip would meet them too.
+MACHINE_FAULTS = ["EACCES", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOSPC", "EROFS"]
 
 
 class ClipError(Exception):
@@ -71,7 +65,9 @@ def isolate_errors(url: str) -> Iterator[None]:
             message += f"; {CURE_TLS}"
         raise ClipError(kind_of(error), f"{url}: {message}") from None
     except Exception as error:  # an extractor that a site's change has broken, or a library
-        if _is_machine_fault(error):
+        # An error of encryption has numbers of its own in `errno`.
+        number = None if isinstance(error, ssl.SSLError) else getattr(error, "errno", None)
+        if errno.errorcode.get(number or 0) in MACHINE_FAULTS:
             raise
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
         raise ClipError("download_failed", f"{url}: {message}") from None
@@ -120,9 +116,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         if inner is None and (raised := getattr(error, "exc_info", None)):
             inner = raised[1] if raised[1] is not error else None
         error = inner or error.__cause__ or error.__context__
-
-
-def _is_machine_fault(error: Exception) -> bool:
-    # An error of encryption has numbers of its own in `errno`.
-    system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-    return system and getattr(error, "errno", None) in MACHINE_FAULTS

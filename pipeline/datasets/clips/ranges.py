@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import time
@@ -40,8 +39,8 @@ class Changed(Exception):  # noqa: N818 - not an error until it happens again
     """A file that is no longer the one that its first piece came from."""
 
 
-class RangedFile(io.RawIOBase):
-    """A seekable file whose pieces are requested when they are read.
+class RangedFile:
+    """What FFmpeg needs of a file, each piece requested when it is read.
 
     `request` takes the places of a piece's first and last byte. Reading raises what it raises, and
     Changed where a piece is of another version.
@@ -58,22 +57,14 @@ class RangedFile(io.RawIOBase):
     def _total(self) -> int:
         return self._version[0] if self._version else PIECE
 
-    def readable(self) -> bool:
-        """See io.RawIOBase."""
-        return True
-
-    def seekable(self) -> bool:
-        """See io.RawIOBase."""
-        return True
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """See io.RawIOBase."""
+        """Move to a place, which may lie after the end, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._total}[whence]
         self._place = max(base + offset, 0)
         return self._place
 
     def tell(self) -> int:
-        """See io.RawIOBase."""
+        """Return the place that is read next."""
         return self._place
 
     def read(self, size: int = -1) -> bytes:

@@ -99,8 +99,8 @@ def _check(parsed: Any, base: Any) -> None:
         except LoadError:
             message = f"{path} is no cookies file in Netscape's format; export it again"
             raise ValueError(message) from None
-    with YoutubeDL({**parsed.ydl_opts, "cookiefile": None}):
-        pass  # an impersonation target or a proxy that is not available
+    with YoutubeDL({**parsed.ydl_opts, "cookiefile": None, "logger": _Silent()}):
+        pass  # it refuses a browser that cannot be impersonated
 
 
 def _read_cookies(path: str) -> io.StringIO:

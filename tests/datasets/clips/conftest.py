@@ -36,12 +36,12 @@ def clips(tmp_path: Path, policy: Callable[..., RequestPolicy]) -> ClipCache:
 
 
 @pytest.fixture
-def refused(clips: ClipCache) -> Callable[[ClipRequest], tuple[str, str]]:
+def refused(clips: ClipCache) -> Callable[..., tuple[str, str]]:
     """Fetch a clip that must not come, of which nothing may be left; returns kind and message."""
 
-    def fetch(request: ClipRequest) -> tuple[str, str]:
+    def fetch(request: ClipRequest, policy: RequestPolicy | None = None) -> tuple[str, str]:
         with pytest.raises(ClipError) as caught:
-            clips.fetch(request)
+            ClipCache(clips.folder, policy or clips.policy).fetch(request)
         files = [path for path in clips.folder.rglob("*") if path.is_file()]
         assert {path.suffix for path in files} <= {".lock"}
         return caught.value.kind, str(caught.value)
