@@ -26,7 +26,8 @@ def raw(content: bytes) -> Write:
     return lambda path: path.write_bytes(content) and None
 
 
-def told(load: Callable[[], object]) -> str:
+def refusal(load: Callable[[], object]) -> str:
+    """The one line of the ValueError that `load` raises."""
     with pytest.raises(ValueError, match=r".") as caught:
         load()
     message = str(caught.value)
@@ -34,11 +35,9 @@ def told(load: Callable[[], object]) -> str:
     return message
 
 
-def cases(group: list[tuple[str, str, Write, str]]) -> list[object]:
-    return [
-        pytest.param(name, write, id=tried, marks=pytest.mark.attack("Model files", tried, ends))
-        for tried, name, write, ends in group
-    ]
+def cases(attacks: dict[str, tuple[Write, str]]) -> list[object]:
+    """Parameters `write` and `message` of a test, by what is tried."""
+    return [pytest.param(*attack, id=tried) for tried, attack in attacks.items()]
 
 
 def npy(program: bytes) -> bytes:

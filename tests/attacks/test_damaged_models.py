@@ -59,7 +59,7 @@ def test_any_damage_ends_in_one_line(
         load = lambda: read_soundnet(path)  # noqa: E731
     load()
     whole, chance = path.read_bytes(), random.Random(0)
-    said: list[str] = []
+    messages: list[str] = []
     for _ in range(150):
         damaged = bytearray(whole)
         for _ in range(chance.choice((1, 3))):
@@ -68,6 +68,6 @@ def test_any_damage_ends_in_one_line(
         try:
             load()
         except ValueError as error:
-            said.append(str(error))
-    assert len(said) > 50
-    assert not [line for line in said if "\n" in line or not line.startswith(str(path))]
+            messages.append(str(error))
+    assert len(messages) > 50
+    assert not [line for line in messages if "\n" in line or not line.startswith(str(path))]
