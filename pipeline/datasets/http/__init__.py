@@ -1,1 +1,0 @@
-"""Files over HTTP: fetched whole or not at all, verified, and from nowhere they should not be."""
