@@ -1,19 +1,23 @@
-"""Fusions of modality vectors by name: the paper's HGFN and the baselines it is compared with.
+"""Fusions of modality vectors: the paper's HGFN and the baselines it is compared with.
 
-The names can be read and checked without importing torch.
+To add a fusion, write one file with one `Fusion`, and name it in FUSIONS; docs/extending.md has an
+example.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # Not at run time: parameters are checked without waiting for torch.
     from pipeline.models.fusion.base import Fusion
 
-# The name in params.yaml, which is also the file's, and the class in it.
+__all__ = ["FUSIONS", "THETA", "build_fusion", "check_fusion", "fusion_class"]
+
+# Module in this folder -> its class.
 FUSIONS = {
     "hgfn": "HGFN",
     "gfn": "GFN",
@@ -21,14 +25,7 @@ FUSIONS = {
     "cfc": "CFC",
     "dmf": "DMF",
 }
-THETA = 0.5  # the paper's, and the default in params.yaml
-
-
-def fusion_class(name: str) -> type[Fusion]:
-    """Import the class of a fusion; raises KeyError for a name that is not registered."""
-    module = import_module(f"{__name__}.{name}")
-    loaded: type[Fusion] = getattr(module, FUSIONS[name])
-    return loaded
+THETA = 0.5
 
 
 def build_fusion(
@@ -39,55 +36,47 @@ def build_fusion(
     Args:
         name: one of `FUSIONS`.
         dims: width d_m of each modality's vector.
-        width: D, width of every level; not used by fusions whose levels have no free width.
-        theta: offset of the similarity in eq. 5, in (0, 1); 0.5 for a fusion without one.
-        options: those of the fusion's class, see `Fusion.options`.
+        width: D, width of every level; a fusion whose levels have no free width ignores it.
+        theta: offset of the similarity in eq. 5, in (0, 1); the default for a fusion without it.
+        options: of the fusion's class, see `Fusion.options`.
 
     Raises:
-        ValueError: for an unknown name or option, or a value out of range, listing what is allowed.
+        ValueError: as `check_fusion`, and for values that do not fit the number of modalities.
     """
-    _check_name("fusion", name)
+    check_fusion(name, theta, options)
     fusion = fusion_class(name)
-    _check_settings(name, fusion, theta, options)
-    arguments = {"width": width, "theta": theta}
-    return fusion(dims, **{key: arguments[key] for key in fusion.takes}, **options)
+    values = {"width": width, "theta": theta}
+    return fusion(dims, **{key: values[key] for key in fusion.takes}, **options)
 
 
 def check_fusion(name: str, theta: float, options: Mapping[str, Any]) -> None:
-    """Check the section `fusion` of params.yaml; imports torch only if something is set.
+    """Raise ValueError, naming the key of params.yaml, where a setting does not fit the fusion.
 
-    Raises:
-        ValueError: for what `build_fusion` would refuse, naming the key.
+    A fusion without theta takes only its default. torch is imported only where the answer depends
+    on the fusion's class.
     """
-    _check_name("fusion.name", name)
-    if options or theta != THETA:
-        _check_settings(name, fusion_class(name), theta, options, "fusion.", "fusion.options.")
-
-
-def _check_name(key: str, name: str) -> None:
     if name not in FUSIONS:
-        guess = _guess(name, FUSIONS)
-        raise ValueError(f"{key} is {name!r}{guess}; allowed: {', '.join(FUSIONS)}")
+        allowed = ", ".join(FUSIONS)
+        raise ValueError(f"fusion.name is {name!r}{_suggestion(name, FUSIONS)}; allowed: {allowed}")
+    if theta != THETA and "theta" not in fusion_class(name).takes:
+        raise ValueError(f"fusion.theta is {theta}, but {name} has no theta; set it to {THETA}")
+    for key in options:
+        known = fusion_class(name).options
+        if key not in known:
+            names = f"the options {', '.join(known)}" if known else "no options"
+            raise ValueError(
+                f"unknown key fusion.options.{key}{_suggestion(key, known)}; {name} has {names}"
+            )
+    if options:
+        fusion_class(name).check_options(options, prefix="fusion.options.")
 
 
-def _check_settings(
-    name: str,
-    fusion: type[Fusion],
-    theta: float,
-    options: Mapping[str, Any],
-    prefix: str = "",
-    option_prefix: str = "",
-) -> None:
-    if theta != THETA and "theta" not in fusion.takes:
-        raise ValueError(f"{prefix}theta is {theta}, but {name} has no theta; leave it at {THETA}")
-    for option in options:
-        if option not in fusion.options:
-            guess = _guess(option, fusion.options)
-            known = ", ".join(fusion.options) or "no options"
-            raise ValueError(f"unknown option {option_prefix}{option}{guess}; {name} has {known}")
-    fusion.check_options(options, option_prefix)
+def fusion_class(name: str) -> type[Fusion]:
+    """Import and return the class of a name in `FUSIONS`."""
+    fusion: type[Fusion] = getattr(import_module(f"{__name__}.{name}"), FUSIONS[name])
+    return fusion
 
 
-def _guess(value: str, known: Collection[str]) -> str:
-    close = get_close_matches(value, known, n=1)
+def _suggestion(value: str, known: Iterable[str]) -> str:
+    close = get_close_matches(value, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -90,7 +90,6 @@ class HGFN(Fusion):
             self.projections = nn.ModuleList(
                 nn.Sequential(nn.Linear(dim, width), nn.LayerNorm(width)) for dim in self.dims
             )
-        self.width = width
         self.attention = DynamicAttentionUnit(count, weight == "vector", gate == "sigmoid")
         levels = build_levels(self.modalities, max_order, ordered_pairs=pairs == "ordered")
         self.levels = nn.ModuleList(levels)
@@ -129,6 +128,7 @@ class HGFN(Fusion):
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
             report[f"similarity.{level.name}"] = S.where(complete, 0.0).detach()
+            # For the level above: one vertex for each support, then the modalities.
             carried = level.total(w) if self.tri_weight == "w" else level.average(q, q)
             pool = torch.cat([level.average(V, q), x], dim=1)
             weights = torch.cat([carried, w_uni], dim=1)
@@ -139,7 +139,7 @@ class HGFN(Fusion):
     ) -> Float[Tensor, "b m d"]:
         """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0 whatever the biases."""
         if self.projections is None:  # zeros after the last feature
-            aligned = [functional.pad(x, (0, self.width - x.shape[1])) for x in inputs]
+            aligned = [functional.pad(x, (0, self.level_dims[0] - x.shape[1])) for x in inputs]
         else:
             aligned = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
         return torch.where(present.unsqueeze(2), torch.stack(aligned, dim=1), 0.0)
