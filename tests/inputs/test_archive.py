@@ -148,30 +148,25 @@ def test_a_chain_of_headers_ends(refused: Callable[..., str], tmp_path: Path) ->
     assert refused(repeated(tmp_path / "evil.tar.gz", one * 100, 100)).endswith("; fetch it again")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(b"no tar" * 200)])
-def test_what_is_no_tar_gz_is_refused(
-    refused: Callable[..., str], tmp_path: Path, content: bytes
-) -> None:
-    path = tmp_path / "evil.tar.gz"
-    path.write_bytes(content)
-    assert refused(path).endswith("; fetch it again")
-
-
-@pytest.mark.parametrize("where", [0.3, 0.6, 0.99])
-def test_a_cut_archive_is_refused(
-    refused: Callable[..., str], tmp_path: Path, where: float
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda _: b"<html>",
+        lambda _: gzip.compress(b"no tar" * 200),
+        lambda content: content[: len(content) // 3],
+        lambda content: content[:-20],
+        # gzip's checksum, which tarfile alone never reads.
+        lambda content: content[:-8] + bytes([content[-8] ^ 1]) + content[-7:],
+    ],
+)
+def test_a_damaged_archive_is_refused(
+    refused: Callable[..., str], tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     noise = bytes(range(256)) * 100
     path = pack(tmp_path / "evil.tar.gz", [GOOD, member("b.bin", noise), member("c.bin", noise)])
-    path.write_bytes(path.read_bytes()[: int(where * path.stat().st_size)])
+    path.write_bytes(damage(path.read_bytes()))
     assert refused(path).endswith("; fetch it again")
-
-
-def test_a_flipped_byte_is_noticed(refused: Callable[..., str], tmp_path: Path) -> None:
-    path = tmp_path / "evil.tar.gz"
-    content = pack(path, [member("b.bin", bytes(100_000))]).read_bytes()
-    path.write_bytes(content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
-    assert "CRC check failed" in refused(path)
 
 
 @pytest.fixture

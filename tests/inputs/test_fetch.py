@@ -51,9 +51,6 @@ def rest(handler: BaseHTTPRequestHandler) -> None:
     reply(206, BODY[start:], Content_Range=content_range, ETag='"v1"')(handler)
 
 
-CUT = reply(200, BODY[:4000], Content_Length=len(BODY), ETag='"v1"')
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "downloads" / "file.bin"
@@ -130,97 +127,83 @@ def test_a_second_process_is_named(path: Path, message: Any) -> None:
 
 # Interruptions
 
-
-def test_a_cut_body_is_resumed(serve: Any, get: Any, path: Path) -> None:
-    site = serve(CUT, rest)
-    assert get(f"{site.url}/f") == SHA256
-    assert_whole(path)
-    assert site.asked[1]["Range"] == "bytes=4000-"
-    assert site.asked[1]["If-Range"] == '"v1"'
+RANGE = "bytes=4000-"
+END = f"{len(BODY) - 1}/{len(BODY)}"
 
 
-def test_a_killed_process_is_resumed_if_the_digest_is_known(
-    serve: Any, get: Any, path: Path
-) -> None:
-    path.parent.mkdir()
-    path.with_name("file.bin.part").write_bytes(BODY[:1000])
-    site = serve(rest)
-    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
-    assert site.asked[0]["Range"] == "bytes=1000-"
-    assert_whole(path)
+def cut(body: bytes, **headers: object) -> Answer:
+    """Announce the whole file and end early."""
+    return reply(200, body, Content_Length=len(BODY), **headers)
 
 
-def test_without_digest_the_bytes_of_a_killed_process_are_replaced(
-    serve: Any, get: Any, path: Path
-) -> None:
-    path.parent.mkdir()
-    path.with_name("file.bin.part").write_bytes(b"old" * 5000)
-    site = serve(rest)
-    assert get(f"{site.url}/f") == SHA256
-    assert "Range" not in site.asked[0]
-    assert_whole(path)
+CUT = cut(BODY[:4000], ETag='"v1"')
 
 
 @pytest.mark.parametrize(
-    ("second", "third"),
+    ("answers", "ranges"),
     [
-        pytest.param(reply(200, BODY), None, id="the whole file"),
-        pytest.param(
-            reply(206, BODY[100:], Content_Range=f"bytes 100-{len(BODY) - 1}/{len(BODY)}"),
-            "all",
-            id="another range",
+        ([CUT, rest], [None, RANGE]),
+        ([CUT, BODY], [None, RANGE]),
+        # Another range, a piece of the rest, an error page, a file shorter than its beginning.
+        (
+            [CUT, reply(206, BODY[100:], Content_Range=f"bytes 100-{END}"), rest],
+            [None, RANGE, None],
         ),
-        pytest.param(
-            reply(206, BODY[4000:5000], Content_Range=f"bytes 4000-4999/{len(BODY)}"),
-            "bytes=5000-",
-            id="a piece of the rest",
+        (
+            [CUT, reply(206, BODY[4000:5000], Content_Range=f"bytes 4000-4999/{len(BODY)}"), rest],
+            [None, RANGE, "bytes=5000-"],
         ),
-        pytest.param(reply(416, b"x" * 300), "all", id="416 with an error page"),
-        pytest.param(
-            reply(206, b"x", Content_Range="bytes 4000-4000/100"),
-            "all",
-            id="a file shorter than its beginning",
+        ([CUT, reply(416, b"x" * 300), rest], [None, RANGE, None]),
+        (
+            [CUT, reply(206, b"x", Content_Range="bytes 4000-4000/100"), rest],
+            [None, RANGE, None],
         ),
+        # Another version; no version; a version whose bytes may differ.
+        ([cut(b"old" * 1000, ETag='"v0"'), rest], [None, "bytes=3000-"]),
+        ([cut(BODY[:4000]), rest], [None, None]),
+        ([cut(BODY[:4000], ETag='W/"v1"'), rest], [None, None]),
+        ([*[reply(500)] * 3, BODY], [None] * 4),
     ],
 )
-def test_an_answer_to_a_request_for_the_rest_is_never_joined_wrongly(
-    serve: Any, get: Any, path: Path, second: Answer, third: str | None
+def test_an_interrupted_file_becomes_whole(
+    serve: Any, get: Any, path: Path, answers: list[Answer | bytes], ranges: list[str | None]
 ) -> None:
-    site = serve(CUT, second, rest)
+    site = serve(*answers)
     assert get(f"{site.url}/f") == SHA256
     assert_whole(path)
-    assert [headers.get("Range", "all") for headers in site.asked[2:]] == [third] * bool(third)
+    assert [headers.get("Range") for headers in site.asked] == ranges
 
 
-def test_a_partial_file_that_is_complete_is_taken(serve: Any, get: Any, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("partial", "answer", "sha256", "requested"),
+    [
+        (BODY[:1000], rest, SHA256, "bytes=1000-"),
+        (BODY, reply(416, b"page", Content_Range=f"bytes */{len(BODY)}"), SHA256, "bytes=10240-"),
+        # Without a digest nothing would tell whether the bytes are of the same version.
+        (b"old" * 5000, rest, None, None),
+    ],
+)
+def test_what_a_killed_process_left_is_continued_if_the_digest_is_known(
+    serve: Any,
+    get: Any,
+    path: Path,
+    partial: bytes,
+    answer: Answer,
+    sha256: str | None,
+    requested: str | None,
+) -> None:
     path.parent.mkdir()
-    path.with_name("file.bin.part").write_bytes(BODY)
-    site = serve(reply(416, b"page", Content_Range=f"bytes */{len(BODY)}"))
-    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
-    assert len(site.asked) == 1
-    assert_whole(path)
-
-
-def test_two_versions_are_never_joined(serve: Any, get: Any, path: Path) -> None:
-    site = serve(reply(200, b"old" * 1000, Content_Length=len(BODY), ETag='"v0"'), rest)
-    assert get(f"{site.url}/f") == SHA256
-    assert_whole(path)
-
-
-@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"v1"'}])
-def test_without_a_version_nothing_is_resumed(
-    serve: Any, get: Any, path: Path, headers: dict[str, str]
-) -> None:
-    site = serve(reply(200, BODY[:4000], Content_Length=len(BODY), **headers), rest)
-    assert get(f"{site.url}/f") == SHA256
-    assert "Range" not in site.asked[1]
+    path.with_name("file.bin.part").write_bytes(partial)
+    site = serve(answer)
+    assert get(f"{site.url}/f", sha256=sha256) == SHA256
+    assert [headers.get("Range") for headers in site.asked] == [requested]
     assert_whole(path)
 
 
 def test_wrong_bytes_before_an_interruption_are_fetched_again(
     serve: Any, get: Any, path: Path
 ) -> None:
-    site = serve(reply(200, b"x" * 4000, Content_Length=len(BODY), ETag='"v1"'), rest)
+    site = serve(cut(b"x" * 4000, ETag='"v1"'), rest)
     assert get(f"{site.url}/f", sha256=SHA256) == SHA256
     assert len(site.asked) == 3
     assert_whole(path)
@@ -228,10 +211,8 @@ def test_wrong_bytes_before_an_interruption_are_fetched_again(
 
 def test_wrong_bytes_are_fetched_again_once(serve: Any, message: Any, path: Path) -> None:
     wrong = b"x" * len(BODY)
-    content_range = f"bytes 4000-{len(BODY) - 1}/{len(BODY)}"
-    cut = reply(200, wrong[:4000], Content_Length=len(BODY), ETag='"v1"')
-    end = reply(206, wrong[4000:], Content_Range=content_range, ETag='"v1"')
-    site = serve(*[cut, end] * 10)
+    end = reply(206, wrong[4000:], Content_Range=f"bytes 4000-{END}", ETag='"v1"')
+    site = serve(*[cut(wrong[:4000], ETag='"v1"'), end] * 10)
     text = message(f"{site.url}/f", sha256=SHA256)
     assert text == f"sha256 is {hashlib.sha256(wrong).hexdigest()}, expected {SHA256}; {CURE}"
     assert len(site.asked) == 4
@@ -334,13 +315,7 @@ def test_the_format_of_a_gz_file_is_not_an_encoding(serve: Any, get: Any) -> Non
     assert get(f"{site.url}/f.gz") == hashlib.sha256(BOMB).hexdigest()
 
 
-# Servers that recover, wait or do not exist
-
-
-def test_a_server_that_recovers_is_retried(serve: Any, get: Any, path: Path) -> None:
-    site = serve(*[reply(500)] * 3, BODY)
-    assert get(f"{site.url}/f") == SHA256
-    assert_whole(path)
+# Servers that wait or do not exist
 
 
 def test_retry_after_is_respected(serve: Any, get: Any) -> None:
