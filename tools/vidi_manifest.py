@@ -1,7 +1,8 @@
 """VIDI, a public list of incident clips on YouTube (Sesver et al. 2022), as a manifest.
 
-`python -m tools.vidi_manifest vidi.csv VIDI/data/*.csv` reads the lists of a checkout of
-github.com/vididataset/VIDI and writes a manifest to give as `data.youtube.source`.
+`python -m tools.vidi_manifest vidi.csv` writes a manifest to give as `data.youtube.source`, from
+the lists that `sources/vidi.json` pins; `python -m tools.vidi_manifest vidi.csv VIDI/data/*.csv`
+takes lists on this machine.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +19,11 @@ import typer
 
 from pipeline.ground.command import run
 from pipeline.ground.temporaries import written_whole
+from pipeline.inputs.archive import unpack
 from pipeline.inputs.manifest import COLUMNS
+from pipeline.inputs.pins import fetch_pin, read_pin
 
+PIN = Path("sources/vidi.json")
 HEADER = ["label", "youtube_id", "time_start", "time_end", "lang"]
 # The authors count 4,534 clips of these 43 incidents.
 CLIPS = 4534
@@ -121,9 +126,20 @@ def _parse(path: Path, number: int, values: list[str]) -> tuple[Span, str]:
     return (video, f"{float(start):.12g}", f"{float(end):.12g}"), incident(label)
 
 
-def main(manifest: Path, lists: Annotated[list[Path], typer.Argument()]) -> None:
-    """Write MANIFEST from the csv files of VIDI's folder `data`."""
-    typer.echo(f"{manifest}: {write_manifest(lists, manifest)}")
+def fetch_lists(pin: Path, folder: Path) -> list[Path]:
+    """Fetch the pinned archive of VIDI's repository, unpack it into `folder`, return its lists."""
+    unpack(fetch_pin(read_pin(pin)), folder / "archive")
+    lists = sorted(folder.glob("archive/*/data/*.csv"))
+    if not lists:
+        raise ValueError(f"{pin}: the archive holds no data/*.csv")
+    return lists
+
+
+def main(manifest: Path, lists: Annotated[list[Path] | None, typer.Argument()] = None) -> None:
+    """Write MANIFEST from VIDI's lists: those given, else those that sources/vidi.json pins."""
+    with tempfile.TemporaryDirectory() as folder:
+        note = write_manifest(lists or fetch_lists(PIN, Path(folder)), manifest)
+    typer.echo(f"{manifest}: {note}")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.inputs.manifest import address, concepts, read_manifest
-from tools.vidi_manifest import INCIDENTS, incident, write_manifest
+from pipeline.inputs.pins import read_pin
+from tools.vidi_manifest import INCIDENTS, fetch_lists, incident, write_manifest
 
 HEADER = "label,youtube_id,time_start,time_end,lang\n"
 GOOD = "fog,film-000001,1,2,EN"
@@ -97,3 +100,25 @@ def test_a_file_that_is_no_list_is_refused(tmp_path: Path, content: bytes, fault
     path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(f"{path}: {fault}")):
         write_manifest([path], tmp_path / "made.csv")
+
+
+def test_the_pinned_lists_are_fetched(
+    write: Write, tmp_path: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "made.tar.gz", "w:gz") as archive:
+        archive.add(write("fog", GOOD), "VIDI-d9d7b49/data/fog.csv")
+    content = (tmp_path / "made.tar.gz").read_bytes()
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    site = serve(answer)
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HGFN_MIRROR", site.url)
+    pin = Path(__file__).resolve().parents[2] / "sources" / "vidi.json"
+    lists = fetch_lists(pin, tmp_path / "unpacked")
+    assert [path.read_text() for path in lists] == [f"{HEADER}{GOOD}\n"]
+    assert site.paths == [f"/github.com{read_pin(pin).address.partition('github.com')[2]}"]
