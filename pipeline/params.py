@@ -61,6 +61,11 @@ class DataParams(_Section):
     crisismmd: CrisisMMDParams
     youtube: YouTubeParams
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The path of each data set's source, by the set's name."""
+        return {"crisismmd": self.crisismmd.source, "youtube": self.youtube.source}
+
 
 class VisualParams(_Section):
     """Frames through Inception V3."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pipeline.datasets.download import fetch_crisismmd, fetch_youtube
+from pipeline.datasets.download import fill_raw
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.params import load_params
@@ -12,11 +12,8 @@ from pipeline.params import load_params
 
 def download(name: str) -> None:
     """Fill one data set's raw folder; see `pipeline.datasets.download`."""
-    data, raw = load_params().data, data_set(name).raw
-    if name == "crisismmd":
-        typer.echo(fetch_crisismmd(data.crisismmd.source, raw))
-    else:
-        typer.echo(fetch_youtube(data.youtube.source, raw))
+    raw = data_set(name).raw
+    typer.echo(fill_raw(name, load_params().data.sources[name], raw))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ def params() -> None:
     values = load_params()
     check_fusion(values.fusion.name, values.fusion.theta, values.fusion.options)
     check_mtl(values.mtl.name, values.mtl.options, alpha=values.mtl.alpha, beta=values.mtl.beta)
-    data = values.data
-    sources = {"crisismmd": data.crisismmd.source, "youtube": data.youtube.source}
-    for note in check_sources(sources):
+    for note in check_sources(values.data.sources):
         typer.echo(note)
     marker = Path("data/params.checked")
     marker.parent.mkdir(exist_ok=True)

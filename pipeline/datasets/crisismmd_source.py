@@ -21,17 +21,17 @@ PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
 def fill_crisismmd(source: Path, raw: Path) -> str:
     """Write `annotations/`, and `data_image/` and `splits/` if the source has them, into `raw`.
 
-    `source` is a folder, a .tar.gz or a pin. Returns a note for a pinned one, else "". Raises
+    `source` is a folder, a .tar.gz or a pin of one. Returns what was done, for the user. Raises
     ValueError for a source that is damaged, not to be trusted, or without annotations.
     """
+    pinned = source.suffix == ".json"
     if source.is_dir():
         _copy_layout(source, raw)
-    elif source.suffix == ".json":
-        _unpack_layout(fetch_pin(read_pin(source)), raw)
-        return f"\ncrisismmd: {_count_note(raw)}"
     else:
-        _unpack_layout(source, raw)
-    return ""
+        _unpack_layout(fetch_pin(read_pin(source)) if pinned else source, raw)
+    photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
+    counts = f"\ncrisismmd: {_count_note(raw)}" if pinned else ""
+    return f"{photos} photos from {source}{counts}"
 
 
 def _count_note(raw: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,30 +13,21 @@ from pipeline.datasets.source import check_source
 from pipeline.datasets.youtube_source import fill_youtube
 from pipeline.ground.temporaries import remove_left_over, temporary_name
 
+FILL: dict[str, Callable[[Path, Path], str]] = {
+    "crisismmd": fill_crisismmd,
+    "youtube": fill_youtube,
+}
 
-def fetch_crisismmd(source: str, raw: Path) -> str:
-    """Fill `raw` with CrisisMMD's official layout; returns what was done, for the user.
+
+def fill_raw(name: str, source: str, raw: Path) -> str:
+    """Replace a data set's raw folder by what its source holds; returns a line for the user.
 
     Raises ValueError for a source that is none (see `check_source`) or cannot be read; then `raw`
     is as it was.
     """
-    check_source("crisismmd", source)
+    check_source(name, source)
     with _replacing(raw) as folder:
-        note = fill_crisismmd(Path(source), folder)
-    photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
-    return f"crisismmd: {photos} photos from {source}{note}"
-
-
-def fetch_youtube(source: str, raw: Path) -> str:
-    """Fill `raw` with `manifest.csv` and `clips/`; returns what was done, for the user.
-
-    A clip that is missing or cannot be fetched keeps its row. Raises ValueError as
-    `fetch_crisismmd` does, and where no clip at all could be had.
-    """
-    check_source("youtube", source)
-    with _replacing(raw) as folder:
-        clips, note = fill_youtube(Path(source), folder)
-    return f"youtube: {clips} clips from {source}{note}"
+        return f"{name}: {FILL[name](Path(source), folder)}"
 
 
 @contextmanager

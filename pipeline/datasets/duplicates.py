@@ -1,4 +1,4 @@
-"""Which samples are the same thing twice: exact, near-duplicate and shared keys, as clusters."""
+"""Clusters of samples that are the same thing: equal, near-duplicate, or with a shared key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
+from sklearn.feature_extraction.text import CountVectorizer
 
-# Measured on five events of CrisisMMD (10,799 texts): at 0.5 the two pairs found are one message
+# Measured on five events of CrisisMMD (10,799 texts): at 0.5 there are two pairs, each one message
 # reworded; at 0.35 most pairs are different messages of one template.
 NEAR = 0.5
 SHINGLE = 3
@@ -60,13 +61,14 @@ def near_duplicates(texts: Sequence[str], threshold: float = NEAR) -> np.ndarray
 
 
 def _shingles(texts: list[str]) -> csr_matrix:
-    rows: list[int] = []
-    names: list[str] = []
-    for row, text in enumerate(texts):
-        words = text.split()
-        spans = {tuple(words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1)}
-        rows.extend([row] * len(spans))
-        names.extend(" ".join(span) for span in sorted(spans))
-    codes, vocabulary = pd.factorize(pd.Series(names, dtype=object))
-    shape = (len(texts), max(1, len(vocabulary)))
-    return csr_matrix((np.ones(len(rows), np.int32), (rows, codes)), shape=shape)
+    """Count which text (row) holds which word triple (column)."""
+    if not any(len(text.split()) >= SHINGLE for text in texts):
+        return csr_matrix((len(texts), 1), dtype=np.int32)  # the vectorizer refuses to find none
+    triples = CountVectorizer(
+        ngram_range=(SHINGLE, SHINGLE),
+        token_pattern=r"\S+",
+        lowercase=False,
+        binary=True,
+        dtype=np.int32,
+    )
+    return triples.fit_transform(texts)

@@ -24,13 +24,12 @@ CURE = {
 Row = dict[str, Any]
 
 
-def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
-    """Write `manifest.csv` and `clips/` into `raw`; returns the number of clips, and a note.
+def fill_youtube(source: Path, raw: Path) -> str:
+    """Write `manifest.csv` and `clips/` into `raw`; returns what was done, for the user.
 
     `source` is a folder with `manifest.csv`, a manifest, or a pin of one. Local paths are relative
-    to the manifest's folder. A clip that is missing keeps its row and is counted in the note; one
-    that cannot be fetched has its reason in `failures.csv`. Raises ValueError if there is no clip
-    at all.
+    to the manifest's folder. A clip that is missing keeps its row and is counted; why one cannot be
+    fetched is in `failures.csv`. Raises ValueError if there is no clip at all.
     """
     manifest = _manifest(source)
     table = read_manifest(manifest)
@@ -50,7 +49,7 @@ def fill_youtube(source: Path, raw: Path) -> tuple[int, str]:
     written.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
     if failures:
         write_failures(raw / FAILURES, failures)
-    return len(rows), _note(missing, failures)
+    return f"{len(rows)} clips from {source}{_note(missing, failures)}"
 
 
 def _manifest(source: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.crisismmd import COLUMNS, read_annotations
-from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.download import fill_raw
 from pipeline.inputs.manifest import SOURCES, is_source
 
 
@@ -16,7 +16,7 @@ def fill(manifest: Path) -> str:
     """Fill a raw folder from a manifest, which must fail, and return the message."""
     raw = manifest.parent / "data" / "raw"
     with pytest.raises(ValueError, match=manifest.name) as caught:
-        fetch_youtube(str(manifest), raw)
+        fill_raw("youtube", str(manifest), raw)
     assert not raw.exists()
     return str(caught.value)
 

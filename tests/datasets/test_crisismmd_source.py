@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.download import fetch_crisismmd
+from pipeline.datasets.download import fill_raw
 
 Row = dict[str, str]
 
@@ -52,7 +52,7 @@ def raw(tmp_path: Path) -> Path:
 def assert_refused(source: Path, raw: Path, message: str) -> None:
     """The message is one line; the old raw folder is whole and nothing lies beside it."""
     with pytest.raises(ValueError, match=message) as caught:
-        fetch_crisismmd(str(source), raw)
+        fill_raw("crisismmd", str(source), raw)
     assert "\n" not in str(caught.value)
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
@@ -68,7 +68,7 @@ def pack(source: Path, path: Path, prefix: str = "") -> Path:
 def test_a_folder_is_copied_and_replaces_the_old_one(layout: Path, raw: Path) -> None:
     expected = files(layout)
     (layout / "README.txt").write_text("not ours")
-    assert fetch_crisismmd(str(layout), raw) == f"crisismmd: 1 photos from {layout}"
+    assert fill_raw("crisismmd", str(layout), raw) == f"crisismmd: 1 photos from {layout}"
     assert files(raw) == expected
     assert list(raw.parent.iterdir()) == [raw]
     assert raw.stat().st_mode & 0o777 == 0o755  # not a temporary folder's 700
@@ -77,7 +77,7 @@ def test_a_folder_is_copied_and_replaces_the_old_one(layout: Path, raw: Path) ->
 def test_a_folder_without_photos_will_do(layout: Path, raw: Path) -> None:
     shutil.rmtree(layout / "data_image")
     shutil.rmtree(layout / "splits")
-    assert fetch_crisismmd(str(layout), raw) == f"crisismmd: 0 photos from {layout}"
+    assert fill_raw("crisismmd", str(layout), raw) == f"crisismmd: 0 photos from {layout}"
     assert list(files(raw)) == ["annotations/flood_final_data.tsv"]
 
 
@@ -86,7 +86,7 @@ def test_a_folder_without_photos_will_do(layout: Path, raw: Path) -> None:
 def test_an_archive_is_unpacked_wherever_its_layout_begins(
     layout: Path, raw: Path, tmp_path: Path, prefix: str, name: str
 ) -> None:
-    fetch_crisismmd(str(pack(layout, tmp_path / name, prefix)), raw)
+    fill_raw("crisismmd", str(pack(layout, tmp_path / name, prefix)), raw)
     assert files(raw) == files(layout)
     assert list(raw.parent.iterdir()) == [raw]
 
@@ -173,7 +173,7 @@ def test_links_are_copied_as_what_they_lead_to(layout: Path, raw: Path, tmp_path
     (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"b")
     (layout / "data_image" / "fire").symlink_to(tmp_path / "elsewhere")
     (layout / "data_image" / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
-    fetch_crisismmd(str(layout), raw)
+    fill_raw("crisismmd", str(layout), raw)
     assert {"data_image/fire/b.jpg", "data_image/b.jpg"} <= set(files(raw))
     assert not any(path.is_symlink() for path in raw.rglob("*"))
 
@@ -204,12 +204,12 @@ def test_a_pinned_archive_is_fetched_once_and_its_counts_are_told(
     pin: tuple[Path, Any], layout: Path, raw: Path, tmp_path: Path
 ) -> None:
     path, site = pin
-    assert fetch_crisismmd(str(path), raw) == (
+    assert fill_raw("crisismmd", str(path), raw) == (
         f"crisismmd: 1 photos from {path}\ncrisismmd: warning: 2 rows, 2 tweets, 1 events, where "
         "18,082 rows, 16,058 tweets, 7 events were published"
     )
     assert files(raw) == files(layout)
-    fetch_crisismmd(str(path), tmp_path / "another checkout" / "raw")
+    fill_raw("crisismmd", str(path), tmp_path / "another checkout" / "raw")
     assert len(site.paths) == 1
 
 

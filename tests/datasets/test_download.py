@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.datasets.download import fetch_crisismmd, fetch_youtube
+from pipeline.datasets.download import fill_raw
 from pipeline.datasets.index import index_youtube
 from pipeline.inputs.manifest import read_manifest
 
@@ -58,7 +58,7 @@ COPIED = {"clips/cut-2.mp4": b"long", "clips/out.webm": b"elsewhere", "clips/洪
 def test_local_clips_are_copied(manifest: Path, raw: Path, form: str) -> None:
     source = manifest if form == "manifest" else manifest.parent
     missing = manifest.parent / "gone" / "missing.mp4"
-    assert fetch_youtube(str(source), raw) == (
+    assert fill_raw("youtube", str(source), raw) == (
         f"youtube: 5 clips from {source}; 1 not found, the first: {missing}"
     )
     copied = files(raw)
@@ -68,7 +68,7 @@ def test_local_clips_are_copied(manifest: Path, raw: Path, form: str) -> None:
 
 
 def test_the_copied_manifest_says_what_the_given_one_does(manifest: Path, raw: Path) -> None:
-    fetch_youtube(str(manifest), raw)
+    fill_raw("youtube", str(manifest), raw)
     given, copied = read_manifest(manifest), read_manifest(raw / "manifest.csv")
     assert copied["source"].tolist() == [
         "clips/cut-2.mp4",
@@ -89,7 +89,7 @@ def test_two_clips_of_one_name_are_refused(tmp_path: Path, raw: Path, other: str
     path.write_text(f"{HEADER}a,{other},,,,1,0\nb,clips/a.mp4,,,,1,0\n")
     message = f"{path}: two clips would be clips/a.mp4; rename {tmp_path}/clips/a.mp4"
     with pytest.raises(ValueError, match=re.escape(message)):
-        fetch_youtube(str(path), raw)
+        fill_raw("youtube", str(path), raw)
     assert files(raw) == {"old.txt": b"old"}
 
 
@@ -97,7 +97,7 @@ def test_a_manifest_without_any_clip_is_refused(tmp_path: Path, raw: Path) -> No
     path = tmp_path / "own.csv"
     path.write_text(f"{HEADER}a,nowhere/a.mp4,,,,1,0\n")
     with pytest.raises(ValueError, match=r"none of its clips is there, the first would be .*nowh"):
-        fetch_youtube(str(path), raw)
+        fill_raw("youtube", str(path), raw)
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
 
@@ -106,7 +106,7 @@ def test_local_clips_need_no_cookies(
     manifest: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "none.txt"))
-    fetch_youtube(str(manifest), raw)
+    fill_raw("youtube", str(manifest), raw)
     assert "origin" not in pd.read_csv(raw / "manifest.csv")
 
 
@@ -115,7 +115,7 @@ def test_an_origin_of_ones_own_keeps_clips_together(raw: Path, tmp_path: Path) -
         (tmp_path / f"{n}.mp4").write_bytes(bytes([n]))
     rows = "".join(f"{n},{n}.mp4,,,message {n} of its own,{n % 2},1,{n // 2}\n" for n in range(10))
     (tmp_path / "m.csv").write_text(HEADER.replace("fire\n", "fire,origin\n") + rows)
-    fetch_youtube(str(tmp_path / "m.csv"), raw)
+    fill_raw("youtube", str(tmp_path / "m.csv"), raw)
     index = index_youtube(raw)
     assert [task["name"] for task in index.tasks] == ["flood", "fire"]
     assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]
@@ -129,14 +129,14 @@ def test_a_pinned_manifest_is_a_source(
     site = serve(give(f"{HEADER}a,{tmp_path}/a.mp4,,,,1,0\n".encode(), type="text/csv"))
     pin = {"address": f"{site.url}/own.csv", "sha256": None, "size": None, "licence": "none"}
     (tmp_path / "pin.json").write_text(json.dumps(pin))
-    assert fetch_youtube(str(tmp_path / "pin.json"), raw).startswith("youtube: 1 clips from ")
+    assert fill_raw("youtube", str(tmp_path / "pin.json"), raw).startswith("youtube: 1 clips from ")
     assert files(raw)["clips/a.mp4"] == b"clip"
 
 
-@pytest.mark.parametrize("fetch", [fetch_crisismmd, fetch_youtube])
-def test_a_wrong_source_leaves_the_old_folder(fetch: object, raw: Path) -> None:
+@pytest.mark.parametrize("name", ["crisismmd", "youtube"])
+def test_a_wrong_source_leaves_the_old_folder(name: str, raw: Path) -> None:
     with pytest.raises(ValueError, match=r"^data.*source is 'nowhere': nothing is at /"):
-        fetch("nowhere", raw)  # type: ignore[operator]
+        fill_raw(name, "nowhere", raw)
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
 
@@ -149,12 +149,12 @@ def test_an_interrupted_run_leaves_the_old_folder(
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", interrupt)  # after the clips were copied
     with pytest.raises(KeyboardInterrupt):
-        fetch_youtube(str(manifest), raw)
+        fill_raw("youtube", str(manifest), raw)
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
 
 
 def test_the_sample_is_copied_byte_for_byte(raw: Path) -> None:
     sample = Path(__file__).resolve().parents[2] / "data" / "sample" / "youtube"
-    assert fetch_youtube(str(sample), raw) == f"youtube: 64 clips from {sample}"
+    assert fill_raw("youtube", str(sample), raw) == f"youtube: 64 clips from {sample}"
     assert files(raw) == files(sample)

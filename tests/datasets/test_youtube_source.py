@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.datasets.clips import fetch_manifest
-from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.download import fill_raw
 from pipeline.datasets.index import index_youtube
 from pipeline.ground.failures import read_failures
 from pipeline.inputs.manifest import read_manifest
@@ -46,7 +46,7 @@ def reasons(raw: Path) -> dict[str, tuple[str, str]]:
 
 def told(manifest: Path, raw: Path) -> str:
     with pytest.raises(ValueError, match=r"manifest\.csv") as caught:
-        fetch_youtube(str(manifest), raw)
+        fill_raw("youtube", str(manifest), raw)
     assert not raw.exists()
     assert list(raw.parent.iterdir()) == []
     return str(caught.value)
@@ -74,7 +74,7 @@ def test_clips_from_here_and_from_the_web_become_index_rows(
         f"gone,{site.url}/gone.mp4,,,long gone,1,1",
         *(f"more-{n},{site.url}/{n}.mp4,{n},9,different number {n} here,0,0" for n in "12"),
     )
-    assert fetch_youtube(str(manifest), raw) == (
+    assert fill_raw("youtube", str(manifest), raw) == (
         f"youtube: 6 clips from {manifest}; 1 not fetched (removed 1)"
     )
     index = index_youtube(raw)
@@ -105,7 +105,7 @@ def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> No
         f"gone,{site.url}/gone.mp4,1,2,,1,1",
         f"private,{site.url}/private.mp4,1,2,,1,1",
     )
-    assert fetch_youtube(str(manifest), raw).endswith("2 not fetched (private 1, removed 1)")
+    assert fill_raw("youtube", str(manifest), raw).endswith("2 not fetched (private 1, removed 1)")
     failures = reasons(raw)
     assert {name: kind for name, (kind, _) in failures.items()} == {
         "gone": "removed",
@@ -118,19 +118,19 @@ def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> No
 
 def test_again_only_what_is_missing_is_fetched(site: Any, write: Any, raw: Path) -> None:
     rows = [f"{name},{site.url}/{name}.mp4,0,1,,1,0" for name in ("a", "gone")]
-    fetch_youtube(str(write(*rows)), raw)
+    fill_raw("youtube", str(write(*rows)), raw)
     first = (raw / "clips" / "a.mkv").read_bytes()
     before = len(site.paths)
-    fetch_youtube(str(write(*rows, f"b,{site.url}/b.mp4,0,1,,1,0")), raw)
+    fill_raw("youtube", str(write(*rows, f"b,{site.url}/b.mp4,0,1,,1,0")), raw)
     assert set(site.paths[before:]) == {"/gone.mp4", "/b.mp4"}
     assert (raw / "clips" / "a.mkv").read_bytes() == first
 
 
 def test_a_raw_folder_does_not_depend_on_the_cache(site: Any, write: Any, raw: Path) -> None:
     manifest = write(f"a,{site.url}/a.mp4,3,4,,1,0", f"gone,{site.url}/gone.mp4,,,,1,0")
-    fetch_youtube(str(manifest), raw)
+    fill_raw("youtube", str(manifest), raw)
     first = {path.name: path.read_bytes() for path in raw.rglob("*") if path.is_file()}
-    fetch_youtube(str(manifest), raw)
+    fill_raw("youtube", str(manifest), raw)
     assert {p.name: p.read_bytes() for p in raw.rglob("*") if p.is_file()} == first
 
 
@@ -149,7 +149,7 @@ def test_after_some_bot_checks_no_more_is_asked(
 ) -> None:
     site = serve(*[give(film)] * 2, give(status=429))
     manifest = write(*(f"clip-{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(20)))
-    assert fetch_youtube(str(manifest), raw).endswith("19 not fetched (bot_check 19)")
+    assert fill_raw("youtube", str(manifest), raw).endswith("19 not fetched (bot_check 19)")
     assert {int(path[1:-4]) for path in site.paths} == set(range(6))
     assert reasons(raw)["clip-19"] == (
         "bot_check",
@@ -159,7 +159,7 @@ def test_after_some_bot_checks_no_more_is_asked(
 
 def test_a_site_that_is_gone_stops_no_other(site: Any, write: Any, raw: Path) -> None:
     rows = [f"{n},{NOBODY.replace('1:', '2:')}/{n}.mp4,0,1,,1,0" for n in range(7)]
-    fetch_youtube(str(write(*rows, f"z,{site.url}/z.mp4,0,1,,1,0")), raw)
+    fill_raw("youtube", str(write(*rows, f"z,{site.url}/z.mp4,0,1,,1,0")), raw)
     assert set(reasons(raw)) == set("0123456")
 
 
@@ -168,7 +168,7 @@ def test_what_concerns_one_clip_ends_the_row_of_failures(
 ) -> None:
     answers = [give(film)] * 2 + [give(status=429)] * 4 + [give(status=404), give(status=429)]
     site = serve(*answers)
-    fetch_youtube(str(write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(9)))), raw)
+    fill_raw("youtube", str(write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(9)))), raw)
     failures = reasons(raw)
     assert failures["5"][0] == "removed"
     assert "not requested" not in str(failures)
@@ -182,10 +182,10 @@ def test_there_is_a_pause_between_two_clips(
     monkeypatch.setattr("yt_dlp.extractor.common.time.sleep", waits.append)
     manifest = write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in "abc"))
     monkeypatch.setenv("HGFN_PAUSE", "2.5")
-    fetch_youtube(str(manifest), raw)
+    fill_raw("youtube", str(manifest), raw)
     assert waits.count(2.5) == 2
     waits.clear()
-    fetch_youtube(str(manifest), raw)  # all are kept: nobody is asked
+    fill_raw("youtube", str(manifest), raw)  # all are kept: nobody is asked
     assert waits == []
 
 
@@ -195,5 +195,5 @@ def test_a_wrong_option_is_an_error_before_anything_is_requested(
     (tmp_path / "yt-dlp.conf").write_text("--cookies nothing.txt")
     monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "yt-dlp.conf"))
     with pytest.raises(ValueError, match=r"HGFN_YTDLP: .*nothing\.txt"):
-        fetch_youtube(str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
+        fill_raw("youtube", str(write(f"a,{site.url}/a.mp4,0,1,,1,0")), raw)
     assert site.asked == []

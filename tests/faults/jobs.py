@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.datasets.download import fetch_youtube
+from pipeline.datasets.download import fill_raw
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
@@ -102,7 +102,7 @@ def write_sounds(folder: Path) -> None:
 
 def download(folder: Path) -> None:
     """Copy three clips named by a manifest to where raw data lie."""
-    fetch_youtube(str(folder.parent / "source" / "manifest.csv"), folder / "raw")
+    fill_raw("youtube", str(folder.parent / "source" / "manifest.csv"), folder / "raw")
 
 
 def argument(value: int | str) -> int | Path:
