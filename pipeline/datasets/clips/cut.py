@@ -23,7 +23,7 @@ from pipeline.inputs.containers import best_audio, best_video, open_container, o
 SUFFIX = ".mkv"
 # Seconds kept after the end: only the next frame says how long the last one is shown.
 TAIL = 0.5
-# Packets of one stream, a day of them: a hostile file could hold billions.
+# Packets of one stream, four days of film: a hostile file could hold billions.
 MOST_PACKETS = 10_000_000
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS
 
 from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
 from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
@@ -33,11 +33,15 @@ PHRASES = (
     ("network", r"got error: |timed out"),
 )
 STATUSES = {
-    **{401: "private", 404: "removed", 408: "network", 410: "removed"},
-    **{429: "bot_check", 451: "geo_blocked"},
+    401: "private",
+    404: "removed",
+    408: "network",
+    410: "removed",
+    429: "bot_check",
+    451: "geo_blocked",
 }
 # Of a disk, or of too many open files: the next clip would meet them too.
-MACHINE_FAULTS = ["EACCES", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOSPC", "EROFS"]
+MACHINE_FAULTS = (EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS)
 
 
 class ClipError(Exception):
@@ -66,8 +70,8 @@ def isolate_errors(url: str) -> Iterator[None]:
         raise ClipError(kind_of(error), f"{url}: {message}") from None
     except Exception as error:  # an extractor that a site's change has broken, or a library
         # An error of encryption has numbers of its own in `errno`.
-        number = None if isinstance(error, ssl.SSLError) else getattr(error, "errno", None)
-        if errno.errorcode.get(number or 0) in MACHINE_FAULTS:
+        system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+        if system and getattr(error, "errno", None) in MACHINE_FAULTS:
             raise
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
         raise ClipError("download_failed", f"{url}: {message}") from None

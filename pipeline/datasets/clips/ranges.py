@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from yt_dlp import YoutubeDL
@@ -48,18 +48,15 @@ class RangedFile:
 
     def __init__(self, request: Callable[[int, int], Piece]) -> None:
         self._request = request
-        self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._piece = lru_cache(maxsize=CACHED)(self._request_piece)
         self._place = 0
+        self._size = PIECE
         self._version: tuple[int, str] | None = None
         self._piece(0)  # says the size, and whether the server sends pieces at all
 
-    @property
-    def _total(self) -> int:
-        return self._version[0] if self._version else PIECE
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a place, which may lie after the end, and return it."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._total}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = max(base + offset, 0)
         return self._place
 
@@ -70,26 +67,20 @@ class RangedFile:
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, never across the border of two pieces; b"" at the end."""
         number, inside = divmod(self._place, PIECE)
-        if self._place >= self._total or size == 0:
+        if self._place >= self._size or size == 0:
             return b""
         piece = self._piece(number)
         data = piece[inside:] if size < 0 else piece[inside : inside + size]
         self._place += len(data)
         return data
 
-    def _piece(self, number: int) -> bytes:
-        if number not in self._pieces:
-            first = number * PIECE
-            piece = self._request(first, min(first + PIECE, self._total) - 1)
-            version = (piece.total, piece.version)
-            if self._version not in (None, version):
-                raise Changed
-            self._version = version
-            self._pieces[number] = piece.data
-            if len(self._pieces) > CACHED:
-                self._pieces.popitem(last=False)
-        self._pieces.move_to_end(number)
-        return self._pieces[number]
+    def _request_piece(self, number: int) -> bytes:
+        first = number * PIECE
+        piece = self._request(first, min(first + PIECE, self._size) - 1)
+        if self._version not in (None, piece[1:]):
+            raise Changed
+        self._version, self._size = piece[1:], piece.total
+        return piece.data
 
 
 def open_ranged(

@@ -15,7 +15,7 @@ from yt_dlp import YoutubeDL, parse_options
 from yt_dlp.cookies import YoutubeDLCookieJar
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips.failures import ClipError, isolate_errors
+from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.ranges import RangedFile, open_ranged, with_retries
 
 # At most 480 lines (a clip of unknown size is taken), as one file or as picture and sound apart.
@@ -118,7 +118,7 @@ class RequestPolicy:
 
 
 class Site:
-    """One clip's requests to a site; files are written to `folder` only."""
+    """The requests to a site for one clip; files are written to `folder` only."""
 
     def __init__(self, url: str, folder: Path, policy: RequestPolicy) -> None:
         self.url = url
@@ -134,11 +134,10 @@ class Site:
         self._client.close()
 
     def look_up(self) -> dict[str, Any]:
-        """Return what yt-dlp knows of the clip; raises ClipError."""
-        with isolate_errors(self.url):
-            info = with_retries(
-                self._client, lambda: self._client.extract_info(self.url, download=False)
-            )
+        """Return what yt-dlp knows of the clip; raises ClipError, or what yt-dlp raises."""
+        info = with_retries(
+            self._client, lambda: self._client.extract_info(self.url, download=False)
+        )
         if not info or "entries" in info:
             raise ClipError("download_failed", f"{self.url}: not one video; give its own address")
         if info.get("is_live"):
@@ -150,11 +149,11 @@ class Site:
         return [open_ranged(self._client, file, self._check) for file in chosen(info)]
 
     def download(self, info: dict[str, Any]) -> list[Path]:
-        """Fetch each chosen file whole into `folder`; raises ClipError."""
+        """Fetch each chosen file whole into `folder`; raises ClipError, or what yt-dlp raises."""
         # Formats with a comma between are fetched one by one; with a plus FFmpeg would join them.
         names = ",".join(str(file["format_id"]) for file in chosen(info))
         plain = YoutubeDL.sanitize_info(info, remove_private_keys=True)
-        with isolate_errors(self.url), self._open(names) as client:
+        with self._open(names) as client:
             client.add_progress_hook(lambda status: self._check(status.get("downloaded_bytes", 0)))
             client.process_ie_result(plain, download=True)
         files = sorted(self.folder.glob("*"))

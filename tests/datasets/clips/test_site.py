@@ -12,7 +12,7 @@ from yt_dlp import YoutubeDL
 from yt_dlp.utils import YoutubeDLError
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
-from pipeline.datasets.clips.failures import ClipError
+from pipeline.datasets.clips.failures import ClipError, isolate_errors
 from pipeline.datasets.clips.site import RequestPolicy, Site, chosen, read_options
 
 Policy = Callable[..., RequestPolicy]
@@ -128,7 +128,7 @@ def test_cookies_are_sent_and_the_file_stays_as_it_is(
 @pytest.fixture
 def look_up(tmp_path: Path, policy: Policy) -> Callable[[str], dict[str, Any]]:
     def run(url: str) -> dict[str, Any]:
-        with Site(url, tmp_path / "whole", policy()) as site:
+        with Site(url, tmp_path / "whole", policy()) as site, isolate_errors(url):
             return site.look_up()
 
     return run
