@@ -56,7 +56,7 @@ class GradNormTrainer(Trainer):
         self.optimizer.step()
         self.weights.grad = None
         with torch.no_grad():
-            moved = self.weights - self.balance.descent.learning_rate * gradient
+            moved = self.weights - self.balance.weight_learning_rate * gradient
             self.weights.copy_(renormalised(moved, float(len(moved))))
         return loss.item()
 

@@ -1,4 +1,4 @@
-"""Task-level dynamic balancing: eq. 11's terms, its gradient by the loss weights, the descent."""
+"""Task-level dynamic balancing: the terms and the gradient of eq. 11, and the reset of weights."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from pipeline.mtl.task import Task
 
@@ -99,50 +99,3 @@ def rebalanced(weights: Tasks, mean_losses: Tasks, total: Tensor | float) -> Tas
     # min/L instead of max/L: the factor max/min cancels in the sum, and cannot overflow here.
     scaled = weights * (mean_losses.min() / mean_losses)
     return renormalised(total * scaled / scaled.sum(), total)
-
-
-class WeightSGD(nn.Module):
-    """Gradient descent on the loss weights, each task on its own.
-
-    torch.optim keeps its state outside the module and steps all coordinates at once; here a task
-    without labels in a batch must stay as it was, and a checkpoint must hold everything.
-    """
-
-    def __init__(self, tasks: int, learning_rate: float) -> None:
-        super().__init__()
-        self.learning_rate = learning_rate
-
-    def change(
-        self, index: Int[Tensor, " k"], gradient: Float[Tensor, " k"]
-    ) -> Float[Tensor, " k"]:
-        """Return what to subtract from the weights at `index`."""
-        return self.learning_rate * gradient
-
-
-class WeightAdam(WeightSGD):
-    """Adam (Kingma and Ba 2015), betas 0.9 and 0.999, with one step counter a task.
-
-    It divides each gradient by its own size, and so cancels the constant factor N/n_f of eq. 11.
-    """
-
-    first: Tensor
-    second: Tensor
-    steps: Tensor
-
-    def __init__(self, tasks: int, learning_rate: float) -> None:
-        super().__init__(tasks, learning_rate)
-        self.register_buffer("first", torch.zeros(tasks))
-        self.register_buffer("second", torch.zeros(tasks))
-        self.register_buffer("steps", torch.zeros(tasks, dtype=torch.int64))
-
-    def change(
-        self, index: Int[Tensor, " k"], gradient: Float[Tensor, " k"]
-    ) -> Float[Tensor, " k"]:
-        """Return what to subtract from the weights at `index`, and advance their moments."""
-        self.steps[index] += 1
-        self.first[index] = 0.9 * self.first[index] + 0.1 * gradient
-        self.second[index] = 0.999 * self.second[index] + 0.001 * gradient**2
-        steps = self.steps[index].to(gradient)  # integer powers would be computed in float32
-        first = self.first[index] / (1 - 0.9**steps)
-        second = self.second[index] / (1 - 0.999**steps)
-        return self.learning_rate * first / (second.sqrt() + 1e-8)

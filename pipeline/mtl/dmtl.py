@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from pipeline.mtl.balancing import (
-    WeightAdam,
-    WeightSGD,
     balancing_gradient,
     inverse_distribution_ratios,
     inverse_training_rates,
@@ -38,12 +36,12 @@ class DMTL(MultiTaskMethod):
     Options (first: the default), where the paper leaves a choice:
     W: "own", each task's last Linear, as printed; "shared", the joint representation.
     norm: "l2"; "rms", divided by the square root of the gradient's size.
-    imbalance: "tdb", N/n_f in eq. 11, as printed, where it changes the speed of w under SGD, and
-        nothing under Adam; "loss", N/n_f times L_f in the objective and not in what is balanced.
+    imbalance: "tdb", N/n_f in eq. 11, as printed, where it changes how fast w moves and not where
+        it settles; "loss", N/n_f times L_f in the objective and not in what is balanced.
     rate: "relative", r_f divided by its mean over the tasks; "raw".
     initial: the source of L_f(0): "first_epoch", its mean, with w frozen at 1 until then;
         "first_batch"; "theory", the loss of a uniform guess.
-    weight_optimizer: "sgd"; "adam", which makes N/n_f inert. weight_learning_rate: its rate.
+    weight_learning_rate: 0.025, of the gradient descent on w.
     rebalance: "reset", a cycle's end forgets w, as in the paper; "multiply", it multiplies w;
         "none", eq. 11 alone.
     cycle_epochs: epochs in a training cycle.
@@ -56,7 +54,6 @@ class DMTL(MultiTaskMethod):
         "imbalance": ("tdb", "loss"),
         "rate": ("relative", "raw"),
         "initial": ("first_epoch", "first_batch", "theory"),
-        "weight_optimizer": ("sgd", "adam"),
         "weight_learning_rate": float,
         "rebalance": ("reset", "multiply", "none"),
         "cycle_epochs": int,
@@ -77,7 +74,6 @@ class DMTL(MultiTaskMethod):
         imbalance: str = "tdb",
         rate: str = "relative",
         initial: str = "first_epoch",
-        weight_optimizer: str = "sgd",
         weight_learning_rate: float = 0.025,
         rebalance: str = "reset",
         cycle_epochs: int = 1,
@@ -87,8 +83,7 @@ class DMTL(MultiTaskMethod):
         self.W, self.norm, self.imbalance = W, norm, imbalance
         self.rate, self.initial, self.rebalance = rate, initial, rebalance
         n = len(self.tasks)
-        descent = WeightAdam if weight_optimizer == "adam" else WeightSGD
-        self.descent = descent(n, weight_learning_rate)
+        self.weight_learning_rate = weight_learning_rate
         # Not state: the ratios belong to the training set, which a resumed run counts again.
         ratios = inverse_distribution_ratios(self.tasks, positives, labelled)
         self.register_buffer("ratios", ratios, persistent=False)
@@ -137,7 +132,7 @@ class DMTL(MultiTaskMethod):
         rates = inverse_training_rates(losses, self.start_losses[index], self.rate == "relative")
         ratios = self.ratios[index] if self.imbalance == "tdb" else torch.ones_like(weights)
         gradient = balancing_gradient(weights, norms, rates, ratios, self.alpha)
-        moved = renormalised(weights - self.descent.change(index, gradient), weights.sum())
+        moved = renormalised(weights - self.weight_learning_rate * gradient, weights.sum())
         self.task_weights = self.task_weights.index_copy(0, index, moved)
 
     def _end_cycle(self, means: Tensor, labelled: Tensor) -> None:

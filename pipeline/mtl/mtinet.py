@@ -22,25 +22,6 @@ from pipeline.mtl.mtinet_layers import (
 Logits = dict[str, Tensor]
 
 
-class Ladder(nn.Module):
-    """Three levels for a fusion that has none: z -> phi(W0 z) -> phi(W1 .) -> phi(W2 .)."""
-
-    def __init__(self, joint_dim: int, width: int) -> None:
-        super().__init__()
-        inputs = (joint_dim, width, width)
-        self.steps = nn.ModuleList(
-            nn.Sequential(nn.Linear(n, width), nn.LeakyReLU()) for n in inputs
-        )
-
-    def forward(self, joint: Float[Tensor, "b d"]) -> list[Float[Tensor, "b w"]]:
-        """Map the joint vector (B, d) to three levels (B, width)."""
-        levels = []
-        for step in self.steps:
-            joint = step(joint)
-            levels.append(joint)
-        return levels
-
-
 class Scale(nn.Module):
     """One level: each task's refined features and initial logits."""
 
@@ -93,13 +74,17 @@ class MTINetHeads(nn.Module):
             raise ValueError("outputs is empty; at least one task is needed")
         self.names, sizes = tuple(outputs), list(outputs.values())
         self.level_dims = tuple(level_dims)
-        self.ladder = None if level_dims else Ladder(joint_dim, width)
+        # Levels for a fusion that has none: z -> phi(W0 z) -> phi(W1 .) -> phi(W2 .).
+        steps = () if level_dims else (joint_dim, width, width)
+        self.ladder = nn.ModuleList(
+            nn.Sequential(nn.Linear(n, width), nn.LeakyReLU()) for n in steps
+        )
         dims = self.level_dims or (width,) * 3
-        extra = [width] * (len(dims) - 1) + [0]  # the coarsest level has no coarser one
-        scales = [
-            Scale(dim + more, sizes, width, dropout) for dim, more in zip(dims, extra, strict=True)
-        ]
-        self.scales = nn.ModuleList(scales)
+        coarser = [width] * (len(dims) - 1) + [0]  # the coarsest level has no coarser one
+        self.scales = nn.ModuleList(
+            Scale(own + other, sizes, width, dropout)
+            for own, other in zip(dims, coarser, strict=True)
+        )
         self.propagate = nn.ModuleList(
             FeaturePropagation(len(sizes), width, mask) for _ in dims[1:]
         )
@@ -127,20 +112,20 @@ class MTINetHeads(nn.Module):
         features, auxiliary = self._descend(levels)
         mixed = [distil(x) for distil, x in zip(self.distil, features, strict=True)]
         everything = torch.cat(mixed, dim=2)  # (B, F, S width)
-        hidden = {
-            name: merge(everything[:, t])
-            for t, (name, merge) in enumerate(zip(self.names, self.merge, strict=True))
-        }
-        logits = {
-            name: layer(hidden[name]) for name, layer in zip(self.names, self.predict, strict=True)
-        }
+        hidden, logits = {}, {}
+        for t, name in enumerate(self.names):
+            hidden[name] = self.merge[t](everything[:, t])
+            logits[name] = self.predict[t](hidden[name])
         return logits, hidden, auxiliary
 
     def _levels(self, joint: Tensor, levels: list[Tensor]) -> list[Tensor]:
         widths = tuple(level.shape[1] for level in levels)
         if widths != self.level_dims:
             raise ValueError(f"levels are {widths} wide; these heads expect {self.level_dims}")
-        return levels if self.ladder is None else self.ladder(joint)
+        for step in self.ladder:
+            joint = step(joint)
+            levels = [*levels, joint]
+        return levels
 
     def _descend(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Logits]]:
         features: list[Tensor] = []

@@ -42,7 +42,7 @@ def test_a_fusion_without_levels_gets_three_from_its_joint_vector(rows):
     logits, _, auxiliary = heads(joint, [])
     assert len(auxiliary) == 3
     logits["a"].sum().backward()
-    assert heads.ladder.steps[0][0].weight.grad.any()
+    assert heads.ladder[0][0].weight.grad.any()
 
 
 def test_the_masks_option_reaches_every_propagation():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,16 @@ from torch import nn
 from pipeline.models.fusion import FUSIONS
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task
-from pipeline.params import FusionParams
+from pipeline.params import FusionParams, MTLParams
 from pipeline.training.examples import Examples
-from pipeline.training.model import FORMAT, ModelSpec, fusion_settings_of, load_model, save_model
+from pipeline.training.model import (
+    FORMAT,
+    ModelSpec,
+    fusion_settings_of,
+    load_model,
+    save_model,
+    settings_of,
+)
 from pipeline.training.predict import predict
 
 Make = Callable[..., Examples]
@@ -88,7 +96,7 @@ def test_facts_are_written_beside_the_spec(spec_of: SpecOf, tmp_path: Path) -> N
     [
         ("pooled", "lsew", "2f46de97"),
         ("bigru", "lsew", "0456a561"),
-        ("pooled", "mtinet", "1d65e778"),
+        ("pooled", "mtinet", "705a832d"),
     ],
 )
 def test_other_parameters_are_another_format(
@@ -115,8 +123,31 @@ def test_a_model_of_another_format_is_an_error(
         load_model(tmp_path)
 
 
-def test_another_fusion_keeps_theta_only_where_it_has_one() -> None:
-    params = FusionParams(name="hgfn", theta=0.3, width=8, options={"align": "pad"})
-    assert fusion_settings_of("hgfn", params) == params
-    assert fusion_settings_of("gfn", params) == FusionParams(name="gfn", theta=0.3, width=8)
-    assert fusion_settings_of("cfc", params) == FusionParams(name="cfc", theta=0.5, width=8)
+def test_another_fusion_or_method_has_its_own_options_and_the_shared_values() -> None:
+    fusion = FusionParams(name="hgfn", theta=0.3, width=8, options={"align": "pad"})
+    assert fusion_settings_of("hgfn", fusion) == fusion
+    assert fusion_settings_of("gfn", fusion) == FusionParams(name="gfn", theta=0.3, width=8)
+    assert fusion_settings_of("cfc", fusion) == FusionParams(name="cfc", theta=0.5, width=8)
+    mtl = MTLParams(name="dmtl", alpha=0.5, beta=1.0, options={"rate": "raw"})
+    assert settings_of("dmtl", mtl) == mtl
+    assert settings_of("lsew", mtl) == MTLParams(name="lsew", alpha=1.0, beta=2.0)
+
+
+def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Path) -> None:
+    written = {}
+    for name, spec in {
+        "both": spec_of({"text": 3}, fusion="hgfn", mtl="dmtl"),
+        "none": spec_of({"text": 3}, fusion="cfc", mtl="lsew"),
+    }.items():
+        save_model(tmp_path / name, spec.build(), spec)
+        written[name] = json.loads((tmp_path / name / "model.json").read_text())["spec"]
+        assert load_model(tmp_path / name)[1] == spec
+    assert written["both"]["fusion"].keys() - written["none"]["fusion"].keys() == {"theta"}
+    assert written["both"]["mtl"] == {"name": "dmtl", "alpha": 1.0, "beta": 2.0, "options": {}}
+    assert written["none"]["mtl"] == {"name": "lsew", "options": {}}
+
+
+def test_the_methods_options_reach_the_heads(spec_of: SpecOf) -> None:
+    mtl = MTLParams(name="mtinet", alpha=1.0, beta=2.0, options={"mask": "channels"})
+    heads = spec_of({"text": 3, "visual": 4}, fusion="hgfn", mtl="mtinet", dropout=0.0)
+    assert [block.over for block in replace(heads, mtl=mtl).build().heads.propagate] == ["channels"]
