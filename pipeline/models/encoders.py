@@ -1,4 +1,4 @@
-"""From a sequence of feature vectors to one vector, with the attention to each step."""
+"""Encoders of a sequence of feature vectors: one vector, and the weight of each step."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AttentiveBiGRU(nn.Module):
 
 
 class PooledVector(nn.Module):
-    """Mean over the valid steps: nothing is learned.
+    """Mean over the valid steps, without parameters.
 
     Args:
         input_dim: width d of a step, and of the vector (``dim``).
@@ -112,7 +112,7 @@ def reverse_rows(x: Float[Tensor, "t b d"], lengths: Int[Tensor, " b"]) -> Float
 def build_encoder(
     name: str, input_dim: int, hidden: int = 128, layers: int = 2, dropout: float = 0.0
 ) -> AttentiveBiGRU | PooledVector:
-    """Build the encoder "bigru" or "pooled"; the latter has no size and no dropout to set.
+    """Build the encoder "bigru" or "pooled"; the other arguments are for "bigru".
 
     Raises:
         ValueError: for another name.

@@ -1,4 +1,4 @@
-"""Softmax and mean over what is present, safe where nothing is; valid steps of sequences."""
+"""Softmax and mean under a mask, also where nothing is present; valid steps of sequences."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 def masked_softmax(
     scores: Float[Tensor, "b k w"], mask: Bool[Tensor, "b k"]
 ) -> Float[Tensor, "b k w"]:
-    """Softmax over the k entries that the mask keeps; the others, and rows without any, are 0.
+    """Softmax over the k entries where the mask is True; the others, and rows without any, are 0.
 
     The value and the gradient are finite for every mask.
     """
-    keep = mask.unsqueeze(-1)
-    # The lowest finite number instead of -inf: a fully masked row would be NaN.
+    valid = mask.unsqueeze(-1)
+    # The lowest finite number instead of -inf, with which a fully masked row would be NaN.
     lowest = torch.finfo(scores.dtype).min
-    return torch.where(keep, scores.masked_fill(~keep, lowest).softmax(dim=1), 0.0)
+    return torch.where(valid, scores.masked_fill(~valid, lowest).softmax(dim=1), 0.0)
 
 
 def masked_mean(values: Float[Tensor, "b k d"], mask: Bool[Tensor, "b k"]) -> Float[Tensor, "b d"]:
-    """Mean over the k entries that the mask keeps; 0 in rows without any."""
+    """Mean over the k entries where the mask is True; 0 in rows without any."""
     total = torch.where(mask.unsqueeze(-1), values, 0.0).sum(dim=1)
     return total / mask.sum(dim=1, keepdim=True).clamp(min=1)
 

@@ -1,4 +1,4 @@
-"""The whole network: standardise, encode, fuse, classify."""
+"""The whole network, and its heads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Heads = tuple[dict[str, Tensor], dict[str, Tensor], list[dict[str, Tensor]]]
 class TaskHeads(nn.Module):
     """Linear -> LeakyReLU -> Dropout -> Linear for each task.
 
-    The tasks share nothing here: one task's gradient with respect to the fused vector costs that
-    task's head alone.
+    The tasks share no layer here, so one task's gradient with respect to the fused vector costs
+    that task's head alone.
 
     Args:
         joint_dim: width of the fused vector.
@@ -44,8 +44,8 @@ class TaskHeads(nn.Module):
     ) -> Heads:
         """Map the fused vector (B, d) to logits (B, C_f) and last-layer inputs (B, h) by task.
 
-        ``levels`` is not used, and the third result, logits of deep supervision, is empty: other
-        heads have both.
+        ``levels`` is not used and the third result, logits of deep supervision, is empty; both are
+        there for heads like MTI-Net's.
         """
         hidden = {task: layer(joint) for task, layer in zip(self.tasks, self.first, strict=True)}
         logits = {
@@ -55,7 +55,7 @@ class TaskHeads(nn.Module):
 
 
 class NetworkOutput(NamedTuple):
-    """Logits, and everything on the way that a learning method or a reader asks for."""
+    """Logits, and the intermediate results that multi-task methods and reports use."""
 
     logits: dict[str, Tensor]  # task -> (B, C_f)
     hidden: dict[str, Tensor]  # task -> (B, h), input of the task's last Linear
@@ -63,20 +63,20 @@ class NetworkOutput(NamedTuple):
     levels: list[Tensor]  # (B, level_dims[i]) each
     auxiliary: list[dict[str, Tensor]]  # logits of deep supervision, where the heads have them
     fusion_weights: dict[str, Tensor]  # Fused.weights
-    attention: dict[str, Tensor]  # modality -> (B, T_m), what each step weighed, detached
+    attention: dict[str, Tensor]  # modality -> (B, T_m), weight of each step, detached
 
 
 class MultimodalNetwork(nn.Module):
-    """Encoders, a fusion and heads, put together.
+    """Standardise, encode each modality, fuse, classify.
 
     Args:
-        encoders: one a modality; maps (B, T, d) and lengths (B,) to a vector and an attention.
+        encoders: one per modality; maps (B, T, d) and lengths (B,) to a vector and an attention.
         fusion: built for the encoders' widths.
         heads: called with the fused vector and the levels; gives logits, hidden and auxiliary.
-        standardise: fitted to the training rows, one a modality.
+        standardise: fitted to the training rows, one per modality.
 
     Raises:
-        ValueError: where these are not for the same modalities.
+        ValueError: if these are not for the same modalities.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class MultimodalNetwork(nn.Module):
         fused = self.fusion(features, present)
         joint = fused.joint
         if torch.is_grad_enabled() and not joint.requires_grad:
-            # Nothing learned stands before it; a learning method may still differentiate by it.
+            # Nothing before it has parameters; a multi-task method may differentiate by it.
             joint = joint.detach().requires_grad_()
         logits, hidden, auxiliary = self.heads(joint, fused.levels)
         return NetworkOutput(

@@ -1,4 +1,4 @@
-"""Features at mean 0 and standard deviation 1, by statistics of the training rows."""
+"""Features with mean 0 and standard deviation 1 over the training rows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from torch import Tensor, nn
 
 from pipeline.models.masking import valid_steps
 
-# Features are stored as float32: a spread below its resolution is rounding, not information.
+# Features are stored as float32: a deviation below its resolution is rounding, not information.
 RESOLUTION = 10 * torch.finfo(torch.float32).eps
 
 
 class Standardise(nn.Module):
     """(x - mean) / std for each feature, with both as buffers; the identity until fitted.
 
-    Without it a modality with large raw features dominates a concatenation for a reason that has
-    nothing to do with fusion.
+    Without it a modality with large raw features would dominate a concatenation.
 
     Args:
         dim: number of features d.
@@ -51,9 +50,10 @@ class Standardise(nn.Module):
             if len(values) == 0:
                 continue
             # Chan's update: sums of raw squares would cancel where the mean is large.
-            shift = values.mean(dim=0) - mean
+            center = values.mean(dim=0)
+            shift = center - mean
             total = count + len(values)
-            squares += (values - values.mean(dim=0)).square().sum(dim=0)
+            squares += (values - center).square().sum(dim=0)
             squares += shift.square() * (count * len(values) / total)
             mean += shift * (len(values) / total)
             count = total

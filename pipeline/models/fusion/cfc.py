@@ -14,8 +14,8 @@ from pipeline.models.fusion.base import Fused, Fusion
 class CFC(Fusion):
     """All modalities' vectors side by side, in the stored order.
 
-    Nothing is learned here: a projection before the concatenation would be a learned fusion. An
-    absent modality's slice is 0. There are no levels.
+    Without parameters: a projection before the concatenation would be a learned fusion. An absent
+    modality's slice is 0. There are no levels.
 
     Args:
         dims: width d_m of each modality's vector.

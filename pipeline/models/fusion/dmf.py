@@ -20,7 +20,7 @@ class DMF(Fusion):
 
     h_m^l = ReLU(W_m^l h_m^(l-1) + b_m^l) with h_m^0 = x_m, and
     s^l = ReLU(sum_m U_m^l h_m^l + P^l s^(l-1) + c^l) without the P term at l = 1. The result is
-    s^L, and the levels are s^1 .. s^L. An absent modality's terms leave the sums.
+    s^L, and the levels are s^1 .. s^L. The sums leave out the terms of absent modalities.
 
     Args:
         dims: width d_m of each modality's vector.

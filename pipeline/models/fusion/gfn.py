@@ -18,12 +18,13 @@ from pipeline.models.masking import masked_mean, masked_softmax
 class GFN(Fusion):
     """Three levels of a graph whose importances come from each modality alone.
 
-    Where HGFN differs: there the importances see all modalities, the similarity is a cosine, the
-    third level reads unweighted vertices and softmaxed weights, and no ELU follows. The inner
-    product of two softmaxes is about 1/D whatever they are, so that here the similarity hardly
-    moves the weights. Generalised from three modalities to M by their pairs and triples; absent
-    modalities are left out as in HGFN. The output is normalised over the batch's rows that have
-    the level; a batch with one such row is normalised by the running statistics.
+    HGFN differs in that its importances depend on all modalities, its similarity is a cosine, its
+    third level joins unweighted vertices with softmaxed weights, and no ELU follows. Here the
+    similarity hardly changes the weights: the inner product of two softmaxes is about 1/D.
+
+    Generalised from three modalities to M by their pairs and triples; absent modalities are left
+    out as in HGFN. The output is normalised over the batch's rows that have the level; a batch with
+    one such row is normalised by the running statistics.
 
     Args:
         dims: width d_m of each modality's vector.

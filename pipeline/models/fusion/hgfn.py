@@ -33,7 +33,7 @@ class HGFN(Fusion):
         width: D, width of every level; ``align="pad"`` takes the widest modality's instead.
         theta: offset of the similarity in eq. 5, in (0, 1).
         align: "linear" (Linear + LayerNorm) or "pad" (zeros, as printed).
-        weight: "scalar" or "vector" (one importance a feature) from eq. 1.
+        weight: "scalar" or "vector" (one importance per feature) from eq. 1.
         gate: "none" as printed, or "sigmoid" to bound the importances to (0, 1).
         pairs: "unordered", or "ordered" to average each bimodal vertex over both orders.
         tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed or "q" before it.
@@ -137,7 +137,7 @@ class HGFN(Fusion):
     def _align(
         self, inputs: list[Float[Tensor, "b _"]], present: Bool[Tensor, "b m"]
     ) -> Float[Tensor, "b m d"]:
-        """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0 whatever the biases."""
+        """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0 despite the biases."""
         if self.projections is None:  # zeros after the last feature
             aligned = [functional.pad(x, (0, self.level_dims[0] - x.shape[1])) for x in inputs]
         else:
@@ -154,7 +154,7 @@ class DynamicAttentionUnit(nn.Module):
 
     Args:
         modalities: M.
-        vector: one weight a feature instead of the mean over features.
+        vector: one weight per feature instead of the mean over features.
         gate: squash the weights with a sigmoid; the paper does not, they may be negative.
     """
 

@@ -17,11 +17,11 @@ from pipeline.models.fusion.base import Fused, Fusion, Options
 class MATF(Fusion):
     """Each modality has a cell of a small grid; convolutions mix the cells.
 
-    The original places trajectory encodings on a map of the scene, convolves, and gives each
-    agent what its cell then holds, added to its own encoding. Here agent is modality, channel is
-    feature, and the cell of modality m (in the stored order) is (m div g, m mod g) on a square
-    grid of side g = ceil(sqrt(M)). A 3 x 3 kernel on a 2 x 2 grid joins all modalities at once.
-    An absent modality leaves its cell empty and its part of the result 0. There are no levels.
+    The original places trajectory encodings on a map of the scene, convolves it, and adds to each
+    agent's encoding the content of its cell. Here an agent is a modality, a channel is a feature,
+    and the cell of modality m (in the stored order) is (m div g, m mod g) on a square grid of side
+    g = ceil(sqrt(M)). A 3 x 3 kernel on a 2 x 2 grid joins all modalities at once. The cell of an
+    absent modality is 0, and so is its slice of the result. There are no levels.
 
     The normalisation is over each row's own map (GroupNorm with one group): the original's
     BatchNorm cannot take the 1 x 1 map of a batch of one, and would mix present with absent.
@@ -72,7 +72,7 @@ class MATF(Fusion):
         return Fused(fused.flatten(1), [], {"absent": ~mask.any(dim=1)})
 
     def _place(self, agents: Float[Tensor, "b m c"]) -> Float[Tensor, "b c g g"]:
-        """Write each agent into its cell by maximum with the empty canvas' 0."""
+        """Write the positive part of each agent into its cell; the others are 0."""
         cells = self.side**2
         padded = functional.pad(agents.relu().transpose(1, 2), (0, cells - agents.shape[1]))
         return padded.unflatten(2, (self.side, self.side))
@@ -85,7 +85,7 @@ class MATF(Fusion):
         fine = self.fine(canvas)
         if self.coarse is None:
             return fine
-        # An odd side is pooled upwards, so that what comes back is one cell too large.
+        # An odd side is rounded up by the pooling: the map comes back one cell larger.
         return fine + self.coarse(fine)[:, :, : self.side, : self.side]
 
 
