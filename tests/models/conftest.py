@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
@@ -46,20 +46,3 @@ def batch() -> Callable[[dict[str, int], int], dict[str, Tensor]]:
         }
 
     return make
-
-
-@pytest.fixture(scope="session")
-def same_function() -> Callable[[Tensor, Tensor, Sequence[Tensor]], None]:
-    """Holds two float64 results against each other, and their gradients in some inputs."""
-
-    def compare(ours: Tensor, other: Tensor, inputs: Sequence[Tensor]) -> None:
-        torch.testing.assert_close(ours, other, rtol=1e-12, atol=1e-12)
-        direction = torch.randn_like(ours)
-        for fast, slow in zip(
-            torch.autograd.grad((ours * direction).sum(), inputs),
-            torch.autograd.grad((other * direction).sum(), inputs),
-            strict=True,
-        ):
-            torch.testing.assert_close(fast, slow, rtol=1e-11, atol=1e-12)
-
-    return compare

@@ -12,7 +12,6 @@ from pipeline.models.encoders import (
     BidirectionalGRU,
     PooledVector,
     build_encoder,
-    reverse_rows,
 )
 
 Encoder = AttentiveBiGRU | PooledVector
@@ -73,17 +72,6 @@ def test_amount_and_content_of_padding_change_nothing(name: str, content: float)
     assert (padded.grad[2] == 0).all()
     assert (padded.grad[0, :4] != 0).any()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
-
-
-@pytest.mark.parametrize("name", ["bigru", "pooled"])
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=5))
-def test_attention_sums_to_one_where_there_is_a_step(name: str, lengths: list[int]) -> None:
-    vector, attention = encoder(name)(
-        torch.randn(len(lengths), 4, 3, dtype=torch.float64), torch.tensor(lengths)
-    )
-    expected = (torch.tensor(lengths) > 0).double()
-    torch.testing.assert_close(attention.sum(dim=1), expected)
-    assert (vector[torch.tensor(lengths) == 0] == 0).all()
 
 
 @pytest.mark.parametrize("name", ["bigru", "pooled"])
@@ -150,12 +138,6 @@ def test_states_and_gradients_are_those_of_packed_rows(
     theirs = dict(library.named_parameters())
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, theirs[in_the_library(name)].grad)
-
-
-def test_reversal_turns_each_row_within_its_own_end() -> None:
-    rows = torch.tensor([[1, 2, 3, 9], [4, 9, 9, 9], [9, 9, 9, 9], [5, 6, 7, 8.0]]).unsqueeze(-1)
-    turned = reverse_rows(rows.transpose(0, 1), torch.tensor([3, 1, 0, 4])).squeeze(-1)
-    assert turned.T.tolist() == [[3, 2, 1, 9], [4, 9, 9, 9], [9, 9, 9, 9], [8, 7, 6, 5]]
 
 
 @pytest.mark.parametrize("layers", [1, 2])

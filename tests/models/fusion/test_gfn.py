@@ -103,12 +103,6 @@ def test_joint_is_the_batch_normalised_concatenation(batch: Any) -> None:
     torch.testing.assert_close(out.joint, expected)
 
 
-def test_batch_of_one_in_training_is_normalised_by_running_statistics(batch: Any) -> None:
-    fusion = GFN(DIMS, width=6).double().train()
-    features = batch(DIMS, 1)
-    torch.testing.assert_close(fusion(features).joint, fusion.eval()(features).joint)
-
-
 @pytest.mark.parametrize("width", [64, 512])
 def test_similarity_is_about_one_over_the_width_whatever_the_inputs(width: int) -> None:
     fusion = GFN(DIMS, width=width)

@@ -22,14 +22,6 @@ def test_every_weight_reads_every_modality(modalities: int) -> None:
         assert (gradient.abs().sum(dim=2) > 0).all()
 
 
-def test_scalar_weight_is_the_mean_over_features_of_the_vector() -> None:
-    scalar = DynamicAttentionUnit(3)
-    vector = DynamicAttentionUnit(3, vector=True)
-    vector.load_state_dict(scalar.state_dict())
-    x = torch.randn(4, 3, 8)
-    torch.testing.assert_close(scalar(x), vector(x).mean(dim=2, keepdim=True))
-
-
 def test_sigmoid_gate_keeps_weights_between_zero_and_one() -> None:
     weights = DynamicAttentionUnit(3, gate=True)(100 * torch.randn(16, 3, 8))
     assert ((weights >= 0) & (weights <= 1)).all()
