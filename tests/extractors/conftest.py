@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,3 +59,11 @@ def elmo(weights: Path) -> ELMo:
 @pytest.fixture(scope="session")
 def soundnet(weights: Path) -> SoundNet:
     return SoundNet.from_file(weights / "soundnet.safetensors")
+
+
+@pytest.fixture
+def recording(shared_data: Path) -> np.ndarray:
+    """The sound with which the TensorFlow port recorded the extrema of its layers."""
+    with wave.open(str(shared_data / "soundnet" / "example.wav")) as file:
+        stereo = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
+    return np.tile(stereo[:, 0].astype(np.float32) / 2**15, 3)

@@ -54,9 +54,9 @@ def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = 
 
     def norm(name: str) -> Any:
         variance = state[f"{name}.running_var"]
-        kept = {"running_var": variance}
+        stored = {"running_var": variance}
         if old:
-            kept = {"running_std": ((variance + 1e-5) ** -0.5).astype(np.float32)}
+            stored = {"running_std": ((variance + 1e-5) ** -0.5).astype(np.float32)}
         return make.Object(
             f"{package}.SpatialBatchNormalization",
             weight=parameter(f"{name}.weight"),
@@ -64,7 +64,7 @@ def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = 
             running_mean=state[f"{name}.running_mean"],
             eps=1e-5,
             momentum=0.1,
-            **kept,
+            **stored,
         )
 
     layers = []

@@ -36,10 +36,10 @@ def write(path: Path, network: Any, **options: Any) -> Path:
     return path
 
 
-def assert_same(found: dict[str, torch.Tensor], state: dict[str, np.ndarray]) -> None:
-    assert set(found) == set(state)
+def assert_same(actual: dict[str, torch.Tensor], state: dict[str, np.ndarray]) -> None:
+    assert set(actual) == set(state)
     for name, tensor in state.items():
-        assert np.array_equal(found[name].numpy(), tensor), name
+        assert np.array_equal(actual[name].numpy(), tensor), name
 
 
 def test_the_authors_model_is_read_to_the_last_number(
@@ -61,9 +61,9 @@ def test_an_older_torch_kept_the_inverse_deviation(
     tmp_path: Path, body: dict[str, np.ndarray]
 ) -> None:
     network = published.torch7_network(body, torch7, package="nn", old=True)
-    found = read_soundnet(write(tmp_path / "old.t7", network))
+    actual = read_soundnet(write(tmp_path / "old.t7", network))
     for name, tensor in body.items():
-        assert np.allclose(found[name].numpy(), tensor, rtol=1e-6), name
+        assert np.allclose(actual[name].numpy(), tensor, rtol=1e-6), name
 
 
 def test_another_epsilon_goes_into_the_variance(
@@ -71,8 +71,8 @@ def test_another_epsilon_goes_into_the_variance(
 ) -> None:
     network = published.torch7_network(body, torch7)
     network.fields["modules"][1].fields["eps"] = 1e-3
-    found = read_soundnet(write(tmp_path / "eps.t7", network))["batchnorm1.running_var"]
-    assert np.allclose(found + 1e-5, body["batchnorm1.running_var"] + 1e-3, rtol=1e-6)
+    actual = read_soundnet(write(tmp_path / "eps.t7", network))["batchnorm1.running_var"]
+    assert np.allclose(actual + 1e-5, body["batchnorm1.running_var"] + 1e-3, rtol=1e-6)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -87,9 +87,9 @@ def test_the_tensorflow_port_is_read_to_the_last_number(
 def test_a_port_written_by_python_2_is_read(tmp_path: Path) -> None:
     path = tmp_path / "sound8.npy"
     path.write_bytes(published.PYTHON_2)
-    found = read_soundnet(path)
-    assert set(found) == {"conv1.weight", "conv1.bias"}
-    assert found["conv1.bias"].tolist() == list(range(16))
+    actual = read_soundnet(path)
+    assert set(actual) == {"conv1.weight", "conv1.bias"}
+    assert actual["conv1.bias"].tolist() == list(range(16))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
@@ -115,9 +115,9 @@ def test_every_format_gives_the_same_features(tmp_path: Path, body: dict[str, np
     torch.save({k: torch.from_numpy(v) for k, v in body.items()}, tmp_path / "b.pth")
     published.save_pickled(tmp_path / "c.npy", published.port_layers(body), 2)
     write(tmp_path / "d.t7", published.torch7_network(body, torch7))
-    found = [SoundNet.from_file(path).features(sound) for path in sorted(tmp_path.iterdir())]
-    assert len(found) == 4
-    assert len({features.tobytes() for features in found}) == 1
+    actual = [SoundNet.from_file(path).features(sound) for path in sorted(tmp_path.iterdir())]
+    assert len(actual) == 4
+    assert len({features.tobytes() for features in actual}) == 1
 
 
 def test_the_table_of_shapes_is_the_networks(soundnet: SoundNet) -> None:
@@ -130,7 +130,7 @@ def test_the_table_of_shapes_is_the_networks(soundnet: SoundNet) -> None:
 
 
 def test_the_published_numbers_are_read_from_every_format(
-    tmp_path: Path, body: dict[str, np.ndarray], shared_data: Path
+    tmp_path: Path, body: dict[str, np.ndarray], shared_data: Path, recording: np.ndarray
 ) -> None:
     real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
     layers = published.port_layers(body)
@@ -142,19 +142,11 @@ def test_the_published_numbers_are_read_from_every_format(
     again = {name: tensor.numpy() for name, tensor in port.items()}
     path = write(tmp_path / "real.t7", published.torch7_network(again, torch7))
     assert_same(read_soundnet(path), again)
-    sound = _recording(shared_data)
     with torch.inference_mode():
         network = SoundNet.from_file(path).network
-        normed = network.batchnorm1(network.conv1(torch.from_numpy(sound)[None, None] * 256))
+        normed = network.batchnorm1(network.conv1(torch.from_numpy(recording)[None, None] * 256))
     assert normed.max().item() == pytest.approx(17.7110, abs=1e-4)
     assert normed.min().item() == pytest.approx(-17.3334, abs=1e-4)
-
-
-def _recording(shared_data: Path) -> np.ndarray:
-    raw = (shared_data / "soundnet" / "example.wav").read_bytes()
-    start = raw.index(b"data") + 8
-    stereo = np.frombuffer(raw[start : start + (len(raw) - start) // 4 * 4], "<i2").reshape(-1, 2)
-    return np.tile(stereo[:, 0].astype(np.float32) / 2**15, 3)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def test_tokens_are_pieces_of_the_text_in_order(text: str) -> None:
     for token in tokenize(text):
         assert token
         assert not any(character.isspace() for character in token)
-        found = text.index(token, position)
-        skipped = text[position:found]
+        start = text.index(token, position)
+        skipped = text[position:start]
         assert not any(unicodedata.category(c)[0] in "LN" for c in skipped)
-        position = found + len(token)
+        position = start + len(token)
     assert not any(unicodedata.category(c)[0] in "LN" for c in text[position:])

@@ -79,3 +79,4 @@ def test_a_seeded_tensor_depends_on_its_name_alone() -> None:
     assert not np.array_equal(normal("b", (50, 40), 2.0), first)
     assert first.std() == pytest.approx(2, rel=0.05)
     assert first.dtype == np.float32
+    assert normal("a", (3,), 1.0) == pytest.approx([-0.02279537, -0.66411966, -1.83095992])

@@ -32,7 +32,7 @@ class Writer:
     def __init__(self, version: bool, cuda: bool) -> None:
         self.version, self.cuda = version, cuda
         self.indices: dict[int, int] = {}
-        self.kept: list[Any] = []
+        self.values: list[Any] = []  # alive, so that no id is used twice
 
     def write(self, value: Any) -> bytes:
         if value is None:
@@ -53,7 +53,7 @@ class Writer:
         if id(value) in self.indices:
             return struct.pack("<ii", kind, self.indices[id(value)])
         self.indices[id(value)] = len(self.indices) + 1
-        self.kept.append(value)
+        self.values.append(value)
         head = struct.pack("<ii", kind, self.indices[id(value)])
         return head + write(value)
 
