@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from pipeline.datasets.clips.cut import SUFFIX, cut, measure
 from pipeline.datasets.clips.failures import ClipError, isolate_errors
-from pipeline.datasets.clips.ranges import Changed, NoRanges
+from pipeline.datasets.clips.ranges import PLAIN, Changed, NoRanges
 from pipeline.datasets.clips.site import SEGMENTED_FORMAT, RequestPolicy, Site
 
 # Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
@@ -148,11 +148,13 @@ def _fetch_span(
 def _fetch_whole(
     site: Site, info: dict[str, Any], work: Path, request: ClipRequest
 ) -> tuple[Path, float]:
-    """Fetch everything; several files are joined, and cut to the span where that is possible."""
+    """Fetch everything; files and segments are joined, and cut to the span where possible."""
     files = site.download(info)
     path = work / f"clip{SUFFIX}"
+    # Segments count their packets anew, which would be taken for damage.
+    plain = len(files) == 1 and info.get("protocol") in PLAIN
     try:
-        if len(files) > 1 or request.start is not None or request.end is not None:
+        if not plain or request.start is not None or request.end is not None:
             with ExitStack() as stack:
                 sources = [stack.enter_context(file.open("rb")) for file in files]
                 return path, cut(sources, path, request.start, request.end)

@@ -16,6 +16,7 @@ from yt_dlp.utils import YoutubeDLError
 
 from pipeline.datasets.clips.failures import may_pass
 
+PLAIN = ("http", "https")  # yt-dlp's protocols of files; others come in segments
 PIECE = 512 << 10
 # Pieces in memory: picture and sound lie beside each other, an index may lie at either end.
 CACHED = 8
@@ -91,7 +92,7 @@ def open_ranged(
     `check` gets the number of bytes so far before each piece. Raises NoRanges, or yt-dlp's network
     errors once its retries are used up.
     """
-    if file.get("protocol") not in ("http", "https") or file.get("impersonate"):
+    if file.get("protocol") not in PLAIN or file.get("impersonate"):
         raise NoRanges
     received = 0
 

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
+from pipeline.datasets.clips.cut import measure
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.inputs.certificates import CURE_TLS
 from pipeline.media.video import sample_frames
@@ -172,6 +173,8 @@ def test_segments_of_a_playlist_are_joined_and_cut(
     expected = sample_frames(tmp_path / "film.mp4", 5, 3.0, 7.0).frames
     frames = sample_frames(clip.path, 5, *clip.span(request)).frames
     assert np.abs(frames.astype(int) - expected).max() <= 2
+    whole = clips.fetch(ClipRequest(request.url))
+    assert measure(whole.path).picture == pytest.approx(10.0, abs=0.1)
     # A segment that does not come is no gap in a clip.
     answers["/1.ts"] = give(status=404)
     with pytest.raises(ClipError, match="404"):
