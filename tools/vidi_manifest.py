@@ -61,8 +61,8 @@ def write_manifest(lists: Iterable[Path], path: Path) -> str:
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*COLUMNS, *incidents])
-        for (video, start, end), shown in sorted(labels.items()):
-            flags = [int(incident in shown) for incident in incidents]
+        for (video, start, end), names in sorted(labels.items()):
+            flags = [int(incident in names) for incident in incidents]
             writer.writerow([f"{video}_{start}_{end}", video, start, end, "", *flags])
     notes = [f"{len(labels)} clips of {len(incidents)} incidents"]
     if len(labels) != CLIPS or set(incidents) != set(INCIDENTS):

@@ -40,7 +40,7 @@ def _group_labels(groups: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_no_leak(index: pd.DataFrame, keys: dict[str, pd.Series]) -> None:
-    """Raise ValueError if a key's value (null: none) stands on two sides of the split.
+    """Raise ValueError if a key's value (null: none) is on two sides of the split.
 
     `keys` maps what the key is (tweet id, image bytes, ...) to one value a sample.
     """
@@ -49,6 +49,6 @@ def check_no_leak(index: pd.DataFrame, keys: dict[str, pd.Series]) -> None:
         leaking = sides[sides > 1]
         if len(leaking):
             raise ValueError(
-                f"the split leaks: {len(leaking)} values of {name} stand on two sides, "
+                f"the split leaks: {len(leaking)} values of {name} are on two sides, "
                 f"the first is {leaking.index[0]!r}"
             )

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.datasets.paper_concepts import CONCEPTS
 
-# What a clip can bear, by the modality that carries it. `rain` means nothing: it is heard as often
+# What a clip can contain, by modality. `rain` means nothing: it occurs as often
 # without any concept as with one.
 CUES = {
     "visual": ("crowd", "water", "ruin", "parcels"),
@@ -18,12 +18,12 @@ CUES = {
 }
 Cue = tuple[str, str]
 
-# Told by one cue alone: only audible, only visible.
+# Follows from one cue alone, which is only audible or only visible.
 SINGLE: dict[str, Cue] = {
     "emergency_response": ("audio", "siren"),
     "flood_storm": ("visual", "water"),
 }
-# Told by either of two, each of which is sometimes left out.
+# Follows from either of two cues, each of which is sometimes left out.
 EITHER: dict[str, tuple[Cue, Cue]] = {
     "human_relief": (("text", "relief"), ("visual", "parcels")),
     "damage": (("visual", "ruin"), ("text", "ruin")),
@@ -46,7 +46,7 @@ MOST = 3  # concepts of one clip
 
 @dataclass(frozen=True)
 class Content:
-    """What one clip bears: its cues by modality, and its concepts."""
+    """What one clip contains: its cues by modality, and its concepts."""
 
     visual: tuple[str, ...]
     audio: tuple[str, ...]
@@ -101,10 +101,10 @@ def _add_cues(
 
 def _add_lone_cues(cues: list[set[Cue]], pair: tuple[Cue, Cue], rng: np.random.Generator) -> None:
     without = [i for i in rng.permutation(len(cues)) if pair[0] not in cues[i]]
-    wanted = max(1, round((len(cues) - len(without)) * LONE))
-    for i in without[:wanted]:
+    count = max(1, round((len(cues) - len(without)) * LONE))
+    for i in without[:count]:
         cues[i].add(pair[0])
-    for i in without[wanted : 2 * wanted]:
+    for i in without[count : 2 * count]:
         cues[i].add(pair[1])
 
 

@@ -39,8 +39,8 @@ def write_crisismmd(folder: Path, tweets: int = TWEETS) -> None:
 
 def _png_rows(plan: list[Tweet], names: list[tuple[Tweet, int]]) -> list[int]:
     clean = [row for row, (tweet, n) in enumerate(names) if tweet.photos[n].dirt is None]
-    wanted = max(PNG_LEAST, round(PNG * len(names)))
-    return clean[:: max(1, len(clean) // wanted)][:wanted]
+    count = max(PNG_LEAST, round(PNG * len(names)))
+    return clean[:: max(1, len(clean) // count)][:count]
 
 
 def _path(tweet: Tweet, n: int, suffix: str) -> str:
@@ -82,8 +82,8 @@ def _informative(humanitarian: str) -> str:
 def _write_photo(path: Path, photo: Photo, rng: np.random.Generator) -> None:
     look = LOOKS[photo.looks_like] if photo.looks_like else PLAIN[int(rng.integers(len(PLAIN)))]
     # A photo that does not show what it is labelled with does not show how bad it is either.
-    shown = photo.looks_like == photo.humanitarian
-    pixels = draw_photo(look, COVERAGE.get(photo.damage, 0.0) if shown else 0.0, rng)
+    typical = photo.looks_like == photo.humanitarian
+    pixels = draw_photo(look, COVERAGE.get(photo.damage, 0.0) if typical else 0.0, rng)
     path.parent.mkdir(parents=True, exist_ok=True)
     if photo.dirt is not None:
         soil = dirt.PHOTO_DIRT[photo.dirt]

@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.sample.words import NEUTRAL, Words
 
-# The slot of each word in a clause; what stands between them is the same for all.
+# The slot of each word in a clause; the other words are always the same.
 CLAUSE = ("the", "adjectives", "nouns", "verbs", "some", "adjectives", "nouns")
 LINKS = ("in", "near", "around", "at", "from")
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -26,8 +26,8 @@ def clause(subjects: Sequence[Words], share: float, rng: np.random.Generator) ->
         if slot in ("the", "some"):
             words.append(slot)
             continue
-        told = bool(subjects) and rng.random() < share
-        source = subjects[int(rng.integers(len(subjects)))] if told else NEUTRAL
+        on_subject = bool(subjects) and rng.random() < share
+        source = subjects[int(rng.integers(len(subjects)))] if on_subject else NEUTRAL
         words.append(pick(getattr(source, slot), rng))
     return " ".join(words)
 

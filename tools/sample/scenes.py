@@ -17,7 +17,7 @@ SCENES = {
     "ruin": Look(textures.shards_of_gravel, (40, 38, 36), (235, 225, 215)),
     "parcels": Look(textures.bricks, (25, 110, 45), (225, 245, 150)),
 }
-# A street on an ordinary day: what is seen where nothing is to be seen.
+# A street on an ordinary day: the scene of a clip without a visual cue.
 STREET = Look(textures.clouds, (105, 108, 110), (165, 168, 165))
 NOISE = 6
 # A scene moves across a picture that is larger than the frame by this factor.

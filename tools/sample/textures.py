@@ -39,7 +39,7 @@ def slats(height: int, width: int, rng: np.random.Generator) -> Float[ndarray, "
 
 
 def posts(height: int, width: int, rng: np.random.Generator) -> Float[ndarray, "h w"]:
-    """Upright stripes, as of standing people seen from afar."""
+    """Upright stripes, as of people far away."""
     y, x = _grid(height, width)
     sway = 0.01 * np.sin(2 * np.pi * (3 * y + rng.random()))
     return 0.5 + 0.5 * np.sin(2 * np.pi * (rng.uniform(14, 18) * (x + sway) + rng.random()))

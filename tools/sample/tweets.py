@@ -24,11 +24,11 @@ from tools.sample.proportions import (
 from tools.sample.words import CLASSES, SEVERITY, USERS
 
 SEED = 20171127
-# How often a text or a photo bears the cue of its label, none, or (the rest) another label's. The
+# How often a text or a photo has the cue of its label, none, or (the rest) another label's. The
 # two are drawn apart: where both agree on the label they are independent evidence of it.
-SHOWN, SILENT = {"text": 0.76, "image": 0.62}, {"text": 0.16, "image": 0.28}
+TYPICAL, SILENT = {"text": 0.76, "image": 0.62}, {"text": 0.16, "image": 0.28}
 SAME_BUT_LINK = 0.02  # tweets that repeat another's text with other links
-SEVERITY_TOLD = 0.7  # texts that say how bad the photo looks
+SEVERITY_SHARE = 0.7  # texts that say how bad the photo looks
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def _plan_tweet(
     event: Event, label: str, photos: list[tuple[str, str]], rng: np.random.Generator
 ) -> Tweet:
     tweet = new_tweet_id(event, rng)
-    told = _cue("text", label, rng)
+    cue = _cue("text", label, rng)
     body = grammar.tweet(
-        [CLASSES[told]] if told else [],
+        [CLASSES[cue]] if cue else [],
         _remark(photos[0][1], rng),
         event.places,
         event.hashtags,
@@ -110,17 +110,17 @@ def _plan_tweet(
 
 def _cue(kind: str, label: str, rng: np.random.Generator) -> str | None:
     drawn = rng.random()
-    if drawn < SHOWN[kind]:
+    if drawn < TYPICAL[kind]:
         return label
-    if drawn < SHOWN[kind] + SILENT[kind]:
+    if drawn < TYPICAL[kind] + SILENT[kind]:
         return None
     others = np.array([share if name != label else 0 for name, share in LABEL_SHARES.items()])
     return str(rng.choice(list(LABEL_SHARES), p=others / others.sum()))
 
 
 def _remark(damage: str, rng: np.random.Generator) -> str | None:
-    told = damage in SEVERITY and rng.random() < SEVERITY_TOLD
-    return " and ".join(grammar.pick(SEVERITY[damage], rng) for _ in range(3)) if told else None
+    severe = damage in SEVERITY and rng.random() < SEVERITY_SHARE
+    return " and ".join(grammar.pick(SEVERITY[damage], rng) for _ in range(3)) if severe else None
 
 
 def _links(rng: np.random.Generator) -> str:
@@ -129,23 +129,23 @@ def _links(rng: np.random.Generator) -> str:
 
 def _repeat(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
     """Let a few tweets say the same as an earlier one of their event and label, links apart."""
-    plan, wanted = list(plan), max(1, round(len(plan) * SAME_BUT_LINK))
+    plan, count = list(plan), max(1, round(len(plan) * SAME_BUT_LINK))
     earlier: dict[tuple[str, str], Tweet] = {}
     for i in rng.permutation(len(plan)):
         tweet = plan[i]
         if not tweet.text:
             continue
         first = earlier.setdefault((tweet.event.name, tweet.humanitarian), tweet)
-        if first is not tweet and wanted:
+        if first is not tweet and count:
             body = first.text.split(" https://")[0]
             plan[i] = replace(tweet, text=f"{body} {_links(rng)}")
             del earlier[tweet.event.name, tweet.humanitarian]
-            wanted -= 1
+            count -= 1
     return plan
 
 
 def _soil_texts(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
-    """Make one text empty, some mojibake, and some bear emoji."""
+    """Make one text empty, some mojibake, and give some an emoji."""
     order = [int(i) for i in rng.permutation(len(plan))]
     garbled = max(1, round(len(plan) * MOJIBAKE))
     emoji = max(1, round(len(plan) * 0.02))

@@ -31,7 +31,7 @@ COLUMNS = ("id", "source", "start", "end", "description", *CONCEPTS)
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as the manifest tells it, how it is filmed, and the dirt its file gets."""
+    """One clip as the manifest describes it, how it is filmed, and the dirt its file gets."""
 
     name: str
     source: str
@@ -82,7 +82,7 @@ def _plan(number: int, content: Content, rng: np.random.Generator) -> Clip:
 
 
 def _soil(plan: list[Clip], rng: np.random.Generator) -> list[Clip]:
-    """Give a few clips the dirt of real life, the worst of it where no concept is lost by it."""
+    """Give a few clips the dirt of real life, the worst of it to clips of few concepts."""
     plan = list(plan)
     order = sorted(
         (int(i) for i in rng.permutation(len(plan))), key=lambda i: len(plan[i].content.concepts)
