@@ -11,25 +11,28 @@ from torch import Tensor, nn
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
-# Large enough to be fast, small enough for long sequences; a sample's result does not depend on it
-# beyond rounding.
-BATCH = 256
-
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, examples: Examples, tasks: Sequence[Task], rows: np.ndarray
+    network: nn.Module,
+    examples: Examples,
+    tasks: Sequence[Task],
+    rows: np.ndarray,
+    batch_size: int = 256,
 ) -> dict[str, np.ndarray]:
-    """Predict [rows, classes] probabilities of each task, with dropout off."""
+    """Predict [rows, classes] probabilities of each task, with dropout off.
+
+    A sample's result does not depend on the batch size beyond rounding.
+    """
     network.eval()
     device = next(network.parameters()).device
-    parts: dict[str, list[Tensor]] = {task.name: [] for task in tasks}
-    for batch in examples.batches(rows, BATCH):
+    batches: dict[str, list[Tensor]] = {task.name: [] for task in tasks}
+    for batch in examples.batches(rows, batch_size):
         batch = batch.to(device)
         logits = network(batch.sequences, batch.lengths).logits
         for task in tasks:
-            parts[task.name].append(class_probabilities(task, logits[task.name]).cpu())
-    return {name: torch.cat(values).double().numpy() for name, values in parts.items()}
+            batches[task.name].append(class_probabilities(task, logits[task.name]).cpu())
+    return {name: torch.cat(values).double().numpy() for name, values in batches.items()}
 
 
 def class_probabilities(task: Task, logits: Tensor) -> Tensor:

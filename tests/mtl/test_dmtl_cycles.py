@@ -17,16 +17,6 @@ def test_weights_stay_one_until_the_initial_losses_are_known(build_dmtl, batch, 
     assert len(set(method.weights.values())) == 4
 
 
-def test_a_cycle_ends_in_the_reset_to_equal_weighted_losses(build_dmtl, batch, step):
-    method = build_dmtl(initial="first_batch")
-    out = step(method, *batch)
-    method.on_cycle_end()
-    losses = torch.stack(list(out.task_losses.values()))
-    weights = torch.tensor(list(method.weights.values()), dtype=torch.float64)
-    scalars = losses.max() / losses
-    torch.testing.assert_close(weights, 4 * scalars / scalars.sum())
-
-
 def test_the_reset_uses_the_unweighted_mean_of_the_cycle_by_label_counts(
     build_dmtl, toy, tasks, make_inputs, make_labels, step
 ):

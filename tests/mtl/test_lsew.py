@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from pipeline.mtl import build_mtl
-
-# Pinned: computed once by this code, in float64.
-LOSS = 3.6015829578020524
-LOSSES = [0.7099992938780917, 1.3333499924506391, 0.8672788447615594, 0.6909548267117628]
 
 
 def test_objective_is_the_sum_of_torchs_cross_entropies(tasks, batch):
@@ -21,12 +16,6 @@ def test_objective_is_the_sum_of_torchs_cross_entropies(tasks, batch):
         else:
             total += cross_entropy(logits, y, ignore_index=-1)
     torch.testing.assert_close(build_mtl("lsew", tasks).objective(*batch).loss, total)
-
-
-def test_values(tasks, batch):
-    out = build_mtl("lsew", tasks).objective(*batch)
-    assert out.loss.item() == pytest.approx(LOSS, abs=1e-12)
-    assert [loss.item() for loss in out.task_losses.values()] == pytest.approx(LOSSES, abs=1e-12)
 
 
 def test_weights_stay_one(tasks, batch):

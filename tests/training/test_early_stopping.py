@@ -114,17 +114,6 @@ def test_training_ends_patience_epochs_after_the_best(
     assert fitted.epochs == len(log) == epochs
 
 
-def test_the_monitor_is_the_mean_validation_loss_relative_to_the_first_epochs(
-    make_examples: Make, run: Run, tasks: tuple[Task, ...]
-) -> None:
-    _, _, log = run(make_examples(), mtl="dmtl")
-    first = {task.name: log[0][f"loss/train/{task.name}"] for task in tasks}
-    for values in log:
-        losses = {name: values[f"loss/validation/{name}"] for name in first}
-        expected = relative_loss(losses, first)
-        assert values["loss/validation_relative"] == pytest.approx(expected, rel=1e-5)
-
-
 def test_no_label_on_the_validation_side_is_an_error(make_examples: Make, run: Run) -> None:
     data = make_examples()
     for values in data.targets.values():

@@ -56,15 +56,6 @@ def test_each_epoch_is_logged_once_with_losses_weights_and_scores(
         assert all(isinstance(value, float) and np.isfinite(value) for value in values.values())
 
 
-def test_dmtl_weights_move_and_sum_to_the_number_of_tasks(
-    make_examples: Make, run: Run, tasks: tuple[Task, ...]
-) -> None:
-    _, _, log = run(make_examples(), mtl="dmtl")
-    weights = [[values[f"weight/{task.name}"] for task in tasks] for values in log]
-    assert np.allclose(np.sum(weights, axis=1), len(tasks), atol=1e-5)
-    assert np.std(weights, axis=0).max() > 1e-4
-
-
 def test_a_task_labelled_nowhere_in_validation_is_trained_but_not_monitored(
     make_examples: Make, run: Run
 ) -> None:

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from pipeline.mtl import Task
-from pipeline.training import predict as module
 from pipeline.training.examples import Examples
 from pipeline.training.predict import class_probabilities, predict
 
@@ -35,7 +34,6 @@ def test_a_samples_probabilities_sum_to_one_and_do_not_depend_on_its_batch(
     make_examples: Make,
     run: Run,
     tasks: tuple[Task, ...],
-    monkeypatch: pytest.MonkeyPatch,
     encoder: str,
     mtl: str,
 ) -> None:
@@ -43,8 +41,7 @@ def test_a_samples_probabilities_sum_to_one_and_do_not_depend_on_its_batch(
     network, _, _ = run(data, fusion="hgfn", mtl=mtl, encoder=encoder, max_epochs=2)
     rows = np.arange(len(data.ids))
     together = predict(network, data, tasks, rows)
-    monkeypatch.setattr(module, "BATCH", 1)
-    backwards = predict(network, data, tasks, rows[::-1])
+    backwards = predict(network, data, tasks, rows[::-1], batch_size=1)
     for task in tasks:
         values = together[task.name]
         assert values.shape == (len(rows), len(task.classes))
