@@ -26,8 +26,9 @@ def write_features(
     """Write a feature file in one pass, in sorted order of the ids, under a temporary name.
 
     `arrays` maps each id to a function that loads its [length, dim] float32 array, or None where
-    the modality is absent. The same arrays give the same bytes. Each is loaded once, one at a
-    time, so that memory does not grow with their number. What a killed run left is removed.
+    the modality is absent. Each is loaded once, one at a time, so that memory does not grow with
+    their number. The same arrays give the same bytes. Raises ValueError for no id at all, and for
+    an array of another shape.
     """
     if not arrays:
         raise ValueError(f"{path}: no sample to write")
@@ -45,38 +46,45 @@ def write_features(
 def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) -> list[int]:
     values, lengths = _Values(file, dim), []
     for name, load in arrays.items():
-        array = np.empty((0, dim), np.float32) if load is None else _loaded(name, load, dim)
+        array = np.empty((0, dim), np.float32) if load is None else _load(name, load, dim)
         lengths.append(len(array))
         values.add(array)
     values.close()
     return lengths
 
 
+def _load(name: str, load: Load, dim: int) -> np.ndarray:
+    array = load()
+    if array.ndim != 2 or array.shape[1] != dim or not len(array):
+        raise ValueError(f"features of {name} have shape {array.shape}; expected [length, {dim}]")
+    return array
+
+
 class _Values:
-    """The rows of all arrays, written a whole chunk at a time: small writes cost more than rows."""
+    """The rows of all arrays, written in whole chunks: many small writes would be slow."""
 
     def __init__(self, file: h5py.File, dim: int) -> None:
         self.file, self.dim = file, dim
         self.chunk = max(1, _CHUNK_BYTES // (4 * dim))
-        self.waiting: list[np.ndarray] = []
+        self.buffer: list[np.ndarray] = []
         self.rows = 0
 
     def add(self, array: np.ndarray) -> None:
-        self.waiting.append(array)
+        self.buffer.append(array)
         self.rows += len(array)
         if self.rows >= self.chunk:
-            rows = np.concatenate(self.waiting)
+            rows = np.concatenate(self.buffer)
             rest = len(rows) % self.chunk
             self._append(rows[: len(rows) - rest])
-            self.waiting, self.rows = [rows[len(rows) - rest :].copy()], rest
+            self.buffer, self.rows = [rows[len(rows) - rest :].copy()], rest
 
     def close(self) -> None:
-        self._append(np.concatenate(self.waiting))
+        self._append(np.concatenate(self.buffer))
 
     def _append(self, rows: np.ndarray) -> None:
         if "values" not in self.file:
             chunk = max(1, min(len(rows), self.chunk))
-            # Only datasets in chunks have checksums, and only growing ones may be empty.
+            # Only chunked datasets have checksums, and only growing ones may be empty.
             options = {"maxshape": (None, self.dim), "chunks": (chunk, self.dim)}
             self.file.create_dataset(
                 "values", (0, self.dim), np.float32, fletcher32=True, **options
@@ -87,18 +95,11 @@ class _Values:
         values[start:] = rows
 
 
-def _loaded(name: str, load: Load, dim: int) -> np.ndarray:
-    array = load()
-    if array.ndim != 2 or array.shape[1] != dim or not len(array):
-        raise ValueError(f"features of {name} have shape {array.shape}; expected [length, {dim}]")
-    return array
-
-
 def _write_table(
     file: h5py.File, ids: Sequence[str], offsets: np.ndarray, present: Sequence[bool]
 ) -> None:
-    # Plain HDF5 reads most single flipped bits silently wrong; fletcher32 finds them.
-    # Its filters skip text of variable length, so that ids are padded to the longest.
+    # Plain HDF5 reads most flipped bits without an error; fletcher32 detects them. HDF5's filters
+    # skip text of variable length, so that ids are padded to the longest.
     text = np.array([name.encode() for name in ids])
     text = text.astype(h5py.string_dtype("utf-8", text.dtype.itemsize))
     columns = {"ids": text, "offsets": offsets, "present": np.array(present, bool)}
@@ -109,8 +110,8 @@ def _write_table(
 class FeatureFile:
     """A feature file opened for reading.
 
-    `ids` are sorted; `present` [n] tells which samples have the modality; `dim` is the width.
-    Raises ValueError for a file that is not in this format.
+    `ids` are sorted; `present` [n] is true for samples that have the modality; `dim` is the width
+    of a vector. Raises ValueError for a file that is not in this format.
     """
 
     def __init__(self, path: Path) -> None:
