@@ -145,10 +145,13 @@ def cluster(workers: int) -> Iterator[Any]:
 
 
 def _import_ray(address: str | None) -> Any:
-    # Ray reads these while it is imported. It sends no statistics, and a cluster of this machine
-    # alone listens on the loopback address, as it always does on Windows and macOS.
+    # Ray reads these while it is imported. It sends no statistics.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if not address:
+    if address:
+        # By default it tries for a quarter of an hour where something else than Ray listens.
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
+    else:
+        # It listens on the loopback address alone, as it does by default on Windows and macOS.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray
