@@ -1,4 +1,4 @@
-"""What every multi-task method shares: its interface, its options, and its books over epochs."""
+"""What every multi-task method shares: its interface, and its state over batches and epochs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a method makes of a batch.
+    """What a method computes from a batch.
 
     loss: scalar to call backward on; exactly 0 with zero gradients where no task has a label.
     task_losses: task -> unweighted mean loss over its labelled rows, detached; only the tasks
@@ -97,12 +97,11 @@ class MultiTaskMethod(nn.Module, ABC):
         labelled = labelled_tasks(self.tasks, targets)
         losses = mean_losses(labelled, predictions.logits, self.beta)
         self._last_batch = labelled, losses.detach()
-        loss = self._combine(predictions, labelled, losses) if labelled.tasks else None
+        if not labelled.tasks:
+            return Objective(_attached_zero(predictions), {})
+        loss = self._combine(predictions, labelled, losses)
         names = [task.name for task in labelled.tasks]
-        return Objective(
-            loss=_attached_zero(predictions) if loss is None else loss,
-            task_losses=dict(zip(names, losses.detach().unbind(), strict=True)),
-        )
+        return Objective(loss, dict(zip(names, losses.detach().unbind(), strict=True)))
 
     @abstractmethod
     def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from pipeline.mtl.labelled import LabelledTasks, joint_gradients
 from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
 
-# Added to every cosine of a gradient with itself: the minimiser becomes unique (twins share their
-# weight evenly) and every system solvable, whatever the gradients' sizes.
+# Added to every cosine of a gradient with itself: the minimiser becomes unique (equal gradients
+# share their weight evenly) and every system solvable, whatever the gradients' sizes.
 RIDGE = 1e-10
 # How far rounding may move an inner product, relative to the lengths that entered it.
 ROUNDING = 1e-13
@@ -59,9 +59,7 @@ class MOO(MultiTaskMethod):
             scales = scales * norms
         if self.normaliser in ("loss", "loss+"):
             scales = scales * losses.clamp(min=torch.finfo(losses.dtype).tiny)
-        gradients = gradients / scales[:, None]
-        if gradients.device.type != "mps":  # which has no float64
-            gradients = gradients.double()
+        gradients = (gradients / scales[:, None]).double()
         return min_norm_weights(gradients @ gradients.T).to(losses)
 
     def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
@@ -75,7 +73,7 @@ def min_norm_weights(gramian: Float[Tensor, "k k"]) -> Float[Tensor, " k"]:
 
     Wolfe's active-set method (1976): each round admits the gradient that most opposes the current
     point, then solves exactly on those admitted. Frank-Wolfe, the usual choice, approaches the same
-    point by ever smaller steps, and keeps gaps of 1e-5 after thousands of them. The weights satisfy
+    point by ever smaller steps, and leaves gaps of 1e-5 after thousands. The weights satisfy
     (A a)_f >= a^T A a, with equality where a_f > 0, to 1e-9 of the largest squared norm. Gradients
     of zero share all the weight. Computed in float64 on the processor.
     """
@@ -100,7 +98,7 @@ def min_norm_weights(gramian: Float[Tensor, "k k"]) -> Float[Tensor, " k"]:
 
 
 def _most_opposed(cosines: Tensor, lengths: Tensor, weights: Tensor) -> int | None:
-    """Place of the gradient whose product with the current point falls furthest below its norm."""
+    """Index of the gradient whose product with the current point is furthest below its norm."""
     scaled = weights * lengths
     products = lengths * (cosines @ scaled)
     total = scaled.sum()
@@ -131,5 +129,5 @@ def _minimise_over(
 def _affine_minimiser(cosines: Tensor, lengths: Tensor, admitted: Tensor) -> Tensor:
     """Smallest point of the plane through those admitted: A^-1 1 scaled to sum 1, A = D C D."""
     inverse = 1 / lengths[admitted]
-    part = inverse * torch.linalg.solve(cosines[admitted][:, admitted], inverse)
-    return torch.zeros_like(lengths).masked_scatter(admitted, part / part.sum())
+    solution = inverse * torch.linalg.solve(cosines[admitted][:, admitted], inverse)
+    return torch.zeros_like(lengths).masked_scatter(admitted, solution / solution.sum())

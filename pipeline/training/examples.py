@@ -61,7 +61,7 @@ class Examples:
         return Examples(self.ids, self.split, sequences, self.targets)
 
     def present(self, modality: str) -> np.ndarray:
-        """Tell for each sample whether it has the modality."""
+        """Return for each sample whether it has the modality."""
         return np.array([len(array) > 0 for array in self.sequences[modality]])
 
     def batch(self, rows: np.ndarray) -> Batch:
@@ -77,7 +77,7 @@ class Examples:
     def batches(
         self, rows: np.ndarray, size: int, order: np.random.Generator | None = None
     ) -> Iterator[Batch]:
-        """Walk over the rows in batches, in the order given or shuffled."""
+        """Yield the rows in batches, in the order given or shuffled."""
         rows = rows if order is None else order.permutation(rows)
         for start in range(0, len(rows), size):
             yield self.batch(rows[start : start + size])

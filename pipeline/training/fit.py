@@ -65,14 +65,17 @@ def train(
 
     After each epoch `log` gets its number and its values by name: losses, task weights, and the
     scores that `score` computes from the validation rows' probabilities. Without `score` that pass
-    over the validation rows is saved; `params.monitor` must then be "loss".
+    over the validation rows is saved.
 
     Raises:
-        ValueError: where no validation row has a label, or the method does not fit its options.
+        ValueError: where no validation row has a label, a score is monitored without `score`, or
+            the method does not fit its options.
         DivergenceError: where the validation loss is not finite.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("HGFN_DEVICE is 'cuda', but torch finds no GPU here; unset it")
+    if score is None and params.monitor != "loss":
+        raise ValueError(f"train.monitor is {params.monitor!r}: give a score function")
     torch.manual_seed(seed)
     rows = examples.rows("train")
     scales = {

@@ -1,4 +1,4 @@
-"""Losses of 20 training steps of every fusion with every multi-task method, kept in losses.json.
+"""Losses of 20 training steps of every fusion with every multi-task method, see losses.json.
 
 A change that does not touch the mathematics changes none of these digits. One that does is
 recorded on purpose, from the repository's root, with the reason in the commit's message:
@@ -7,7 +7,7 @@ recorded on purpose, from the repository's root, with the reason in the commit's
 
 Everything is float64 on one thread, without dropout, from `rand` alone, so that no random stream
 depends on the processor. torch promises equal digits only for one version on one kind of CPU: both
-stand in the file, and there the comparison is exact; elsewhere it allows a relative 1e-6.
+are in the file, and there the comparison is exact; elsewhere it allows a relative 1e-6.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _built(fusion_name: str, method_name: str) -> MultimodalNetwork:
 
 
 def run(fusion_name: str, method_name: str) -> list[float]:
-    """Objective of each step; then, as part of the same record, the final task weights."""
+    """Objective of each step; then, in the same list, the final task weights."""
     model = network(fusion_name, method_name)
     counts = COUNTS if method_name == "dmtl" else {}
     method = build_mtl(method_name, TASKS, **counts).double()

@@ -31,12 +31,12 @@ def test_every_pair_is_recorded_and_no_other() -> None:
 @pytest.mark.parametrize(("fusion", "mtl"), golden.PAIRS)
 def test_twenty_steps_give_the_recorded_losses(fusion: str, mtl: str) -> None:
     expected = recorded["losses"][f"{fusion} {mtl}"]
-    found = golden.run(fusion, mtl)
-    assert len(found) == golden.STEPS + len(golden.TASKS)
+    losses = golden.run(fusion, mtl)
+    assert len(losses) == golden.STEPS + len(golden.TASKS)
     if golden.environment() == recorded["environment"]:
-        assert found == expected
+        assert losses == expected
     else:
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-6)
+        assert losses == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_no_two_pairs_learn_the_same() -> None:

@@ -22,8 +22,8 @@ def test_the_reset_uses_the_unweighted_mean_of_the_cycle_by_label_counts(
 ):
     method, network = build_dmtl(), toy(tasks)
     targets = make_labels(tasks, 12)
-    for part in (slice(0, 2), slice(2, 12)):
-        step(method, network(make_inputs(12)[part]), {k: v[part] for k, v in targets.items()})
+    for rows in (slice(0, 2), slice(2, 12)):
+        step(method, network(make_inputs(12)[rows]), {k: v[rows] for k, v in targets.items()})
     whole = method.evaluation_losses(network(make_inputs(12)), targets)
     method.on_cycle_end()
     weighted = [method.weights[name] * loss.item() for name, (loss, _) in whole.items()]
@@ -71,10 +71,10 @@ def test_initial_losses_of_the_first_batch(build_dmtl, batch, step):
     method = build_dmtl(initial="first_batch")
     predictions, targets = batch
     out = step(method, predictions, targets | {"kind": torch.full((12,), -1)})
-    found = {name: loss.item() for name, loss in out.task_losses.items()}
-    assert method.initial_losses == found
+    losses = {name: loss.item() for name, loss in out.task_losses.items()}
+    assert method.initial_losses == losses
     later = step(method, predictions, {k: v.roll(1) for k, v in targets.items()})
-    assert method.initial_losses == found | {"kind": later.task_losses["kind"].item()}
+    assert method.initial_losses == losses | {"kind": later.task_losses["kind"].item()}
 
 
 def test_initial_losses_in_theory_are_those_of_a_uniform_guess(build_dmtl, tasks, toy, make_inputs):
@@ -85,8 +85,8 @@ def test_initial_losses_in_theory_are_those_of_a_uniform_guess(build_dmtl, tasks
             layer.weight.zero_()
             layer.bias.zero_()
     targets = {task.name: torch.tensor([0, 1, 1]) for task in tasks}
-    found = method.evaluation_losses(network(make_inputs(3)), targets)
+    losses = method.evaluation_losses(network(make_inputs(3)), targets)
     assert method.initial_losses == pytest.approx(
-        {name: loss.item() for name, (loss, _) in found.items()}, rel=1e-6
+        {name: loss.item() for name, (loss, _) in losses.items()}, rel=1e-6
     )
     assert method.initial_losses[tasks[0].name] == pytest.approx(0.25 * math.log(2))

@@ -117,16 +117,16 @@ def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
 ):
     predictions, targets = network(make_inputs(12)), make_labels(tasks, 12)
     assert method.initial_losses is None
-    for part in (slice(0, 3), slice(3, 12)):
+    for rows in (slice(0, 3), slice(3, 12)):
         piece = Predictions(
-            {k: v[part] for k, v in predictions.logits.items()},
-            {k: v[part] for k, v in predictions.hidden.items()},
+            {k: v[rows] for k, v in predictions.logits.items()},
+            {k: v[rows] for k, v in predictions.hidden.items()},
             predictions.joint,
-            [{k: v[part] for k, v in level.items()} for level in predictions.auxiliary],
+            [{k: v[rows] for k, v in level.items()} for level in predictions.auxiliary],
         )
         if name == "moo":  # the joint's rows must be the batch's
-            piece = network(make_inputs(12)[part])
-        method.objective(piece, {k: v[part] for k, v in targets.items()})
+            piece = network(make_inputs(12)[rows])
+        method.objective(piece, {k: v[rows] for k, v in targets.items()})
         method.on_step()
     assert method.initial_losses is None
     method.on_cycle_end()

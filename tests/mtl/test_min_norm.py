@@ -34,7 +34,7 @@ def assert_optimal(gradients: torch.Tensor, tolerance: float = 1e-8) -> None:
 
 def enumerated(A: torch.Tensor) -> torch.Tensor:
     """Oracle: the best of the exact solutions on every support."""
-    k, best, found = len(A), torch.inf, None
+    k, best, minimiser = len(A), torch.inf, None
     for size in range(1, k + 1):
         for support in map(list, combinations(range(k), size)):
             within = torch.ones(size + 1, size + 1, dtype=A.dtype)
@@ -42,13 +42,13 @@ def enumerated(A: torch.Tensor) -> torch.Tensor:
             within[size, size] = 0
             right = torch.zeros(size + 1, dtype=A.dtype)
             right[size] = 1
-            part = torch.linalg.lstsq(within, right[:, None], driver="gelsd").solution[:size, 0]
+            solution = torch.linalg.lstsq(within, right[:, None], driver="gelsd").solution[:size, 0]
             weights = torch.zeros(k, dtype=A.dtype)
-            weights[support] = part
-            if (part >= -1e-12).all() and (value := weights @ A @ weights) < best:
-                best, found = value, weights
-    assert found is not None
-    return found
+            weights[support] = solution
+            if (solution >= -1e-12).all() and (value := weights @ A @ weights) < best:
+                best, minimiser = value, weights
+    assert minimiser is not None
+    return minimiser
 
 
 @settings(deadline=None, max_examples=200)

@@ -102,7 +102,7 @@ def test_weights_are_optimal_for_the_joints_normalised_gradients(
 
 
 def test_l2_normaliser_ignores_the_scale_of_a_tasks_head(tasks, toy, make_inputs, make_labels):
-    """A joint seen twice as large by one head doubles that task's gradient, and nothing else."""
+    """A joint twice as large for one head doubles that task's gradient, and nothing else."""
     targets, weights = make_labels(tasks, 12), []
     for factor in (1.0, 2.0):
         network = toy(tasks)

@@ -43,7 +43,7 @@ def _one_thread() -> None:
 
 
 def examples(rows: int = 50, longest: int = 1, seed: int = 0) -> Examples:
-    """Rows whose labels stand in the features: 60/20/20, sequences of up to `longest` steps.
+    """Rows whose labels follow from the features: 60/20/20, sequences of up to `longest` steps.
 
     Of every seven rows one has no text and one no visual; every fifth label is unknown.
     """
