@@ -1,10 +1,4 @@
-"""Attacks, each with how it ends: what `docs/security.md` is made from.
-
-Mark a test, or a row of its parameters, with
-`@pytest.mark.attack("HTTP", "what is tried", "how it ends, or the message")`; a plain mark.
-the marks of the tests that passed. The fixture `ends` is the mark's last text, so that a test can
-compare with exactly what the page says.
-"""
+"""What the tests of malicious files share: nothing may run, and the work stays bounded."""
 
 from __future__ import annotations
 
@@ -16,37 +10,13 @@ from pathlib import Path
 
 import pytest
 
-# Where `model_files` lies, which several of the attacks import.
+# Where `model_files` lies, which several of these tests import.
 sys.path.insert(0, str(Path(__file__).parent))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "attack(group, tried, ends): an attack, a row of docs/security.md"
-    )
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        mark = item.get_closest_marker("attack")
-        if mark is not None:
-            group, tried, ends = mark.args
-            # Properties travel with a test's report, from a worker to the process that asked.
-            item.user_properties.append(("attack", [group, tried, ends]))
-
-
-@pytest.fixture
-def ends(request: pytest.FixtureRequest) -> str:
-    """How the page says that this attack ends."""
-    mark = request.node.get_closest_marker("attack")
-    assert mark is not None, "mark the test with pytest.mark.attack"
-    return str(mark.args[2])
 
 
 @pytest.fixture
 def bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing was run (it would have left a file), and little work and memory were taken."""
+    """Nothing was run (it would have left a file), and little time and memory were used."""
     monkeypatch.chdir(tmp_path)
     before, started = peak(), time.process_time()
     yield
@@ -56,5 +26,5 @@ def bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def peak() -> int:
-    """The most memory that this process had so far, in KiB."""
+    """The most memory that this process has used so far, in KiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
