@@ -27,6 +27,10 @@ OLD_WORDS = {
         "vidi": "the path of a manifest that `python -m tools.vidi_manifest` wrote",
     },
 }
+# What a folder must hold, and the endings of files.
+ENTRIES = {"crisismmd": "annotations", "youtube": "manifest.csv"}
+ARCHIVES = (".tar.gz", ".tgz")
+ENDINGS = {"crisismmd": (*ARCHIVES, ".json"), "youtube": (".csv", ".json")}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -79,15 +83,13 @@ def _absence(name: str, source: str) -> str:
 
 def _problem(name: str, path: Path) -> str | None:
     """Say why what exists at `path` is no source; None if it has the form of one."""
-    entry = {"crisismmd": "annotations", "youtube": "manifest.csv"}[name]
     if path.is_dir():
-        if (path / entry).exists():
+        if (path / ENTRIES[name]).exists():
             return None
-        return f"the folder {path.absolute()} has no {entry}; allowed: {FORMS[name]}"
-    suffixes = {"crisismmd": (".tar.gz", ".tgz", ".json"), "youtube": (".csv", ".json")}[name]
-    if not path.is_file() or not path.name.endswith(suffixes):
+        return f"the folder {path.absolute()} has no {ENTRIES[name]}; allowed: {FORMS[name]}"
+    if not path.is_file() or not path.name.endswith(ENDINGS[name]):
         return f"{path.absolute()} is none of what is allowed: {FORMS[name]}"
-    if path.name.endswith((".tar.gz", ".tgz")) and not _is_gzip(path):
+    if path.name.endswith(ARCHIVES) and not _is_gzip(path):
         return f"{path.absolute()} is no gzip file; fetch it again"
     if path.suffix == ".json":
         read_pin(path)

@@ -130,16 +130,16 @@ def test_which_label_counts(
     alone = {"text": text, "image": image, "agreed": agreed}
     for labels in ("text", "image", "agreed"):
         expected = alone[labels] if alone[labels] in INFORMATIVE else None
-        found = read_samples(raw, labels)["informative"].iloc[0]
-        assert label(found, INFORMATIVE) == expected
+        code = read_samples(raw, labels)["informative"].iloc[0]
+        assert label(code, INFORMATIVE) == expected
 
 
 @pytest.mark.parametrize("labels", ["agreed", "text", "image"])
 def test_damage_is_always_the_images(tweet: Make, write_annotations: Write, labels: str) -> None:
     written = ["severe_damage", "nan", "dont_know_or_cant_judge", "little_or_no_damage"]
     raw = write_annotations([tweet(k, image_damage=value) for k, value in enumerate(written)])
-    found = [label(code, DAMAGE) for code in read_samples(raw, labels)["damage"]]
-    assert found == ["severe_damage", None, None, "little_or_no_damage"]
+    names = [label(code, DAMAGE) for code in read_samples(raw, labels)["damage"]]
+    assert names == ["severe_damage", None, None, "little_or_no_damage"]
 
 
 def test_labels_are_nullable_integers_even_where_none_is_known(
@@ -201,9 +201,9 @@ def test_every_real_label_is_the_one_counted_by_hand(
         ("damage", DAMAGE, lambda row: damage.get(row["image_damage"], "?")),
     ]:
         names = samples[task].map(lambda code, of=classes: label(code, of) or "?")
-        wanted = {row["image_path"]: expected(row) for row in real}
-        assert names.to_dict() == wanted
-        assert set(wanted.values()) >= set(classes)
+        by_hand = {row["image_path"]: expected(row) for row in real}
+        assert names.to_dict() == by_hand
+        assert set(by_hand.values()) >= set(classes)
 
 
 def test_text_and_image_agree_on_two_of_three_real_rows(
@@ -236,8 +236,8 @@ def test_the_official_splits_say_the_same_of_the_rows_they_share(
     samples = read_samples(shared_data / "crisismmd", "image").set_index("image")
     shared = [row for row in official if row[path] in samples.index]
     assert len(shared) > 0.5 * len(official)
-    found = [label(samples.loc[row[path], task], classes) for row in shared]
-    assert found == [row[column] for row in shared]
+    names = [label(samples.loc[row[path], task], classes) for row in shared]
+    assert names == [row[column] for row in shared]
 
 
 @pytest.fixture

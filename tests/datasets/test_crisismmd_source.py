@@ -92,7 +92,7 @@ def test_an_archive_is_unpacked_wherever_its_layout_begins(
 
 
 @pytest.mark.parametrize("damage", ["cut in half", "cut early", "a flipped bit", "wrong checksum"])
-def test_a_damaged_archive_is_told_in_one_line(
+def test_a_damaged_archive_is_refused_in_one_line(
     layout: Path, raw: Path, tmp_path: Path, damage: str
 ) -> None:
     # Noise does not compress: a bit flipped in it is one of a photo's, and only gzip can tell.
@@ -160,7 +160,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_folder_that_cannot_be_copied_is_told_in_one_line(
+def test_a_folder_that_cannot_be_copied_is_refused_in_one_line(
     layout: Path, raw: Path, fault: str
 ) -> None:
     make, message = FAULTS[fault]
@@ -200,7 +200,7 @@ def pin(
     return pin, site
 
 
-def test_a_pinned_archive_is_fetched_once_and_its_counts_are_told(
+def test_a_pinned_archive_is_fetched_once_and_its_counts_are_compared(
     pin: tuple[Path, Any], layout: Path, raw: Path, tmp_path: Path
 ) -> None:
     path, site = pin

@@ -51,8 +51,8 @@ def test_equal_values_of_different_keys_are_no_link() -> None:
 
 
 def test_pairs_link_as_keys_do() -> None:
-    found = cluster([["x", "x", "y", "z"]], np.array([[1, 3]]))
-    assert partition(found) == {frozenset({0, 1, 3}), *_alone(2)}
+    clusters = cluster([["x", "x", "y", "z"]], np.array([[1, 3]]))
+    assert partition(clusters) == {frozenset({0, 1, 3}), *_alone(2)}
 
 
 @settings(deadline=None)
@@ -65,10 +65,10 @@ def test_clusters_are_the_finest_partition_in_any_order(
 ) -> None:
     order = list(range(len(rows)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    found = cluster(list(zip(*rows, strict=True)))
+    clusters = cluster(list(zip(*rows, strict=True)))
     shuffled = cluster(list(zip(*[rows[i] for i in order], strict=True)))
     back = {frozenset(order[i] for i in rows_of) for rows_of in partition(shuffled)}
-    assert partition(found) == back == _by_hand(rows)
+    assert partition(clusters) == back == _by_hand(rows)
 
 
 def _by_hand(rows: list[tuple[int | None, ...]]) -> set[frozenset[int]]:
@@ -90,16 +90,16 @@ def test_a_reworded_text_is_near_and_another_is_not() -> None:
     assert near_duplicates(texts).tolist() == [[1, 2]]
 
 
-@pytest.mark.parametrize(("kept", "near"), [(13, True), (11, False)])
-def test_nearness_is_jaccards_of_word_triples(kept: int, near: bool) -> None:
-    # Of 20 words, the first `kept` alike: kept - 2 of 36 - (kept - 2) triples are shared.
-    other = WORDS[:kept] + [f"v{k}" for k in range(20 - kept)]
-    shared = kept - 2
+@pytest.mark.parametrize(("alike", "near"), [(13, True), (11, False)])
+def test_nearness_is_jaccards_of_word_triples(alike: int, near: bool) -> None:
+    # Of 20 words, the first `alike` are the same: alike - 2 of 36 - (alike - 2) triples are shared.
+    other = WORDS[:alike] + [f"v{k}" for k in range(20 - alike)]
+    shared = alike - 2
     jaccard = shared / (36 - shared)
     threshold = 0.4
     assert (jaccard >= threshold) == near
-    found = near_duplicates([" ".join(WORDS), " ".join(other)], threshold)
-    assert len(found) == near
+    pairs = near_duplicates([" ".join(WORDS), " ".join(other)], threshold)
+    assert len(pairs) == near
 
 
 def test_the_default_threshold_includes_its_own_value() -> None:
@@ -114,9 +114,9 @@ def test_the_default_threshold_includes_its_own_value() -> None:
     "texts", [[], [""], ["", "", ""], ["two words", "two words more"], ["http://t.co/1"] * 3]
 )
 def test_texts_without_triples_have_no_near_duplicate(texts: list[str]) -> None:
-    found = near_duplicates(texts)
-    assert found.shape[1] == 2
-    assert not len(found)
+    pairs = near_duplicates(texts)
+    assert pairs.shape[1] == 2
+    assert not len(pairs)
 
 
 @settings(deadline=None)

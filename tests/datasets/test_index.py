@@ -25,7 +25,7 @@ def kinds(failures: list[Failure]) -> list[tuple[str, str, str]]:
 
 
 def dirty_rows(tweet: Make) -> dict[str, Row]:
-    """What stands twice in real life, each under the name of what it shows."""
+    """What appears twice in real life, each under the name of what it is."""
     said = "shelters open in the old town hall tonight for all who fled"
     return {
         "album 0": tweet(1, 0, tweet_text="one tweet, three photos"),
@@ -86,7 +86,7 @@ def test_samples_that_say_nothing_are_no_group(by_name: pd.DataFrame) -> None:
     assert (empty["group"] == empty["id"]).all()
 
 
-def test_nothing_stands_on_two_sides(dirty: tuple[Path, Index]) -> None:
+def test_nothing_is_on_two_sides(dirty: tuple[Path, Index]) -> None:
     raw, index = dirty
     table = index.table
     photos = table["image"].map(lambda p: (raw / p).read_bytes() if pd.notna(p) else None)

@@ -45,7 +45,7 @@ def test_an_official_split_keeps_its_samples_sides_and_task(raw: Path) -> None:
     )
 
 
-def test_the_leak_of_an_official_split_is_told_and_not_refused(
+def test_the_leak_of_an_official_split_is_counted_and_not_refused(
     raw: Path, tweet: Callable[..., Row], write_annotations: Callable[..., Path]
 ) -> None:
     same = tweet(0)["tweet_text"]
@@ -73,18 +73,18 @@ def test_a_side_without_samples_is_refused(
     raw: Path, tweet: Callable[..., Row], write_annotations: Callable[..., Path]
 ) -> None:
     folder = write_annotations([tweet(n) for n in range(8)])
-    told = f"{folder}: no image of the official test split of informative is annotated; "
-    with pytest.raises(ValueError, match=re.escape(told)):
+    message = f"{folder}: no image of the official test split of informative is annotated; "
+    with pytest.raises(ValueError, match=re.escape(message)):
         index_crisismmd(folder, "agreed", split="official_informative")
 
 
 def test_a_source_without_split_files_says_what_to_do(raw: Path) -> None:
-    told = (
+    message = (
         "data.crisismmd.split is official_damage, but the source holds no "
         "task_damage_text_img_train.tsv; take one with crisismmd_datasplit_all.zip, or split: "
         "grouped"
     )
-    with pytest.raises(ValueError, match=re.escape(told)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         index_crisismmd(raw, "agreed", split="official_damage")
 
 

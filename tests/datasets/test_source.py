@@ -73,9 +73,9 @@ def test_what_exists_but_is_no_source_names_its_place_and_what_is_allowed(
     root: Path, name: str, fault: str
 ) -> None:
     FAULTS[fault](root / fault)
-    said = message(name, fault)
-    assert str(root / fault) in said
-    assert FORMS[name] in said or said.endswith("is no gzip file; fetch it again")
+    text = message(name, fault)
+    assert str(root / fault) in text
+    assert FORMS[name] in text or text.endswith("is no gzip file; fetch it again")
 
 
 def test_a_missing_path_names_where_it_was_looked_for(root: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_missing_path_names_where_it_was_looked_for(root: Path) -> None:
         ("youtube", "vidi", "python -m tools.vidi_manifest"),
     ],
 )
-def test_a_word_of_earlier_versions_is_told_its_path(name: str, word: str, path: str) -> None:
+def test_a_word_of_earlier_versions_names_its_path(name: str, word: str, path: str) -> None:
     assert re.fullmatch(
         rf"a source is a path now; write .*{re.escape(path)}.*", message(name, word)
     )

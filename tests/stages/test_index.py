@@ -21,8 +21,8 @@ def test_a_clip_that_could_not_be_fetched_has_the_sites_reason(
     write_failures(raw / "failures.csv", [reason])
     monkeypatch.chdir(tmp_path)
     index("youtube")
-    found = read_failures(tmp_path / "data" / "youtube" / "failures" / "index.csv")
-    assert [(f.id, f.modality, f.kind, f.message) for f in found] == [
+    failures = read_failures(tmp_path / "data" / "youtube" / "failures" / "index.csv")
+    assert [(f.id, f.modality, f.kind, f.message) for f in failures] == [
         ("0", "audio", "private", "https://film.test/0: Private video"),
         ("0", "visual", "private", "https://film.test/0: Private video"),
         ("1", "audio", "missing_file", "named by the raw data, but not there"),

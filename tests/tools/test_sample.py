@@ -25,9 +25,7 @@ from pipeline.datasets.crisismmd import read_annotations
 from pipeline.datasets.paper_concepts import CONCEPTS
 from tools.sample import write_crisismmd, write_youtube
 from tools.sample.__main__ import pack
-from tools.sample.concepts import BOTH, EITHER, SINGLE
 from tools.sample.proportions import HUMANITARIAN, TEXT_BY_IMAGE
-from tools.sample.youtube import plan_clips
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 YOUTUBE = SAMPLE / "youtube"
@@ -163,28 +161,6 @@ def test_clips_are_h264_and_aac_and_four_are_dirty() -> None:
             kinds[type(error).__name__] += 1
     cut = {"InvalidDataError": 1, "short": 1}  # before the index, after it
     assert kinds == {"h264 aac": 62, "h264": 1, "one frame": 1, **cut}
-
-
-def test_each_concept_follows_from_its_cues() -> None:
-    contents = [clip.content for clip in plan_clips(64)]
-
-    def has(cue: tuple[str, str]) -> np.ndarray:
-        return np.array([cue[1] in getattr(content, cue[0]) for content in contents])
-
-    for concept in CONCEPTS:
-        present = np.array([concept in content.concepts for content in contents])
-        assert 9 <= present.sum() <= 13
-        if concept in SINGLE:
-            assert (has(SINGLE[concept]) == present).all()
-        elif concept in EITHER:
-            first, second = map(has, EITHER[concept])
-            assert ((first | second) == present).all()
-            assert (first & ~second).any()
-            assert (second & ~first).any()
-        else:  # cannot be told from one modality
-            first, second = map(has, BOTH[concept])
-            assert ((first & second) == present).all()
-            assert max(present[first].mean(), present[second].mean()) <= 0.65
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
