@@ -81,16 +81,8 @@ def read_soundnet(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    shapes = tensor_shapes()
-    return {name: _tensor(array, shapes.get(name)) for name, array in arrays.items()}
-
-
-def _tensor(array: np.ndarray, expected: tuple[int, ...] | None) -> Tensor:
-    if array.shape != expected:
-        # A strided array of a few bytes can have any size: it is not copied before the check.
-        return torch.empty(array.shape, device="meta")
     with np.errstate(over="ignore", invalid="ignore"):  # infinite numbers are refused later
-        return torch.from_numpy(array.astype(np.float32))
+        return {name: torch.from_numpy(a.astype(np.float32)) for name, a in arrays.items()}
 
 
 def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
@@ -146,23 +138,16 @@ def _convolution(module: Module, number: int) -> dict[str, np.ndarray]:
 def _batch_norm(module: Module, name: str) -> dict[str, np.ndarray]:
     arrays = {key: _array(module, key) for key in _NORM}
     variance, deviation = arrays["running_var"], _array(module, "running_std")
-    inverse = variance is None and deviation is not None
-    variance = deviation if inverse else variance
-    # A strided array of a few bytes can have any size: only one of the right shape is computed.
-    if variance is not None and variance.shape == tensor_shapes().get(f"{name}.running_var"):
-        variance = _variance(variance, module.fields.get("eps"), inverse)
-    arrays["running_var"] = variance
-    return {f"{name}.{key}": array for key, array in arrays.items() if array is not None}
-
-
-def _variance(array: np.ndarray, eps: object, inverse: bool) -> np.ndarray:
-    """Convert a file's variance to one for this network's epsilon."""
+    eps = module.fields.get("eps")
     epsilon = eps if isinstance(eps, float) else EPSILON
-    if inverse:
+    if variance is None and deviation is not None:
         # Torch before 2016 stored 1 / sqrt(variance + epsilon) as running_std.
         with np.errstate(divide="ignore", over="ignore"):
-            array = array.astype(np.float64) ** -2 - epsilon
-    return array if epsilon == EPSILON else array + (epsilon - EPSILON)
+            variance = deviation.astype(np.float64) ** -2 - epsilon
+    if variance is not None and epsilon != EPSILON:
+        variance = variance + (epsilon - EPSILON)  # for the epsilon of our network
+    arrays["running_var"] = variance
+    return {f"{name}.{key}": array for key, array in arrays.items() if array is not None}
 
 
 def _array(module: Module, name: str) -> np.ndarray | None:

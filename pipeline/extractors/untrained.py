@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from math import sqrt
+from math import prod, sqrt
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -15,10 +14,12 @@ from jaxtyping import Float32
 from safetensors.numpy import save_file
 from torchvision.models import Inception3
 
-from pipeline.extractors.elmo_files import cell_name, published_options
-from pipeline.extractors.elmo_layers import PADDING, SYMBOLS
+from pipeline.extractors.elmo_files import Options, published_options
+from pipeline.extractors.elmo_files import tensor_shapes as elmo_shapes
+from pipeline.extractors.elmo_layers import PADDING
 from pipeline.extractors.soundnet import AMPLITUDE
-from pipeline.extractors.soundnet_files import BLOCKS, HEADS, Convolution
+from pipeline.extractors.soundnet_files import BLOCKS
+from pipeline.extractors.soundnet_files import tensor_shapes as soundnet_shapes
 
 SEED = 0
 
@@ -36,6 +37,9 @@ RECTIFIED_VARIANCE = {STEM_BIAS: 0.751, BLOCK_BIAS: 0.960}
 # The convolutions whose outputs are pooled to the features.
 _LAST_BRANCHES = ["1x1", "3x3_2a", "3x3_2b", "3x3dbl_3a", "3x3dbl_3b", "_pool"]
 LAST = tuple(f"Mixed_7c.branch{branch}." for branch in _LAST_BRANCHES)
+
+# ELMo. What distinguishes the seeds of the matrices of one group.
+_ELMO_SEEDS = {"W_transform": "t", "W_carry": "c", "W_0": "w", "W_P_0": "p"}
 
 # SoundNet. Root mean square of usual sound in [-1, 1], and how much a maximum over 4 or 8 steps
 # raises the mean square of a rectified signal.
@@ -97,62 +101,40 @@ def write_elmo(options_path: Path, weights_path: Path, model: str = "small") -> 
     """
     options = published_options(model)
     options_path.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+    filters = [count for _, count in options["char_cnn"]["filters"]]
     with h5py.File(weights_path, "w") as file:  # h5py writes no times by default
-        for name, tensor in _character_cnn(options).items():
-            file[name] = tensor
-        for direction in (0, 1):
-            for layer in range(options["lstm"]["n_layers"]):
-                for name, tensor in _cell(options["lstm"], cell_name(direction, layer)).items():
-                    file[name] = tensor
+        for name, shape in elmo_shapes(Options.model_validate(options)).items():
+            file[name] = _elmo_tensor(name, shape, filters)
 
 
-def _character_cnn(options: dict[str, Any]) -> dict[str, np.ndarray]:
-    cnn, width = options["char_cnn"], options["lstm"]["projection_dim"]
-    depth = cnn["embedding"]["dim"]
-    embedding = normal("char_embed", (SYMBOLS - 1, depth), 1.0)
-    # With other padding, most of a word's maxima would be those of the padding.
-    embedding[PADDING] = 0
-    tensors = {"char_embed": embedding}
-    for k, (span, filters) in enumerate(cnn["filters"]):
-        shape = (1, span, depth, filters)
-        tensors[f"CNN/W_cnn_{k}"] = normal(f"cnn{k}", shape, 1 / sqrt(span * depth))
-        tensors[f"CNN/b_cnn_{k}"] = np.zeros(filters, np.float32)
-    n = sum(filters for _, filters in cnn["filters"])
-    for k in range(cnn["n_highway"]):
-        highway = f"CNN_high_{k}"
-        tensors[f"{highway}/W_transform"] = normal(f"{highway}t", (n, n), 1 / sqrt(n))
-        tensors[f"{highway}/b_transform"] = np.zeros(n, np.float32)
-        tensors[f"{highway}/W_carry"] = normal(f"{highway}c", (n, n), 1 / sqrt(n))
-        # As training begins: the gate mostly carries its input.
-        tensors[f"{highway}/b_carry"] = np.full(n, -2, np.float32)
-    tensors["CNN_proj/W_proj"] = _projection(cnn["filters"], n, width)
-    tensors["CNN_proj/b_proj"] = np.zeros(width, np.float32)
-    return tensors
+def _elmo_tensor(name: str, shape: tuple[int, ...], filters: list[int]) -> np.ndarray:
+    group, _, kind = name.rpartition("/")
+    if kind == "char_embed":
+        weights = normal(kind, shape, 1.0)
+        # With other padding, most of a word's maxima would be those of the padding.
+        weights[PADDING] = 0
+        return weights
+    if kind == "b_carry":
+        return np.full(shape, -2, np.float32)  # as training begins: the gate carries its input
+    if kind == "B" or kind.startswith("b_"):
+        return np.zeros(shape, np.float32)
+    if kind == "W_proj":
+        return _projection(shape, filters)
+    seed = f"{group}{_ELMO_SEEDS[kind]}" if kind in _ELMO_SEEDS else kind.replace("W_cnn_", "cnn")
+    # The projection of a cell restores the scale after sigmoid(o) tanh(c), which is about 0.3.
+    return normal(seed, shape, (3 if kind == "W_P_0" else 1) / sqrt(prod(shape[:-1])))
 
 
-def _projection(filters: list[list[int]], n: int, width: int) -> np.ndarray:
+def _projection(shape: tuple[int, ...], filters: list[int]) -> np.ndarray:
     """Draw a projection that removes what all words have in common.
 
     Maxima are positive and about equal within the filters of one width, and make up 80 % of the
     similarity of any two words; weights that sum to zero over these filters cancel that.
     """
-    weights = normal("CNN_proj", (n, width), 2 / sqrt(n))
-    start = 0
-    for _, count in filters:
-        weights[start : start + count] -= weights[start : start + count].mean(axis=0)
-        start += count
+    weights = normal("CNN_proj", shape, 2 / sqrt(shape[0]))
+    for rows in np.split(weights, np.cumsum(filters)[:-1]):
+        rows -= rows.mean(axis=0)
     return weights
-
-
-def _cell(lstm: dict[str, Any], name: str) -> dict[str, np.ndarray]:
-    memory, width = lstm["dim"], lstm["projection_dim"]
-    # Half of the gates' variance comes from the input, half from the step before. The projection
-    # restores the scale after sigmoid(o) tanh(c), which is about 0.3.
-    return {
-        f"{name}/W_0": normal(f"{name}w", (2 * width, 4 * memory), 1 / sqrt(2 * width)),
-        f"{name}/B": np.zeros(4 * memory, np.float32),
-        f"{name}/W_P_0": normal(f"{name}p", (memory, width), 3 / sqrt(memory)),
-    }
 
 
 def write_soundnet(path: Path) -> None:
@@ -161,23 +143,27 @@ def write_soundnet(path: Path) -> None:
     With filters of variance 2 / fan-in (He et al. 2015) the mean square is the same before every
     ReLU. The batch norms divide by the scale of the input and by the gain of pooling.
     """
-    tensors: dict[str, np.ndarray] = {}
-    channels, variance = 1, 2 * (LOUDNESS * AMPLITUDE) ** 2
-    for k, block in BLOCKS.items():
-        tensors |= _sound_filters(f"conv{k}", channels, block)
-        norm = f"batchnorm{k}"
-        tensors[f"{norm}.weight"] = np.ones(block.filters, np.float32)
+    shapes = soundnet_shapes()
+    save_file({name: _soundnet_tensor(name, shape) for name, shape in shapes.items()}, path)
+
+
+def _soundnet_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    layer, _, kind = name.rpartition(".")
+    if layer.startswith("conv"):
+        if kind == "bias":
+            return np.zeros(shape, np.float32)
+        return normal(name, shape, sqrt(2 / prod(shape[1:])))
+    if kind == "bias":
         # Without these small thresholds features would only scale with loudness.
-        tensors[f"{norm}.bias"] = normal(f"{norm}.bias", (block.filters,), 0.1)
-        tensors[f"{norm}.running_mean"] = np.zeros(block.filters, np.float32)
-        tensors[f"{norm}.running_var"] = np.full(block.filters, variance, np.float32)
-        channels, variance = block.filters, POOLING_GAIN if block.pool > 1 else 1.0
-    for name, head in HEADS.items():
-        tensors |= _sound_filters(name, channels, head)
-    save_file(tensors, path)
+        return normal(name, shape, 0.1)
+    if kind == "running_var":
+        number = int(layer.removeprefix("batchnorm"))
+        return np.full(shape, _soundnet_variance(number), np.float32)
+    return np.full(shape, float(kind == "weight"), np.float32)
 
 
-def _sound_filters(name: str, channels: int, shape: Convolution) -> dict[str, np.ndarray]:
-    std = sqrt(2 / (channels * shape.kernel))
-    weights = normal(f"{name}.weight", (shape.filters, channels, shape.kernel), std)
-    return {f"{name}.weight": weights, f"{name}.bias": np.zeros(shape.filters, np.float32)}
+def _soundnet_variance(number: int) -> float:
+    """Return the variance before the batch norm of block `number`."""
+    if number == 1:
+        return 2 * (LOUDNESS * AMPLITUDE) ** 2
+    return POOLING_GAIN if BLOCKS[number - 1].pool > 1 else 1.0

@@ -140,6 +140,8 @@ class _Reader:
         last = start + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
         if last >= storage.size:
             raise ValueError(f"a tensor that reaches to {last + 1:,} of {storage.size:,} numbers")
+        if math.prod(sizes) > storage.size:
+            raise ValueError(f"a tensor of sizes {sizes} over {storage.size:,} numbers")
         steps = [step * dtype.itemsize for step in strides]
         return np.lib.stride_tricks.as_strided(storage[start:], sizes, steps, writeable=False)
 
