@@ -30,7 +30,7 @@ def fill(manifest: Path) -> str:
         *("http://[::1/a", "http://h h/a", "http://h%31/a", f"http://{'h' * 64}.org/a"),
         # Unicode hosts that look like others.
         *("http://h\u2100h/a", "http://h\u00a0h/a", "http://\u202eh/a"),
-        *("http://h\n.org/a", "http://h/a\r\nCookie: b", "http://h/\0"),
+        *("http://h\n.org/a", "http://h/a\r\nCookie: b"),
         *("../a.mp4", "clips/../../a.mp4"),
     ],
 )
@@ -39,10 +39,7 @@ def test_a_manifests_source_is_refused(tmp_path: Path, value: str) -> None:
     path.parent.mkdir()
     (tmp_path / "a.mp4").write_bytes(b"secret")
     path.write_text(f'id,source,start,end,description,flood\na,a.mp4,,,,1\nb,"{value}",,,,0\n')
-    message = fill(path)
-    if "\0" not in value:
-        expected = f"row 3, column source is {value!r}; allowed: {SOURCES}"
-        assert message == f"{path}: {expected}"
+    assert fill(path) == f"{path}: row 3, column source is {value!r}; allowed: {SOURCES}"
 
 
 @pytest.mark.parametrize(
