@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -33,6 +34,12 @@ def policy() -> Callable[..., RequestPolicy]:
 @pytest.fixture
 def clips(tmp_path: Path, policy: Callable[..., RequestPolicy]) -> ClipCache:
     return ClipCache(tmp_path / "clips", policy())
+
+
+@pytest.fixture
+def url(serve: Any, give: Any, film: bytes) -> str:
+    """Address of the film on a server that sends pieces."""
+    return f"{serve(give(film)).url}/film.mp4"
 
 
 @pytest.fixture

@@ -69,10 +69,8 @@ def test_a_whole_clip_is_the_sites_bytes(
     assert (clip.path.suffix, clip.offset, clip.text) == (".mp4", 0.0, "The flood")
 
 
-def test_the_same_clip_gives_the_same_bytes(
-    clips: ClipCache, serve: Any, give: Any, film: bytes, tmp_path: Path
-) -> None:
-    request = ClipRequest(f"{serve(give(film)).url}/film.mp4", 2.0, 4.0)
+def test_the_same_clip_gives_the_same_bytes(clips: ClipCache, url: str, tmp_path: Path) -> None:
+    request = ClipRequest(url, 2.0, 4.0)
     first = clips.fetch(request).path.read_bytes()
     assert ClipCache(tmp_path / "again", clips.policy).fetch(request).path.read_bytes() == first
 
@@ -90,9 +88,9 @@ def test_a_clip_is_fetched_once(clips: ClipCache, serve: Any, give: Any, film: b
 
 
 def test_another_format_is_another_clip(
-    clips: ClipCache, serve: Any, give: Any, film: bytes, policy: Any, tmp_path: Path
+    clips: ClipCache, url: str, policy: Any, tmp_path: Path
 ) -> None:
-    request = ClipRequest(f"{serve(give(film)).url}/film.mp4", 2.0, 4.0)
+    request = ClipRequest(url, 2.0, 4.0)
     clips.fetch(request)
     assert ClipCache(clips.folder, policy("-f b", folder=tmp_path)).find(request) is None
 
@@ -111,32 +109,25 @@ def test_clips_of_earlier_versions_stay_valid(clips: ClipCache) -> None:
     assert (clip.path, clip.offset) == (place / "clip.mkv", 0.5)
 
 
-def test_a_damaged_clip_is_fetched_again(
-    clips: ClipCache, serve: Any, give: Any, film: bytes
-) -> None:
-    request = ClipRequest(f"{serve(give(film)).url}/film.mp4")
+def test_a_damaged_clip_is_fetched_again(clips: ClipCache, url: str, film: bytes) -> None:
+    request = ClipRequest(url)
     path = clips.fetch(request).path
     path.write_bytes(film[:-1])
     assert clips.find(request) is None
     assert clips.fetch(request).path.read_bytes() == film
 
 
-def test_a_clip_that_cannot_be_read_back_is_an_error(
-    clips: ClipCache, serve: Any, give: Any, film: bytes
-) -> None:
+def test_a_clip_that_cannot_be_read_back_is_an_error(clips: ClipCache, url: str) -> None:
     class FailingDisk(ClipCache):
         def find(self, request: ClipRequest) -> None:
             return None
 
-    url = f"{serve(give(film)).url}/film.mp4"
     with pytest.raises(ClipError, match=f"{url}: came whole, and is damaged in "):
         FailingDisk(clips.folder, clips.policy).fetch(ClipRequest(url))
 
 
-def test_a_fault_of_this_machine_costs_no_clip(
-    clips: ClipCache, serve: Any, give: Any, film: bytes
-) -> None:
-    request = ClipRequest(f"{serve(give(film)).url}/film.mp4")
+def test_a_fault_of_this_machine_costs_no_clip(clips: ClipCache, url: str, film: bytes) -> None:
+    request = ClipRequest(url)
     path = clips.fetch(request).path
     about = path.with_name("about.json")
     about.unlink()
@@ -147,9 +138,9 @@ def test_a_fault_of_this_machine_costs_no_clip(
 
 
 def test_what_a_killed_run_left_is_never_taken_for_whole(
-    clips: ClipCache, serve: Any, give: Any, film: bytes
+    clips: ClipCache, url: str, film: bytes
 ) -> None:
-    request = ClipRequest(f"{serve(give(film)).url}/film.mp4")
+    request = ClipRequest(url)
     place = clips.fetch(request).path.parent
     left = place.with_name(f"{place.name}.part")
     shutil.move(place, left)
@@ -181,10 +172,8 @@ def test_a_span_after_the_end_is_refused(
     assert re.fullmatch(f"{url}: .*{reason}", message)
 
 
-def test_an_end_that_was_rounded_up_is_not_refused(
-    clips: ClipCache, serve: Any, give: Any, film: bytes
-) -> None:
-    assert clips.fetch(ClipRequest(f"{serve(give(film)).url}/film.mp4", 8.0, 10.9))
+def test_an_end_that_was_rounded_up_is_not_refused(clips: ClipCache, url: str) -> None:
+    assert clips.fetch(ClipRequest(url, 8.0, 10.9))
 
 
 @both_ways
