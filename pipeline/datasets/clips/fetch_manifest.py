@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ class _Fetcher:
 
     def __init__(self, cache: ClipCache) -> None:
         self._cache = cache
-        self._failed: Counter[tuple[str, str]] = Counter()  # in a row, by site and kind
+        self._failed: dict[str, tuple[str, int]] = {}  # by site the last kind, and how often
         self._requested = False
 
     def get(self, request: ClipRequest) -> StoredClip:
@@ -63,24 +62,20 @@ class _Fetcher:
 
     def _fetch(self, request: ClipRequest) -> StoredClip:
         site = str(urlsplit(request.url).hostname)
-        for kind in GENERAL:
-            if self._failed[site, kind] >= MOST_IN_A_ROW:
-                message = f"not requested after {MOST_IN_A_ROW} such failures in a row"
-                raise ClipError(kind, f"{request.url}: {message}")
+        kind, count = self._failed.get(site, ("", 0))
+        if kind in GENERAL and count >= MOST_IN_A_ROW:
+            message = f"not requested after {MOST_IN_A_ROW} such failures in a row"
+            raise ClipError(kind, f"{request.url}: {message}")
         if self._requested:
             time.sleep(self._cache.policy.pause)
         self._requested = True
         try:
             clip = self._cache.fetch(request)
         except ClipError as error:
-            self._count(site, error.kind)
+            self._failed[site] = (error.kind, count + 1 if error.kind == kind else 1)
             raise
-        self._count(site, "")
+        self._failed.pop(site, None)
         return clip
-
-    def _count(self, site: str, kind: str) -> None:
-        for general in GENERAL:
-            self._failed[site, general] = self._failed[site, general] + 1 if kind == general else 0
 
 
 def _seconds(value: Any) -> float | None:

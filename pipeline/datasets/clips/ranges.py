@@ -1,4 +1,4 @@
-"""A site's file read piece by piece, so that only the requested seconds travel."""
+"""A file of a site read in pieces, so that little more than the requested seconds is transferred."""
 
 from __future__ import annotations
 
