@@ -1,4 +1,4 @@
-"""A file of a site read in pieces, so that little more than the requested seconds is transferred."""
+"""A file of a site read in pieces, so that little but the requested seconds is transferred."""
 
 from __future__ import annotations
 
