@@ -47,8 +47,8 @@ class GradNormTrainer(Trainer):
     def step(self) -> float:
         """One training step of the network and of the task weights."""
         predictions = self.predictions()
-        found = labelled_tasks(self.balance.tasks, self.targets)
-        losses = mean_losses(found, predictions.logits, self.balance.beta)
+        labelled = labelled_tasks(self.balance.tasks, self.targets)
+        losses = mean_losses(labelled, predictions.logits, self.balance.beta)
         loss = (self.weights.detach() * losses).sum()
         gradient = self.weight_gradient(losses)
         self.optimizer.zero_grad()

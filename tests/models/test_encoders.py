@@ -135,9 +135,9 @@ def test_states_and_gradients_are_those_of_packed_rows(
     torch.where(valid, states, 0.0).square().sum().backward()
     expected.square().sum().backward()
     torch.testing.assert_close(x.grad, other.grad)
-    theirs = dict(library.named_parameters())
+    expected_parameters = dict(library.named_parameters())
     for name, parameter in model.named_parameters():
-        torch.testing.assert_close(parameter.grad, theirs[in_the_library(name)].grad)
+        torch.testing.assert_close(parameter.grad, expected_parameters[in_the_library(name)].grad)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -12,9 +12,9 @@ def test_masked_softmax_is_the_softmax_of_what_is_kept(rows: list[list[bool]]) -
     mask = torch.tensor(rows)
     scores = 10 * torch.randn(len(rows), 4, 2, dtype=torch.float64)
     result = masked_softmax(scores, mask)
-    for row, keep in enumerate(mask):
+    for row, present in enumerate(mask):
         expected = torch.zeros(4, 2, dtype=torch.float64)
-        expected[keep] = scores[row, keep].softmax(dim=0)
+        expected[present] = scores[row, present].softmax(dim=0)
         torch.testing.assert_close(result[row], expected)
 
 

@@ -115,18 +115,18 @@ def test_similarity_is_about_one_over_the_width_whatever_the_inputs(width: int) 
 @pytest.mark.parametrize("rows", [[True, True, True, True], [True, False, True, True]])
 def test_present_rows_are_normalised_as_without_the_absent_ones(rows: list[bool]) -> None:
     present = torch.tensor(rows)
-    ours, torchs = PresentBatchNorm(3), nn.BatchNorm1d(3)
+    norm, reference_norm = PresentBatchNorm(3), nn.BatchNorm1d(3)
     with torch.no_grad():
-        ours.bias.fill_(0.5)
-        torchs.bias.fill_(0.5)
+        norm.bias.fill_(0.5)
+        reference_norm.bias.fill_(0.5)
     x = 2 + 3 * torch.randn(4, 3)
     for _ in range(2):  # in training, then in evaluation
-        out = ours(x, present)
-        torch.testing.assert_close(out[present], torchs(x[present]))
+        out = norm(x, present)
+        torch.testing.assert_close(out[present], reference_norm(x[present]))
         assert (out[~present] == 0).all()
-        torch.testing.assert_close(ours.state_dict(), torchs.state_dict())
-        ours.eval()
-        torchs.eval()
+        torch.testing.assert_close(norm.state_dict(), reference_norm.state_dict())
+        norm.eval()
+        reference_norm.eval()
 
 
 def test_one_row_in_training_takes_the_running_statistics_and_leaves_them() -> None:

@@ -93,7 +93,7 @@ def test_similarity_lies_in_zero_to_one(scale: float, width: int) -> None:
     torch.testing.assert_close(similarity_of(a, a), torch.ones(3, dtype=torch.float64))
 
 
-def bimodal_level_by_theta(fusion: HGFN, features: dict[str, torch.Tensor]) -> torch.Tensor:
+def bimodal_gradient_by_theta(fusion: HGFN, features: dict[str, torch.Tensor]) -> torch.Tensor:
     """Gradient of the bimodal level with respect to theta."""
     theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     fusion.theta = theta
@@ -107,11 +107,11 @@ def test_two_modalities_make_theta_inert(batch: Any) -> None:
     out = fusion(batch(dims, 3))
     assert (out.weights["bimodal"] == 1).all()
     assert out.joint.shape == (3, fusion.joint_dim) == (3, 2 * 8)
-    assert bimodal_level_by_theta(fusion, batch(dims, 3)) == 0
+    assert bimodal_gradient_by_theta(fusion, batch(dims, 3)) == 0
 
 
 def test_three_modalities_do_not(batch: Any) -> None:
-    assert bimodal_level_by_theta(HGFN(DIMS, width=8).double(), batch(DIMS, 3)) != 0
+    assert bimodal_gradient_by_theta(HGFN(DIMS, width=8).double(), batch(DIMS, 3)) != 0
 
 
 def test_ordered_pairs_with_a_symmetric_vertex_give_the_unordered_level(batch: Any) -> None:
