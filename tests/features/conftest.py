@@ -40,6 +40,13 @@ def fake(tmp_path: Path, beside: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
+    from fake_recipe import DeadlyRecipe
+
+    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "deaths", **options)
+
+
+@pytest.fixture
 def extracted(tmp_path: Path) -> Callable[[], list[str]]:
     """Ids that the fake recipe extracted since the last call."""
 

@@ -10,10 +10,8 @@ import pytest
 
 from pipeline.extractors import SoundNet
 from pipeline.features.audio import AudioRecipe
-from pipeline.features.cache import ItemCache
-from pipeline.features.extract import extract_features, item_key
+from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item
-from pipeline.inputs.feature_file import FeatureFile
 from pipeline.media import read_waveform
 
 RATE = 22_050
@@ -69,27 +67,3 @@ def test_each_layer_has_its_width_and_identity(
     assert entry.array.shape[1] == other.dim == dim
     keys = {item_key(r.modality, r.identity(), item) for r in (recipe, other)}
     assert len(keys) == 2
-
-
-@pytest.mark.slow
-def test_workers_change_no_byte_and_failures_name_their_own_file(
-    recipe: AudioRecipe, write_wav: Callable[..., Path], tmp_path: Path
-) -> None:
-    items = [Item(f"{k}", path=write_wav(f"{k}.wav", 1 + k, 220 * (1 + k))) for k in range(2)]
-    for name in ("bad one.wav", "bad two.wav"):
-        (tmp_path / name).write_text("no sound")
-        items.append(Item(name, path=tmp_path / name))
-    results = []
-    for workers in (1, 2):
-        cache, path = ItemCache(tmp_path / f"cache{workers}"), tmp_path / f"{workers}.h5"
-        failures = extract_features(recipe, items, ["silent"], path, cache, workers)
-        results.append((failures, path.read_bytes()))
-        for failure in failures:
-            assert failure.kind == "decode_failed"
-            assert failure.message.startswith(f"{tmp_path / failure.id}: ")
-        assert [failure.id for failure in failures] == ["bad one.wav", "bad two.wav"]
-    assert results[0] == results[1]
-    file = FeatureFile(tmp_path / "1.h5")
-    assert file.present.tolist() == [True, True, False, False, False]
-    assert file.attributes["modality"] == "audio"
-    assert file.attributes["layer"] == "conv7"

@@ -43,13 +43,6 @@ def cache(tmp_path: Path) -> ItemCache:
     return ItemCache(tmp_path / "cache")
 
 
-@pytest.fixture
-def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
-    from deadly_recipe import DeadlyRecipe
-
-    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "deaths", **options)
-
-
 def items(*contents: str) -> dict[str, Item]:
     return {f"{k:02}key": Item(f"{k:02}", text=text) for k, text in enumerate(contents)}
 
