@@ -109,15 +109,9 @@ def compare(
     names. Writes comparison.md, .csv and .png; a later run with the same --out resumes. hgfn + dmtl
     always runs: differences are relative to it. HGFN_WORKERS sets the number of processes.
     """
-    from pipeline.evaluation.comparison.command import run_comparison
+    from pipeline.evaluation.comparison import compare
 
-    def lines() -> Iterable[str]:
-        table = run_comparison(views, seeds, out, fusion, mtl)
-        width = max(len(name) for name, _ in table)
-        yield from (f"{name:<{width}}  MAP {score:.3f}" for name, score in table)
-        yield f"written: {out / 'comparison.md'}"
-
-    _print(lines())
+    _print(compare.compare(views, seeds, out, fusion, mtl))
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.datasets.crisismmd import read_annotations
-from pipeline.datasets.paper_concepts import CONCEPTS
+from pipeline.evaluation.comparison.paper import CONCEPTS
 from tools.sample import write_crisismmd, write_youtube
 from tools.sample.__main__ import pack
 from tools.sample.proportions import HUMANITARIAN, TEXT_BY_IMAGE

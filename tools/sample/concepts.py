@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.paper_concepts import CONCEPTS
+from pipeline.evaluation.comparison.paper import CONCEPTS
 
 # What a clip can contain, by modality. `rain` means nothing: it occurs as often
 # without any concept as with one.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets.paper_concepts import CONCEPTS
+from pipeline.evaluation.comparison.paper import CONCEPTS
 from tools.sample import grammar, sounds
 from tools.sample.clips import write_clip
 from tools.sample.concepts import Content, plan_contents

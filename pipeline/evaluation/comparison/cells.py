@@ -1,107 +1,258 @@
-"""Every row of the comparison on every seed, in worker processes; what is there is kept."""
+"""A cell of a comparison: one row trained with one seed, and its result as files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
 
 import numpy as np
-import torch
+import pandas as pd
 
-from pipeline.datasets.view_split import split_views
-from pipeline.datasets.views import Views
-from pipeline.evaluation.comparison.rows import Recipe, Result, Row, run_row
-from pipeline.evaluation.comparison.runs import Results, identity, read_runs, write_runs
-from pipeline.ground.processes import end_with_parent
-from pipeline.ground.progress import progress
-from pipeline.runtime import THREADS
+from pipeline import runtime
+from pipeline.evaluation.baselines import concatenated_linear
+from pipeline.evaluation.scores import select, validation_scores
+from pipeline.ground.temporaries import written_whole
+from pipeline.mtl import Task
+from pipeline.params import FusionParams, MTLParams, TrainParams
+from pipeline.training.examples import Examples
+from pipeline.training.fit import DivergenceError, make_repeatable, train
+from pipeline.training.model import ModelSpec, fusion_settings_of, settings_of
+from pipeline.training.predict import predict
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+_NETWORK_CODE = ("models", "mtl", "training")
+_LINEAR_CODE = ("evaluation/baselines.py",)
+_TITLES = {"mtinet": "MTI-NET"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network (fusion and method), or without these logistic regression on one view or on all."""
+
+    fusion: str = ""
+    mtl: str = ""
+    view: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name in files: hgfn_dmtl, linear, linear_<view>."""
+        if self.fusion:
+            return f"{self.fusion}_{self.mtl}"
+        return f"linear_{self.view}" if self.view else "linear"
+
+    @property
+    def title(self) -> str:
+        """The name in reports, as the paper writes it: HGFN + DMTL."""
+        if self.fusion:
+            names = (self.fusion, self.mtl)
+            return " + ".join(_TITLES.get(name, name.upper()) for name in names)
+        return f"logistic regression, {self.view or 'all views'}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What all rows learn: examples and tasks, with one split for all seeds or one for each.
+
+    A seed that `splits` lacks has the examples' own split.
+    """
+
+    examples: Examples
+    tasks: tuple[Task, ...]
+    encoder: Literal["pooled", "bigru"]
+    splits: Mapping[int, np.ndarray] = field(default_factory=dict)
+
+    def of_seed(self, seed: int) -> Examples:
+        """Return the examples with the seed's split."""
+        return replace(self.examples, split=self.splits.get(seed, self.examples.split))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all but the splits."""
+        examples = self.examples
+        digest = hashlib.sha256(repr((examples.ids, self.tasks, self.encoder)).encode())
+        targets = {name: [values] for name, values in examples.targets.items()}
+        for arrays in (examples.sequences, targets):
+            for name, values in sorted(arrays.items()):
+                for array in values:
+                    digest.update(f"{name} {array.shape} {array.dtype}".encode())
+                    digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the networks are built and trained; a row replaces the names of fusion and method."""
+
+    fusion: FusionParams
+    mtl: MTLParams
+    train: TrainParams
+
+
+@dataclass(frozen=True)
+class Training:
+    """A row to be trained with a seed; logistic regression has no learning rate."""
+
+    row: Row
+    seed: int
+    learning_rate: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the cell's files."""
+        rate = "" if self.learning_rate is None else f"-{self.learning_rate}"
+        return f"{quote(self.row.name, safe='')}-{self.seed}{rate}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A row on a seed; together with the data and the recipe it decides a result."""
+    """The probabilities [ids, classes] of each task, for the validation rows, then the test rows.
 
-    row: Row
-    seed: int
-
-
-@dataclass(frozen=True)
-class _Work:
-    views: Views
-    splits: dict[int, np.ndarray]
-    recipe: Recipe
-
-    def run(self, cell: Cell) -> Result:
-        split = self.splits[cell.seed]
-        try:
-            return run_row(cell.row, self.views, split, cell.seed, self.recipe)
-        except ValueError as error:
-            raise ValueError(f"{cell.row.name}, seed {cell.seed}: {error}") from None
-
-
-_work: _Work
-
-
-def compare(
-    path: Path,
-    views: Views,
-    rows: Sequence[Row],
-    seeds: Sequence[int],
-    out: Path,
-    workers: int,
-    recipe: Recipe,
-) -> list[Result]:
-    """Run the cells that `out`/runs.csv has not, and return all that were asked for.
-
-    Each result is written when it is there: an interrupted comparison goes on from it, and a new
-    seed costs its own cells. All splits are checked before the first cell. No result depends on
-    `workers`. Raises ValueError with one line naming `path` or runs.csv.
+    `facts` holds parameters, and for a network epochs and best_epoch. A training that diverged has
+    no probabilities, and the fact `failed`.
     """
-    work = _Work(views, {seed: split_views(path, views, seed) for seed in seeds}, recipe)
-    runs, known_as = out / "runs.csv", identity(views, recipe)
-    known: Results = read_runs(runs, known_as)
-    cells = [Cell(row, seed) for seed in seeds for row in rows]
-    missing = [cell for cell in cells if (cell.row.name, cell.seed) not in known]
-    with progress("trainings", len(missing)) as advance:
-        for result in _run(work, missing, workers):
-            known[result.row, result.seed] = result
-            write_runs(runs, known.values(), known_as)
-            advance()
-    return [known[cell.row.name, cell.seed] for cell in cells]
+
+    ids: list[str]
+    probabilities: dict[str, np.ndarray]
+    facts: dict[str, Any]
 
 
-def _run(work: _Work, cells: Sequence[Cell], workers: int) -> Iterator[Result]:
-    workers = min(workers, len(cells))
-    if workers <= 1:
-        yield from _one_thread(work.run, cells)
-        return
-    # spawn, not fork: a forked child of a process that used torch's threads can hang.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (work,))
+def train_cell(problem: Problem, settings: Settings, training: Training) -> tuple[Cell, float]:
+    """Train a row; returns its cell and the processor's seconds."""
+    make_repeatable()
+    examples = problem.of_seed(training.seed)
+    rows = np.concatenate([examples.rows("val"), examples.rows("test")])
+    start = time.process_time()
     try:
-        for future in as_completed([pool.submit(_run_cell, cell) for cell in cells]):
-            yield future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+        if training.row.fusion:
+            probabilities, facts = _network(problem, examples, settings, training, rows)
+        else:
+            probabilities, facts = _linear(problem, examples, training.row, rows)
+    except DivergenceError as error:
+        probabilities, facts = {}, {"failed": str(error)}
+    except ValueError as error:
+        raise ValueError(f"{training.row.title}, seed {training.seed}: {error}") from None
+    seconds = time.process_time() - start
+    return Cell([examples.ids[row] for row in rows], probabilities, facts), seconds
 
 
-def _one_thread(run: Callable[[Cell], Result], cells: Iterable[Cell]) -> Iterator[Result]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+def _network(
+    problem: Problem, examples: Examples, settings: Settings, training: Training, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    fusion, mtl, params = _settings(settings, training)
+    spec = ModelSpec(
+        modalities=examples.dims,
+        encoder=problem.encoder,
+        tasks=problem.tasks,
+        fusion=fusion,
+        mtl=mtl,
+        dropout=params.dropout,
+    )
+    truth = select(examples.targets, examples.rows("val"))
+    score = None if params.monitor == "loss" else partial(validation_scores, spec.tasks, truth)
+    network, fitted = train(
+        spec, examples, params, seed=training.seed, score=score, device=runtime.device()
+    )
+    facts = {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "epochs": fitted.epochs,
+        "best_epoch": fitted.best_epoch,
+    }
+    return predict(network, examples, spec.tasks, rows), facts
+
+
+def _settings(
+    settings: Settings, training: Training
+) -> tuple[FusionParams, MTLParams, TrainParams]:
+    return (
+        fusion_settings_of(training.row.fusion, settings.fusion),
+        settings_of(training.row.mtl, settings.mtl),
+        settings.train.model_copy(update={"learning_rate": training.learning_rate}),
+    )
+
+
+def _linear(
+    problem: Problem, examples: Examples, row: Row, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    examples = examples.keep([row.view]) if row.view else examples
+    probabilities = concatenated_linear(problem.tasks, examples)
+    parameters = len(problem.tasks) * (sum(examples.dims.values()) + 1)
+    return select(probabilities, rows), {"parameters": parameters}
+
+
+def identity(problem: Problem, settings: Settings, training: Training) -> dict[str, str]:
+    """Digests of all that decides a cell: its data, its settings, and the code that trains."""
+    split = problem.of_seed(training.seed).split
+    values: list[object] = [training.row.name, training.seed]
+    if training.row.fusion:
+        fusion, mtl, params = _settings(settings, training)
+        values += [fusion.model_dump(), mtl.model_dump(), params.model_dump(exclude={"modalities"})]
+    return {
+        "data": _digest([problem.digest, split.tolist()]),
+        "settings": _digest(values),
+        "code": _code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE),
+    }
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _code_digest(names: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        path = _PACKAGE / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def write_cell(
+    folder: Path, name: str, cell: Cell, tasks: Sequence[Task], identity: Mapping[str, str]
+) -> None:
+    """Write <name>.parquet (id, `<task>.p.<class>`), then <name>.json with facts and identity."""
+    columns = {
+        column: cell.probabilities[task.name][:, code]
+        for task in tasks
+        if task.name in cell.probabilities
+        for code, column in enumerate(_columns(task))
+    }
+    with written_whole(folder / f"{name}.parquet") as path:
+        pd.DataFrame({"id": cell.ids, **columns}).to_parquet(path, index=False)
+    values = {"identity": dict(identity), "facts": cell.facts}
+    with written_whole(folder / f"{name}.json") as path:
+        path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> tuple[Cell, dict[str, str]] | None:
+    """Read a cell and its identity, with those of the tasks that it has; None if there is none.
+
+    Raises ValueError with the cure where a file is damaged.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return None
     try:
-        yield from map(run, cells)
-    finally:
-        torch.set_num_threads(threads)
+        values = json.loads(path.read_text())
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        probabilities = {
+            task.name: table[_columns(task)].to_numpy()
+            for task in tasks
+            if set(_columns(task)) <= set(table.columns)
+        }
+        cell = Cell(table["id"].tolist(), probabilities, values["facts"])
+        return cell, values["identity"]
+    except (ValueError, OSError, KeyError, TypeError):
+        raise ValueError(f"{folder / name}: the cell is damaged; delete its two files") from None
 
 
-def _start(work: _Work) -> None:
-    global _work
-    torch.set_num_threads(THREADS)
-    end_with_parent()
-    _work = work
-
-
-def _run_cell(cell: Cell) -> Result:
-    return _work.run(cell)
+def _columns(task: Task) -> list[str]:
+    return [f"{task.name}.p.{label}" for label in task.classes]

@@ -1,200 +1,151 @@
+"""A cell: what its training learns, what decides it, and its files."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from pipeline.datasets.views import Views
-from pipeline.evaluation.comparison import cells
-from pipeline.evaluation.comparison.cells import compare
-from pipeline.evaluation.comparison.rows import (
-    Recipe,
-    Result,
+from pipeline.evaluation.comparison.cells import (
+    Cell,
+    Problem,
     Row,
-    comparison_rows,
-    run_row,
-    view_examples,
+    Settings,
+    Training,
+    identity,
+    read_cell,
+    train_cell,
+    write_cell,
 )
-from pipeline.evaluation.comparison.runs import identity, read_runs, write_runs
+from pipeline.mtl import Task
 
-PATH = Path("tiny.npz")
-RECIPE = Recipe(max_epochs=2, width=8, batch_size=16)
-ROWS = comparison_rows(["a", "b"], ["hgfn"], ["dmtl"])
+HGFN = Training(Row("hgfn", "dmtl"), 0, 1e-3)
 
 
-def tiny(missing: bool = True) -> Views:
-    """Sixty rows whose labels are signs of features, with some rows of a view missing."""
-    rng = np.random.default_rng(0)
-    features = {name: rng.normal(size=(60, 3)).astype(np.float32) for name in ("a", "b")}
-    labels = np.stack([features["a"][:, 0] > 0, features["b"][:, 0] > 0.5], axis=1).astype(np.int64)
-    labels[3, 1] = -1
-    if missing:
-        features["a"][::7] = np.nan
-    return Views(features, labels, ("left", "right"), np.arange(60), None)
-
-
-def run(out: Path, seeds: int = 2, workers: int = 1, recipe: Recipe = RECIPE) -> list[Result]:
-    return compare(PATH, tiny(), ROWS, range(seeds), out, workers, recipe)
-
-
-def scores(results: list[Result]) -> list[dict[str, object]]:
-    return [{**asdict(result), "seconds": None} for result in results]
-
-
-def test_the_rows_are_every_pair_then_logistic_regression_on_all_and_on_each_view() -> None:
-    rows = comparison_rows(["a", "b"], ["hgfn", "cfc"], ["dmtl", "moo"])
-    assert [row.name for row in rows] == [
-        "hgfn + dmtl",
-        "hgfn + moo",
-        "cfc + dmtl",
-        "cfc + moo",
-        "logistic regression, all views",
-        "logistic regression, a",
-        "logistic regression, b",
-    ]
-    assert len(comparison_rows(["a"], [], [])) == 1
-
-
-@pytest.mark.slow
-def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    one = run(tmp_path / "one", workers=1)
-    assert scores(run(tmp_path / "two", workers=2)) == scores(one)
-
-
-def test_every_row_learns_what_is_there_to_learn() -> None:
-    rng = np.random.default_rng(1)
-    a = rng.normal(size=(300, 2)).astype(np.float32)
-    b = rng.normal(size=(300, 2)).astype(np.float32)
-    labels = np.stack([a[:, 0] > 0, b[:, 0] > 0], axis=1).astype(np.int64)
-    views = Views({"a": a, "b": b}, labels, ("left", "right"), np.arange(300), None)
-    split = np.repeat(["train", "val", "test"], 100)
-    recipe = Recipe(width=16, max_epochs=40)
-    both = {row.name: run_row(row, views, split, 0, recipe).map for row in ROWS}
-    assert both["hgfn + dmtl"] > 0.95
-    assert both["logistic regression, all views"] > 0.95
-    # One view knows one label and guesses at the other.
-    assert 0.6 < both["logistic regression, a"] < 0.9
-
-
-def test_absent_rows_are_sequences_of_no_step() -> None:
-    views = tiny()
-    examples = view_examples(views, np.repeat("train", 60))
-    assert examples.present("a").tolist() == [row % 7 != 0 for row in range(60)]
-    assert examples.present("b").all()
-    assert all(np.isfinite(array).all() for array in examples.sequences["a"])
-    assert examples.dims == {"a": 3, "b": 3}
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The cells that are really run."""
-    ran: list[tuple[str, int]] = []
-    original: Callable[..., Result] = run_row
-
-    def count(row: Row, views: Views, split: np.ndarray, seed: int, recipe: Recipe) -> Result:
-        ran.append((row.name, seed))
-        return original(row, views, split, seed, recipe)
-
-    monkeypatch.setattr(cells, "run_row", count)
-    return ran
-
-
-def test_a_new_seed_costs_its_own_cells(tmp_path: Path, counted: list[tuple[str, int]]) -> None:
-    first = run(tmp_path, seeds=1)
-    assert counted == [(row.name, 0) for row in ROWS]
-    counted.clear()
-    both = run(tmp_path, seeds=2)
-    assert counted == [(row.name, 1) for row in ROWS]
-    assert both[: len(ROWS)] == first
-    counted.clear()
-    assert run(tmp_path, seeds=1) == first
-    assert not counted
-    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + 2 * len(ROWS)
-
-
-def test_an_interrupted_comparison_goes_on_where_it_was(
-    tmp_path: Path, counted: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+def test_every_row_learns_what_its_views_hold(
+    made: Callable[[int], Problem], settings: Settings
 ) -> None:
-    original = cells.run_row
-
-    def interrupted(*arguments: object) -> Result:
-        if len(counted) == 2:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(cells, "run_row", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path)
-    done = list(counted)
-    run(tmp_path)
-    assert len(counted) == len(set(counted)) == 2 * len(ROWS)
-    assert counted[:2] == done
-    assert [path.name for path in tmp_path.iterdir()] == ["runs.csv"]
+    problem = made(300)
+    longer = replace(settings, train=settings.train.model_copy(update={"max_epochs": 40}))
+    accuracy = {}
+    for row in (HGFN.row, Row(), Row(view="a")):
+        cell, seconds = train_cell(problem, longer, Training(row, 0, 3e-3))
+        truth = problem.examples.targets["right"][problem.examples.rows("test")]
+        predicted = cell.probabilities["right"][-len(truth) :].argmax(axis=1)
+        accuracy[row] = (predicted == truth).mean()
+        assert seconds > 0
+    assert accuracy[HGFN.row] > 0.9
+    assert accuracy[Row()] > 0.9
+    assert accuracy[Row(view="a")] < 0.8  # the label is a sign in view b
 
 
-def test_a_failing_cell_is_told_with_its_row_and_seed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_cell_holds_validation_rows_then_test_rows(problem: Problem, settings: Settings) -> None:
+    ids, examples = np.array(problem.examples.ids), problem.examples
+    for row in (HGFN.row, Row()):
+        cell, _ = train_cell(problem, settings, replace(HGFN, row=row))
+        assert cell.ids == [*ids[examples.rows("val")], *ids[examples.rows("test")]]
+        assert set(cell.probabilities) == {"left", "right"}
+        for probabilities in cell.probabilities.values():
+            np.testing.assert_allclose(probabilities.sum(axis=1), np.ones(len(cell.ids)), 1e-6)
+
+
+def test_a_training_that_diverges_is_a_cell_that_says_so(
+    problem: Problem, settings: Settings
 ) -> None:
-    def fail(*_: object) -> Result:
-        raise ValueError("training diverged")
-
-    monkeypatch.setattr(cells, "run_row", fail)
-    with pytest.raises(ValueError, match=r"^hgfn \+ dmtl, seed 0: training diverged$"):
-        run(tmp_path)
+    cell, _ = train_cell(problem, settings, replace(HGFN, learning_rate=1e30))
+    assert not cell.probabilities
+    assert "training diverged" in cell.facts["failed"]
 
 
-def test_the_number_of_threads_is_given_back(tmp_path: Path) -> None:
-    before = torch.get_num_threads()
-    run(tmp_path, seeds=1)
-    assert torch.get_num_threads() == before
+def test_an_error_names_row_and_seed(problem: Problem, settings: Settings) -> None:
+    for labels in problem.examples.targets.values():
+        labels[problem.examples.rows("val")] = -1
+    with pytest.raises(ValueError, match=r"^HGFN \+ DMTL, seed 0: no validation row has a label"):
+        train_cell(problem, settings, HGFN)
 
 
-def test_the_identity_sees_every_array_and_every_setting() -> None:
-    views = tiny(missing=False)
-    features = {"a": views.features["a"] + 1, "b": views.features["b"]}
-    others = [
-        replace(views, features=features),
-        replace(views, features={"c": views.features["a"], "b": views.features["b"]}),
-        replace(views, labels=1 - views.labels),
-        replace(views, names=("right", "left")),
-        replace(views, groups=views.groups // 2),
-        replace(views, split=np.repeat("train", 60)),
-    ]
-    known = {identity(views, RECIPE), *(identity(other, RECIPE) for other in others)}
-    known |= {identity(views, replace(RECIPE, dropout=0.1))}
-    assert len(known) == 2 + len(others)
-    assert identity(tiny(missing=False), replace(RECIPE)) == identity(views, RECIPE)
+def examples(**change: Callable[[Any], Any]) -> Callable[[Problem], Problem]:
+    """Change one field of the examples."""
+    ((name, function),) = change.items()
+    return lambda problem: replace(
+        problem,
+        examples=replace(problem.examples, **{name: function(getattr(problem.examples, name))}),
+    )
 
 
-def test_runs_are_read_as_they_were_written(tmp_path: Path) -> None:
-    result = Result('a, "b"', 3, 1 / 3, 0.1, 0.2, 0.3, parameters=10**9, seconds=1e-9)
-    write_runs(tmp_path / "new" / "runs.csv", [result], "x")
-    assert read_runs(tmp_path / "new" / "runs.csv", "x") == {('a, "b"', 3): result}
+OTHER_DATA: dict[str, Callable[[Problem], Problem]] = {
+    "ids": examples(ids=lambda ids: ids[::-1]),
+    "names": examples(sequences=lambda views: {"c": views["a"], "b": views["b"]}),
+    "views": examples(sequences=lambda views: {n: [x + 1 for x in v] for n, v in views.items()}),
+    "labels": examples(targets=lambda labels: {n: 1 - v for n, v in labels.items()}),
+    "split": examples(split=lambda split: np.roll(split, 1)),
+    "seed's split": lambda p: replace(p, splits={0: np.roll(p.examples.split, 1)}),
+    "tasks": lambda p: replace(p, tasks=p.tasks[::-1]),
+    "encoder": lambda p: replace(p, encoder="bigru"),
+}
 
 
-def test_runs_of_other_data_are_never_mixed_in(tmp_path: Path) -> None:
-    run(tmp_path, seeds=1)
-    with pytest.raises(ValueError, match=r"runs.csv: line 2 is of other data or settings; take"):
-        run(tmp_path, recipe=replace(RECIPE, width=4))
+@pytest.mark.parametrize("change", OTHER_DATA.values(), ids=OTHER_DATA)
+def test_a_cells_identity_depends_on_all_data(
+    problem: Problem, settings: Settings, change: Callable[[Problem], Problem]
+) -> None:
+    expected = identity(problem, settings, HGFN)
+    assert identity(replace(problem), settings, HGFN) == expected
+    changed = identity(change(problem), settings, HGFN)
+    assert {key for key, value in changed.items() if value != expected[key]} == {"data"}
+
+
+def params(part: str, **changes: Any) -> Callable[[Settings], Settings]:
+    return lambda s: replace(s, **{part: getattr(s, part).model_copy(update=changes)})
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "not a table of this command's runs"),
-        ("row,map\n", "not a table of this command's runs"),
-        ("{head}\nx,hgfn + dmtl,0,much,0,0,0,1,1\n", "line 2 is damaged"),
-        ("{head}\nx,hgfn + dmtl,0\n", "line 2 is damaged"),
-    ],
+    "change", [params("fusion", width=9), params("mtl", alpha=0.5), params("train", dropout=0.1)]
 )
-def test_a_damaged_runs_file_is_told(tmp_path: Path, text: str, told: str) -> None:
-    head = "identity,row,seed,map,macro_f1,micro_f1,hamming_loss,parameters,seconds"
-    path = tmp_path / "runs.csv"
-    path.write_text(text.format(head=head))
-    with pytest.raises(ValueError, match=f"{told}; take another --out folder, or delete the file"):
-        read_runs(path, "x")
+def test_a_cells_identity_depends_on_the_settings_of_networks_alone(
+    problem: Problem, settings: Settings, change: Callable[[Settings], Settings]
+) -> None:
+    expected, changed = identity(problem, settings, HGFN), identity(problem, change(settings), HGFN)
+    assert {key for key, value in changed.items() if value != expected[key]} == {"settings"}
+    linear = Training(Row(), 0)
+    assert identity(problem, settings, linear) == identity(problem, change(settings), linear)
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"learning_rate": 0.1}, {"row": Row("cfc", "dmtl")}], ids=str
+)
+def test_a_cells_identity_depends_on_its_training(
+    problem: Problem, settings: Settings, other: dict[str, Any]
+) -> None:
+    expected = identity(problem, settings, HGFN)
+    assert identity(problem, settings, replace(HGFN, **other)) != expected
+
+
+# Dots, slashes and letters of other alphabets stand in names of labels and views.
+ODD = Task("a.p/ü", ("absent", "x.p.y"), head="sigmoid")
+
+
+def test_a_cell_is_read_as_it_was_written(tmp_path: Path) -> None:
+    random = np.random.default_rng(0).random((3, 2))
+    cell = Cell(["1", "ü", "x/y"], {ODD.name: random}, {"parameters": 10**9})
+    name = Training(Row(view="a/b ü"), 3).name
+    write_cell(tmp_path, name, cell, [ODD], {"data": "x"})
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.json", f"{name}.parquet"}
+    stored = read_cell(tmp_path, name, [Task("other", ("no", "yes")), ODD])
+    assert stored
+    assert (stored[0].ids, stored[0].facts, stored[1]) == (cell.ids, cell.facts, {"data": "x"})
+    np.testing.assert_array_equal(stored[0].probabilities.pop(ODD.name), random)
+    assert not stored[0].probabilities
+    assert read_cell(tmp_path, "other", [ODD]) is None
+
+
+@pytest.mark.parametrize("suffix", ["json", "parquet"])
+def test_a_damaged_cell_is_an_error_with_its_cure(tmp_path: Path, suffix: str) -> None:
+    write_cell(tmp_path, "x", Cell([], {}, {}), [], {})
+    (tmp_path / f"x.{suffix}").write_text("cut")
+    with pytest.raises(ValueError, match=r"x: the cell is damaged; delete its two files"):
+        read_cell(tmp_path, "x", [])

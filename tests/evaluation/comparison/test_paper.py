@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pipeline.evaluation.tables import row_title
 
 from pipeline.evaluation import paper
-from pipeline.evaluation.tables import row_title
 
 TABLES = {
     "I": paper.INFORMATIVE,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.datasets.views import read_views
+from pipeline.evaluation.comparison.views import read_views
 
 Write = Callable[..., Path]
 
@@ -87,8 +87,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"view_a": np.ones(6)}, "view_a has shape (6,); expected [n, d]"),
     ({"view_a": np.ones((6, 0))}, "view_a has shape (6, 0); expected [n, d]"),
     ({"view_a": np.ones((6, 2, 2))}, "view_a has shape (6, 2, 2); expected [n, d]"),
-    ({"Y": None}, "no array named Y; found view_a, view_b"),
-    ({"view_a": None, "view_b": None}, "no array named view_<name>; found Y"),
+    ({"Y": None}, "no array named Y; there are: view_a, view_b"),
+    ({"view_a": None, "view_b": None}, "no array named view_<name>; there are: Y"),
     ({"Y": np.ones(6)}, f"Y has shape (6,) and dtype float64; expected {SIX}"),
     ({"Y": np.ones((6, 0))}, f"Y has shape (6, 0) and dtype float64; expected {SIX}"),
     ({"Y": np.full((6, 1), "1")}, f"Y has shape (6, 1) and dtype <U1; expected {SIX}"),
@@ -113,18 +113,18 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "told"), FAULTS, ids=[told for _, told in FAULTS])
-def test_each_fault_is_told_in_one_line(write: Write, changes: dict[str, Any], told: str) -> None:
-    assert message(write(**changes)) == told
+@pytest.mark.parametrize(("changes", "expected"), FAULTS, ids=[expected for _, expected in FAULTS])
+def test_each_fault_is_one_line(write: Write, changes: dict[str, Any], expected: str) -> None:
+    assert message(write(**changes)) == expected
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
-def test_what_is_infinite_as_float32_is_told_with_its_row(write: Write, value: float) -> None:
+def test_what_is_infinite_as_float32_is_refused_with_its_row(write: Write, value: float) -> None:
     values = np.ones((6, 2))
     # Beside a NaN, too: an absent row must not hide it.
     values[4] = [np.nan, value]
     assert message(write(view_a=values)) == (
-        "view_a has an infinite value in row 4; NaN says that a row is absent"
+        "view_a has an infinite value in row 4; write NaN for an absent row"
     )
 
 
@@ -173,7 +173,7 @@ def test_a_pickle_file_under_the_name_never_runs(tmp_path: Path) -> None:
     assert not trap.exists()
 
 
-def test_what_is_no_file_empty_or_no_zip_is_told(tmp_path: Path) -> None:
+def test_what_is_no_file_empty_or_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "views.npz"
     assert message(path) == "no such file"
     assert message(tmp_path) == "no such file"
@@ -185,11 +185,11 @@ def test_what_is_no_file_empty_or_no_zip_is_told(tmp_path: Path) -> None:
         assert message(path) == "not an .npz (a zip of arrays); write it with numpy.savez"
 
 
-def test_an_array_that_is_there_twice_is_told(write: Write) -> None:
+def test_an_array_that_appears_twice_is_refused(write: Write) -> None:
     path = write()
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("Y.npy", archive.read("Y.npy"))
-    assert message(path) == "array Y is there twice"
+    assert message(path) == "array Y appears twice"
 
 
 def refusal(path: Path) -> str:
@@ -204,12 +204,12 @@ def test_damage_anywhere_is_one_line(write: Write) -> None:
     path = write()
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
-    told = []
+    messages = []
     for place in rng.integers(0, len(whole), 300):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        told.append(refusal(path))
-    lines = [line for line in told if line]  # padding, dates and the like do not matter
+        messages.append(refusal(path))
+    lines = [line for line in messages if line]  # padding, dates and the like do not matter
     assert len(lines) > 100
     assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines)

@@ -1,0 +1,133 @@
+"""Scores over seeds with intervals: by a cluster bootstrap of one test side, or over splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from pipeline.evaluation.scores import SCORES, Arrays, mean_of_defined, weighted_scores
+from pipeline.mtl import Task
+
+CONFIDENCE = 0.95
+MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score over seeds: `values` [S], and where all seeds have one test side `resampled` [B].
+
+    The latter is the score on B resamples of that side and of the seeds. NaN: undefined.
+    """
+
+    values: np.ndarray
+    resampled: np.ndarray | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean over seeds."""
+        return float(self.values.mean())
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over seeds (n - 1); NaN with one seed."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval: the resamples' middle, or mean -+ t(0.975, n - 1) sd / sqrt(n).
+
+        Resamples in which the score is undefined are left out. NaN where nothing is known.
+        """
+        count = len(self.values)
+        if self.resampled is None:
+            if count < 2:
+                return math.nan, math.nan
+            half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * self.sd / math.sqrt(count)
+            return self.mean - float(half), self.mean + float(half)
+        defined = self.resampled[~np.isnan(self.resampled)]
+        if not len(defined):
+            return math.nan, math.nan
+        low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return float(low), float(high)
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        """Paired difference: both with the same seeds, and from the same resamples."""
+        if self.resampled is None or other.resampled is None:
+            return Estimate(self.values - other.values)
+        return Estimate(self.values - other.values, self.resampled - other.resampled)
+
+
+# By task (or MEAN, over the tasks) and score.
+Estimates = Mapping[tuple[str, str], Estimate]
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """B resamples: how often each row (`rows` [B, n]) and each seed (`seeds` [B, S]) was drawn."""
+
+    rows: np.ndarray
+    seeds: np.ndarray
+
+
+def draw_resamples(groups: Sequence[str], seeds: int, count: int, generator: int = 0) -> Resamples:
+    """Draw as many groups, and as many seeds, as there are, with replacement, `count` times.
+
+    All rows of a group are drawn together: they are near-duplicates and no further evidence.
+    """
+    random = np.random.default_rng(generator)
+    names, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    drawn = _with_replacement(random, len(names), count)
+    return Resamples(drawn[:, group], _with_replacement(random, seeds, count))
+
+
+def _with_replacement(random: np.random.Generator, size: int, count: int) -> np.ndarray:
+    return random.multinomial(size, np.full(size, 1 / size), size=count)
+
+
+def resampled_estimate(values: np.ndarray, by_seed: np.ndarray, resamples: Resamples) -> Estimate:
+    """Combine the scores of S seeds, `values` [S] and on every resample `by_seed` [S, B].
+
+    A resample's score is the mean over the seeds drawn in it, so that an interval holds both
+    sources of chance: which samples are tested, and which seed trained.
+    """
+    weights = resamples.seeds / resamples.seeds.sum(axis=1, keepdims=True)
+    return Estimate(values, np.einsum("sb,bs->b", by_seed, weights))
+
+
+def estimate_tasks(
+    tasks: Sequence[Task],
+    truth: Arrays,
+    predictions: Sequence[tuple[Arrays, Arrays]],
+    resamples: Resamples,
+) -> Estimates:
+    """Estimate a row's scores from each seed's test probabilities [n, classes] and decisions [n].
+
+    The mean is over the tasks whose score is defined, within each resample.
+    """
+    as_it_is = np.ones((1, resamples.rows.shape[1]), np.int64)
+    # The test side as it is, then all resamples: [tasks, seeds, 1 + B] of each score.
+    weights = np.concatenate([as_it_is, resamples.rows])
+    scores = [
+        [
+            weighted_scores(t, truth[t.name], probabilities[t.name], decided[t.name], weights)
+            for probabilities, decided in predictions
+        ]
+        for t in tasks
+    ]
+    result = {}
+    for score in SCORES:
+        values = np.array([[of_seed[score] for of_seed in by_seed] for by_seed in scores])
+        by_task = {task.name: v for task, v in zip(tasks, values, strict=True)}
+        for name, v in {**by_task, MEAN: mean_of_defined(values)}.items():
+            result[name, score] = resampled_estimate(v[:, 0], v[:, 1:], resamples)
+    return result
+
+
+def estimate_over_splits(scores: pd.DataFrame) -> Estimates:
+    """Estimate a row's scores over the labels: a column a score, a line a seed with its split."""
+    return {(MEAN, str(name)): Estimate(values.to_numpy(float)) for name, values in scores.items()}

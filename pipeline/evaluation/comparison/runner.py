@@ -1,0 +1,126 @@
+"""Train the cells that a folder lacks, side by side in processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+from pipeline import runtime
+from pipeline.evaluation.comparison.cells import (
+    Cell,
+    Problem,
+    Settings,
+    Training,
+    identity,
+    read_cell,
+    train_cell,
+    write_cell,
+)
+from pipeline.ground.processes import end_with_parent
+from pipeline.ground.progress import progress
+from pipeline.ground.temporaries import written_whole
+
+Work = Callable[[Training], tuple[Cell, float]]
+# Set in each worker process, so that the data are sent to it once.
+_work: Work
+
+
+def run_trainings(
+    problem: Problem,
+    settings: Settings,
+    trainings: Sequence[Training],
+    folder: Path,
+    log: Callable[[str], None],
+    *,
+    retrain: bool,
+) -> dict[Training, Cell]:
+    """Return the cell of each training; those that `folder`/cells lacks are trained.
+
+    Each cell is written as soon as it is trained: an interrupted run resumes. A cell of other data,
+    settings or code is trained again and logged once, or without `retrain` refused by ValueError.
+    Cells do not depend on the number of processes (HGFN_WORKERS); a GPU trains one at a time.
+    """
+    cells, others = {}, {}
+    expected = {training: identity(problem, settings, training) for training in trainings}
+    for training in trainings:
+        stored = read_cell(folder / "cells", training.name, problem.tasks)
+        if stored and stored[1] == expected[training]:
+            cells[training] = stored[0]
+        elif stored:
+            others[training.name] = [k for k, v in expected[training].items() if v != stored[1][k]]
+    if others:
+        _handle_others(folder, others, log, retrain)
+    missing = [training for training in trainings if training not in cells]
+    seconds = read_seconds(folder)
+    with progress("trainings", len(missing)) as advance:
+        for training, (cell, time) in run_work(partial(train_cell, problem, settings), missing):
+            seconds[training.name] = round(time, 3)
+            _write_seconds(folder, seconds)
+            write_cell(folder / "cells", training.name, cell, problem.tasks, expected[training])
+            cells[training] = cell
+            advance()
+    return {training: cells[training] for training in trainings}
+
+
+def _handle_others(
+    folder: Path, others: dict[str, list[str]], log: Callable[[str], None], retrain: bool
+) -> None:
+    name, reasons = next(iter(others.items()))
+    message = f"{folder / 'cells' / name} was trained with other {' and '.join(reasons)}"
+    if not retrain:
+        raise ValueError(f"{message}; take another --out folder, or delete this one")
+    log(f"{message}; {len(others)} such cell{'s are' if len(others) > 1 else ' is'} trained again")
+
+
+def read_seconds(folder: Path) -> dict[str, float]:
+    """Read the processor's seconds of each training by its name."""
+    path = folder / "seconds.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _write_seconds(folder: Path, seconds: dict[str, float]) -> None:
+    # Apart from the cells: seconds differ from run to run, cells do not.
+    with written_whole(folder / "seconds.json") as path:
+        path.write_text(json.dumps(seconds, indent=2, sort_keys=True) + "\n")
+
+
+def run_work(
+    work: Work, trainings: Sequence[Training]
+) -> Iterator[tuple[Training, tuple[Cell, float]]]:
+    """Yield each training with its result, as it is done; an error ends all of them."""
+    processes = min(runtime.workers(), len(trainings)) if runtime.device() == "cpu" else 1
+    if processes <= 1:
+        yield from ((training, work(training)) for training in trainings)
+        return
+    before = active_children()
+    # spawn, not fork: a forked child of a process that used torch's threads can hang.
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (work,)) as pool:
+        futures = {pool.submit(_run, training): training for training in trainings}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException as error:
+            # Leaving the pool would wait for what runs, which may take hours.
+            for process in set(active_children()) - set(before):
+                process.terminate()
+            if not isinstance(error, BrokenProcessPool):
+                raise
+            raise ValueError(
+                "a training process died, perhaps out of memory; HGFN_WORKERS=1 trains one cell "
+                "at a time"
+            ) from None
+
+
+def _start(work: Work) -> None:
+    global _work
+    end_with_parent()
+    _work = work
+
+
+def _run(training: Training) -> tuple[Cell, float]:
+    return _work(training)

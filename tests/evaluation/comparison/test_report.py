@@ -1,0 +1,146 @@
+"""A report: the rows that are compared, its Markdown, and its picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.evaluation.comparison.cells import Row
+from pipeline.evaluation.comparison.estimates import MEAN, Estimate
+from pipeline.evaluation.comparison.report import Column, Report, grid, scores, write_report
+
+CFC, GFN, HGFN = Row("cfc", "lsew"), Row("gfn", "mtinet"), Row("hgfn", "dmtl")
+COLUMNS = [
+    Column("damage", "f1", "F1", {"cfc_lsew": 0.634}),
+    Column("damage", "hl", "HL", {"cfc_lsew": 0.229}),
+]
+
+
+def constant(value: float) -> Estimate:
+    return Estimate(np.array([value, value + 0.01]), np.linspace(value, value + 0.01, 101))
+
+
+def report(rows: dict[Row, tuple[float, float]]) -> Report:
+    estimates = {
+        row: {(c.task, c.score): constant(v) for c, v in zip(COLUMNS, values, strict=True)}
+        for row, values in rows.items()
+    }
+    facts = {row: {"parameters": 886410, "learning_rate": 0.001} for row in rows}
+    return Report("Damage", COLUMNS, estimates, facts, CFC, ["One note.", "Another."])
+
+
+THREE = report({CFC: (0.5, 0.3), GFN: (0.6, 0.1), HGFN: (0.7, 0.2)})
+
+
+def test_the_best_other_row_has_the_highest_f1_and_the_lowest_hamming_loss() -> None:
+    table = scores(THREE).set_index(["row", "score"])
+    assert table.loc[("cfc_lsew", "f1"), "best_other"] == "hgfn_dmtl"
+    assert table.loc[("cfc_lsew", "hl"), "best_other"] == "gfn_mtinet"
+    assert table.loc[("hgfn_dmtl", "f1"), "best_other"] == "gfn_mtinet"
+    assert table.loc[("hgfn_dmtl", "f1"), "best_other_mean"] == pytest.approx(0.1)
+    assert table.loc[("hgfn_dmtl", "f1"), "reference_mean"] == pytest.approx(0.2)
+    assert table.loc[("gfn_mtinet", "hl"), "reference_mean"] == pytest.approx(-0.2)
+
+
+def test_the_reference_has_no_difference_to_itself_and_one_row_none_at_all() -> None:
+    own = scores(THREE).query("row == 'cfc_lsew'")
+    assert own["reference_mean"].isna().all()
+    assert own["reference"].isna().all()
+    alone = scores(report({GFN: (0.6, 0.1)}))
+    assert alone[["best_other_mean", "reference_mean"]].isna().all(axis=None)
+
+
+def test_mean_deviation_and_interval_are_the_estimates() -> None:
+    line = scores(THREE).iloc[0]
+    assert line["mean"] == pytest.approx(0.505)
+    assert line["sd"] == pytest.approx(0.01 / math.sqrt(2))
+    assert (line["low"], line["high"]) == pytest.approx((0.50025, 0.50975))
+    assert line["paper"] == 0.634
+
+
+def written(folder: Path, given: Report = THREE) -> tuple[str, list[str]]:
+    write_report(given, folder, folder, "table")
+    text = (folder / "table.md").read_text()
+    return text, [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_scores_stand_beside_the_papers_and_the_facts(tmp_path: Path) -> None:
+    text, lines = written(tmp_path)
+    assert text.startswith("# Damage\n")
+    assert text.endswith("- One note.\n- Another.\n")
+    assert lines[2] == (
+        "| CFC + LSEW | 0.505 ± 0.007 [0.500, 0.510] | 0.634 | 0.305 ± 0.007 [0.300, 0.310] | "
+        "0.229 | 886,410 | 0.001 |"
+    )
+    assert lines[3].startswith("| GFN + MTI-NET |")
+    assert lines[3].split(" | ")[2] == "–"  # noqa: RUF001 - not printed in the paper
+    assert [line.count("|") for line in lines] == [8] * 5 + [4] * 10
+
+
+def test_a_difference_names_the_other_row_and_marks_an_interval_without_0(tmp_path: Path) -> None:
+    _, lines = written(tmp_path)
+    assert lines[8].split(" | ")[1] == "+0.100 [+0.100, +0.100] *"
+    assert lines[12].split(" | ")[1] == "-0.200 [-0.200, -0.200] * (HGFN + DMTL)"
+    _, equal = written(tmp_path, report({CFC: (0.5, 0.3), GFN: (0.5, 0.3)}))
+    assert equal[7].split(" | ")[1] == "+0.000 [+0.000, +0.000]"
+
+
+def test_one_seed_is_written_without_an_interval_and_no_paper_without_its_column(
+    tmp_path: Path,
+) -> None:
+    columns = [Column(MEAN, "map", "MAP")]
+    rows = {row: {(MEAN, "map"): Estimate(np.array([v]))} for row, v in ((CFC, 0.5), (Row(), 0.1))}
+    given = replace(
+        THREE, columns=columns, rows=rows, facts={row: {"seconds": 1.5} for row in rows}
+    )
+    text, lines = written(tmp_path, given)
+    assert "nan" not in text
+    assert lines[:4] == [
+        "| Method | MAP | seconds |",
+        "| --- | ---: | ---: |",
+        "| CFC + LSEW | 0.500 | 1.5 |",
+        "| logistic regression, all views | 0.100 | 1.5 |",
+    ]
+    assert lines[7] == "| logistic regression, all views | -0.400 |"
+
+
+def test_a_grid_has_a_rule_of_its_headers_width() -> None:
+    assert grid(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_the_csv_has_a_line_a_row_and_column_with_the_facts(tmp_path: Path) -> None:
+    written(tmp_path)
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert len(table) == 3 * 2
+    assert (table["parameters"] == 886410).all()
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_picture_depends_on_the_numbers_alone(tmp_path: Path, count: int) -> None:
+    columns = [replace(COLUMNS[i % 2], task=str(i)) for i in range(count)]
+
+    def draw(value: float) -> bytes:
+        rows = {
+            row: {(c.task, c.score): constant(value) for c in columns}
+            for row in (CFC, Row(view="b"))
+        }
+        write_report(
+            replace(THREE, columns=columns, rows=rows, facts={row: {"n": 1} for row in rows}),
+            tmp_path,
+            tmp_path,
+            "x",
+        )
+        return (tmp_path / "x.png").read_bytes()
+
+    first = draw(0.5)
+    with Image.open(tmp_path / "x.png") as picture:
+        assert min(picture.size) > 150
+    assert draw(0.5) == first
+    assert draw(0.6) != first
+    assert draw(float("nan"))

@@ -1,0 +1,256 @@
+"""tables/params.yaml, the choice of learning rates, and the cells of the tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from pipeline.evaluation.comparison import paper
+from pipeline.evaluation.comparison.cells import Row, Training
+from pipeline.evaluation.comparison.tables import write_tables
+from pipeline.evaluation.comparison.tuning import (
+    best_rate,
+    load_table_params,
+    parse_row,
+    train_cells,
+)
+from pipeline.ground.data_set import SETS
+from pipeline.inputs.feature_file import write_features
+from pipeline.models.fusion import FUSIONS
+from pipeline.mtl import METHODS
+from pipeline.params import load_params
+
+ROOT = Path(__file__).resolve().parents[3]
+DELIVERED = ROOT / "tables" / "params.yaml"
+NAME = "crisismmd"
+CELLS = Path("tables") / NAME / "cells"
+
+
+def test_the_delivered_file_has_the_papers_rows_two_of_dmf_and_five_seeds() -> None:
+    params = load_table_params(DELIVERED)
+    assert params.rows[:8] == list(paper.INFORMATIVE)
+    assert params.rows[8:] == ["dmf_lsew", "dmf_dmtl"]
+    assert params.seeds == [0, 1, 2, 3, 4]
+    assert len(params.learning_rates) == 3
+    assert params.resamples == 1000
+
+
+SEEDS = "seeds: [0, 1, 2, 3, 4]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (SEEDS, "seeds: [1, 1]", "seeds: 1 appears twice"),
+        (SEEDS, "seeds: [1]", "seeds: List should have at least 2 items"),
+        (SEEDS, "seeds: [1, -1]", "seeds.1: Input should be greater than or equal to 0"),
+        (SEEDS, "seeds: [1, 1.5]", "seeds.1: Input should be a valid integer"),
+        (SEEDS, "seeds: [1, true]", "seeds.1: Input should be a valid integer"),
+        ("- cfc_lsew", "- cfc_lsow", "rows: unknown row 'cfc_lsow'"),
+        ("- cfc_lsew", "- gfn_lsew", "rows: gfn_lsew appears twice"),
+        ("resamples: 1000", "resamples: many", "resamples: "),
+        ("resamples: 1000", "resample: 1000", "resample: Extra inputs"),
+        ("[0.0003", "[.nan", "learning_rates.0: "),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_key(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = DELIVERED.read_text()
+    assert old in text
+    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"params\.yaml: ") as error:
+        load_table_params(tmp_path / "params.yaml")
+    assert message in str(error.value)
+    keys = [line.split(": ")[1] for line in str(error.value).splitlines()]
+    assert len(keys) == len(set(keys))
+
+
+def test_numbers_follow_yaml_1_2(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(DELIVERED.read_text().replace("[0.0003", "[3e-4"))
+    assert load_table_params(path).learning_rates[0] == 0.0003
+
+
+def test_every_fusion_goes_with_every_method() -> None:
+    for fusion in FUSIONS:
+        for method in METHODS:
+            assert parse_row(f"{fusion}_{method}") == Row(fusion, method)
+
+
+@pytest.mark.parametrize("row", ["hgfn", "hgfn_", "hgfn_lsew_dmtl", "lsew_hgfn", "", "HGFN_LSEW"])
+def test_an_unknown_row_is_refused_with_all_that_are_allowed(row: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown row .*; allowed: .*hgfn.*matf.*dmtl"):
+        parse_row(row)
+
+
+def test_among_equal_trials_the_lowest_rate_is_the_best() -> None:
+    row = Row("hgfn", "dmtl")
+    scores = {Training(row, 0, rate): s for rate, s in ((0.1, 0.5), (0.01, 0.5), (0.2, 0.0))}
+    assert best_rate(NAME, scores) == 0.01
+
+
+@pytest.fixture
+def small(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The project without CrisisMMD's cells: features to train on, one row, few epochs."""
+    random = np.random.default_rng(5)
+    index = pd.read_parquet(SETS[NAME].index)
+    for modality, dim in (("text", 6), ("visual", 9)):
+        arrays = {name: random.normal(size=(1, dim)).astype(np.float32) for name in index["id"]}
+        loaders = {name: lambda array=array: array for name, array in arrays.items()}
+        write_features(SETS[NAME].features(modality), loaders, dim, {"extractor": "made"})
+    change("params.yaml", fusion={"width": 8}, train={"max_epochs": 3})
+    change("tables/params.yaml", rows=["hgfn_dmtl"])
+    for path in CELLS.iterdir():
+        path.unlink()
+    monkeypatch.setenv("HGFN_WORKERS", "1")
+    strict = torch.are_deterministic_algorithms_enabled()
+    yield project
+    torch.use_deterministic_algorithms(strict)
+
+
+def change(path: str, **changes: Any) -> None:
+    yaml = YAML(typ="safe")
+    values = yaml.load(Path(path))
+    for key, value in changes.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
+    yaml.dump(values, Path(path))
+
+
+def train() -> list[str]:
+    messages: list[str] = []
+    train_cells(SETS[NAME], load_params(), load_table_params(), messages.append)
+    return messages
+
+
+def content() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in CELLS.iterdir()}
+
+
+def change_index(function: Callable[[pd.DataFrame], pd.DataFrame | None]) -> None:
+    index = pd.read_parquet(SETS[NAME].index)
+    result = function(index)
+    (index if result is None else result).to_parquet(SETS[NAME].index, index=False)
+
+
+def one_task(name: str) -> None:
+    """Leave the index as the official split of this task makes it."""
+    described = json.loads(SETS[NAME].tasks.read_text())
+    SETS[NAME].tasks.write_text(json.dumps([t for t in described if t["name"] == name]))
+    others = {"informative", "humanitarian", "damage"} - {name}
+    change_index(lambda index: index.drop(columns=list(others)))
+
+
+def test_a_row_has_all_trials_of_the_first_seed_and_the_best_rate_of_the_others(
+    small: Path,
+) -> None:
+    (message,) = train()
+    scores = dict(zip(*[iter(message.split(": ")[2].replace(",", "").split())] * 2, strict=True))
+    best = max(scores, key=lambda rate: float(scores[rate]))
+    assert {path.stem for path in CELLS.iterdir()} == {
+        "hgfn_dmtl-0-0.0003",
+        "hgfn_dmtl-0-0.001",
+        f"hgfn_dmtl-3-{best}",
+    }
+    first, other = (pd.read_parquet(CELLS / f"hgfn_dmtl-{seed}-{best}.parquet") for seed in (0, 3))
+    assert first["id"].equals(other["id"])
+    assert not first.equals(other)
+
+
+def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
+    before = train()
+
+    def relabel(index: pd.DataFrame) -> None:
+        for task in ("informative", "humanitarian", "damage"):
+            test = index["split"] == "test"
+            index.loc[test, task] = 1 - index.loc[test, task].clip(upper=1)
+
+    change_index(relabel)
+    message, *after = train()
+    assert message.endswith("are trained again")
+    assert [line for line in after if "validation MAP" in line] == before
+
+
+def test_cells_are_the_same_again_and_a_further_seed_costs_its_own(small: Path) -> None:
+    train()
+    first = content()
+    for path in CELLS.iterdir():
+        path.unlink()
+    train()
+    assert content() == first
+    times = {path: path.stat().st_mtime_ns for path in CELLS.iterdir()}
+    change("tables/params.yaml", seeds=[0, 3, 4])
+    train()
+    assert times.items() < {path: path.stat().st_mtime_ns for path in CELLS.iterdir()}.items()
+    assert len(content()) == len(first) + 2
+
+
+def test_a_validation_side_without_a_positive_cannot_judge_trials(small: Path) -> None:
+    one_task("informative")
+    described = json.loads(SETS[NAME].tasks.read_text())
+    SETS[NAME].tasks.write_text(json.dumps([{**described[0], "head": "sigmoid"}]))
+
+    def clear(index: pd.DataFrame) -> None:
+        index.loc[index["split"] == "val", "informative"] = 0
+
+    change_index(clear)
+    with pytest.raises(ValueError, match="no validation row is positive in any task"):
+        train()
+
+
+def test_a_diverged_trial_is_logged_and_not_chosen(small: Path) -> None:
+    change("tables/params.yaml", learning_rates=[0.0003, 1.0e30])
+    (message,) = train()
+    assert message.endswith(", 1e+30 diverged")
+    assert (CELLS / "hgfn_dmtl-3-0.0003.json").exists()
+
+
+def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
+    change("tables/params.yaml", learning_rates=[1.0e30])
+    with pytest.raises(ValueError, match="crisismmd hgfn_dmtl: every learning rate diverged"):
+        train()
+
+
+def test_what_training_lacks_is_logged_once(small: Path) -> None:
+    def clear(index: pd.DataFrame) -> None:
+        index.loc[index["split"] == "train", "damage"] = pd.NA
+
+    change_index(clear)
+    messages = [line for line in train() if "left out of training" in line]
+    assert messages == ["crisismmd: left out of training: damage (fewer than two classes)"]
+
+
+def test_trained_cells_make_the_tables(small: Path) -> None:
+    train()
+    write_tables(load_params(), load_table_params(), lambda message: None)
+    table = pd.read_csv("tables/results/tables/table_2.csv")
+    assert table["mean"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("row", ["cfc_lsew", "cfc_moo", "cfc_mtinet", "hgfn_dmtl"])
+def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row: str) -> None:
+    one_task("humanitarian")
+    change("tables/params.yaml", rows=[row], learning_rates=[0.001])
+    train()
+    table = pd.read_parquet(CELLS / f"{row}-0-0.001.parquet")
+    assert {column.partition(".")[0] for column in table} == {"id", "humanitarian"}
+
+
+def test_a_layout_without_tables_is_refused_before_any_training(small: Path) -> None:
+    change(
+        "params.yaml",
+        data={"crisismmd": {**load_params().data.crisismmd.model_dump(), "layout": "binary"}},
+    )
+    with pytest.raises(
+        ValueError, match="layout is 'binary', but Tables I-III have one task a con"
+    ):
+        train()
+    assert not content()
