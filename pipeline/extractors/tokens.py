@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 import re
 
-# A letter of any script, its combining marks included (which \w leaves out), or a digit: whatever
-# is not space, control, punctuation, symbol or emoji.
+# A letter of any script with its combining marks (which \w lacks), or a digit: everything but
+# space, control, punctuation, symbol and emoji.
 LETTER = (
     r"[^\s\x00-/:-@\[-^`{-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb-\xbf\xd7\xf7\u2000-\u200b\u200e-\u2bff"
     r"\u3000-\u303f\ufe0e\ufe0f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
@@ -37,10 +37,10 @@ TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """Split a text into words and marks, in the way ELMo's own were split.
+    """Split a text into words and marks, as ELMo's training text was split.
 
-    Addresses, mentions, hashtags, numbers and emoji (joined ones too) stay whole; clitics and
-    punctuation stand alone; HTML entities are read; case is kept.
+    Addresses, mentions, hashtags, numbers and emoji (also joined ones) stay whole; clitics and
+    punctuation become tokens; HTML entities are decoded; case is unchanged.
 
     >>> tokenize("Don't panic, #Houston: it's 5,000 &amp; rising...")
     ['Do', "n't", 'panic', ',', '#Houston', ':', 'it', "'s", '5,000', '&', 'rising', '...']
