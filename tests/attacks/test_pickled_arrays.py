@@ -11,6 +11,7 @@ import pytest
 from model_files import Harm, Write, cases, npy, raw, refusal
 
 from pipeline.extractors import SoundNet
+from pipeline.inputs.pickled_arrays import read_pickled_arrays
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -22,7 +23,7 @@ def of_objects(path: Path) -> None:
 
 
 def array_of(shape: bytes, numbers: bytes, code: bytes = b"f4") -> bytes:
-    """A pickled dict of one array that declares `shape`, a pickled tuple, over `numbers`."""
+    """A dict of one array as Python 2 pickled it: `shape`, a pickled tuple, over `numbers`."""
     array = (
         b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
         b"(K\x01" + shape + b"cnumpy\ndtype\nU\x02" + code + b"K\x00K\x01\x87R"
@@ -34,6 +35,14 @@ def array_of(shape: bytes, numbers: bytes, code: bytes = b"f4") -> bytes:
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
         b"(K\x01)N\x89]" + table + b"atb."
     )
+
+
+def test_a_table_of_python_2_is_read(tmp_path: Path) -> None:
+    numbers = np.arange(4, dtype="<f4")
+    path = tmp_path / "sound8.npy"
+    path.write_bytes(npy(array_of(b"K\x02K\x02\x86", numbers.tobytes())))
+    array = read_pickled_arrays(path)["conv1"]["weights"]
+    assert np.array_equal(array, numbers.reshape(2, 2))
 
 
 ATTACKS: dict[str, tuple[Write, str]] = {

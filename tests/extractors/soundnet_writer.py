@@ -107,37 +107,3 @@ def save_pickled(path: Path, layers: dict[str, Any], protocol: int) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         pickle.dump(array, file, protocol)
-
-
-def _old(value: bytes) -> bytes:
-    return b"U" + bytes([len(value)]) + value  # SHORT_BINSTRING, Python 2's str
-
-
-def _old_array(numbers: np.ndarray) -> bytes:
-    shape = b"(" + b"".join(b"K" + bytes([n]) for n in numbers.shape) + b"t"
-    raw = numbers.tobytes()
-    return (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + _old(b"b") + b"tR"
-        b"(K\x01" + shape + b"cnumpy\ndtype\n(" + _old(b"f4") + b"K\x00K\x01tR"
-        b"(K\x03" + _old(b"<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-        b"\x89T" + len(raw).to_bytes(4, "little") + raw + b"tb"
-    )
-
-
-def _python_2() -> bytes:
-    """What Python 2's np.save wrote of {"conv1": {"weights": ..., "biases": ...}}."""
-    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
-    header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    layer = b"}(" + _old(b"weights") + _old_array(np.ones((64, 1, 1, 16), "<f4"))
-    layer += _old(b"biases") + _old_array(np.arange(16, dtype="<f4")) + b"u"
-    table = b"}" + _old(b"conv1") + layer + b"s"
-    objects = (
-        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t" + _old(b"b") + b"tR"
-        b"(K\x01(tcnumpy\ndtype\n(" + _old(b"O8") + b"K\x00K\x01tR"
-        b"(K\x03" + _old(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb"
-        b"\x89](" + table + b"etb."
-    )
-    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"\x80\x02" + objects
-
-
-PYTHON_2 = _python_2()

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 
 from pipeline.extractors import ELMo
-from pipeline.extractors.elmo_files import Options, published_options, read_options, tensor_shapes
+from pipeline.extractors.elmo_files import Options, published_options, read_options
 
 Change = dict[str, Any]
 
@@ -28,17 +27,6 @@ def test_the_published_options_are_read_as_they_are(tmp_path: Path, model: str) 
     options = published_options(model)
     (tmp_path / "options.json").write_text(json.dumps(options))
     assert read_options(tmp_path / "options.json") == Options.model_validate(options)
-
-
-def test_the_shapes_are_those_of_the_file(weights: Path) -> None:
-    with h5py.File(weights / "weights.hdf5") as file:
-        shapes: dict[str, tuple[int, ...]] = {}
-        file.visititems(
-            lambda name, item: (
-                shapes.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    assert tensor_shapes(Options.model_validate(published_options("small"))) == shapes
 
 
 def test_keys_of_training_are_ignored(tmp_path: Path) -> None:

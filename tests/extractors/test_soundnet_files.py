@@ -84,14 +84,6 @@ def test_the_tensorflow_port_is_read_to_the_last_number(
     assert_same(read_soundnet(path), body)
 
 
-def test_a_port_written_by_python_2_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "sound8.npy"
-    path.write_bytes(published.PYTHON_2)
-    actual = read_soundnet(path)
-    assert set(actual) == {"conv1.weight", "conv1.bias"}
-    assert actual["conv1.bias"].tolist() == list(range(16))
-
-
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_pytorch_ports_are_read(
