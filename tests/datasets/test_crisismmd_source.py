@@ -217,8 +217,3 @@ def test_another_archive_than_the_pinned_one_is_refused(pin: tuple[Path, Any], r
     path, _ = pin
     path.write_text(re.sub('"sha256": "[0-9a-f]+"', f'"sha256": "{"0" * 64}"', path.read_text()))
     assert_refused(path, raw, rf"c\.tar\.gz: .*correct {re.escape(str(path))}")
-
-
-def test_a_pin_that_is_none_names_its_file_and_key(raw: Path, tmp_path: Path) -> None:
-    (tmp_path / "pin.json").write_text('{"address": "ftp://x/y", "licence": ""}')
-    assert_refused(tmp_path / "pin.json", raw, r"pin\.json: address: ")

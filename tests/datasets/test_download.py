@@ -102,10 +102,10 @@ def test_a_manifest_without_any_clip_is_refused(tmp_path: Path, raw: Path) -> No
     assert list(raw.parent.iterdir()) == [raw]
 
 
-def test_local_clips_need_no_cookies(
-    manifest: Path, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_local_clips_need_no_options_of_the_web(
+    manifest: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HGFN_YTDLP", str(tmp_path / "none.txt"))
+    monkeypatch.setenv("HGFN_YTDLP", "nowhere.conf")
     fill_raw("youtube", str(manifest), raw)
     assert "origin" not in pd.read_csv(raw / "manifest.csv")
 
