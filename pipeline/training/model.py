@@ -94,7 +94,7 @@ class ModelSpec:
         )
 
 
-def fusion_settings_of(name: str, params: FusionParams) -> FusionParams:
+def fusion_settings(name: str, params: FusionParams) -> FusionParams:
     """Return the settings of another fusion in a comparison: the values that both of them have."""
     if name == params.name:
         return params
@@ -102,7 +102,7 @@ def fusion_settings_of(name: str, params: FusionParams) -> FusionParams:
     return params.model_copy(update={"name": name, "options": {}, **defaults})
 
 
-def settings_of(method: str, params: MTLParams) -> MTLParams:
+def mtl_settings(method: str, params: MTLParams) -> MTLParams:
     """Return the settings of another method in a comparison: the values that both of them have."""
     if method == params.name:
         return params

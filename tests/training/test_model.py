@@ -21,10 +21,10 @@ from pipeline.training.examples import Examples
 from pipeline.training.model import (
     FORMAT,
     ModelSpec,
-    fusion_settings_of,
+    fusion_settings,
     load_model,
+    mtl_settings,
     save_model,
-    settings_of,
 )
 from pipeline.training.predict import predict
 
@@ -125,12 +125,12 @@ def test_a_model_of_another_format_is_an_error(
 
 def test_another_fusion_or_method_has_its_own_options_and_the_shared_values() -> None:
     fusion = FusionParams(name="hgfn", theta=0.3, width=8, options={"align": "pad"})
-    assert fusion_settings_of("hgfn", fusion) == fusion
-    assert fusion_settings_of("gfn", fusion) == FusionParams(name="gfn", theta=0.3, width=8)
-    assert fusion_settings_of("cfc", fusion) == FusionParams(name="cfc", theta=0.5, width=8)
+    assert fusion_settings("hgfn", fusion) == fusion
+    assert fusion_settings("gfn", fusion) == FusionParams(name="gfn", theta=0.3, width=8)
+    assert fusion_settings("cfc", fusion) == FusionParams(name="cfc", theta=0.5, width=8)
     mtl = MTLParams(name="dmtl", alpha=0.5, beta=1.0, options={"rate": "raw"})
-    assert settings_of("dmtl", mtl) == mtl
-    assert settings_of("lsew", mtl) == MTLParams(name="lsew", alpha=1.0, beta=2.0)
+    assert mtl_settings("dmtl", mtl) == mtl
+    assert mtl_settings("lsew", mtl) == MTLParams(name="lsew", alpha=1.0, beta=2.0)
 
 
 def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
 from pipeline.training.fit import DivergenceError, make_repeatable, train
-from pipeline.training.model import ModelSpec, fusion_settings_of, settings_of
+from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -171,8 +171,8 @@ def _settings(
     settings: Settings, training: Training
 ) -> tuple[FusionParams, MTLParams, TrainParams]:
     return (
-        fusion_settings_of(training.row.fusion, settings.fusion),
-        settings_of(training.row.mtl, settings.mtl),
+        fusion_settings(training.row.fusion, settings.fusion),
+        mtl_settings(training.row.mtl, settings.mtl),
         settings.train.model_copy(update={"learning_rate": training.learning_rate}),
     )
 
