@@ -15,7 +15,7 @@ SHIPPED = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("name: hgfn", "name: hgnf", "fusion.name is 'hgnf' (did you mean 'hgfn'?)"),
+        ("name: hgfn", "name: hgnf", "fusion.name is 'hgnf' (did you mean hgfn?)"),
         ("theta: 0.5", "theta: 1.5", "fusion.theta is 1.5; allowed: less than 1"),
         ("options: {}", "options: {algin: pad}", "unknown key fusion.options.algin"),
         ("name: dmtl", "name: dtml", "mtl.name is 'dtml'"),

@@ -79,4 +79,4 @@ def fusion_class(name: str) -> type[Fusion]:
 
 def _suggestion(value: str, known: Iterable[str]) -> str:
     close = get_close_matches(value, list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -17,11 +17,11 @@ DIMS = {"visual": 7, "text": 5, "audio": 6}
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("hgnf", {}, f"name is 'hgnf' (did you mean 'hgfn'?); allowed: {', '.join(FUSIONS)}"),
+        ("hgnf", {}, f"name is 'hgnf' (did you mean hgfn?); allowed: {', '.join(FUSIONS)}"),
         (
             "matf",
             {"scenes": 1},
-            "options.scenes (did you mean 'scene'?); matf has the options channels, scene",
+            "options.scenes (did you mean scene?); matf has the options channels, scene",
         ),
         ("cfc", {"align": "pad"}, "options.align; cfc has no options"),
         ("hgfn", {"align": "padd"}, "options.align is 'padd'; allowed: linear, pad"),
