@@ -83,7 +83,7 @@ def _photos(folder: Path, count: int) -> list[Item]:
 
 
 def _line(what: str, recipe: Recipe, items: Sequence[Item], held: int, runs: int) -> Line:
-    # Most of a peak are libraries: it is also asked whether the `held` bytes of an item stay.
+    # Most of a peak are libraries: whether the `held` bytes of an item stay is checked too.
     few = len(items) // TIMES
     name = f"peak memory at {len(items):,} {what} against {few:,}, {WORKERS} workers"
     if sys.platform != "linux":

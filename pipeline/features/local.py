@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import signal
 import traceback
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import get_context
@@ -24,8 +23,6 @@ from pipeline.features.worker import Batch, batched, extractor, shares
 from pipeline.ground.processes import end_with_parent
 from pipeline.runtime import THREADS
 
-# Batches at each worker: one in hand, one waiting. Memory stays flat, and no worker idles.
-_AHEAD = 2
 # How a decoder crashes. SIGKILL is no such signal: the system sends it when memory runs out.
 _CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}
 
@@ -75,13 +72,13 @@ def _few_threads() -> Iterator[None]:
 
 
 class _Worker:
-    """A worker process and the batches given to it, the one in hand first."""
+    """A worker process and the batch that it has in hand."""
 
     def __init__(self, recipe: Recipe, cache: ItemCache, gpu: int | None) -> None:
         # spawn, not fork: a forked child of a process that used torch's threads can hang.
         context = get_context("spawn")
         self.connection, other_end = context.Pipe()
-        self.batches: deque[Batch] = deque()
+        self.batch: Batch = []
         self.decoding = False
         arguments = (other_end, recipe, cache, gpu)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
@@ -89,7 +86,7 @@ class _Worker:
         other_end.close()  # now it closes when the process ends
 
     def start(self, batch: Batch) -> None:
-        self.batches.append(batch)
+        self.batch = batch
         with suppress(OSError):  # a process that died: `receive` reports it
             self.connection.send(batch)
 
@@ -108,11 +105,12 @@ class _Worker:
         if message is not None:
             error, trace = message
             raise error from RuntimeError(f"in a worker process:\n{trace}")
-        return self.batches.popleft()
+        done, self.batch = self.batch, []
+        return done
 
 
 class _Pool:
-    """Worker processes that share a queue of batches."""
+    """Worker processes that take batches from one queue."""
 
     def __init__(
         self, recipe: Recipe, cache: ItemCache, batches: Iterator[Batch], workers: int, gpus: int
@@ -123,17 +121,18 @@ class _Pool:
 
     def run(self) -> Iterator[str]:
         """Extract all batches; yields the keys as they are done."""
-        while busy := {w.connection: n for n, w in enumerate(self._workers) if w.batches}:
+        self._start_idle()
+        while busy := {w.connection: number for number, w in enumerate(self._workers) if w.batch}:
             for connection in wait(list(busy)):
                 assert isinstance(connection, Connection)
                 number = busy[connection]
                 worker = self._workers[number]
                 try:
                     done = worker.receive()
-                    self._feed(worker)
                 except EOFError:
                     done = self._after_crash(worker)
                     self._workers[number] = self._new_worker(number)
+                self._start_idle()
                 yield from (key for key, _ in done)
 
     def stop(self) -> None:
@@ -143,32 +142,30 @@ class _Pool:
             worker.process.join()
             worker.connection.close()
 
-    def _new_worker(self, number: int) -> _Worker:
-        gpu = number % self._gpus if self._gpus else None
-        worker = _Worker(self._recipe, self._cache, gpu)
-        self._feed(worker)
-        return worker
-
-    def _feed(self, worker: _Worker) -> None:
-        for batch in itertools.islice(self._batches, _AHEAD - len(worker.batches)):
+    def _start_idle(self) -> None:
+        idle = [worker for worker in self._workers if not worker.batch]
+        # In this order: `zip` would lose the batch for which no worker is idle.
+        for worker, batch in zip(idle, self._batches, strict=False):
             worker.start(batch)
 
+    def _new_worker(self, number: int) -> _Worker:
+        return _Worker(self._recipe, self._cache, number % self._gpus if self._gpus else None)
+
     def _after_crash(self, worker: _Worker) -> Batch:
-        """Queue a dead worker's batches again; an item that crashed before fails instead."""
+        """Queue a dead worker's batch again, item by item; one that crashed before fails."""
         worker.process.join()
         worker.connection.close()
-        batch, *others = worker.batches
-        code = worker.process.exitcode or 0
+        code, batch = worker.process.exitcode or 0, worker.batch
         if not worker.decoding or code not in _CRASHES:
             raise ValueError(_unexplained(code, batch))
-        items, failed = [[pair] for pair in batch], list[tuple[str, Item]]()
-        if len(batch) == 1 and batch[0][0] in self._crashed:
+        key = batch[0][0]
+        if len(batch) == 1 and key in self._crashed:
             message = f"{FILE}: its decoder crashes ({signal.Signals(-code).name}); leave it out"
-            self._cache.put(batch[0][0], Entry(None, ("decoder_crashed", message)))
-            items, failed = [], [batch[0]]
+            self._cache.put(key, Entry(None, ("decoder_crashed", message)))
+            return batch
         self._crashed |= {key for key, _ in batch}
-        self._batches = itertools.chain(items, others, self._batches)
-        return failed
+        self._batches = itertools.chain([[pair] for pair in batch], self._batches)
+        return []
 
 
 def _unexplained(code: int, batch: Batch) -> str:
@@ -183,6 +180,7 @@ def _unexplained(code: int, batch: Batch) -> str:
 def _serve(connection: Connection, recipe: Recipe, cache: ItemCache, gpu: int | None) -> None:
     """Extract batches in a worker process until the connection closes."""
     end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     torch.set_num_threads(THREADS)
     extract = None
     with nullcontext() if gpu is None else on_gpu(gpu), suppress(EOFError):

@@ -86,10 +86,13 @@ def _places(ray: Any, device: str) -> int:
 
 
 def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
-    deaths = ray.exceptions
     try:
         error = ray.get(result)
-    except (deaths.WorkerCrashedError, deaths.OutOfMemoryError, deaths.NodeDiedError) as error:
+    except (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.NodeDiedError,
+    ) as error:
         ids = ", ".join(item.id for _, item in batch)
         raise ValueError(
             f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input"

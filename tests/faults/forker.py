@@ -63,14 +63,14 @@ def run(job: dict[str, Any]) -> None:
 
 
 def die_at(step: int, folder: str) -> None:
-    seen = 0
+    count = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        nonlocal seen
+        nonlocal count
         if event in OPERATIONS and folder in str(arguments[:2]):
-            if seen == step:
+            if count == step:
                 os.kill(os.getpid(), signal.SIGKILL)
-            seen += 1
+            count += 1
 
     sys.addaudithook(watch)
 

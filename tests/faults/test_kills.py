@@ -121,8 +121,8 @@ def test_a_download_killed_before_any_operation_leaves_the_old_or_the_new_or_not
         folder = tmp_path / str(step)
         shutil.copytree(tmp_path / "old", folder)
         status = forker.run("download", folder, step=step)
-        seen = {name: data for name, data in files(folder).items() if name.startswith("raw/")}
-        assert seen in ({}, *wholes)
+        raw = {name: data for name, data in files(folder).items() if name.startswith("raw/")}
+        assert raw in ({}, *wholes)
         assert forker.run("download", folder) == 0
         assert files(folder) == wholes[1]
         assert [path.name for path in folder.iterdir()] == ["raw"]

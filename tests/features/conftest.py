@@ -43,7 +43,7 @@ def fake(tmp_path: Path, beside: None) -> Callable[..., Any]:
 def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
     from fake_recipe import DeadlyRecipe
 
-    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "deaths", **options)
+    return lambda **options: DeadlyRecipe(tmp_path / "log.txt", tmp_path / "crashes", **options)
 
 
 @pytest.fixture

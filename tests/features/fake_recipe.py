@@ -66,11 +66,11 @@ class FakeRecipe:
 class DeadlyRecipe:
     """The contents `deadly` send a signal to their process the first `times` times.
 
-    That happens while they are read, or in the network. `deaths` is a file that counts them.
+    That happens while they are read, or in the network. `crashes` is a file that counts them.
     """
 
     log: Path
-    deaths: Path
+    crashes: Path
     times: int = 1
     signal: int = signal.SIGKILL
     in_network: bool = False
@@ -106,8 +106,8 @@ class DeadlyRecipe:
         return live_or_die
 
     def _die(self, contents: str | None) -> None:
-        so_far = self.deaths.stat().st_size if self.deaths.exists() else 0
+        so_far = self.crashes.stat().st_size if self.crashes.exists() else 0
         if contents == "deadly" and so_far < self.times:
-            with self.deaths.open("a") as deaths:
-                deaths.write("x")
+            with self.crashes.open("a") as crashes:
+                crashes.write("x")
             os.kill(os.getpid(), self.signal)

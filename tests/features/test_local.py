@@ -130,7 +130,7 @@ def test_a_crash_of_a_decoder_fails_its_item_alone_and_only_if_it_happens_again(
         (name, "decoder_crashed", f"{path}: its decoder crashes (SIGSEGV); leave it out")
         for name in failed
     ]
-    assert len((tmp_path / "deaths").read_text()) == times
+    assert len((tmp_path / "crashes").read_text()) == times
 
 
 @pytest.mark.slow

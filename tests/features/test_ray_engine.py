@@ -93,7 +93,7 @@ def test_ray_gives_the_same_file_even_where_a_worker_is_killed(
     local = packed(deadly(times=0), chosen, "local", tmp_path, monkeypatch)
     assert extracted() == [item.id for item in chosen]
     assert packed(deadly(), chosen, "ray", tmp_path, monkeypatch) == local
-    assert (tmp_path / "deaths").exists()
+    assert (tmp_path / "crashes").exists()
     # The worker that took over does nothing again that was already in the cache.
     assert extracted() == [item.id for item in chosen]
 
@@ -103,7 +103,7 @@ def test_a_failure_that_is_tried_again_is_replaced_even_where_its_worker_is_kill
 ) -> None:
     cache.put("00key", Entry(None, ("decode_failed", "the old failure")))
     assert list(run_ray(deadly(), items("deadly"), cache, WORKERS)) == ["00key"]
-    assert (tmp_path / "deaths").exists()
+    assert (tmp_path / "crashes").exists()
     entry = cache.get("00key")
     assert entry is not None
     assert entry.failure is None
@@ -115,7 +115,7 @@ def test_an_item_that_ends_every_worker_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"^{ATTEMPTS} workers died on 01: out of memory, or a"):
         list(run_ray(deadly(times=99), items("a", "deadly"), cache, WORKERS))
-    assert len((tmp_path / "deaths").read_text()) == ATTEMPTS
+    assert len((tmp_path / "crashes").read_text()) == ATTEMPTS
 
 
 @pytest.mark.parametrize("most", ["", "1"])

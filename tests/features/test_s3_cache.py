@@ -23,8 +23,8 @@ ENTRY = Entry(np.arange(12, dtype=np.float32).reshape(3, 4))
 def objects(monkeypatch: pytest.MonkeyPatch, beside: None) -> Iterator[dict[str, bytes]]:
     from object_store import ObjectStore
 
-    held: dict[str, bytes] = {}
-    monkeypatch.setattr(ObjectStore, "objects", held, raising=False)
+    stored: dict[str, bytes] = {}
+    monkeypatch.setattr(ObjectStore, "objects", stored, raising=False)
     with ThreadingHTTPServer(("127.0.0.1", 0), ObjectStore) as server:
         server.daemon_threads = True
         environment = {
@@ -37,7 +37,7 @@ def objects(monkeypatch: pytest.MonkeyPatch, beside: None) -> Iterator[dict[str,
             monkeypatch.setenv(name, value)
         s3fs.S3FileSystem.clear_instance_cache()  # one of another test asks that one's store
         Thread(target=server.serve_forever, daemon=True).start()
-        yield held
+        yield stored
         server.shutdown()
 
 
@@ -65,10 +65,10 @@ def test_entries_of_a_bucket_are_read_side_by_side(
     cache, keys = BucketCache("s3://bucket/prefix"), [f"{k:064x}" for k in range(AT_ONCE)]
     for key in keys[:4]:
         cache.put(key, ENTRY)
-    all_here, answer, asked = Barrier(len(keys)), ObjectStore.do_GET, list[str]()
+    all_here, answer, requests = Barrier(len(keys)), ObjectStore.do_GET, list[str]()
 
     def wait_for_all(store: ObjectStore) -> None:
-        asked.append(store.path)
+        requests.append(store.path)
         all_here.wait(30)  # one after the other they would never come together
         answer(store)
 
@@ -76,4 +76,4 @@ def test_entries_of_a_bucket_are_read_side_by_side(
     entries = list(cache.get_many(keys))
     assert [key for key, _ in entries] == keys
     assert [entry is None for _, entry in entries] == [False] * 4 + [True] * (AT_ONCE - 4)
-    assert len(asked) == len(keys)
+    assert len(requests) == len(keys)

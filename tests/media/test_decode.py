@@ -30,11 +30,11 @@ def test_leaving_packets_and_unneeded_frames_out_changes_no_frame(
     clip = sample_frames(path, count)
     with av.open(str(path)) as container:
         stream = container.streams.best("video")
-        wanted = set(clip.times.round(3))
+        requested = set(clip.times.round(3))
         decoded = {
             round(frame.time, 3): frame.to_ndarray(format="rgb24")
             for frame in container.decode(stream)
-            if round(frame.time, 3) in wanted
+            if round(frame.time, 3) in requested
         }
     for time, frame in zip(clip.times, clip.frames, strict=True):
         assert np.array_equal(decoded[round(time, 3)], frame)

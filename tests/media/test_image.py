@@ -32,8 +32,8 @@ ERRORS = {
 
 
 def test_every_real_picture_has_an_expected_outcome(shared_data: Path) -> None:
-    found = {path.name for path in (shared_data / "media" / "image").iterdir()}
-    assert found == SHAPES.keys() | ERRORS.keys()
+    names = {path.name for path in (shared_data / "media" / "image").iterdir()}
+    assert names == SHAPES.keys() | ERRORS.keys()
 
 
 @pytest.mark.parametrize(("name", "shape"), SHAPES.items())

@@ -160,14 +160,14 @@ def test_a_truncated_mp4_with_its_index_in_front_gives_what_it_has(
     pictures = content.index(b"mdat")
     path.write_bytes(content[: pictures + (len(content) - pictures) * 4 // 5])
     clip = sample_frames(path, count=8)
-    seen = numbers(clip.frames)
+    chosen = numbers(clip.frames)
     assert clip.truncated
-    assert seen == sorted(seen)
-    assert np.allclose(clip.times, np.array(times)[seen], atol=2e-3)
+    assert chosen == sorted(chosen)
+    assert np.allclose(clip.times, np.array(times)[chosen], atol=2e-3)
     # Spread over what is there, not over the time that the index promises.
-    assert seen[0] <= 2
-    assert seen[-1] < 37
-    assert len(set(seen)) == 8
+    assert chosen[0] <= 2
+    assert chosen[-1] < 37
+    assert len(set(chosen)) == 8
 
 
 @pytest.mark.parametrize(("count", "start", "end"), [(0, None, None), (4, 2.0, 2.0), (4, 3.0, 1.0)])
