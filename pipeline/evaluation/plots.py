@@ -111,7 +111,7 @@ def _draw_precision_recall(ax: Axes, task: Task, curves: pd.DataFrame) -> None:
 
 def _draw_confusion(ax: Axes, task: Task, decisions: pd.DataFrame) -> None:
     ax.set_title(task.name)
-    if decisions.empty:  # scikit-learn refuses to count nothing
+    if decisions.empty:  # scikit-learn refuses an empty table
         return
     ConfusionMatrixDisplay.from_predictions(
         decisions["actual"],

@@ -56,18 +56,18 @@ def accuracy(probabilities: np.ndarray, truth: np.ndarray, side: str = "test") -
 def test_there_is_one_for_the_majority_one_for_text_and_one_for_each_modality(
     examples: Examples, texts: list[str]
 ) -> None:
-    found = baseline_probabilities([USEFUL, KIND], examples, texts)
-    assert list(found) == ["majority", "text_linear", "single_visual", "single_audio"]
-    for by_task in found.values():
+    predictions = baseline_probabilities([USEFUL, KIND], examples, texts)
+    assert list(predictions) == ["majority", "text_linear", "single_visual", "single_audio"]
+    for by_task in predictions.values():
         assert {name: p.shape for name, p in by_task.items()} == {
             "useful": (ROWS, 2),
             "kind": (ROWS, 3),
         }
         for probabilities in by_task.values():
             np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    assert accuracy(found["text_linear"]["kind"], examples.targets["kind"]) == 1.0
-    assert accuracy(found["single_visual"]["kind"], examples.targets["kind"]) > 0.75
-    assert accuracy(found["single_audio"]["kind"], examples.targets["kind"]) < 0.65
+    assert accuracy(predictions["text_linear"]["kind"], examples.targets["kind"]) == 1.0
+    assert accuracy(predictions["single_visual"]["kind"], examples.targets["kind"]) > 0.75
+    assert accuracy(predictions["single_audio"]["kind"], examples.targets["kind"]) < 0.65
 
 
 def test_the_majority_predicts_training_frequencies() -> None:
@@ -85,9 +85,9 @@ def test_test_rows_teach_nothing(examples: Examples, texts: list[str]) -> None:
         for arrays in examples.sequences.values():
             arrays[row] = arrays[row] + 100
     after = baseline_probabilities([KIND], examples, texts)
-    seen = examples.split != "test"
+    not_test = examples.split != "test"
     for name, by_task in before.items():
-        np.testing.assert_array_equal(by_task["kind"][seen], after[name]["kind"][seen])
+        np.testing.assert_array_equal(by_task["kind"][not_test], after[name]["kind"][not_test])
 
 
 def test_validation_labels_choose_the_penalty_and_nothing_else(examples: Examples) -> None:
@@ -127,19 +127,21 @@ def test_a_modality_that_says_nothing_predicts_the_majority(
     rows = 0 if modality == "all absent" else 1
     sequences = {"visual": [np.zeros((rows, 90), np.float32)] * ROWS}
     data = Examples(examples.ids, SPLIT, sequences, examples.targets)
-    found = baseline_probabilities([KIND], data, texts)
-    np.testing.assert_allclose(found["single_visual"]["kind"], found["majority"]["kind"], atol=1e-3)
+    predictions = baseline_probabilities([KIND], data, texts)
+    np.testing.assert_allclose(
+        predictions["single_visual"]["kind"], predictions["majority"]["kind"], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("predict", ["majority", "text", "features"])
 def test_one_class_in_training_is_predicted_for_every_row(predict: str) -> None:
     truth = np.where(SPLIT == "train", 1, 2)
-    found = {
+    predictions = {
         "majority": lambda: majority(KIND, truth, SPLIT),
         "text": lambda: text_linear(KIND, ["a b c"] * ROWS, truth, SPLIT),
         "features": lambda: feature_linear(KIND, np.eye(ROWS), truth, SPLIT),
     }[predict]()
-    np.testing.assert_array_equal(found, np.tile([0.0, 1.0, 0.0], (ROWS, 1)))
+    np.testing.assert_array_equal(predictions, np.tile([0.0, 1.0, 0.0], (ROWS, 1)))
 
 
 def test_a_class_that_training_lacks_has_probability_zero(examples: Examples) -> None:
@@ -165,11 +167,11 @@ def test_fewer_rows_than_features_give_the_solution_of_the_full_problem() -> Non
     features = rng.normal(size=(ROWS, 200)) * rng.uniform(0.1, 9, 200) + 4
     truth = (features[:, 0] > 4).astype(int)
     hidden = np.where(SPLIT == "val", -1, truth)  # the middle strength is taken
-    found = feature_linear(USEFUL, features, hidden, SPLIT)
+    predictions = feature_linear(USEFUL, features, hidden, SPLIT)
     train = SPLIT == "train"
     scaled = StandardScaler().fit(features[train]).transform(features)
     model = LogisticRegression(C=1e-2, tol=1e-8, max_iter=10000).fit(scaled[train], truth[train])
-    np.testing.assert_allclose(found, model.predict_proba(scaled), atol=2e-3)
+    np.testing.assert_allclose(predictions, model.predict_proba(scaled), atol=2e-3)
 
 
 def test_features_are_scaled_by_all_training_rows_though_few_have_a_label() -> None:
@@ -181,9 +183,9 @@ def test_features_are_scaled_by_all_training_rows_though_few_have_a_label() -> N
     features[train[:24], 5] *= 1e-9
     hidden = truth.copy()
     hidden[train[24:]] = -1
-    found = feature_linear(USEFUL, features, hidden, SPLIT)
+    predictions = feature_linear(USEFUL, features, hidden, SPLIT)
     test = SPLIT == "test"
-    assert mean_average_precision(USEFUL, truth[test], found[test])[0] > 0.9
+    assert mean_average_precision(USEFUL, truth[test], predictions[test])[0] > 0.9
 
 
 @pytest.mark.parametrize("dim", [3, 400])
@@ -194,16 +196,16 @@ def test_results_do_not_depend_on_the_number_of_threads(
     wide = rng.normal(size=(3, dim)).astype(np.float32)
     arrays = [a @ wide for a in examples.sequences["visual"]]
     data = Examples(examples.ids, SPLIT, {"visual": arrays}, examples.targets)
-    found = []
+    predictions = []
     for threads in (1, 4):
         with threadpool_limits(threads):
-            found.append(baseline_probabilities([KIND, USEFUL], data, texts))
-    for name, by_task in found[0].items():
+            predictions.append(baseline_probabilities([KIND, USEFUL], data, texts))
+    for name, by_task in predictions[0].items():
         for task, values in by_task.items():
-            np.testing.assert_array_equal(values, found[1][name][task])
+            np.testing.assert_array_equal(values, predictions[1][name][task])
 
 
-def test_a_row_has_the_same_text_probability_whoever_is_beside_it(
+def test_a_row_has_the_same_text_probability_whatever_other_rows_there_are(
     examples: Examples, texts: list[str]
 ) -> None:
     truth = examples.targets["kind"]

@@ -20,16 +20,16 @@ VICTIM = Task("victim", ("absent", "present"), head="sigmoid")
 def table() -> pd.DataFrame:
     targets = {"kind": np.array([2, -1, 0]), "victim": np.array([-1, 1, 0])}
     data = Examples(["a", "b", "ü"], np.array(["train", "val", "test"]), {}, targets)
-    shown = {
+    probabilities = {
         "kind": np.array([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]]),
         "victim": np.array([[0.7, 0.3], [0.2, 0.8], [0.65, 0.35]]),
     }
-    return prediction_table([KIND, VICTIM], data, shown, {"kind": 0.5, "victim": 0.35})
+    return prediction_table([KIND, VICTIM], data, probabilities, {"kind": 0.5, "victim": 0.35})
 
 
 def test_a_row_a_sample_with_label_decision_and_probabilities() -> None:
-    found = table()
-    assert list(found) == [
+    result = table()
+    assert list(result) == [
         "id",
         "split",
         "kind",
@@ -42,22 +42,22 @@ def test_a_row_a_sample_with_label_decision_and_probabilities() -> None:
         "victim.p.absent",
         "victim.p.present",
     ]
-    assert found["id"].tolist() == ["a", "b", "ü"]
-    assert found["split"].tolist() == ["train", "val", "test"]
-    assert found["kind.predicted"].tolist() == [2, 0, 1]
-    assert found["victim.predicted"].tolist() == [0, 1, 1]
-    assert found["victim.p.present"].tolist() == [0.3, 0.8, 0.35]
+    assert result["id"].tolist() == ["a", "b", "ü"]
+    assert result["split"].tolist() == ["train", "val", "test"]
+    assert result["kind.predicted"].tolist() == [2, 0, 1]
+    assert result["victim.predicted"].tolist() == [0, 1, 1]
+    assert result["victim.p.present"].tolist() == [0.3, 0.8, 0.35]
 
 
 def test_an_unknown_label_is_null(tmp_path: Path) -> None:
-    found = table()
-    assert found["kind"].isna().tolist() == [False, True, False]
-    assert found["victim"].isna().tolist() == [True, False, False]
-    assert (found["kind"].dtype, found["kind.predicted"].dtype) == ("Int64", "int64")
-    assert found["kind.p.none"].dtype == "float64"
-    found.to_parquet(tmp_path / "table.parquet")
+    result = table()
+    assert result["kind"].isna().tolist() == [False, True, False]
+    assert result["victim"].isna().tolist() == [True, False, False]
+    assert (result["kind"].dtype, result["kind.predicted"].dtype) == ("Int64", "int64")
+    assert result["kind.p.none"].dtype == "float64"
+    result.to_parquet(tmp_path / "table.parquet")
     pd.testing.assert_frame_equal(
-        pd.read_parquet(tmp_path / "table.parquet"), found, check_dtype=False
+        pd.read_parquet(tmp_path / "table.parquet"), result, check_dtype=False
     )
 
 

@@ -21,8 +21,8 @@ def test_the_area_below_each_curve_is_its_average_precision(
     tasks: tuple[Task, ...], drawn: Drawn
 ) -> None:
     for task in tasks:
-        truth, shown = drawn(task)
-        curves = precision_recall(task, truth, shown)
+        truth, probabilities = drawn(task)
+        curves = precision_recall(task, truth, probabilities)
         known = truth >= 0
         traced = [task.classes[1]] if task.head == "sigmoid" else list(task.classes)
         assert curves["class"].unique().tolist() == traced
@@ -30,18 +30,18 @@ def test_the_area_below_each_curve_is_its_average_precision(
             code = task.classes.index(str(label))
             area = -np.sum(np.diff(curve["recall"]) * curve["precision"].to_numpy()[:-1])
             hot = truth[known] == code
-            expected = average_precision_score(hot, shown[known, code])
+            expected = average_precision_score(hot, probabilities[known, code])
             assert area == pytest.approx(expected)
 
 
 def test_a_class_without_a_positive_has_no_curve(tasks: tuple[Task, ...], drawn: Drawn) -> None:
     sigmoid, _, multi = tasks
-    truth, shown = drawn(multi)
+    truth, probabilities = drawn(multi)
     truth[truth == 2] = -1
-    assert "fire" not in set(precision_recall(multi, truth, shown)["class"])
-    truth, shown = drawn(sigmoid)
+    assert "fire" not in set(precision_recall(multi, truth, probabilities)["class"])
+    truth, probabilities = drawn(sigmoid)
     for labels in (np.zeros_like(truth), np.full_like(truth, -1)):
-        curves = precision_recall(sigmoid, labels, shown)
+        curves = precision_recall(sigmoid, labels, probabilities)
         assert list(curves) == ["class", "recall", "precision"]
         assert curves.empty
 
@@ -110,7 +110,7 @@ def test_logged_curves_are_read_by_group_in_order_of_their_names(tmp_path: Path)
         path = tmp_path / "plots" / "metrics" / "weight" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame({"step": [0, 1], name: values}).to_csv(path, sep="\t", index=False)
-    found = dict(read_curves(tmp_path, "weight"))
-    assert list(found) == ["a", "b"]
-    assert found["b"]["b"].tolist() == [3.0, 4.0]
+    curves = dict(read_curves(tmp_path, "weight"))
+    assert list(curves) == ["a", "b"]
+    assert curves["b"]["b"].tolist() == [3.0, 4.0]
     assert list(read_curves(tmp_path, "loss/train")) == []

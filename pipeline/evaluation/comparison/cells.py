@@ -233,7 +233,7 @@ def write_cell(
 
 
 def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> tuple[Cell, dict[str, str]] | None:
-    """Read a cell and its identity, with those of the tasks that it has; None if there is none.
+    """Read a cell and its identity, or None if it does not exist; tasks that it lacks are left out.
 
     Raises ValueError with the cure where a file is damaged.
     """

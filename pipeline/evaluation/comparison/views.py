@@ -117,7 +117,7 @@ def _view(name: str, array: np.ndarray) -> np.ndarray:
     if infinite.any():
         row = _first_row(infinite)
         raise ValueError(f"{name} has an infinite value in row {row}; write NaN for an absent row")
-    # A sample either has a view or has not: a single missing number makes its row absent.
+    # A row with a single missing number counts as absent, so that no view is filled in part.
     values[np.isnan(values).any(axis=1)] = np.nan
     return values
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, hamming_loss
 
-from pipeline.evaluation import paper
+from pipeline.evaluation.comparison import paper
 
 
 class Row(NamedTuple):
@@ -50,8 +50,8 @@ def reachable_macro_f1(prevalence: float, error: float) -> tuple[float, float]:
     misses = np.linspace(max(0.0, error - (1 - prevalence)), min(error, prevalence), 2001)
     alarms = error - misses
     positive = 2 * (prevalence - misses) / (2 * (prevalence - misses) + error)
-    kept = 1 - prevalence - alarms
-    macro = (positive + 2 * kept / (2 * kept + error)) / 2
+    remaining = 1 - prevalence - alarms
+    macro = (positive + 2 * remaining / (2 * remaining + error)) / 2
     return float(macro.min()), float(macro.max())
 
 

@@ -65,10 +65,10 @@ def test_a_score_is_the_mean_of_the_metrics_over_seeds(project: Path) -> None:
         values = table[[c for c in table.columns if c.startswith("damage.p.")]].to_numpy()
         truth = index.loc[table["id"], "damage"].fillna(-1).to_numpy(int)
         scores.append(task_scores(DAMAGE, truth, values, values.argmax(axis=1)))
-    found = pd.read_csv(TABLES / "table_3.csv").set_index(["row", "score"])
+    table_3 = pd.read_csv(TABLES / "table_3.csv").set_index(["row", "score"])
     for score in ("f1", "hl", "map"):
         expected = sum(s[score] for s in scores) / 2
-        assert found.loc[("hgfn_dmtl", score), "mean"] == pytest.approx(expected, abs=1e-12)
+        assert table_3.loc[("hgfn_dmtl", score), "mean"] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("training", ["hgfn_dmtl-0-0.0003", "hgfn_dmtl-3-0.001"])

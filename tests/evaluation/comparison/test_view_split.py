@@ -57,9 +57,9 @@ def test_a_label_without_positives_or_negatives_in_training_is_left_out(value: i
     labels = views().labels.copy()
     labels[:60, 1] = value
     given = replace(views(split=sides(60, 20, 20)), labels=labels)
-    kept, _, message = split_views(given, [0, 1])
-    assert kept.names == ("fire",)
-    np.testing.assert_array_equal(kept.labels[:, 0], labels[:, 0])
+    remaining, _, message = split_views(given, [0, 1])
+    assert remaining.names == ("fire",)
+    np.testing.assert_array_equal(remaining.labels[:, 0], labels[:, 0])
     assert message.endswith("flood")
     assert split_views(views(), [0])[2] == ""
 
@@ -67,11 +67,11 @@ def test_a_label_without_positives_or_negatives_in_training_is_left_out(value: i
 def test_a_label_that_one_seed_alone_cannot_learn_is_left_out_of_every_seed() -> None:
     labels = views().labels.copy()
     labels[:, 1] = np.arange(100) == 0
-    kept, made, _ = split_views(replace(views(), labels=labels), range(8))
+    remaining, made, _ = split_views(replace(views(), labels=labels), range(8))
     learnable = [(labels[split == "train", 1] == 1).any() for split in made.values()]
     assert any(learnable)
     assert not all(learnable)
-    assert kept.names == ("fire",)
+    assert remaining.names == ("fire",)
 
 
 FIRST_60 = sides(60, 20, 20)

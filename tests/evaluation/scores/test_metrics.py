@@ -103,8 +103,8 @@ def test_the_average_precision_of_a_constant_score_is_the_prevalence(
     truth = np.array(positives, int)
     probabilities = np.full((len(truth), 2), [1 - score, score])
     expected = [truth.mean()] if truth.any() else [np.nan]
-    found = mean_average_precision(SIGMOID, truth, probabilities)
-    assert found == pytest.approx(expected, nan_ok=True)
+    precision = mean_average_precision(SIGMOID, truth, probabilities)
+    assert precision == pytest.approx(expected, nan_ok=True)
 
 
 def test_average_precision_is_of_scores_not_of_decisions() -> None:
