@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -70,16 +71,8 @@ def compare(
     if message:
         yield message
     rows = comparison_rows(list(views.features), fusions, methods)
-    messages: list[str] = []
-    cells = run_trainings(
-        view_problem(views, splits),
-        settings,
-        [_training(row, seed, settings) for seed in splits for row in rows],
-        out,
-        messages.append,
-        retrain=False,
-    )
-    yield from messages
+    trainings = [_training(row, seed, settings) for seed in splits for row in rows]
+    cells = run_trainings(view_problem(views, splits), settings, trainings, out)
     runs = pd.DataFrame(_runs(views, splits, cells, read_seconds(out)))
     title = f"{path.stem}: {_size(views)}"
     report = _report(title, rows, runs, _notes(views, settings, seeds))
@@ -145,7 +138,7 @@ def _runs(
             "seed": training.seed,
             **label_scores(views.labels[rows], scores, split[rows]),
             "parameters": cell.facts["parameters"],
-            "seconds": seconds[training.name],
+            "seconds": seconds.get(training.name, math.nan),
         }
 
 

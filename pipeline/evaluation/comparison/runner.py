@@ -35,15 +35,14 @@ def run_trainings(
     settings: Settings,
     trainings: Sequence[Training],
     folder: Path,
-    log: Callable[[str], None],
-    *,
-    retrain: bool,
+    on_retrain: Callable[[str], None] | None = None,
 ) -> dict[Training, Cell]:
     """Return the cell of each training; those that `folder`/cells lacks are trained.
 
-    Each cell is written as soon as it is trained: an interrupted run resumes. A cell of other data,
-    settings or code is trained again and logged once, or without `retrain` refused by ValueError.
-    Cells do not depend on the number of processes (HGFN_WORKERS); a GPU trains one at a time.
+    Each cell is written as soon as it is trained, so that an interrupted run resumes. Cells of
+    other data, settings or code are trained again, after one message to `on_retrain`; without that
+    they raise ValueError. No cell depends on the number of processes (HGFN_WORKERS); a GPU trains
+    one at a time.
     """
     cells, others = {}, {}
     expected = {training: identity(problem, settings, training) for training in trainings}
@@ -52,9 +51,10 @@ def run_trainings(
         if stored and stored[1] == expected[training]:
             cells[training] = stored[0]
         elif stored:
-            others[training.name] = [k for k, v in expected[training].items() if v != stored[1][k]]
+            own = expected[training]
+            others[training.name] = [key for key in own if stored[1].get(key) != own[key]]
     if others:
-        _handle_others(folder, others, log, retrain)
+        _handle_others(folder, others, on_retrain)
     missing = [training for training in trainings if training not in cells]
     seconds = read_seconds(folder)
     with progress("trainings", len(missing)) as advance:
@@ -68,13 +68,14 @@ def run_trainings(
 
 
 def _handle_others(
-    folder: Path, others: dict[str, list[str]], log: Callable[[str], None], retrain: bool
+    folder: Path, others: dict[str, list[str]], on_retrain: Callable[[str], None] | None
 ) -> None:
     name, reasons = next(iter(others.items()))
     message = f"{folder / 'cells' / name} was trained with other {' and '.join(reasons)}"
-    if not retrain:
+    if on_retrain is None:
         raise ValueError(f"{message}; take another --out folder, or delete this one")
-    log(f"{message}; {len(others)} such cell{'s are' if len(others) > 1 else ' is'} trained again")
+    count = f"{len(others)} such cell{'s are' if len(others) > 1 else ' is'}"
+    on_retrain(f"{message}; {count} trained again")
 
 
 def read_seconds(folder: Path) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -203,7 +204,7 @@ def _costs(result: _Results) -> Iterator[dict[str, object]]:
                 "seed": training.seed,
                 "parameters": cell.facts["parameters"],
                 "epochs": cell.facts["epochs"],
-                "seconds": result.seconds[training.name],
+                "seconds": result.seconds.get(training.name, math.nan),
             }
 
 

@@ -98,9 +98,7 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
         log(f"{data.name}: left out of training: {', '.join(left_out)}")
     problem = Problem(examples, tasks, data.encoder)
     settings = Settings(params.fusion, params.mtl, params.train)
-    run = partial(
-        run_trainings, problem, settings, folder=FOLDER / data.name, log=log, retrain=True
-    )
+    run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
     trials = run([training for row in tables.rows for training in tables.trials(row)])
     val = examples.rows("val")
     truth, further = select(examples.targets, val), []

@@ -27,9 +27,8 @@ def run(
     folder: Path, problem: Problem, settings: Settings, seeds: int = 1, retrain: bool = False
 ) -> list[str]:
     messages: list[str] = []
-    cells = run_trainings(
-        problem, settings, trainings(seeds), folder, messages.append, retrain=retrain
-    )
+    on_retrain = messages.append if retrain else None
+    cells = run_trainings(problem, settings, trainings(seeds), folder, on_retrain)
     assert list(cells) == trainings(seeds)
     return messages
 
