@@ -25,6 +25,7 @@ ATTEMPTS = 5
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_WAIT = 300  # seconds, whatever a server asks for in Retry-After
 CHUNK = 1 << 16
+LIMIT = 4 << 30  # bytes, of a file whose size nobody knows
 # A connection that brings fewer new bytes than this counts as a failed attempt.
 PROGRESS_BYTES = 1 << 20
 
@@ -49,17 +50,15 @@ def fetch(
     *,
     sha256: str | None,
     size: int | None = None,
-    limit: int,
     timeout: tuple[float, float] = TIMEOUT,
-    attempts: int = ATTEMPTS,
     backoff: float = 1.0,
 ) -> str:
     """Fetch `url` to `path`, unless it is there already, and return its sha256.
 
-    `sha256` (or its first digits) and `size` are what is expected, None where nobody knows;
-    `limit` is the largest size accepted, in bytes. What may pass is tried again after `backoff`
-    seconds, then twice as many and so on, or when the server says. Raises FetchError; `path` then
-    is as it was, and `<path>.part` is where the next call continues if it knows the sha256.
+    `sha256` (or its first digits) and `size` in bytes are what is expected, None where nobody
+    knows. What may pass is tried again after `backoff` seconds, then twice as many and so on, or
+    when the server says. Raises FetchError; `path` then is as it was, and `<path>.part` is where
+    the next call continues if it knows the sha256.
     """
     trust_system_certificates()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +67,7 @@ def fetch(
             if path.is_file() and (digest := sha256_of(path)).startswith(sha256 or ""):
                 return digest
             partial = path.with_name(f"{path.name}.part")
-            download = _Download(url, partial, sha256, size, limit, timeout, attempts, backoff)
-            digest = download.run()
+            digest = _Download(url, partial, sha256, size, timeout, backoff).run()
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -96,90 +94,74 @@ class _Download:
     partial: Path
     sha256: str | None
     size: int | None
-    limit: int
     timeout: tuple[float, float]
-    attempts: int
     backoff: float
     version: str = ""
 
     def run(self) -> str:
         """Complete and verify the partial file; returns its sha256."""
-        resumed = self.complete()
-        try:
+        with _session(self.backoff) as session:
+            resumed = self.complete(session)
+            try:
+                return self.verify()
+            except ContentError:
+                if not resumed:
+                    raise
+            # The bytes from before the interruption may have been the wrong ones.
+            self.complete(session)
             return self.verify()
-        except ContentError:
-            if not resumed:
-                raise
-        # The bytes from before the interruption may have been the wrong ones.
-        self.complete()
-        return self.verify()
+
+    def complete(self, session: requests.Session) -> bool:
+        """Request what is missing until nothing is; returns whether earlier bytes were used."""
+        failures, longest = 0, self.received
+        while True:
+            try:
+                return self.receive(session)
+            except _Interrupted as error:
+                # Bytes that were discarded and fetched again are not new.
+                failures = 1 if self.received >= longest + PROGRESS_BYTES else failures + 1
+                longest = max(longest, self.received)
+                if failures == ATTEMPTS:
+                    reason = f"{error} (tried {ATTEMPTS} times)"
+                    raise FetchError(self.url, reason) from None
+            time.sleep(self.backoff * 2 ** (failures - 1))
 
     def verify(self) -> str:
         """Return the sha256 of the complete file; discards a wrong one and raises ContentError."""
         size, digest = self.received, sha256_of(self.partial)
-        if self.size in (None, size) and digest.startswith(self.sha256 or ""):
+        if self.size not in (None, size):
+            reason = f"has {size:,} bytes, expected {self.size:,}"
+        elif not digest.startswith(self.sha256 or ""):
+            reason = f"sha256 is {digest}, expected {self.sha256}"
+        else:
             return digest
         self.partial.unlink()
-        if self.size not in (None, size):
-            raise ContentError(self.url, f"has {size:,} bytes, expected {self.size:,}")
-        raise ContentError(self.url, f"sha256 is {digest}, expected {self.sha256}")
-
-    def complete(self) -> bool:
-        """Request what is missing until nothing is; returns whether earlier bytes were used."""
-        failures, longest = 0, self.received
-        with self.session() as session:
-            while True:
-                try:
-                    return self.receive(session)
-                except _Interrupted as error:
-                    # Bytes that were discarded and fetched again are not new.
-                    failures = 1 if self.received >= longest + PROGRESS_BYTES else failures + 1
-                    longest = max(longest, self.received)
-                    if failures >= self.attempts:
-                        reason = f"{error} (tried {failures} times)"
-                        raise FetchError(self.url, reason) from None
-                time.sleep(self.backoff * 2 ** (failures - 1))
+        raise ContentError(self.url, reason)
 
     @property
     def received(self) -> int:
         """Bytes in the partial file."""
         return self.partial.stat().st_size if self.partial.is_file() else 0
 
-    def session(self) -> requests.Session:
-        """Return a session that retries what happens before a body arrives."""
-        retry = Retry(
-            total=self.attempts - 1,
-            backoff_factor=self.backoff,
-            status_forcelist=TRANSIENT,
-            raise_on_status=False,
-            retry_after_max=LONGEST_WAIT,
-        )
-        session = requests.Session()
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        return session
-
     def receive(self, session: requests.Session) -> bool:
         """Send one request and store its body; returns whether it continued earlier bytes."""
         # Without a version, only a known sha256 would notice that two versions were joined.
         start = self.received if self.version or self.sha256 else 0
-        with self.get(session, start) as response:
-            self.check_answer(response, start)
-            total = _total_size(response, start)
-            if response.status_code == 416 and total == start:
+        with self.request(session, start) as response:
+            status, total = response.status_code, _total_size(response, start)
+            self.check(response, start, total)
+            if status == 416 and total == start:
                 return True
-            if response.status_code != 200 and not (
-                response.status_code == 206 and start and total
-            ):
+            if status == 200:
+                start, headers = 0, response.headers
+                self.version = headers.get("ETag") or headers.get("Last-Modified", "")
+            elif status == 416 or not start or total is None or total < start:
                 self.partial.unlink(missing_ok=True)
-                raise _Interrupted(f"the server does not send the rest ({response.status_code})")
-            self.check_size(response, total)
-            if response.status_code == 200:
-                start, self.version = 0, _version(response)
+                raise _Interrupted(f"the server does not send the rest ({status})")
             self.store(response, start, total)
             return start > 0
 
-    def get(self, session: requests.Session, start: int) -> requests.Response:
+    def request(self, session: requests.Session, start: int) -> requests.Response:
         """Request the bytes from `start` on; returns the answer, its body unread."""
         # Without compression, what arrives is what is stored, and its length is known.
         headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn"}
@@ -189,77 +171,68 @@ class _Download:
             headers["If-Range"] = self.version
         try:
             return session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
-        except (requests.ConnectionError, requests.Timeout) as error:
-            reason = f"no connection: {_root_cause(error)} (tried {self.attempts} times)"
-            cure = CURE_TLS if isinstance(error, requests.exceptions.SSLError) else CURE
-            raise FetchError(self.url, reason, cure) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            raise FetchError(self.url, str(error)) from None
+            cure = CURE_TLS if isinstance(error, requests.exceptions.SSLError) else CURE
+            raise FetchError(self.url, f"no answer: {_root_cause(error)}", cure) from None
 
-    def check_answer(self, response: requests.Response, start: int) -> None:
-        """Raise FetchError for an answer without a file, or with one that cannot be stored."""
-        status = response.status_code
+    def check(self, response: requests.Response, start: int, total: int | None) -> None:
+        """Raise FetchError for an answer that is not the file, or announces too large a one."""
+        status, limit = response.status_code, self.size or LIMIT
+        length_known = total or self.sha256 or self.size or "Transfer-Encoding" in response.headers
         if self.url.startswith("https:") and not response.url.startswith("https:"):
             raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
         if status not in (200, 206) and not (status == 416 and start):
-            tried = f" (tried {self.attempts} times)" if status in TRANSIENT else ""
-            raise FetchError(self.url, f"the server answers {status} {response.reason}{tried}")
-        encoding = response.headers.get("Content-Encoding", "identity")
-        # Some servers give the format of a .gz file as the encoding of their answer.
-        if encoding != "identity" and not self.url.endswith((".gz", ".tgz")):
-            raise FetchError(self.url, f"the answer is {encoding}-encoded, which is not supported")
-
-    def check_size(self, response: requests.Response, total: int | None) -> None:
-        """Raise FetchError unless the announced size is the expected one and within the limit."""
-        if total is None:
-            if not (self.sha256 or self.size or "Transfer-Encoding" in response.headers):
-                reason = "the server gives no length: a cut file would look whole"
-                raise FetchError(self.url, reason)
-        elif self.size not in (None, total):
-            raise ContentError(self.url, f"has {total:,} bytes, expected {self.size:,}")
-        elif total > self.limit:
-            raise FetchError(self.url, f"has {total:,} bytes, more than {self.limit:,}")
+            raise FetchError(self.url, f"the server answers {status} {response.reason}")
+        if total and total > limit:
+            raise ContentError(self.url, f"has {total:,} bytes, expected at most {limit:,}")
+        if status == 200 and not length_known:
+            raise FetchError(self.url, "the server gives no length: a cut file would look whole")
 
     def store(self, response: requests.Response, start: int, total: int | None) -> None:
         """Write the body behind the first `start` bytes; raises _Interrupted if it is cut."""
-        most, received = self.size or self.limit, start
-        with progress(f"{self.partial.stem} (MiB)", (total or most) >> 20) as advance:
-            try:
-                with self.partial.open("ab" if start else "wb") as file:
-                    for chunk in _body(response):
-                        for _ in range(((received + len(chunk)) >> 20) - (received >> 20)):
-                            advance()
-                        received += len(chunk)
-                        if received > most:
-                            break
-                        file.write(chunk)
-            except OSError as error:
-                reason = f"cannot write {self.partial} ({error.strerror})"
-                raise FetchError(self.url, reason, "free space there and run again") from None
-        if received > min(most, total or most):
-            self.partial.unlink()
+        most, received = total or self.size or LIMIT, start
+        with (
+            progress(f"{self.partial.stem} (MiB)", most >> 20) as advance,
+            self.partial.open("ab" if start else "wb") as file,
+        ):
+            for chunk in _body(response):
+                received += len(chunk)
+                if received > most:
+                    break
+                file.write(chunk)
+                if received % PROGRESS_BYTES < len(chunk):
+                    advance()
         if received > most:
+            self.partial.unlink()
             raise FetchError(self.url, f"sends more than {most:,} bytes")
         if total not in (None, received):
             raise _Interrupted(f"the answer ends after {received:,} of {total:,} bytes")
 
 
+def _session(backoff: float) -> requests.Session:
+    """Return a session that retries what happens before a body arrives."""
+    retry = Retry(
+        total=ATTEMPTS - 1,
+        backoff_factor=backoff,
+        status_forcelist=TRANSIENT,
+        raise_on_status=False,
+        retry_after_max=LONGEST_WAIT,
+    )
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session
+
+
 def _total_size(response: requests.Response, start: int) -> int | None:
     """Return the whole file's size in bytes; None if the answer does not say or continue it."""
     patterns = {
-        200: ("Content-Length", r"(\d{1,18})"),
         206: ("Content-Range", rf"bytes {start}-\d+/(\d{{1,18}})"),
         416: ("Content-Range", r"bytes \*/(\d{1,18})"),
     }
-    name, pattern = patterns[response.status_code]
+    name, pattern = patterns.get(response.status_code, ("Content-Length", r"(\d{1,18})"))
     match = re.fullmatch(pattern, response.headers.get(name, ""))
     return int(match[1]) if match else None
-
-
-def _version(response: requests.Response) -> str:
-    tag = response.headers.get("ETag", "")
-    # A weak tag names equivalent versions, whose bytes may differ.
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _body(response: requests.Response) -> Iterator[bytes]:

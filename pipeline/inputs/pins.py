@@ -13,14 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline import runtime
 from pipeline.inputs.fetch import ContentError, FetchError, fetch
 
-LIMIT = 4 << 30  # bytes, of a file whose size nobody published
 
-
-class Pin(BaseModel):
-    """A file to fetch: address, sha256 (or its first digits) and size in bytes if known, licence.
-
-    `where` names the file and key that the pin was read from.
-    """
+class _Entry(BaseModel):
+    """What the JSON says: address, sha256 (or its first digits) and size in bytes, licence."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -29,7 +24,12 @@ class Pin(BaseModel):
     size: int | None = Field(gt=0)
     licence: str
     note: str = ""
-    where: str = ""
+
+
+class Pin(_Entry):
+    """A file to fetch; `where` names the file and key that the pin was read from."""
+
+    where: str
 
     @property
     def name(self) -> str:
@@ -61,15 +61,16 @@ def mirrored(url: str) -> str:
 def fetch_pin(pin: Pin) -> Path:
     """Fetch a pin's file once into the user's cache folder, verify it, and return its path.
 
-    A pin without a whole sha256 prints the one to add. Raises FetchError.
+    If the pin has no whole sha256, a fetch prints the one to add. Raises FetchError.
     """
     url, path = mirrored(pin.address), pin.path
+    cached = path.is_file()
     try:
-        digest = fetch(url, path, sha256=pin.sha256, size=pin.size, limit=pin.size or LIMIT)
+        digest = fetch(url, path, sha256=pin.sha256, size=pin.size)
     except ContentError as error:
         cure = f"open the address by hand; if its authors published a new file, correct {pin.where}"
         raise ContentError(url, error.reason, cure) from None
-    if digest != pin.sha256:
+    if digest != pin.sha256 and not cached:
         _refuse_web_page(url, path)
         typer.echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
     return path
@@ -97,7 +98,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _pin(content: Any, where: str) -> Pin:
     try:
-        return Pin.model_validate(content).model_copy(update={"where": where})
+        return Pin(**_Entry.model_validate(content).model_dump(), where=where)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "pin"

@@ -22,7 +22,7 @@ DOWNLOAD = """
 import sys
 from pathlib import Path
 from pipeline.inputs.fetch import fetch
-fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, size=400, limit=400, attempts=1)
+fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, size=400, backoff=0)
 """
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import resource
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -61,7 +58,7 @@ def get(path: Path) -> Callable[..., str]:
     """Fetch to `path`, without waiting between attempts."""
 
     def run(url: str, **options: Any) -> str:
-        options = {"sha256": None, "limit": 1 << 20, "backoff": 0.0, **options}
+        options = {"sha256": None, "backoff": 0.0, **options}
         return fetch(url, path, **options)
 
     return run
@@ -158,10 +155,9 @@ CUT = cut(BODY[:4000], ETag='"v1"')
             [CUT, reply(206, b"x", Content_Range="bytes 4000-4000/100"), rest],
             [None, RANGE, None],
         ),
-        # Another version; no version; a version whose bytes may differ.
+        # Another version; no version.
         ([cut(b"old" * 1000, ETag='"v0"'), rest], [None, "bytes=3000-"]),
         ([cut(BODY[:4000]), rest], [None, None]),
-        ([cut(BODY[:4000], ETag='W/"v1"'), rest], [None, None]),
         ([*[reply(500)] * 3, BODY], [None] * 4),
     ],
 )
@@ -221,9 +217,9 @@ def test_wrong_bytes_are_fetched_again_once(serve: Any, message: Any, path: Path
 
 def test_a_body_that_always_stops_is_given_up(serve: Any, message: Any, path: Path) -> None:
     site = serve(CUT, reply(206, b"", Content_Range="bytes 4000-10239/10240", Content_Length=6240))
-    text = message(f"{site.url}/f", attempts=3)
+    text = message(f"{site.url}/f")
     assert "ends early" in text
-    assert "(tried 3 times)" in text
+    assert "(tried 5 times)" in text
     # What came stays for the next run, under a name that nobody takes for the whole.
     assert names(path) == {"file.bin.part"}
 
@@ -231,12 +227,12 @@ def test_a_body_that_always_stops_is_given_up(serve: Any, message: Any, path: Pa
 def test_bytes_that_come_again_are_not_progress(serve: Any, message: Any) -> None:
     large = reply(200, bytes(2 << 20), Content_Length=4 << 20, ETag='"v1"')
     site = serve(*[large, reply(416, b"page")] * 10)
-    assert "(tried 5 times)" in message(f"{site.url}/f", limit=4 << 20)
+    assert "(tried 5 times)" in message(f"{site.url}/f")
     assert len(site.asked) == 5
 
 
 def test_progress_renews_the_attempts(serve: Any, get: Any) -> None:
-    body = bytes(6 << 20)
+    body = bytes(7 << 20)
 
     def piece(handler: BaseHTTPRequestHandler) -> None:
         start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
@@ -247,8 +243,8 @@ def test_progress_renews_the_attempts(serve: Any, get: Any) -> None:
         reply(206 if start else 200, body[start : start + (1 << 20)], **headers)(handler)
 
     site = serve(piece)
-    assert get(f"{site.url}/f", attempts=2, limit=8 << 20) == hashlib.sha256(body).hexdigest()
-    assert len(site.asked) == 6
+    assert get(f"{site.url}/f") == hashlib.sha256(body).hexdigest()
+    assert len(site.asked) == 7
 
 
 # Content and statuses
@@ -267,27 +263,20 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
 
 
-BOMB = gzip.compress(bytes(10 << 20))
 NO_LENGTH = "the server gives no length: a cut file would look whole"
 
 
 @pytest.mark.parametrize(
     ("answer", "options", "requests", "expected"),
     [
-        (rest, {"size": len(BODY) - 1}, 1, "has 10,240 bytes, expected 10,239"),
-        (rest, {"limit": 9}, 1, "has 10,240 bytes, more than 9"),
-        (endless, {"limit": 100_000}, 1, "sends more than 100,000 bytes"),
+        (rest, {"size": len(BODY) - 1}, 1, "has 10,240 bytes, expected at most 10,239"),
+        (rest, {"size": len(BODY) + 1}, 1, "has 10,240 bytes, expected 10,241"),
+        (endless, {"size": 100_000}, 1, "sends more than 100,000 bytes"),
         (b"other", {"sha256": SHA256}, 1, f"sha256 is {OTHER}, expected {SHA256}"),
         (reply(200, BODY, Content_Length=None), {}, 1, NO_LENGTH),
         (reply(200, BODY, Content_Length="9" * 5000), {}, 1, NO_LENGTH),
-        (
-            reply(200, BOMB, Content_Encoding="gzip"),
-            {},
-            1,
-            "the answer is gzip-encoded, which is not supported",
-        ),
         (reply(404), {}, 1, "the server answers 404 Not Found"),
-        (reply(500), {}, 5, "the server answers 500 Internal Server Error (tried 5 times)"),
+        (reply(500), {}, 5, "the server answers 500 Internal Server Error"),
     ],
 )
 def test_a_wrong_answer_is_refused(
@@ -310,11 +299,6 @@ def test_a_digest_stands_in_for_a_length(serve: Any, get: Any) -> None:
     assert get(f"{site.url}/f", sha256=SHA256) == SHA256
 
 
-def test_the_format_of_a_gz_file_is_not_an_encoding(serve: Any, get: Any) -> None:
-    site = serve(reply(200, BOMB, Content_Encoding="gzip"))
-    assert get(f"{site.url}/f.gz") == hashlib.sha256(BOMB).hexdigest()
-
-
 # Servers that wait or do not exist
 
 
@@ -330,13 +314,13 @@ def test_a_stalled_connection_is_given_up(serve: Any, message: Any) -> None:
         reply(200, BODY[:10], Content_Length=len(BODY))(handler)
         time.sleep(0.6)
 
-    text = message(f"{serve(stall).url}/f", attempts=2, timeout=(10.0, 0.2))
-    assert text == f"the answer ends early: timed out (tried 2 times); {CURE}"
+    text = message(f"{serve(stall).url}/f", timeout=(10.0, 0.2))
+    assert text == f"the answer ends early: timed out (tried 5 times); {CURE}"
 
 
 def test_a_refused_connection_is_given_up(message: Any) -> None:
-    text = message("http://127.0.0.1:9/f", attempts=2)  # a port that nothing uses any more
-    assert text == f"no connection: [Errno 111] Connection refused (tried 2 times); {CURE}"
+    text = message("http://127.0.0.1:9/f")  # a port that nothing uses any more
+    assert text == f"no answer: [Errno 111] Connection refused; {CURE}"
 
 
 @pytest.mark.parametrize(
@@ -352,21 +336,3 @@ def test_a_redirect_to_nowhere_is_refused(
 ) -> None:
     message(f"{serve(reply(302, Location=target)).url}/f")
     assert names(path) == set()
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Let writes beyond a size fail, as they do on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_is_named(serve: Any, message: Any, path: Path) -> None:
-    site = serve(rest)
-    with files_of_at_most(1000):
-        text = message(f"{site.url}/f")
-    assert text == f"cannot write {path}.part (File too large); free space there and run again"
