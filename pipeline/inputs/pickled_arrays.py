@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-MAX_BYTES = 1 << 30
-MAX_HEADER = 512  # NumPy itself writes 118 bytes
+MAX_HEADER = 512  # bytes; NumPy itself writes 118
 
 Table = dict[str, dict[str, np.ndarray]]
 
@@ -25,11 +24,13 @@ def read_pickled_arrays(path: Path) -> Table:
 
     Python 2 text is decoded as Latin-1, as by NumPy's `encoding="latin1"`.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{path}: {size:,} bytes; a network's .npy has at most {MAX_BYTES:,}")
     try:
-        return _table(_Unpickler(_program(path), encoding="latin1").load())
+        # The dict is the only entry of an array of objects.
+        (table,) = _Unpickler(_program(path), encoding="latin1").load().state[-1]
+        return {
+            layer: {name: a.array() for name, a in arrays.items() if isinstance(a, _Pickled)}
+            for layer, arrays in table.items()
+        }
     except Exception as error:
         # A damaged pickle raises whatever its instructions run into.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -68,16 +69,14 @@ class _Pickled:
         """Return the array as a view of the file's bytes."""
         _, shape, dtype, by_columns, data = self.state
         code, order = dtype.arguments[0], dtype.state[1]
-        if code not in ("f2", "f4", "f8", "i4", "i8") or order not in ("<", ">", "=", "|"):
+        if code not in ("f2", "f4", "f8", "i4", "i8"):
             raise ValueError("an array of neither floats nor integers")
         raw = data.encode("latin1") if isinstance(data, str) else data
         return np.frombuffer(raw, order + code).reshape(shape, order="F" if by_columns else "C")
 
 
-def _encode(text: str, encoding: object) -> bytes:
-    """Stand in for `_codecs.encode`, by which protocol 2 writes bytes."""
-    if encoding != "latin1":
-        raise ValueError("bytes in an encoding other than latin1")
+def _encode(text: str, _: str) -> bytes:
+    """Stand in for `_codecs.encode`, by which protocol 2 writes bytes, always as Latin-1."""
     return text.encode("latin1")
 
 
@@ -95,12 +94,3 @@ class _Unpickler(pickle.Unpickler):
         if f"{module}.{name}" not in _STAND_INS:
             raise ValueError(f"asks for {module}.{name}")
         return _STAND_INS[f"{module}.{name}"]
-
-
-def _table(whole: Any) -> Table:
-    """Take the dict out of the array of one object that `np.save` makes of it."""
-    (table,) = whole.state[-1]
-    return {
-        layer: {key: value.array() for key, value in arrays.items() if isinstance(value, _Pickled)}
-        for layer, arrays in table.items()
-    }

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-# Limits far above SoundNet's 0.1 GB, some thousand objects and dozen levels.
-MAX_BYTES = 1 << 30
-MAX_OBJECTS, MAX_DEPTH, MAX_DIMENSIONS = 20_000, 64, 16
+MAX_DIMENSIONS = 64  # of NumPy's arrays
 
 NIL, NUMBER, STRING, TABLE, TORCH, BOOLEAN = range(6)
 FUNCTIONS = (6, 7, 8)
@@ -41,15 +39,12 @@ def read_torch7(path: Path) -> Any:
     """Read the object in a .t7 file: tables as dicts, tensors as arrays, modules as `Module`.
 
     A table may contain itself. Raises ValueError naming the file, the byte and the fault for a
-    file that is damaged, too large for a network, or contains a function.
+    file that is damaged or contains a function.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{path}: {size:,} bytes; a network's .t7 has at most {MAX_BYTES:,}")
     reader = _Reader(path.read_bytes())
     try:
-        return reader.object(0)
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return reader.object()
+    except (ValueError, RecursionError, OverflowError) as error:
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"{path}: byte {reader.position:,}: {reason}; not a network's .t7"
@@ -62,19 +57,13 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.position = 0
-        self.count = 0
         self.objects: dict[int, Any] = {}  # by index
 
-    def object(self, depth: int) -> Any:
-        """Read the next object, which lies `depth` tables deep."""
-        self.count += 1
-        if self.count > MAX_OBJECTS:
-            raise ValueError(f"more than {MAX_OBJECTS:,} objects")
-        if depth > MAX_DEPTH:
-            raise ValueError(f"tables more than {MAX_DEPTH} deep")
+    def object(self) -> Any:
+        """Read the next object."""
         kind = self._integer()
         if kind in (TABLE, TORCH):
-            return self._indexed(kind, depth + 1)
+            return self._indexed(kind)
         if kind == NUMBER:
             return float(self._numbers(np.dtype("<f8"), 1)[0])
         if kind == STRING:
@@ -83,54 +72,54 @@ class _Reader:
             return None if kind == NIL else self._integer() == 1
         raise ValueError("a function" if kind in FUNCTIONS else f"an object of unknown type {kind}")
 
-    def _indexed(self, kind: int, depth: int) -> Any:
+    def _indexed(self, kind: int) -> Any:
         index = self._integer()
         if index in self.objects:
             return self.objects[index]
         if kind == TABLE:
             # Registered before its entries are read: one of them may be the table itself.
             table = self.objects[index] = {}
-            self._fill(table, depth)
+            self._fill(table)
             return table
         name = self._text()
         if name.startswith("V "):  # the version of the class; older files have none
             name = self._text()
         if name.startswith(PACKAGES):
-            return self._module(index, name, depth)
+            return self._module(index, name)
         if name in STORAGES:
             self.objects[index] = self._numbers(STORAGES[name], self._long())
         elif name in TENSORS:
             self.objects[index] = None
-            self.objects[index] = self._tensor(TENSORS[name], depth)
+            self.objects[index] = self._tensor(TENSORS[name])
         else:
             raise ValueError(f"an object of class {name[:80]!r}")
         return self.objects[index]
 
-    def _module(self, index: int, name: str, depth: int) -> Module:
+    def _module(self, index: int, name: str) -> Module:
         module = self.objects[index] = Module(name)
-        fields = self.object(depth)
+        fields = self.object()
         if not isinstance(fields, dict):
             raise ValueError(f"{name} without a table of fields")
         module.fields = fields
         return module
 
-    def _fill(self, table: dict[Any, Any], depth: int) -> None:
-        for _ in range(self._checked(self._integer(), "entries")):
-            key = self.object(depth)
+    def _fill(self, table: dict[Any, Any]) -> None:
+        for _ in range(self._integer()):
+            key = self.object()
             if not isinstance(key, str | float | bool):
                 raise ValueError("a table key that is neither text nor a number")
             if isinstance(key, float) and key.is_integer():
                 key = int(key)
-            table[key] = self.object(depth)
+            table[key] = self.object()
 
-    def _tensor(self, dtype: np.dtype[Any], depth: int) -> np.ndarray:
+    def _tensor(self, dtype: np.dtype[Any]) -> np.ndarray:
         dimensions = self._integer()
-        if not 0 <= dimensions <= MAX_DIMENSIONS:
-            raise ValueError(f"a tensor of {dimensions} dimensions")
+        if dimensions > MAX_DIMENSIONS:
+            raise ValueError(f"a tensor of {dimensions:,} dimensions")
         sizes = [self._long() for _ in range(dimensions)]
         strides = [self._long() for _ in range(dimensions)]
         start = self._long() - 1  # Lua counts from 1
-        storage = self.object(depth)
+        storage = self.object()
         if storage is None or not (dimensions and math.prod(sizes)):
             return np.zeros(0, dtype)
         if not isinstance(storage, np.ndarray) or storage.ndim != 1 or storage.dtype != dtype:
@@ -146,7 +135,7 @@ class _Reader:
         return np.lib.stride_tricks.as_strided(storage[start:], sizes, steps, writeable=False)
 
     def _text(self) -> str:
-        return self._bytes(self._checked(self._integer(), "bytes of text")).decode("latin-1")
+        return self._bytes(self._integer()).decode("latin-1")
 
     def _integer(self) -> int:
         return int(struct.unpack("<i", self._bytes(4))[0])
@@ -155,17 +144,11 @@ class _Reader:
         return int(struct.unpack("<q", self._bytes(8))[0])
 
     def _numbers(self, dtype: np.dtype[Any], count: int) -> np.ndarray:
-        return np.frombuffer(self._bytes(self._checked(count, "numbers") * dtype.itemsize), dtype)
-
-    def _checked(self, count: int, what: str) -> int:
-        # Each takes at least a byte, so a count above the bytes left is wrong.
-        rest = len(self.data) - self.position
-        if not 0 <= count <= rest:
-            raise ValueError(f"{count:,} {what} in {rest:,} bytes")
-        return count
+        return np.frombuffer(self._bytes(count * dtype.itemsize), dtype)
 
     def _bytes(self, size: int) -> bytes:
-        if size > len(self.data) - self.position:
-            raise ValueError("the end of the file in the middle of an object")
+        rest = len(self.data) - self.position
+        if not 0 <= size <= rest:
+            raise ValueError(f"needs {size:,} bytes, {rest:,} are left")
         self.position += size
         return self.data[self.position - size : self.position]

@@ -67,10 +67,6 @@ ATTACKS: dict[str, tuple[Write, str]] = {
         raw(npy(array_of(b"K\x01\x85", b"12345678", code=b"O8"))),
         "an array of neither floats nor integers",
     ),
-    "bytes in an encoding of its choice": (
-        raw(npy(b"\x80\x02c_codecs\nencode\nU\x01aU\x03zip\x86R.")),
-        "bytes in an encoding other than latin1",
-    ),
     "a memo of 2**32 entries": (
         raw(npy(b"\x80\x02}r\xff\xff\xff\xff.")),
         "memo entry 4,294,967,295 in 9 bytes",
