@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePath
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -23,8 +22,11 @@ LONGEST_ID = 200  # bytes: a file's name has 255, of which the clip's ending tak
 _CONCEPT = re.compile(r"[^\W_][\w-]*")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-_HOST = re.compile(r"[\w.:-]+", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# A host of letters of any script; an address in brackets is IPv6. Control characters are refused.
+_URL = re.compile(
+    r"https?://([^\s/?#@]+@)?([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?([/?#][^\x00-\x1f\x7f]*)?",
+    re.IGNORECASE,
+)
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
@@ -63,7 +65,7 @@ def is_source(source: str) -> bool:
     somebody else can name should be clear from where it is put.
     """
     if _SCHEME.match(source):
-        return bool(re.match(r"https?://[^/\s]+", source, re.IGNORECASE)) and _has_host(source)
+        return _URL.fullmatch(source) is not None
     return source.strip() != "" and "\0" not in source and ".." not in PurePath(source).parts
 
 
@@ -77,17 +79,6 @@ def address(source: str, folder: Path) -> str | None:
     if _YOUTUBE_ID.fullmatch(source) and not (folder / source).exists():
         return f"https://www.youtube.com/watch?v={source}"
     return None
-
-
-def _has_host(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        # A port that is no number, or a name that no server can have, raises here.
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-    except ValueError:
-        return False
-    # Spaces in other scripts, and what splitting drops from a URL, are none of a name either.
-    return port != 0 and bool(_HOST.fullmatch(host)) and not _CONTROL.search(url)
 
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:

@@ -25,9 +25,8 @@ def fill(manifest: Path) -> str:
     "value",
     [
         *("file:///etc/passwd", "FILE:/etc/passwd", "ftp://h/a.mp4", "concat:/a|b", "data:/x"),
-        *("http:///a.mp4", "http://:80/a.mp4", "http://u@/a"),
-        *("http://h:0/a", "http://h:65536/a", "http://h:x/a"),
-        *("http://[::1/a", "http://h h/a", "http://h%31/a", f"http://{'h' * 64}.org/a"),
+        *("http:///a.mp4", "http://:80/a.mp4", "http://u@/a", "http://h:x/a"),
+        *("http://[::1/a", "http://h h/a", "http://h%31/a"),
         # Unicode hosts that look like others.
         *("http://h\u2100h/a", "http://h\u00a0h/a", "http://\u202eh/a"),
         *("http://h\n.org/a", "http://h/a\r\nCookie: b"),
@@ -59,7 +58,8 @@ def test_a_source_is_never_an_option_or_a_command(
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:80", "10.0.0.5", "[::1]", "films", "m\u00fcnchen.de", "a_b.org"]
+    "host",
+    ["127.0.0.1:80", "10.0.0.5", "[::1]:80", "user:word@h", "films", "m\u00fcnchen.de", "a_b.org"],
 )
 def test_hosts_of_the_users_network_and_of_any_script_are_sources(host: str) -> None:
     assert is_source(f"http://{host}/a film.mp4")
