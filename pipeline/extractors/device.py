@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.backends import cudnn
 
-# The precisions of params.yaml; sums are float32 in both.
+# Number types of matrix products by precision of params.yaml; sums are float32 in both.
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -53,13 +53,6 @@ def exact_convolutions() -> AbstractContextManager[None]:
     The setting is that of the whole process, not of one thread.
     """
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
-
-def number_type(precision: str) -> torch.dtype:
-    """Return the torch type of a precision; raises ValueError for an unknown one."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; allowed: {', '.join(PRECISIONS)}")
-    return PRECISIONS[precision]
 
 
 def cpu_has_bfloat16() -> bool:

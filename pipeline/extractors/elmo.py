@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
-from pipeline.extractors.device import number_type, require_device
+from pipeline.extractors.device import PRECISIONS, require_device
 from pipeline.extractors.elmo_files import read_layers
 from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, character_ids
 from pipeline.inputs.weight_files import require_weights, weights_digest
@@ -64,8 +64,8 @@ class ELMo:
         `device` is cpu or cuda; `precision`, float32 or bfloat16, is that of matrix products: the
         memory cells and all sums are always float32. Raises ValueError naming file and key.
         """
-        kind = number_type(precision)
         options, weights = require_weights(options), require_weights(weights)
+        kind = PRECISIONS[precision]
         cnn, directions = read_layers(options, weights, require_device(device), kind)
         return cls(cnn, directions, weights_digest(options, weights))
 

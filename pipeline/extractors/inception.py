@@ -14,22 +14,8 @@ from torchvision.models import Inception3
 from torchvision.models.inception import BasicConv2d
 from torchvision.transforms.v2 import functional as F
 
-from pipeline.extractors.device import (
-    exact_convolutions,
-    number_type,
-    require_device,
-    round_with_carry,
-)
-from pipeline.inputs.weight_files import (
-    check_state,
-    read_state,
-    require_weights,
-    shapes_of,
-    weights_digest,
-)
-
-# The network reduces smaller pictures to nothing.
-MIN_SIZE = 75
+from pipeline.extractors.device import exact_convolutions, require_device, round_with_carry
+from pipeline.inputs.weight_files import load_weights, read_state, require_weights, weights_digest
 
 # Longer pictures are cut to their middle before resizing, which would enlarge them as many times;
 # the centre crop takes the middle anyway.
@@ -60,10 +46,9 @@ class InceptionV3:
         `device` is cpu or cuda, `precision` float32 or bfloat16. Raises ValueError naming the file
         and the first tensor that does not fit.
         """
-        kind = number_type(precision)
         path = require_weights(path)
         network = _fused(build_network(read_state(path), path))
-        if kind == torch.bfloat16:
+        if precision == "bfloat16":
             _round(network)
         return cls(network.to(require_device(device)), weights_digest(path))
 
@@ -72,8 +57,6 @@ class InceptionV3:
         frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
     ) -> UInt8[np.ndarray, "n size size 3"]:
         """Resize and crop frames; idempotent, so callers may do it early to save memory."""
-        if size < MIN_SIZE:
-            raise ValueError(f"size is {size}; allowed: from {MIN_SIZE}, Inception V3's smallest")
         pictures = torch.from_numpy(_without_long_ends(frames)).permute(0, 3, 1, 2)
         pictures = F.center_crop(F.resize(pictures, [size], antialias=True), [size, size])
         return pictures.permute(0, 2, 3, 1).contiguous().numpy()
@@ -117,11 +100,8 @@ def build_network(state: dict[str, Tensor], path: Path) -> Inception3:
     with torch.device("meta"):
         network = Inception3(aux_logits=False, transform_input=False, init_weights=False)
     network.fc = nn.Identity()
-    expected = shapes_of(without_classifiers(network.state_dict()))
-    tensors = without_classifiers(state)
-    check_state(path, "Inception V3", tensors, expected)
-    network.load_state_dict(tensors, assign=True)
-    return network.float().eval().requires_grad_(False)
+    load_weights(network, without_classifiers(state), path, "Inception V3")
+    return network.eval().requires_grad_(False)
 
 
 def without_classifiers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

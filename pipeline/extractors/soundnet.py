@@ -15,22 +15,23 @@ from pipeline.extractors.soundnet_files import (
     HEADS,
     Convolution,
     read_soundnet,
-    tensor_shapes,
 )
-from pipeline.inputs.weight_files import check_state, require_weights, weights_digest
+from pipeline.inputs.weight_files import load_weights, require_weights, weights_digest
 
 # The layers that `SoundNet.features` can return, with their number of channels.
 LAYERS = {
     **{f"conv{k}": block.filters for k, block in BLOCKS.items()},
     **{f"pool{k}": block.filters for k, block in BLOCKS.items() if block.pool > 1},
-    **{name: head.filters for name, head in HEADS.items()},
 }
 
 AMPLITUDE = 256.0  # training samples were in [-256, 256]
 
 
 class Network(nn.Module):
-    """The layers under the names of the usual PyTorch ports: conv1, batchnorm1, conv2, ..."""
+    """The layers under the names of the usual PyTorch ports: conv1, batchnorm1, conv2, ...
+
+    The heads (classes of objects and scenes) are in its weights file, but give no features.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class Network(nn.Module):
     def forward(
         self, x: Float[Tensor, "1 1 time"], layer: str
     ) -> Float[Tensor, "1 channels steps"]:
-        """Return a layer of `LAYERS`: conv1 to conv7 after their ReLU, heads as they are."""
+        """Return a layer of `LAYERS`: conv1 to conv7 after their ReLU."""
         for k, block in BLOCKS.items():
             convolved = self.get_submodule(f"conv{k}")(x)
             x = self.get_submodule(f"batchnorm{k}")(convolved).relu_()
@@ -54,7 +55,7 @@ class Network(nn.Module):
             x = nn.functional.max_pool1d(x, block.pool)
             if layer == f"pool{k}":
                 return x
-        return self.get_submodule(layer)(x)
+        raise ValueError(f"layer is {layer!r}; allowed: {', '.join(LAYERS)}")
 
 
 class SoundNet:
@@ -87,23 +88,16 @@ class SoundNet:
         """Return a layer's features over time, of mono sound in [-1, 1] at 22,050 Hz.
 
         conv7 gives one step for 32,768 samples (1.5 s). A sound too short for one step is
-        repeated until there is one. Raises ValueError for an unknown layer or an empty waveform.
+        repeated until there is one.
         """
-        if layer not in LAYERS:
-            raise ValueError(f"layer is {layer!r}; allowed: {', '.join(LAYERS)}")
-        if not hasattr(self.network, layer) and layer in HEADS:
-            raise ValueError(f"layer {layer} is not in these weights")
-        if not waveform.size:
-            raise ValueError("the waveform is empty; a clip without sound has no features")
         x = torch.from_numpy(repeated(waveform, min_samples(layer)))
         return self.network(x[None, None] * AMPLITUDE, layer)[0].T.contiguous().numpy()
 
 
 def min_samples(layer: str) -> int:
     """Return the smallest number of samples for which `layer` has one step."""
-    number = int(layer[4])
-    steps = _input_steps(HEADS[layer], 1) if layer in HEADS else 1
-    for k in range(min(number, max(BLOCKS)), 0, -1):
+    number, steps = int(layer[4]), 1
+    for k in range(number, 0, -1):
         if k < number or layer.startswith("pool"):
             steps *= BLOCKS[k].pool
         steps = _input_steps(BLOCKS[k], steps)
@@ -120,14 +114,10 @@ def repeated(
 def build_network(tensors: dict[str, Tensor], path: Path) -> Network:
     """Build the network from named tensors; raises ValueError naming the first that is wrong."""
     network = Network()
-    expected = tensor_shapes()
     for name in HEADS:
         if f"{name}.weight" not in tensors:
             delattr(network, name)
-            expected = {k: v for k, v in expected.items() if not k.startswith(f"{name}.")}
-    state = {k: v for k, v in tensors.items() if not k.endswith(".num_batches_tracked")}
-    check_state(path, "SoundNet-8", state, expected)
-    network.load_state_dict(state)
+    load_weights(network, tensors, path, "SoundNet-8")
     return network
 
 

@@ -48,21 +48,6 @@ _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var
 _PORT_HEADS = {"conv8_objs": "conv8", "conv8_scns": "conv8_2"}
 
 
-def tensor_shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor: conv1.weight [filters, channels, kernel] and so on."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    channels = 1
-    for k, block in BLOCKS.items():
-        shapes[f"conv{k}.weight"] = (block.filters, channels, block.kernel)
-        shapes[f"conv{k}.bias"] = (block.filters,)
-        shapes |= {f"batchnorm{k}.{name}": (block.filters,) for name in _NORM}
-        channels = block.filters
-    for name, head in HEADS.items():
-        shapes[f"{name}.weight"] = (head.filters, channels, head.kernel)
-        shapes[f"{name}.bias"] = (head.filters,)
-    return shapes
-
-
 def read_soundnet(path: Path) -> dict[str, Tensor]:
     """Read conv1.weight [filters, channels, kernel], conv1.bias, batchnorm1.weight and so on.
 

@@ -17,9 +17,9 @@ from torchvision.models import Inception3
 from pipeline.extractors.elmo_files import Options, published_options
 from pipeline.extractors.elmo_files import tensor_shapes as elmo_shapes
 from pipeline.extractors.elmo_layers import PADDING
-from pipeline.extractors.soundnet import AMPLITUDE
+from pipeline.extractors.soundnet import AMPLITUDE, Network
 from pipeline.extractors.soundnet_files import BLOCKS
-from pipeline.extractors.soundnet_files import tensor_shapes as soundnet_shapes
+from pipeline.inputs.weight_files import expected_shapes
 
 SEED = 0
 
@@ -97,7 +97,7 @@ def write_elmo(options_path: Path, weights_path: Path, model: str = "small") -> 
     """Write options.json and weights.hdf5 of an untrained model of a published size.
 
     Scales keep words distinct and memory cells unsaturated: the root mean square of values stays
-    near 1 from layer to layer. Raises ValueError for an unknown model.
+    near 1 from layer to layer.
     """
     options = published_options(model)
     options_path.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
@@ -143,7 +143,8 @@ def write_soundnet(path: Path) -> None:
     With filters of variance 2 / fan-in (He et al. 2015) the mean square is the same before every
     ReLU. The batch norms divide by the scale of the input and by the gain of pooling.
     """
-    shapes = soundnet_shapes()
+    with torch.device("meta"):
+        shapes = expected_shapes(Network())
     save_file({name: _soundnet_tensor(name, shape) for name, shape in shapes.items()}, path)
 
 

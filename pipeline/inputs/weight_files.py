@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 TORCH_SUFFIXES = (".pth", ".pt")
 STATE_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
+
+_COUNT = "num_batches_tracked"  # of a batch norm, which features do not depend on
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -60,21 +62,31 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return _named_tensors(path, content)
 
 
-def check_state(path: Path, network: str, state: Mapping[str, Tensor], expected: Shapes) -> None:
-    """Check a state dict's names, shapes and numbers; raises ValueError naming the first misfit."""
-    check_shapes(path, network, shapes_of(state), expected)
+def load_weights(
+    network: nn.Module, state: Mapping[str, Tensor], path: Path, network_name: str
+) -> None:
+    """Load a state dict into a network as float32, except for norms' counts of batches.
+
+    Raises ValueError naming the first tensor that is missing, not expected, of another shape, or
+    not of finite real numbers.
+    """
+    state = {name: tensor for name, tensor in state.items() if not name.endswith(_COUNT)}
+    check_shapes(path, network_name, _shapes(state), expected_shapes(network))
     for name, tensor in state.items():
         if not tensor.is_floating_point():
             raise ValueError(f"{path}: tensor {name} is of {tensor.dtype}, expected real numbers")
         if not tensor.isfinite().all():
             raise ValueError(f"{path}: tensor {name} holds numbers that are not finite; replace it")
+    network.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
+
+
+def expected_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor that a network's weights file must have."""
+    return _shapes({k: v for k, v in network.state_dict().items() if not k.endswith(_COUNT)})
 
 
 def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> None:
-    """Raise ValueError for the first tensor that is missing, of another shape, or not expected.
-
-    `network` is the network's name for the message.
-    """
+    """Raise ValueError for the first tensor that is missing, of another shape, or not expected."""
     for name in [*expected, *shapes]:
         if shapes.get(name) == expected.get(name):
             continue
@@ -85,8 +97,7 @@ def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> 
         )
 
 
-def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor."""
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,16 +93,6 @@ def test_references_instead_of_numbers_are_refused(tmp_path: Path) -> None:
         file.create_dataset("char_embed", (261, 4), h5py.ref_dtype)[:2] = file.ref
     expected = f"{path}: char_embed holds object, not floating-point numbers; {AGAIN}"
     assert refusal(lambda: ELMo.from_files(options, path)) == expected
-
-
-def test_options_of_a_network_of_a_terabyte_are_refused(tmp_path: Path) -> None:
-    options, path = tiny_elmo(tmp_path)
-    content = json.loads(options.read_text())
-    content["lstm"]["dim"] = 1 << 40
-    options.write_text(json.dumps(content))
-    assert refusal(lambda: ELMo.from_files(options, path)) == (
-        f"{options}: lstm.dim is 1099511627776; allowed: less than or equal to 65536"
-    )
 
 
 def test_the_tiny_elmo_is_read_as_it_is(tmp_path: Path) -> None:

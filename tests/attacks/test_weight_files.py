@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import io
-import json
 import pickle
 import struct
 import zipfile
@@ -69,42 +68,8 @@ def test_inceptions_pickle_is_refused(tmp_path: Path) -> None:
     assert refusal(lambda: InceptionV3.from_file(path)) == f"{path}: {NOT_RUN}"
 
 
-def safetensors(header: dict[str, object] | bytes, data: bytes, size: int | None = None) -> Write:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return raw(struct.pack("<Q", len(text) if size is None else size) + text + data)
-
-
-def floats(start: int, end: int, *shape: int) -> dict[str, object]:
-    return {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-
-
-SAFETENSORS: dict[str, tuple[Write, str]] = {
-    "tensors that overlap": (
-        safetensors({"a": floats(0, 8, 2), "b": floats(4, 12, 2)}, bytes(12)),
-        "invalid offset for tensor `b`",
-    ),
-    "a header of a terabyte": (
-        safetensors({"a": floats(0, 8, 2)}, bytes(8), size=1 << 40),
-        "header too large",
-    ),
-    "a terabyte of numbers": (
-        safetensors({"a": floats(0, 1 << 40, 1 << 38)}, bytes(8)),
-        "incomplete metadata, file not fully covered",
-    ),
-    "2**124 numbers": (
-        safetensors({"a": floats(0, 8, 1 << 62, 1 << 62)}, bytes(8)),
-        "overflow computing buffer size from shape and/or element type",
-    ),
-    "a header nested without end": (
-        safetensors(b'{"a":' * 100_000, b""),
-        "invalid JSON in header: recursion limit exceeded at line 1 column 636",
-    ),
-}
-
-
-@pytest.mark.parametrize(("write", "message"), cases(SAFETENSORS))
-def test_safetensors_are_refused(tmp_path: Path, write: Write, message: str) -> None:
+def test_a_header_of_a_terabyte_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    write(path)
-    expected = f"not a readable weights file (Error while deserializing header: {message})"
+    path.write_bytes(struct.pack("<Q", 1 << 40) + b'{"a": {}}')
+    expected = "not a readable weights file (Error while deserializing header: header too large)"
     assert refusal(lambda: SoundNet.from_file(path)) == f"{path}: {expected}"

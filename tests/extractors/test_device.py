@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.extractors.device import gpus, number_type, round_with_carry
+from pipeline.extractors.device import gpus, round_with_carry
 
 
 @pytest.fixture
@@ -41,9 +41,3 @@ def test_rounding_moves_no_weight_further_than_two_roundings() -> None:
     moved = (round_with_carry(weights).float() - weights).abs()
     assert moved.max() <= 2**-7  # half a step of numbers in [1, 2), twice
     assert torch.equal(round_with_carry(weights.bfloat16().float()).float(), weights.bfloat16())
-
-
-@pytest.mark.parametrize("name", ["float16", "bf16", ""])
-def test_an_unknown_precision_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="allowed: float32, bfloat16"):
-        number_type(name)

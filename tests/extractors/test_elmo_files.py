@@ -46,24 +46,15 @@ def test_a_clip_that_is_null_is_none(weights: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lstm": {"dim": ...}}, "option lstm.dim is missing; is it the options of ELMo?"),
-        ({"char_cnn": {"filters": ...}}, "option char_cnn.filters is missing; is it the options"),
-        ({"lstm": {"proj_clip": ...}}, "option lstm.proj_clip is missing; is it the options of"),
-        ({"char_cnn": {"n_characters": 261}}, "char_cnn.n_characters is 261; allowed: 262"),
-        ({"char_cnn": {"activation": "tanh"}}, "char_cnn.activation is 'tanh'; allowed: 'relu'"),
-        ({"lstm": {"dim": "1024"}}, "lstm.dim is '1024'; allowed: a valid integer"),
-        ({"lstm": {"n_layers": True}}, "lstm.n_layers is True; allowed: a valid integer"),
-        ({"lstm": {"cell_clip": -3}}, "lstm.cell_clip is -3; allowed: greater than 0"),
-        (
-            {"lstm": {"use_skip_connections": False}},
-            "lstm.use_skip_connections is False; allowed: True",
-        ),
-        ({"char_cnn": {"filters": [[1]]}}, "option char_cnn.filters.0.1 is missing"),
-        (
-            {"char_cnn": {"filters": [[51, 4]]}},
-            "char_cnn.filters.0.0 is 51; allowed: less than",
-        ),
-        ({"char_cnn": {"embedding": 16}}, "char_cnn.embedding is 16; allowed: an object"),
+        ({"lstm": {"dim": ...}}, "lstm.dim: Field required"),
+        ({"lstm": {"proj_clip": ...}}, "lstm.proj_clip: Field required"),
+        ({"lstm": {"dim": "1024"}}, "lstm.dim: Input should be a valid integer"),
+        ({"lstm": {"dim": 1 << 40}}, "lstm.dim: Input should be less than or equal to 65536"),
+        ({"lstm": {"cell_clip": -3}}, "lstm.cell_clip: Input should be greater than 0"),
+        ({"lstm": {"use_skip_connections": False}}, "lstm.use_skip_connections: Input should be"),
+        ({"char_cnn": {"n_characters": 261}}, "char_cnn.n_characters: Input should be 262"),
+        ({"char_cnn": {"activation": "tanh"}}, "char_cnn.activation: Input should be 'relu'"),
+        ({"char_cnn": {"filters": [[1]]}}, "char_cnn.filters.0.1: Field required"),
     ],
 )
 def test_an_option_that_is_wrong_is_named(

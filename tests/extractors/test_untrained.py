@@ -66,12 +66,6 @@ def test_elmo_has_the_official_layout(
                 assert cell["W_P_0"].shape == (memory, width)
 
 
-def test_an_unknown_elmo_is_refused_before_writing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="small, medium, original"):
-        write_elmo(tmp_path / "options.json", tmp_path / "weights.hdf5", model="tiny")
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_seeded_tensor_depends_on_its_name_alone() -> None:
     first = normal("a", (50, 40), 2.0)
     normal("b", (3,), 1.0)
