@@ -51,7 +51,7 @@ class GFN(Fusion):
             for dim in self.dims
         )
         self.importance = nn.Linear(width, 1)  # one for all modalities
-        levels = build_levels(self.modalities, min(len(self.modalities), 3))
+        levels = build_levels(self.modalities, max_order=3)
         self.levels = nn.ModuleList(levels)
         self.networks = nn.ModuleList(_pair_network(width, hidden) for _ in levels)
         self.level_dims = [width] * (1 + len(levels))

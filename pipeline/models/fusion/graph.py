@@ -75,7 +75,7 @@ class Level(nn.Module):
 def build_levels(
     modalities: tuple[str, ...], max_order: int, ordered_pairs: bool = False
 ) -> list[Level]:
-    """Build the levels 2..max_order.
+    """Build the levels 2 to min(max_order, M), for M modalities.
 
     Level l joins every two level-(l-1) supports whose union has l modalities, and every such
     support with a modality outside it: C(M, l) * (C(l, 2) + l) vertices, the paper's 6 at
@@ -83,7 +83,7 @@ def build_levels(
     """
     levels = []
     count = len(modalities)
-    for order in range(2, max_order + 1):
+    for order in range(2, min(max_order, count) + 1):
         supports = list(combinations(range(count), order))
         below = [] if order == 2 else list(combinations(range(count), order - 1))
         if order > 2:

@@ -37,7 +37,7 @@ class HGFN(Fusion):
         gate: "none" as printed, or "sigmoid" to bound the importances to (0, 1).
         pairs: "unordered", or "ordered" to average each bimodal vertex over both orders.
         tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed or "q" before it.
-        max_order: modalities in the largest vertex; min(M, 3) unless given.
+        max_order: a vertex joins at most min(max_order, M) modalities.
         channels: of the convolution of eq. 3; 4, or 1 with ``align="pad"``, unless given.
 
     Raises:
@@ -65,20 +65,17 @@ class HGFN(Fusion):
         gate: str = "none",
         pairs: str = "unordered",
         tri_weight: str = "w",
-        max_order: int | None = None,
+        max_order: int = 3,
         channels: int | None = None,
     ) -> None:
         super().__init__(dims)
         count = len(self.modalities)
-        max_order = min(count, 3) if max_order is None else max_order
         channels = (1 if align == "pad" else 4) if channels is None else channels
         check_theta(theta)
         self.check_options(
             {"align": align, "weight": weight, "gate": gate, "pairs": pairs}
             | {"tri_weight": tri_weight, "max_order": max_order, "channels": channels}
         )
-        if max_order > count:
-            raise ValueError(f"max_order is {max_order}; {count} modalities allow 1 to {count}")
         self.theta = theta
         self.tri_weight = tri_weight
         self.projections: nn.ModuleList | None = None
@@ -96,7 +93,7 @@ class HGFN(Fusion):
         self.networks = nn.ModuleList(PairNetwork(width, channels) for _ in levels)
         self.vertices = {"unimodal": list(self.modalities)}
         self.vertices |= {level.name: level.vertices for level in levels}
-        self.level_dims = [width] * max_order
+        self.level_dims = [width] * (1 + len(levels))
         self.joint_dim = sum(self.level_dims)
 
     def forward(

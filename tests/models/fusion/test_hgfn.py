@@ -200,6 +200,12 @@ def test_levels_end_at_the_third_unless_max_order_says_otherwise() -> None:
     assert list(HGFN(dims, max_order=4).vertices)[3:] == ["4-modal"]
 
 
+def test_max_order_is_an_upper_bound_that_fits_sets_of_fewer_modalities() -> None:
+    two = HGFN({"a": 4, "b": 4}, max_order=3)
+    assert list(two.vertices) == ["unimodal", "bimodal"]
+    assert two.level_dims == [256, 256]
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
@@ -208,7 +214,6 @@ def test_levels_end_at_the_third_unless_max_order_says_otherwise() -> None:
         ("theta", float("nan"), "theta is nan"),
         ("align", "neither", "align is 'neither'; allowed: linear, pad"),
         ("max_order", 0, "max_order is 0; allowed: whole numbers from 1"),
-        ("max_order", 4, "max_order is 4; 3 modalities allow 1 to 3"),
     ],
 )
 def test_a_value_out_of_range_is_an_error(option: str, value: Any, message: str) -> None:
