@@ -9,8 +9,14 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[2]
-# runtime.py says where and how fast things run; params.yaml itself is tracked key by key.
-FREE = {"pipeline/__init__.py", "pipeline/params.py", "pipeline/runtime.py"}
+# runtime.py says where and how fast things run; params.yaml itself is tracked key by key; these
+# two packages hold no code of their own.
+FREE = {
+    "pipeline/params.py",
+    "pipeline/runtime.py",
+    "pipeline/__init__.py",
+    "pipeline/evaluation/__init__.py",
+}
 STAGES = {
     name: body.get("do", body)
     for file in ("dvc.yaml", "tables/dvc.yaml")
@@ -27,7 +33,12 @@ def imports_of(path: Path) -> set[Path]:
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     modules = [ROOT.joinpath(*name.split(".")) for name in names]
-    files = {file for path in modules for file in (path.with_suffix(".py"), path / "__init__.py")}
+    # Importing a module runs the __init__.py of every package above it.
+    packages = {folder for module in modules for folder in module.parents if ROOT in folder.parents}
+    files = {module.with_suffix(".py") for module in modules}
+    files |= {folder / "__init__.py" for folder in packages.union(modules)}
+    if "import_module(" in path.read_text():  # a package that imports its own modules by name
+        files |= set(path.parent.glob("*.py"))
     return {file for file in files if file.is_file()}
 
 
