@@ -20,7 +20,7 @@ from torch import Tensor
 from pipeline.extractors.device import PRECISIONS, require_device
 from pipeline.extractors.elmo_files import read_layers
 from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, character_ids
-from pipeline.inputs.weight_files import require_weights, weights_digest
+from pipeline.inputs.weight_files import weights_digest
 
 # Rows of every matrix product, and words that the character CNN takes at once. Both are constant:
 # the last bit of a product can change with its number of rows, and a sentence's vectors would then
@@ -64,8 +64,7 @@ class ELMo:
         `device` is cpu or cuda; `precision`, float32 or bfloat16, is that of matrix products: the
         memory cells and all sums are always float32. Raises ValueError naming file and key.
         """
-        options, weights = require_weights(options), require_weights(weights)
-        kind = PRECISIONS[precision]
+        options, weights, kind = Path(options), Path(weights), PRECISIONS[precision]
         cnn, directions = read_layers(options, weights, require_device(device), kind)
         return cls(cnn, directions, weights_digest(options, weights))
 

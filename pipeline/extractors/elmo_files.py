@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float32
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
@@ -22,10 +19,10 @@ from pipeline.extractors.elmo_layers import (
     Highway,
     RecurrentLayer,
 )
-from pipeline.inputs.hdf5 import open_hdf5, plain_dataset, read_floats
-from pipeline.inputs.weight_files import check_shapes, require_weights
+from pipeline.inputs.hdf5 import open_hdf5, read_floats
+from pipeline.inputs.weight_files import check_tensors, require_weights
 
-Read = Callable[[str], Float32[np.ndarray, "..."]]
+_Tensor = Callable[[str], Tensor]
 
 # Memory cells whose gates are computed together: half a megabyte at 64 rows.
 CELLS = 512
@@ -145,27 +142,18 @@ def cell_name(direction: int, layer: int) -> str:
     return f"RNN_{direction}/RNN/MultiRNNCell/Cell{layer}/LSTMCell"
 
 
-@contextmanager
-def open_elmo(options_path: Path, weights_path: Path) -> Iterator[tuple[Options, Read]]:
-    """Open a model's two files: its options, and a function that reads a tensor by its name.
+def read_elmo(options_path: Path, weights_path: Path) -> tuple[Options, dict[str, Tensor]]:
+    """Read a model's two files: its options and its float32 tensors by name.
 
     Raises ValueError naming the file and the first option or tensor that is wrong.
     """
     options = read_options(require_weights(options_path))
     expected = tensor_shapes(options)
     with open_hdf5(require_weights(weights_path)) as file:
-        datasets = {name: plain_dataset(file, name) for name in expected}
-        shapes = {name: tuple(d.shape) for name, d in datasets.items() if d is not None}
-        network = f"the ELMo that {options_path} describes: are they of different models?"
-        check_shapes(weights_path, network, shapes, expected)
-
-        def read(name: str) -> np.ndarray:
-            numbers = read_floats(file, name)
-            if not np.isfinite(numbers).all():
-                raise ValueError(f"{weights_path}: tensor {name} holds numbers that are not finite")
-            return numbers
-
-        yield options, read
+        tensors = {name: torch.from_numpy(read_floats(file, name)) for name in expected}
+    network = f"the ELMo that {options_path} describes: are they of different models?"
+    check_tensors(weights_path, network, tensors, expected)
+    return options, tensors
 
 
 def read_layers(
@@ -174,29 +162,26 @@ def read_layers(
     """Return the character CNN and each direction's recurrent layers, the lowest first.
 
     Matrices that are multiplied are of `kind`, all other tensors float32, all on `device`.
-    Raises ValueError as `open_elmo` does.
+    Raises ValueError as `read_elmo` does.
     """
-    with open_elmo(options_path, weights_path) as (options, read):
+    options, tensors = read_elmo(options_path, weights_path)
 
-        def tensor(name: str) -> Tensor:
-            return torch.from_numpy(read(name)).to(device)
+    def tensor(name: str) -> Tensor:
+        return tensors.pop(name).to(device)  # its memory is free once it is converted
 
-        def matrix(name: str) -> Tensor:
-            # The weights of one output lie side by side, which is fastest to multiply.
-            return tensor(name).T.to(kind).contiguous()
+    def matrix(name: str) -> Tensor:
+        # The weights of one output lie side by side, which is fastest to multiply.
+        return tensor(name).T.to(kind).contiguous()
 
-        cnn = _character_cnn(options.char_cnn, tensor, matrix)
-        directions = [
-            [
-                _recurrent(options.lstm, cell_name(direction, layer), tensor, matrix)
-                for layer in range(options.lstm.n_layers)
-            ]
-            for direction in (0, 1)
+    cnn = _character_cnn(options.char_cnn, tensor, matrix)
+    directions = [
+        [
+            _recurrent(options.lstm, cell_name(direction, layer), tensor, matrix)
+            for layer in range(options.lstm.n_layers)
         ]
+        for direction in (0, 1)
+    ]
     return cnn, directions
-
-
-_Tensor = Callable[[str], Tensor]
 
 
 def _character_cnn(options: CharacterOptions, tensor: _Tensor, matrix: _Tensor) -> CharacterCNN:

@@ -15,8 +15,8 @@ from pipeline.extractors import inception, soundnet
 from pipeline.extractors.elmo_files import (
     SIZES,
     Options,
-    open_elmo,
     published_options,
+    read_elmo,
     read_options,
     tensor_shapes,
 )
@@ -117,9 +117,7 @@ def copy_elmo(
     """Copy ELMo's files after a check that they are those of `model`; raises ValueError."""
     expected = tensor_shapes(Options.model_validate(published_options(model)))
     check_shapes(options, f"ELMo's {model} model", tensor_shapes(read_options(options)), expected)
-    with open_elmo(options, weights) as (_, read):
-        for name in expected:
-            read(name)
+    read_elmo(options, weights)
     shutil.copyfile(options, options_path)
     shutil.copyfile(weights, weights_path)
 

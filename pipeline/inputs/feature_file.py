@@ -44,12 +44,17 @@ def write_features(
 
 
 def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) -> list[int]:
-    values, lengths = _Values(file, dim), []
+    """Write all rows in whole chunks, since many small writes are slow; returns the lengths."""
+    chunk = max(1, _CHUNK_BYTES // (4 * dim))
+    rows, lengths = np.empty((0, dim), np.float32), []
     for name, load in arrays.items():
         array = np.empty((0, dim), np.float32) if load is None else _load(name, load, dim)
         lengths.append(len(array))
-        values.add(array)
-    values.close()
+        rows = np.concatenate([rows, array])
+        if whole := len(rows) // chunk * chunk:
+            _append(file, rows[:whole], chunk)
+            rows = rows[whole:]
+    _append(file, rows, chunk)
     return lengths
 
 
@@ -60,39 +65,18 @@ def _load(name: str, load: Load, dim: int) -> np.ndarray:
     return array
 
 
-class _Values:
-    """The rows of all arrays, written in whole chunks: many small writes would be slow."""
-
-    def __init__(self, file: h5py.File, dim: int) -> None:
-        self.file, self.dim = file, dim
-        self.chunk = max(1, _CHUNK_BYTES // (4 * dim))
-        self.buffer: list[np.ndarray] = []
-        self.rows = 0
-
-    def add(self, array: np.ndarray) -> None:
-        self.buffer.append(array)
-        self.rows += len(array)
-        if self.rows >= self.chunk:
-            rows = np.concatenate(self.buffer)
-            rest = len(rows) % self.chunk
-            self._append(rows[: len(rows) - rest])
-            self.buffer, self.rows = [rows[len(rows) - rest :].copy()], rest
-
-    def close(self) -> None:
-        self._append(np.concatenate(self.buffer))
-
-    def _append(self, rows: np.ndarray) -> None:
-        if "values" not in self.file:
-            chunk = max(1, min(len(rows), self.chunk))
-            # Only chunked datasets have checksums, and only growing ones may be empty.
-            options = {"maxshape": (None, self.dim), "chunks": (chunk, self.dim)}
-            self.file.create_dataset(
-                "values", (0, self.dim), np.float32, fletcher32=True, **options
-            )
-        values = self.file["values"]
-        start = len(values)
-        values.resize(start + len(rows), axis=0)
-        values[start:] = rows
+def _append(file: h5py.File, rows: np.ndarray, chunk: int) -> None:
+    dim = rows.shape[1]
+    if "values" not in file:
+        # Only chunked datasets have checksums, and only growing ones may be empty.
+        chunks, growing = (max(1, min(len(rows), chunk)), dim), (None, dim)
+        file.create_dataset(
+            "values", (0, dim), np.float32, chunks=chunks, maxshape=growing, fletcher32=True
+        )
+    values = file["values"]
+    start = len(values)
+    values.resize(start + len(rows), axis=0)
+    values[start:] = rows
 
 
 def _write_table(

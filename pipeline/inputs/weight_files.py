@@ -67,22 +67,28 @@ def load_weights(
 ) -> None:
     """Load a state dict into a network as float32, except for norms' counts of batches.
 
-    Raises ValueError naming the first tensor that is missing, not expected, of another shape, or
-    not of finite real numbers.
+    Raises ValueError as `check_tensors` does.
     """
     state = {name: tensor for name, tensor in state.items() if not name.endswith(_COUNT)}
-    check_shapes(path, network_name, _shapes(state), expected_shapes(network))
-    for name, tensor in state.items():
-        if not tensor.is_floating_point():
-            raise ValueError(f"{path}: tensor {name} is of {tensor.dtype}, expected real numbers")
-        if not tensor.isfinite().all():
-            raise ValueError(f"{path}: tensor {name} holds numbers that are not finite; replace it")
+    check_tensors(path, network_name, state, expected_shapes(network))
     network.load_state_dict({name: t.float() for name, t in state.items()}, assign=True)
 
 
 def expected_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor that a network's weights file must have."""
     return _shapes({k: v for k, v in network.state_dict().items() if not k.endswith(_COUNT)})
+
+
+def check_tensors(
+    path: Path, network: str, tensors: Mapping[str, Tensor], expected: Shapes
+) -> None:
+    """Raise ValueError for the first tensor of a wrong shape, or not of finite real numbers."""
+    check_shapes(path, network, _shapes(tensors), expected)
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"{path}: tensor {name} is of {tensor.dtype}, expected real numbers")
+        if not tensor.isfinite().all():
+            raise ValueError(f"{path}: tensor {name} holds numbers that are not finite; replace it")
 
 
 def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> None:
