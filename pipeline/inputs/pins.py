@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import typer
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline import runtime
 from pipeline.inputs.fetch import ContentError, FetchError, fetch
@@ -44,12 +43,15 @@ class Pin(_Entry):
 
 def read_pin(path: Path) -> Pin:
     """Read a file of one pin; raises ValueError naming file and key."""
-    return _pin(_read(path), str(path))
+    return Pin(**_read(path, _Entry).model_dump(), where=str(path))
 
 
 def read_pins(path: Path) -> dict[str, Pin]:
     """Read a file of several pins by name; raises ValueError naming file and key."""
-    return {name: _pin(value, f"{path}, {name}") for name, value in _read(path).items()}
+    entries: dict[str, _Entry] = _read(path, dict[str, _Entry])
+    return {
+        name: Pin(**entry.model_dump(), where=f"{path}, {name}") for name, entry in entries.items()
+    }
 
 
 def mirrored(url: str) -> str:
@@ -84,22 +86,10 @@ def _refuse_web_page(url: str, path: Path) -> None:
         raise FetchError(url, "returns a web page, perhaps of a network that wants a login")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, content: Any) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; pins are committed in sources/") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON in UTF-8 ({error})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a JSON object is expected, not {type(content).__name__}")
-    return content
-
-
-def _pin(content: Any, where: str) -> Pin:
-    try:
-        return Pin(**_Entry.model_validate(content).model_dump(), where=where)
+        return TypeAdapter(content).validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "pin"
-        raise ValueError(f"{where}: {key}: {first['msg']} (is {first['input']!r})") from None
+        key = ".".join(map(str, first["loc"])) or "content"
+        raise ValueError(f"{path}: {key}: {first['msg']}") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -48,26 +47,6 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HGFN_WEIGHTS", str(folder))
     monkeypatch.setenv("HGFN_MIRROR", "http://127.0.0.1:9")
     return folder
-
-
-def test_a_file_that_is_not_given_is_fetched(
-    bare_project: Path, given: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = serve(BODY)
-    monkeypatch.setenv("HGFN_MIRROR", site.url)
-    assert obtain("net", pin()).read_bytes() == BODY
-    assert site.paths == ["/example.org/models/net.pth"]
-
-
-def test_a_file_that_cannot_be_fetched_may_be_given(
-    bare_project: Path, serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = serve(lambda handler: handler.send_error(404)).url
-    monkeypatch.setenv("HGFN_MIRROR", url)
-    with pytest.raises(ValueError, match=r"net\.pth.*404") as caught:
-        obtain("net", pin())
-    cure = "; check the network, or put net.pth into a folder and set HGFN_WEIGHTS to it"
-    assert str(caught.value).endswith(cure)
 
 
 @pytest.mark.parametrize("expected", [SHA256, SHA256[:8]])
@@ -177,8 +156,10 @@ def test_without_a_network_nothing_is_converted(
     project: Path, monkeypatch: pytest.MonkeyPatch, serve: Any
 ) -> None:
     monkeypatch.setenv("HGFN_MIRROR", serve(lambda handler: handler.send_error(404)).url)
-    with pytest.raises(ValueError, match="set HGFN_WEIGHTS to it"):
+    with pytest.raises(ValueError, match="404") as caught:
         stage.weights()
+    cure = "put inception_v3_google-0cc3c7bd.pth into a folder and set HGFN_WEIGHTS to it"
+    assert str(caught.value).endswith(f"; check the network, or {cure}")
     assert list(outputs.WEIGHTS.iterdir()) == []
 
 
@@ -238,11 +219,6 @@ def zip_of(*names: str, content: bytes = b"x") -> Callable[[Path], None]:
     return write
 
 
-def zip_with_a_false_size(path: Path) -> None:
-    zip_of("soundnet8_final.t7", content=bytes(1 << 20))(path)
-    path.write_bytes(path.read_bytes().replace(struct.pack("<I", 1 << 20), struct.pack("<I", 1000)))
-
-
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -252,9 +228,8 @@ def zip_with_a_false_size(path: Path) -> None:
             zip_of("soundnet8_final.t7", content=bytes(130 << 20)),
             "soundnet8_final.t7 unpacks to more than 134,217,728 bytes; fetch it again",
         ),
-        (zip_with_a_false_size, "Bad CRC-32 for file 'soundnet8_final.t7'; fetch it again"),
     ],
-    ids=["no network", "two networks", "a zip bomb", "a false size"],
+    ids=["no network", "two networks", "a zip bomb"],
 )
 def test_an_archive_without_the_network_is_refused(
     tmp_path: Path, write: Callable[[Path], None], message: str

