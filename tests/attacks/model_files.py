@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.extractors.elmo_files import Options, tensor_shapes
+
 Write = Callable[[Path], None]
 
 
@@ -88,20 +90,7 @@ def tiny_elmo(folder: Path) -> tuple[Path, Path]:
         },
     }
     (folder / "options.json").write_text(json.dumps(options))
-    cells = [f"RNN_{d}/RNN/MultiRNNCell/Cell0/LSTMCell" for d in (0, 1)]
-    shapes: dict[str, tuple[int, ...]] = {
-        "char_embed": (261, 4),
-        "CNN/W_cnn_0": (1, 1, 4, 2),
-        "CNN/b_cnn_0": (2,),
-        "CNN_proj/W_proj": (2, 2),
-        "CNN_proj/b_proj": (2,),
-        **{f"CNN_high_0/W_{gate}": (2, 2) for gate in ("carry", "transform")},
-        **{f"CNN_high_0/b_{gate}": (2,) for gate in ("carry", "transform")},
-        **{f"{cell}/W_0": (4, 12) for cell in cells},
-        **{f"{cell}/B": (12,) for cell in cells},
-        **{f"{cell}/W_P_0": (3, 2) for cell in cells},
-    }
     with h5py.File(folder / "weights.hdf5", "w") as file:
-        for name, shape in shapes.items():
+        for name, shape in tensor_shapes(Options.model_validate(options)).items():
             file[name] = np.ones(shape, np.float32)
     return folder / "options.json", folder / "weights.hdf5"

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundnet_writer as published
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file as load_numpy
+from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from pipeline.extractors import SoundNet
@@ -14,19 +16,13 @@ from pipeline.extractors.soundnet import BLOCKS, LAYERS, min_samples, repeated
 
 @pytest.fixture
 def real_first_blocks(weights: Path, shared_data: Path, tmp_path: Path) -> SoundNet:
-    """The untrained network with the published conv1 and conv2."""
-    state = load_file(weights / "soundnet.safetensors")
+    """The untrained network with the published conv1 and conv2, in the port's file."""
+    layers = published.port_layers(load_numpy(weights / "soundnet.safetensors"))
     real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
-    names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
-    for k in (1, 2):
-        # [kernel, 1, in, out] as TensorFlow keeps it
-        kernel = real[f"conv{k}/weights"].squeeze(1).transpose(2, 1, 0)
-        state[f"conv{k}.weight"] = torch.from_numpy(kernel.copy())
-        state[f"conv{k}.bias"] = torch.from_numpy(real[f"conv{k}/biases"])
-        for theirs, ours in names.items():
-            state[f"batchnorm{k}.{ours}"] = torch.from_numpy(real[f"conv{k}/{theirs}"])
-    save_file(state, tmp_path / "real.safetensors")
-    return SoundNet.from_file(tmp_path / "real.safetensors")
+    for layer in ("conv1", "conv2"):
+        layers[layer] = {name: real[f"{layer}/{name}"] for name in layers[layer]}
+    published.save_pickled(tmp_path / "sound8.npy", layers, 2)
+    return SoundNet.from_file(tmp_path / "sound8.npy")
 
 
 def test_the_recorded_extrema_of_conv1_are_reproduced(
@@ -101,16 +97,6 @@ def test_short_sounds_are_repeated_until_they_give_a_step(soundnet: SoundNet, sa
 def test_one_step_a_32768_samples(soundnet: SoundNet) -> None:
     sound = np.zeros(32_768 * 6, np.float32)
     assert soundnet.features(sound).shape[0] - soundnet.features(sound[: 32_768 * 3]).shape[0] == 3
-
-
-def test_two_dimensional_ports_load(soundnet: SoundNet, weights: Path, tmp_path: Path) -> None:
-    state = load_file(weights / "soundnet.safetensors")
-    port = {k: v[..., None].contiguous() if v.ndim == 3 else v for k, v in state.items()}
-    del port["conv8_objs.weight"], port["conv8_objs.bias"]
-    save_file(port, tmp_path / "port.safetensors")
-    other = SoundNet.from_file(tmp_path / "port.safetensors")
-    sound = np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32)
-    assert np.array_equal(other.features(sound), soundnet.features(sound))
 
 
 def test_sounds_are_distinct_and_no_layer_dies_or_explodes(soundnet: SoundNet) -> None:

@@ -101,37 +101,6 @@ def test_pytorch_ports_are_read(
     assert_same(read_soundnet(path), body)
 
 
-def test_every_format_gives_the_same_features(tmp_path: Path, body: dict[str, np.ndarray]) -> None:
-    sound = np.random.default_rng(0).uniform(-1, 1, 40_000).astype(np.float32)
-    save_file(body, tmp_path / "a.safetensors")
-    torch.save({k: torch.from_numpy(v) for k, v in body.items()}, tmp_path / "b.pth")
-    published.save_pickled(tmp_path / "c.npy", published.port_layers(body), 2)
-    write(tmp_path / "d.t7", published.torch7_network(body, torch7))
-    actual = [SoundNet.from_file(path).features(sound) for path in sorted(tmp_path.iterdir())]
-    assert len(actual) == 4
-    assert len({features.tobytes() for features in actual}) == 1
-
-
-def test_the_published_numbers_are_read_from_every_format(
-    tmp_path: Path, body: dict[str, np.ndarray], shared_data: Path, recording: np.ndarray
-) -> None:
-    real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
-    layers = published.port_layers(body)
-    for k in (1, 2):
-        names = ("weights", "biases", "gamma", "beta", "mean", "var")
-        layers[f"conv{k}"] = {name: real[f"conv{k}/{name}"] for name in names}
-    published.save_pickled(tmp_path / "sound8.npy", layers, 2)
-    port = read_soundnet(tmp_path / "sound8.npy")
-    again = {name: tensor.numpy() for name, tensor in port.items()}
-    path = write(tmp_path / "real.t7", published.torch7_network(again, torch7))
-    assert_same(read_soundnet(path), again)
-    with torch.inference_mode():
-        network = SoundNet.from_file(path).network
-        normed = network.batchnorm1(network.conv1(torch.from_numpy(recording)[None, None] * 256))
-    assert normed.max().item() == pytest.approx(17.7110, abs=1e-4)
-    assert normed.min().item() == pytest.approx(-17.3334, abs=1e-4)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

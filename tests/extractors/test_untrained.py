@@ -39,7 +39,6 @@ def test_inception_has_torchvisions_names_and_shapes(weights: Path) -> None:
     ("model", "memory", "width", "highways"),
     [
         ("small", 1024, 128, 1),
-        ("medium", 2048, 256, 1),
         pytest.param("original", 4096, 512, 2, marks=pytest.mark.slow),
     ],
 )

@@ -109,12 +109,6 @@ def test_a_file_with_another_digest_is_replaced(serve: Any, get: Any, path: Path
     assert_whole(path)
 
 
-def test_a_redirect_is_followed(serve: Any, get: Any, path: Path) -> None:
-    target = serve(rest)
-    assert get(f"{serve(reply(302, Location=f'{target.url}/f')).url}/f") == SHA256
-    assert_whole(path)
-
-
 def test_a_second_process_is_named(path: Path, message: Any) -> None:
     path.parent.mkdir()
     with FileLock(f"{path}.lock"):
