@@ -1,4 +1,4 @@
-"""docs/methods.md: every claim and every reading has a test, and every test named there exists."""
+"""The documents name tests and kinds of failure that exist, and all that they must name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from pipeline.ground.failures import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "methods.md").read_text()
@@ -58,16 +60,20 @@ def test_claims_are_numbered_without_a_gap() -> None:
     assert len(numbers) >= 8
 
 
-def test_every_test_path_stands_in_the_form_that_is_checked() -> None:
-    """A name outside the form would be checked by nobody."""
+def test_every_test_path_has_the_form_that_is_checked() -> None:
     assert len(re.findall(r"tests/[\w/]+\.py::", TEXT)) == len(NAMED.findall(TEXT))
+
+
+def test_the_readme_lists_every_kind_of_failure() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in readme] == []
 
 
 def test_the_checks_find_what_is_wrong() -> None:
     assert missing("`tests/test_docs.py::test_nothing`") == ["tests/test_docs.py::test_nothing"]
     assert missing("`tests/no.py::test_it`") == ["tests/no.py::test_it"]
-    assert unproven("**Claim 1.** *It is so.* Shown by nobody.\n\n") == [
-        "**Claim 1.** *It is so.* Shown by nobody",
-        "**Claim 1.** *It is so.* Shown by nobody",
+    assert unproven("**Claim 1.** *It holds.* Shown by nobody.\n\n") == [
+        "**Claim 1.** *It holds.* Shown by nobody",
+        "**Claim 1.** *It holds.* Shown by nobody",
     ]
     assert unproven("| A1 | a | b | c |") == ["| A1 | a | b | c |"]
