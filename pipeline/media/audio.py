@@ -14,7 +14,7 @@ from av.container import InputContainer
 from jaxtyping import Float32
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import best_audio, ends_early, open_container
+from pipeline.media.container import best_audio, ends_early, open_container, time_span
 from pipeline.media.errors import DAMAGE, UNREADABLE, MediaError, reason
 
 # Three hours at 48 kHz; 2 GiB while they are resampled.
@@ -44,9 +44,7 @@ def read_waveform(
     no_frames (no sample in the span); ValueError for an empty span of time; OSError and
     MemoryError for what this machine could not do.
     """
-    begin, finish = 0.0 if start is None else start, inf if end is None else end
-    if begin >= finish:
-        raise ValueError(f"{path}: start {begin} is not before end {finish}")
+    begin, finish = time_span(path, start, end)
     with open_container(path) as container:
         stream = best_audio(container, path)
         low, high = SAMPLE_RATES

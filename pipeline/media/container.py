@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import FileIO
+from math import inf
 from pathlib import Path
 
 import av
@@ -46,7 +47,7 @@ class Source:
     The first OSError is stored in `error`, and the file ends there.
     """
 
-    def __init__(self, file: FileIO, path: Path) -> None:
+    def __init__(self, file: io.FileIO, path: Path) -> None:
         self.name = str(path)  # FFmpeg looks at its suffix
         self.error: OSError | None = None
         self._file = file
@@ -77,7 +78,7 @@ class Source:
 @contextmanager
 def _open_source(path: Path) -> Iterator[Source]:
     try:
-        file = FileIO(path)
+        file = io.FileIO(path)
     except OSError as error:
         raise disk_error(path, error) from error
     with file:
@@ -108,8 +109,16 @@ def _is_mp4(path: Path) -> bool:
         return file.read(8)[4:] == b"ftyp"
 
 
+def time_span(path: str | Path, start: float | None, end: float | None) -> tuple[float, float]:
+    """Return a span in seconds, open where None is given; raises ValueError for an empty one."""
+    begin, finish = 0.0 if start is None else start, inf if end is None else end
+    if begin >= finish:
+        raise ValueError(f"{path}: start {begin} is not before end {finish}")
+    return begin, finish
+
+
 def best_video(container: InputContainer, path: str | Path) -> VideoStream:
-    """Return the stream a player would show: FFmpeg's choice, but never a cover picture.
+    """Return the stream that a player would show, to be decoded on one thread.
 
     Its decoder refuses every picture of more than `MAX_PIXELS`. Raises MediaError of kind
     no_video_stream, or too_large where the stream states such a size.
@@ -123,11 +132,15 @@ def best_video(container: InputContainer, path: str | Path) -> VideoStream:
             "too_large", f"{path}: pictures of more than {MAX_PIXELS} pixels; make it smaller"
         )
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    # With threads, what a damaged stream decodes to would depend on their timing. Clips are
+    # decoded side by side instead.
+    stream.codec_context.thread_type = "NONE"
+    stream.codec_context.thread_count = 1
     return stream
 
 
 def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
-    """Return the stream a player would play; raises MediaError of kind no_audio_stream."""
+    """Return the stream that a player would play; raises MediaError of kind no_audio_stream."""
     stream = containers.best_audio(container)
     if stream is None:
         raise MediaError("no_audio_stream", f"{path}: no audio stream")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,32 +11,100 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-from pipeline.media.container import best_video, open_container
+from pipeline.inputs.containers import origin
+from pipeline.media.container import best_video, ends_early, open_container
 from pipeline.media.errors import DAMAGE
-from pipeline.media.schedule import Schedule, to_seconds
 
 # A function of one upright RGB picture, which makes it smaller before the next is decoded.
 Shrink = Callable[[np.ndarray], np.ndarray]
 
 
-class Painter:
-    """Turns the frames of one stream into upright RGB pictures of one size.
+@dataclass(frozen=True)
+class Schedule:
+    """When the frames of a video are shown: its packets in decoding order, one row each.
 
-    Colour matrix and range are the frame's own, and it is turned by its rotation metadata. Where
-    a stream changes its size midway, later frames are scaled to the first size.
+    `pts`: presentation time in the stream's own unit; `shown`: false for packets that only serve
+    to decode others; `keyframe`: decoding may begin here; `seconds`: `pts` from the time that a
+    player shows as 0:00; `truncated`: the file ends before it should.
     """
 
-    def __init__(self, stream: VideoStream, shrink: Shrink | None) -> None:
-        self.width, self.height = stream.codec_context.width, stream.codec_context.height
-        self.shrink = shrink
+    pts: Int[np.ndarray, " packets"]
+    shown: Bool[np.ndarray, " packets"]
+    keyframe: Bool[np.ndarray, " packets"]
+    seconds: Float[np.ndarray, " packets"]
+    truncated: bool
 
-    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return the picture [height, width, 3], uint8, or what `shrink` makes of it."""
-        rgb = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
-        upright = np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
-        return self.shrink(upright) if self.shrink else upright
+
+def read_schedule(path: str | Path) -> Schedule | None:
+    """Read the schedule of the best video stream; None where the container does not have one.
+
+    No frame is decoded. AVI and raw streams, for example, store no presentation times. Raises
+    MediaError as `open_container` and `best_video` do.
+    """
+    with open_container(path) as container:
+        stream = best_video(container, path)
+        packets = _Packets(stream.index)
+        try:
+            # Audio is read too: its end tells whether the file was cut.
+            for packet in container.demux([*container.streams.video, *container.streams.audio]):
+                if packet.size:  # the last, empty packet only flushes a decoder
+                    packets.add(packet)
+        except DAMAGE:
+            packets.damaged = True  # the packets before it are used
+        pts = [value for value in packets.pts if value is not None]
+        if len(pts) < len(packets.pts) or len(set(pts)) < len(pts):
+            return None
+        return Schedule(
+            pts=np.array(pts, dtype=np.int64),
+            shown=np.array(packets.shown, dtype=bool),
+            keyframe=np.array(packets.keyframe, dtype=bool),
+            seconds=_to_seconds(container, stream, pts),
+            truncated=packets.damaged or ends_early(container, packets.end),
+        )
+
+
+@dataclass
+class _Packets:
+    """The packets read so far of stream number `stream`; `end` is in seconds, over all streams."""
+
+    stream: int
+    pts: list[int | None] = field(default_factory=list)
+    shown: list[bool] = field(default_factory=list)
+    keyframe: list[bool] = field(default_factory=list)
+    end: float = 0.0
+    damaged: bool = False
+
+    def add(self, packet: av.Packet) -> None:
+        if packet.pts is not None and packet.time_base is not None:
+            base = packet.time_base  # a product of fractions would cost more than reading does
+            end = (packet.pts + (packet.duration or 0)) * base.numerator / base.denominator
+            self.end = max(self.end, end)
+        self.damaged |= packet.is_corrupt
+        if packet.stream_index == self.stream:
+            self.pts.append(packet.pts)
+            self.shown.append(not packet.is_discard)
+            self.keyframe.append(packet.is_keyframe)
+
+
+def decode_rows(
+    path: str | Path, schedule: Schedule, requested: set[int], shrink: Shrink | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each requested row of the schedule with its frame as an RGB picture, through `shrink`.
+
+    Rows whose frame the decoder does not give are left out. Raises av.FFmpegError where a packet
+    on the way does not decode.
+    """
+    rows = {int(schedule.pts[row]): row for row in requested}
+    with open_container(path) as container:
+        stream = best_video(container, path)
+        paint = Painter(stream, shrink)
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        for run, frame in _run_frames(packets, stream, plan_runs(schedule, requested)):
+            row = rows.get(frame.pts) if frame.pts is not None else None
+            if row in run.requested and not frame.is_corrupt:
+                yield row, paint(frame)
 
 
 class Run(NamedTuple):
@@ -67,83 +135,6 @@ def plan_runs(schedule: Schedule, requested: set[int]) -> list[Run]:
     return runs
 
 
-def decode_rows(
-    container: InputContainer,
-    path: str | Path,
-    schedule: Schedule,
-    requested: set[int],
-    shrink: Shrink | None,
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each requested row of the schedule with its frame as an RGB picture, through `shrink`.
-
-    `container` is the one that the schedule was read from. Rows whose frame the decoder does not
-    give are left out. Raises av.FFmpegError where a packet on the way does not decode.
-    """
-    rows = {int(schedule.pts[row]): row for row in requested}
-    with _packets(container, path, schedule) as (stream, packets):
-        paint = Painter(stream, shrink)
-        for run, frame in _run_frames(packets, stream, plan_runs(schedule, requested)):
-            row = rows.get(frame.pts) if frame.pts is not None else None
-            if row in run.requested and not frame.is_corrupt:
-                yield row, paint(frame)
-
-
-@contextmanager
-def _packets(
-    container: InputContainer, path: str | Path, schedule: Schedule
-) -> Iterator[tuple[VideoStream, Iterable[av.Packet]]]:
-    """Yield the stream and its packets from the beginning: those in memory, or read again."""
-    if schedule.packets is not None:
-        yield _single_threaded(best_video(container, path)), schedule.packets
-        return
-    with open_container(path) as again:
-        stream = _single_threaded(best_video(again, path))
-        yield stream, again.demux(stream)
-
-
-def decode_all(path: str | Path) -> tuple[Float[np.ndarray, " frames"], bool]:
-    """Decode everything; return the frames' ascending seconds, and whether any failed."""
-    with open_container(path) as container:
-        stream = _single_threaded(best_video(container, path))
-        frames = _AllFrames(container, stream)
-        times = _ascending([frame.pts for frame in frames], stream)
-        return to_seconds(container, stream, times), frames.damaged
-
-
-def decode_indices(
-    path: str | Path, requested: set[int], shrink: Shrink | None
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode from the beginning; yield the frames at the `requested` places of its order."""
-    with open_container(path) as container:
-        stream = _single_threaded(best_video(container, path))
-        paint = Painter(stream, shrink)
-        for index, frame in enumerate(_AllFrames(container, stream)):
-            if index in requested:
-                yield index, paint(frame)
-
-
-class _AllFrames:
-    """Every frame of a stream; `damaged` is true in the end if a packet did not decode."""
-
-    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self.container, self.stream = container, stream
-        self.damaged = False
-
-    def __iter__(self) -> Iterator[av.VideoFrame]:
-        try:
-            for packet in self.container.demux(self.stream):
-                yield from self._decode(packet)
-        except DAMAGE:
-            self.damaged = True
-
-    def _decode(self, packet: av.Packet) -> list[av.VideoFrame]:
-        try:
-            return self.stream.codec_context.decode(packet)
-        except DAMAGE:
-            self.damaged = True
-            return []
-
-
 def _run_frames(
     packets: Iterable[av.Packet], stream: VideoStream, runs: list[Run]
 ) -> Iterator[tuple[Run, av.VideoFrame]]:
@@ -166,12 +157,60 @@ def _run_frames(
             stream.codec_context.flush_buffers()
 
 
-def _single_threaded(stream: VideoStream) -> VideoStream:
-    # With threads, what a damaged stream decodes to would depend on their timing. Clips are
-    # decoded side by side instead.
-    stream.codec_context.thread_type = "NONE"
-    stream.codec_context.thread_count = 1
-    return stream
+class Painter:
+    """Turns the frames of one stream into upright RGB pictures of one size.
+
+    Colour matrix and range are the frame's own, and it is turned by its rotation metadata. Where
+    a stream changes its size midway, later frames are scaled to the first size.
+    """
+
+    def __init__(self, stream: VideoStream, shrink: Shrink | None) -> None:
+        self.width, self.height = stream.codec_context.width, stream.codec_context.height
+        self.shrink = shrink
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return the picture [height, width, 3], uint8, or what `shrink` makes of it."""
+        rgb = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
+        upright = np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
+        return self.shrink(upright) if self.shrink else upright
+
+
+def frame_times(path: str | Path) -> tuple[Float[np.ndarray, " frames"], bool]:
+    """Decode everything; return the frames' ascending seconds, and whether any failed."""
+    with open_container(path) as container:
+        stream = best_video(container, path)
+        times, damaged = list[int | None](), False
+        for frame in _all_frames(container, stream):
+            if frame is None:
+                damaged = True
+            else:
+                times.append(frame.pts)
+        return _to_seconds(container, stream, _ascending(times, stream)), damaged
+
+
+def decode_indices(
+    path: str | Path, requested: set[int], shrink: Shrink | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode everything; yield the frames at the `requested` places of `frame_times`."""
+    with open_container(path) as container:
+        stream = best_video(container, path)
+        paint = Painter(stream, shrink)
+        decoded = (frame for frame in _all_frames(container, stream) if frame is not None)
+        for index, frame in enumerate(decoded):
+            if index in requested:
+                yield index, paint(frame)
+
+
+def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | None]:
+    """Yield every frame of a stream, and None for a packet that cannot be read or decoded."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from stream.codec_context.decode(packet)
+            except DAMAGE:
+                yield None
+    except DAMAGE:
+        yield None
 
 
 def _ascending(times: list[int | None], stream: VideoStream) -> list[int]:
@@ -188,3 +227,10 @@ def _ascending(times: list[int | None], stream: VideoStream) -> list[int]:
             time = ascending[-1] + interval if ascending else 0
         ascending.append(time)
     return ascending
+
+
+def _to_seconds(
+    container: InputContainer, stream: VideoStream, pts: list[int]
+) -> Float[np.ndarray, " frames"]:
+    """Convert presentation times to seconds after the time that a player shows as 0:00."""
+    return np.array(pts, dtype=np.float64) * float(stream.time_base or 1) - origin(container)

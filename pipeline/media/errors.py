@@ -1,4 +1,4 @@
-"""What can be wrong with a medium, and with the machine that reads it.
+"""Failures of a file, and failures of the machine that reads it.
 
 A failure of the file is the item's: a MediaError, counted by its kind. A failure of the machine
 (its disk, its memory) ends the run: an OSError or a MemoryError.
@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-
-from pipeline.ground.failures import MEDIA_KINDS
 
 # 89 million: Pillow's own warning threshold, and more than twice 8K; 256 MiB decoded to RGB.
 MAX_PIXELS = 1024**3 // 4 // 3
@@ -31,12 +29,9 @@ _MOST_AT_ONCE = 2**31
 
 
 class MediaError(ValueError):
-    """A medium that cannot be read; `kind` is one of `MEDIA_KINDS`, the message is for people."""
+    """A file that cannot be read; `kind` is one of `ground.failures.MEDIA_KINDS`."""
 
     def __init__(self, kind: str, message: str) -> None:
-        if kind not in MEDIA_KINDS:
-            allowed = ", ".join(MEDIA_KINDS)
-            raise ValueError(f"unknown kind of media error {kind!r}; allowed: {allowed}")
         super().__init__(message)
         self.kind = kind
 
@@ -67,25 +62,19 @@ def disk_error(path: Path, error: OSError) -> OSError:
 
 @contextmanager
 def explain_memory(path: Path, by_decoder: bool = False) -> Iterator[None]:
-    """Turn an out-of-memory error into the one of `memory_error`.
+    """Name `path` and the cure in an out-of-memory error of the block.
 
-    FFmpeg's errors are known to be its decoders'; `by_decoder` says so of the others.
+    Where a decoder reports it (FFmpeg's errors, and all errors with `by_decoder`) while the
+    machine has memory left, the file is at fault: a MediaError of kind decode_failed.
     """
     try:
         yield
     except MemoryError as error:
-        raise memory_error(path, by_decoder or isinstance(error, av.FFmpegError)) from error
-
-
-def memory_error(path: Path, by_decoder: bool) -> MemoryError | MediaError:
-    """Return the error to raise where memory did not suffice to read `path`.
-
-    That is a MediaError of kind decode_failed where only a decoder reports it, and the machine has
-    more memory left than any decoder takes.
-    """
-    if by_decoder and _can_allocate(_MOST_AT_ONCE):
-        return MediaError("decode_failed", f"{path}: asks for more memory than a decoder may take")
-    return MemoryError(f"{path}: no memory left to read it; use fewer HGFN_WORKERS and run again")
+        if (by_decoder or isinstance(error, av.FFmpegError)) and _can_allocate(_MOST_AT_ONCE):
+            message = f"{path}: asks for more memory than a decoder may take"
+            raise MediaError("decode_failed", message) from error
+        message = f"{path}: no memory left to read it; use fewer HGFN_WORKERS and run again"
+        raise MemoryError(message) from error
 
 
 def _can_allocate(size: int) -> bool:

@@ -15,7 +15,6 @@ from pipeline.media.errors import (
     MediaError,
     disk_error,
     explain_memory,
-    memory_error,
     require_file,
 )
 
@@ -37,11 +36,11 @@ def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
     machine could not do.
     """
     path = require_file(path)
+    contents = _contents(path)
     # Pillow's decoders raise a plain MemoryError for a picture that is too wide for them.
-    with explain_memory(path, by_decoder=True), _open(path, _contents(path)) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(path)
-        return _decode(path, image)
+    with explain_memory(path, by_decoder=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is checked here
+        return _decode(path, contents)
 
 
 def _contents(path: Path) -> bytes:
@@ -56,33 +55,29 @@ def _contents(path: Path) -> bytes:
         raise disk_error(path, error) from error
 
 
-def _open(path: Path, contents: bytes) -> Image.Image:
+def _decode(path: Path, contents: bytes) -> UInt8[np.ndarray, "height width 3"]:
     try:
-        with warnings.catch_warnings():
-            # The caller checks the size.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(io.BytesIO(contents), formats=FORMATS)
+        with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            return np.array(_to_rgb(ImageOps.exif_transpose(image)))
     except Image.DecompressionBombError:
-        raise _too_large(path) from None
+        message = f"{path}: more than {MAX_PIXELS} pixels; make it smaller"
+        raise MediaError("too_large", message) from None
     except UnidentifiedImageError:
-        raise MediaError(
-            "not_an_image", f"{path}: not a readable {', '.join(FORMATS)} picture"
-        ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _decode(path: Path, image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
-    try:
-        upright = ImageOps.exif_transpose(image)
-        return np.array(_to_rgb(upright))
-    except Image.DecompressionBombError:
-        raise _too_large(path) from None
+        message = f"{path}: not a readable {', '.join(FORMATS)} picture"
+        raise MediaError("not_an_image", message) from None
     except MemoryError:
         raise
     # For a damaged picture decoders raise nearly anything, also struct.error and IndexError.
     except Exception as error:
-        raise _unreadable(path, error) from error
+        if "out of memory" in str(error):  # Pillow's decoders report it so
+            raise MemoryError from error
+        if "truncated" in str(error).lower():
+            message = f"{path}: the picture ends early ({error})"
+            raise MediaError("truncated", message) from error
+        message = f"{path}: {type(error).__name__}: {error}"
+        raise MediaError("decode_failed", message) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -101,15 +96,3 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
         raise ValueError("32-bit grey values without a known white; save the picture with 8 bits")
     # Pillow's own conversion cuts everything above 255 to white.
     return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
-
-
-def _too_large(path: Path) -> MediaError:
-    return MediaError("too_large", f"{path}: more than {MAX_PIXELS} pixels; make it smaller")
-
-
-def _unreadable(path: Path, error: Exception) -> MediaError | MemoryError:
-    if "out of memory" in str(error):  # Pillow's decoders report it so
-        return memory_error(path, by_decoder=True)
-    if "truncated" in str(error).lower():
-        return MediaError("truncated", f"{path}: the picture ends early ({error})")
-    return MediaError("decode_failed", f"{path}: {type(error).__name__}: {error}")

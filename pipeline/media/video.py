@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from pipeline.media.container import open_container
-from pipeline.media.decode import Shrink, decode_all, decode_indices, decode_rows
+from pipeline.media.container import time_span
+from pipeline.media.decode import Shrink, decode_indices, decode_rows, frame_times, read_schedule
 from pipeline.media.errors import DAMAGE, MediaError
-from pipeline.media.schedule import read_schedule
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,11 @@ def sample_frames(
     that there are always exactly `count`. `shrink` is applied to each picture as it is decoded,
     so that large pictures are never held together.
 
-    Raises MediaError of kind missing_file, decode_failed, truncated, no_video_stream or
-    no_frames; ValueError for a count below 1 or an empty span of time; OSError and MemoryError for
-    what this machine could not do.
+    Raises MediaError of kind missing_file, decode_failed, truncated, no_video_stream,
+    too_large or no_frames; ValueError for an empty span of time; OSError and MemoryError for what
+    this machine could not do.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}; allowed: a whole number from 1")
-    begin, finish = 0.0 if start is None else start, inf if end is None else end
-    if begin >= finish:
-        raise ValueError(f"{path}: start {begin} is not before end {finish}")
-    span = (begin, finish)
+    span = time_span(path, start, end)
     clip = _by_schedule(path, count, span, shrink)
     return clip if clip is not None else _by_decoding(path, count, span, shrink)
 
@@ -83,21 +76,19 @@ def _by_schedule(
     path: str | Path, count: int, span: tuple[float, float], shrink: Shrink | None
 ) -> Clip | None:
     """Sample by the container's presentation times; None where they are wrong."""
-    with open_container(path) as container:
-        schedule = read_schedule(container, path)
-        if schedule is None:
-            return None
-        shown = np.flatnonzero(schedule.shown)
-        shown = shown[np.argsort(schedule.seconds[shown], kind="stable")]
-        chosen = nearest_frames(schedule.seconds[shown], count, *span)
-        if chosen is None:
-            raise _no_frames(path, span, schedule.truncated and not shown.size)
-        rows = shown[chosen]
-        pictures = decode_rows(container, path, schedule, set(rows.tolist()), shrink)
-        try:
-            frames = _gather(pictures, rows)
-        except DAMAGE:
-            return None
+    schedule = read_schedule(path)
+    if schedule is None:
+        return None
+    shown = np.flatnonzero(schedule.shown)
+    shown = shown[np.argsort(schedule.seconds[shown], kind="stable")]
+    chosen = nearest_frames(schedule.seconds[shown], count, *span)
+    if chosen is None:
+        raise _no_frames(path, span, schedule.truncated and not shown.size)
+    rows = shown[chosen]
+    try:
+        frames = _gather(decode_rows(path, schedule, set(rows.tolist()), shrink), rows)
+    except DAMAGE:
+        return None
     if frames is None:
         return None  # damaged: a frame that the container lists does not decode
     return Clip(frames, schedule.seconds[rows], schedule.truncated)
@@ -107,7 +98,7 @@ def _by_decoding(
     path: str | Path, count: int, span: tuple[float, float], shrink: Shrink | None
 ) -> Clip:
     """Sample from what the decoder really gives, in two passes; slower, for difficult files."""
-    seconds, damaged = decode_all(path)
+    seconds, damaged = frame_times(path)
     chosen = nearest_frames(seconds, count, *span)
     if chosen is None:
         raise _no_frames(path, span, damaged and not seconds.size)

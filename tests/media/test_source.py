@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from collections.abc import Callable
 from io import FileIO
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.media import container, read_photo, read_waveform, sample_frames
+from pipeline.media import read_photo, read_waveform, sample_frames
 from pipeline.media.container import Source
 
 WriteClip = Callable[..., Path]
@@ -48,7 +49,7 @@ def test_a_disk_that_fails_midway_raises_and_no_frame_is_made_up(
 ) -> None:
     path = write_clip(name, [k / 10 for k in range(40)], codec=codec, options={"g": "4"})
     place = int(path.stat().st_size * share)
-    monkeypatch.setattr(container, "FileIO", disk_that_fails_at(place, errno.EIO))
+    monkeypatch.setattr(io, "FileIO", disk_that_fails_at(place, errno.EIO))
     with pytest.raises(OSError, match="the disk failed") as caught:
         sample_frames(path, 4)
     assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
@@ -65,7 +66,7 @@ def test_a_disk_that_fails_at_the_second_reading_raises(
         place = 0 if len(opened) > 2 else path.stat().st_size + 1
         return disk_that_fails_at(place, errno.EIO)(file)
 
-    monkeypatch.setattr(container, "FileIO", disk)
+    monkeypatch.setattr(io, "FileIO", disk)
     with pytest.raises(OSError, match="the disk failed"):
         sample_frames(path, 4)
     assert len(opened) == 3
@@ -75,7 +76,7 @@ def test_sound_whose_disk_fails_midway_raises(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = shared_data / "media" / "audio" / "sine_mono_s16.wav"
-    monkeypatch.setattr(container, "FileIO", disk_that_fails_at(90_000, errno.EIO))
+    monkeypatch.setattr(io, "FileIO", disk_that_fails_at(90_000, errno.EIO))
     with pytest.raises(OSError, match="the disk failed"):
         read_waveform(path)
 
@@ -87,7 +88,7 @@ def test_a_file_that_cannot_be_opened_raises(
     def refuse(path: Path) -> FileIO:
         raise OSError(code, "refused", str(path))
 
-    monkeypatch.setattr(container, "FileIO", refuse)
+    monkeypatch.setattr(io, "FileIO", refuse)
     with pytest.raises(OSError, match="refused") as caught:
         sample_frames(write_clip("clip.mp4", [0.0]), 1)
     assert caught.value.errno == code

@@ -170,12 +170,10 @@ def test_a_truncated_mp4_with_its_index_in_front_gives_what_it_has(
     assert len(set(chosen)) == 8
 
 
-@pytest.mark.parametrize(("count", "start", "end"), [(0, None, None), (4, 2.0, 2.0), (4, 3.0, 1.0)])
-def test_impossible_requests_are_refused(
-    write_clip: WriteClip, count: int, start: float | None, end: float | None
-) -> None:
-    with pytest.raises(ValueError, match=r"allowed|before"):
-        sample_frames(write_clip("clip.mp4", [0.0]), count, start, end)
+@pytest.mark.parametrize(("start", "end"), [(2.0, 2.0), (3.0, 1.0)])
+def test_an_empty_span_of_time_is_refused(write_clip: WriteClip, start: float, end: float) -> None:
+    with pytest.raises(ValueError, match=r"clip\.mp4: start .* is not before end"):
+        sample_frames(write_clip("clip.mp4", [0.0]), 4, start, end)
 
 
 @given(
