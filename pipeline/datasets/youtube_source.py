@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from pipeline.datasets.clips.fetch_manifest import fetch_clips
+from pipeline import runtime
+from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest, StoredClip
+from pipeline.datasets.clips.failures import ClipError
+from pipeline.datasets.clips.site import read_options
 from pipeline.datasets.youtube import FAILURES
 from pipeline.ground.failures import Failure, write_failures
+from pipeline.ground.progress import progress
+from pipeline.inputs.certificates import trust_system_certificates
 from pipeline.inputs.manifest import address, read_manifest
 from pipeline.inputs.pins import fetch_pin, read_pin
 
+# Kinds that concern a site, not one clip: after so many in a row no more is requested from it.
+GENERAL = ("network", "bot_check")
+MOST_IN_A_ROW = 5
 CURE = {
     "network": "check the network, then run again",
     "bot_check": "wait an hour or give cookies in HGFN_YTDLP (docs/youtube.md), then run again",
@@ -42,7 +52,7 @@ def fill_youtube(source: Path, raw: Path) -> str:
     local = [row for row, url in zip(rows, urls, strict=True) if url is None]
     remote = [row for row, url in zip(rows, urls, strict=True) if url]
     missing = _copy_local(local, remote, manifest, raw)
-    failures = fetch_clips(remote, [url for url in urls if url], raw) if remote else []
+    failures = _fetch_remote(remote, [url for url in urls if url], raw) if remote else []
     if not any((raw / "clips").iterdir()):
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     written = pd.DataFrame(rows, columns=table.columns, dtype=object)
@@ -94,6 +104,68 @@ def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) 
                 missing.append(path)
         row["source"] = copies[row["source"]]
     return missing
+
+
+def _fetch_remote(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
+    """Fetch the clip of each row into `raw`/clips and adapt the row to the file, in place.
+
+    Its span then counts from the file's beginning, and an empty description becomes the site's.
+    """
+    trust_system_certificates()
+    pause = runtime.pause()
+    options = read_options(runtime.ytdlp_config(), pause)
+    fetcher = _Fetcher(ClipCache(runtime.cache_folder() / "clips", options), pause)
+    failures = []
+    with progress("clips", len(rows)) as advance:
+        for row, url in zip(rows, urls, strict=True):
+            request = ClipRequest(url, _seconds(row["start"]), _seconds(row["end"]))
+            try:
+                clip = fetcher.get(request)
+            except ClipError as error:
+                failures.append(Failure(row["id"], "clip", error.kind, str(error)))
+                row["source"] = f"clips/{row['id']}.mkv"  # where it would be
+            else:
+                row["start"], row["end"] = clip.span(request)
+                row["description"] = row["description"] or clip.text
+                row["source"] = f"clips/{row['id']}{clip.path.suffix}"
+                shutil.copyfile(clip.path, raw / row["source"])
+            advance()
+    return failures
+
+
+def _seconds(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+class _Fetcher:
+    """Clips one after the other, with pauses, and none of a site that fails for all of them."""
+
+    def __init__(self, cache: ClipCache, pause: float) -> None:
+        self._cache = cache
+        self._pause = pause
+        self._failed: dict[str, tuple[str, int]] = {}  # by site the last kind, and how often
+        self._requested = False
+
+    def get(self, request: ClipRequest) -> StoredClip:
+        """Return a clip, stored or fetched after a pause; raises ClipError."""
+        return self._cache.find(request) or self._fetch(request)
+
+    def _fetch(self, request: ClipRequest) -> StoredClip:
+        site = str(urlsplit(request.url).hostname)
+        kind, count = self._failed.get(site, ("", 0))
+        if kind in GENERAL and count >= MOST_IN_A_ROW:
+            message = f"not requested after {MOST_IN_A_ROW} such failures in a row"
+            raise ClipError(kind, f"{request.url}: {message}")
+        if self._requested:
+            time.sleep(self._pause)
+        self._requested = True
+        try:
+            clip = self._cache.fetch(request)
+        except ClipError as error:
+            self._failed[site] = (error.kind, count + 1 if error.kind == kind else 1)
+            raise
+        self._failed.pop(site, None)
+        return clip
 
 
 def _nothing(missing: list[Path], failures: list[Failure]) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pipeline.datasets.clips import fetch_manifest
 from pipeline.datasets.download import fill_raw
 from pipeline.datasets.index import index_youtube
 from pipeline.ground.failures import read_failures
@@ -178,8 +177,7 @@ def test_there_is_a_pause_between_two_clips(
     site: Any, write: Any, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(fetch_manifest.time, "sleep", waits.append)
-    monkeypatch.setattr("yt_dlp.extractor.common.time.sleep", waits.append)
+    monkeypatch.setattr("time.sleep", waits.append)
     manifest = write(*(f"{n},{site.url}/{n}.mp4,0,1,,1,0" for n in "abc"))
     monkeypatch.setenv("HGFN_PAUSE", "2.5")
     fill_raw("youtube", str(manifest), raw)

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,14 @@ from filelock import FileLock
 
 from pipeline.datasets.clips.cut import SUFFIX, cut, measure
 from pipeline.datasets.clips.failures import ClipError, isolate_errors
-from pipeline.datasets.clips.ranges import PLAIN, Changed, NoRanges
-from pipeline.datasets.clips.site import SEGMENTED_FORMAT, RequestPolicy, Site
+from pipeline.datasets.clips.ranges import PLAIN, NoRanges
+from pipeline.datasets.clips.site import SEGMENTED_FORMAT, Site
 
 # Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
 SLACK = 1.0
 # A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
 # frame from before or after it slips in.
 INSET = 0.001
-# How often a file that changes meanwhile is begun.
-VERSIONS = 2
 ABOUT = "about.json"
 
 
@@ -57,11 +55,15 @@ class StoredClip:
 
 
 class ClipCache:
-    """The clips in `folder`, each whole or absent, whatever happened meanwhile."""
+    """The clips in `folder`, each whole or absent, whatever happened meanwhile.
 
-    def __init__(self, folder: Path, policy: RequestPolicy) -> None:
+    `options` are YoutubeDL's; fetching one clip takes at most `longest` seconds.
+    """
+
+    def __init__(self, folder: Path, options: dict[str, Any], longest: float = 3600.0) -> None:
         self.folder = folder
-        self.policy = policy
+        self.options = options
+        self.longest = longest
 
     def find(self, request: ClipRequest) -> StoredClip | None:
         """Return a clip that is stored and undamaged; None for one that must be fetched."""
@@ -71,8 +73,8 @@ class ClipCache:
             path = place / about["file"]
             if _sha256(path) == about["sha256"]:
                 return StoredClip(path, about["offset"], about["text"])
-        # A fault of this machine, too many open files say, means nothing about the clip.
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        # Other faults of this machine, too many open files say, mean nothing about the clip.
+        except (FileNotFoundError, ValueError, KeyError):
             pass
         return None
 
@@ -89,41 +91,42 @@ class ClipCache:
                 shutil.rmtree(left, ignore_errors=True)
             work.mkdir()
             try:
-                _fetch_into(work, request, self.policy)
+                clip = self._fetch_into(work, request)
                 os.replace(work, place)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-            stored = self.find(request)
-        if stored is None:
-            message = f"{request.url}: came whole, and is damaged in {place}; check that disk"
-            raise ClipError("download_failed", message)
-        return stored
+        return replace(clip, path=place / clip.path.name)
 
     def _place(self, request: ClipRequest) -> Path:
         # Clips that were fetched before segmented formats were allowed stay valid.
-        rule = f"1 {self.policy.options['format'].removesuffix(f'/{SEGMENTED_FORMAT}')}"
+        rule = f"1 {self.options['format'].removesuffix(f'/{SEGMENTED_FORMAT}')}"
         key = json.dumps([*asdict(request).values(), rule])
         digest = hashlib.sha256(key.encode()).hexdigest()
         return self.folder / digest[:2] / digest
 
-
-def _fetch_into(work: Path, request: ClipRequest, policy: RequestPolicy) -> None:
-    """Write a clip and what is known about it into an empty folder."""
-    with Site(request.url, work / "whole", policy) as site, isolate_errors(request.url):
-        info = site.look_up()
-        path, offset = _fetch_span(site, info, work, request) or _fetch_whole(
-            site, info, work, request
-        )
-        _verify(path, offset, request, float(info.get("duration") or 0.0))
-    shutil.rmtree(work / "whole", ignore_errors=True)
-    about = {
-        **asdict(request),
-        "file": path.name,
-        "offset": offset,
-        "text": _text(info),
-        "sha256": _sha256(path),
-    }
-    (work / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    def _fetch_into(self, work: Path, request: ClipRequest) -> StoredClip:
+        """Write a clip and what is known about it into an empty folder."""
+        whole = work / "whole"
+        with (
+            isolate_errors(request.url),
+            Site(request.url, whole, self.options, self.longest) as site,
+        ):
+            info = site.look_up()
+            path, offset = _fetch_span(site, info, work, request) or _fetch_whole(
+                site, info, work, request
+            )
+            _verify(path, offset, request, float(info.get("duration") or 0.0))
+        shutil.rmtree(whole, ignore_errors=True)
+        clip = StoredClip(path, offset, _text(info))
+        about = {
+            **asdict(request),
+            "file": path.name,
+            "offset": offset,
+            "text": clip.text,
+            "sha256": _sha256(path),
+        }
+        (work / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        return clip
 
 
 def _fetch_span(
@@ -133,16 +136,12 @@ def _fetch_span(
     if request.start is None and request.end is None:
         return None
     path = work / f"clip{SUFFIX}"
-    for _ in range(VERSIONS):
-        try:
-            return path, cut(site.open_ranges(info), path, request.start, request.end)
-        except Changed:
-            path.unlink(missing_ok=True)  # bytes of two versions
-        except (NoRanges, av.FFmpegError, ValueError):
-            # Not to be read in pieces, or not joined: the whole file will show what is wrong.
-            path.unlink(missing_ok=True)
-            return None
-    raise ClipError("download_failed", f"{request.url}: changed again while it was fetched")
+    try:
+        return path, cut(site.open_ranges(info), path, request.start, request.end)
+    except (NoRanges, av.FFmpegError, ValueError):
+        # Not to be read in pieces, or not joined: the whole file will show what is wrong.
+        path.unlink(missing_ok=True)
+        return None
 
 
 def _fetch_whole(

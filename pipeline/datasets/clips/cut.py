@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,8 +21,6 @@ from pipeline.inputs.containers import best_audio, best_video, open_container, o
 SUFFIX = ".mkv"
 # Seconds kept after the end: only the next frame says how long the last one is shown.
 TAIL = 0.5
-# Packets of one stream, four days of film: a hostile file could hold billions.
-MOST_PACKETS = 10_000_000
 
 
 def cut(
@@ -118,43 +114,40 @@ def measure(path: Path) -> Seconds:
     Raises av.FFmpegError or ValueError for what is no clip.
     """
     with path.open("rb") as file, open_container(file) as container:
-        times: dict[Any, Times] = {stream: Times() for stream in _streams(container)}
-        _read_times(container, times)
-        ends = [stream.end() for stream in times.values()]
+        zero = origin(container)
+        times: dict[Any, _Times] = {stream: _Times() for stream in _streams(container)}
+        try:
+            for packet in container.demux(list(times)):
+                if packet.is_corrupt:
+                    break
+                times[packet.stream].add(packet)
+        except av.FFmpegError:
+            pass  # what came before counts
+        ends = [stream.end(zero) for stream in times.values()]
         return Seconds(ends[0], max(ends), (container.duration or 0) / av.time_base)
 
 
-def _read_times(container: InputContainer, times: dict[Any, Times]) -> None:
-    try:
-        for packet in container.demux(list(times)):
-            if packet.is_corrupt:
-                return
-            if packet.pts is not None and packet.time_base is not None:
-                start = float(packet.pts * packet.time_base) - origin(container)
-                duration = float((packet.duration or 0) * packet.time_base)
-                times[packet.stream].add(start, start + duration)
-    except av.FFmpegError:
-        pass  # what came before counts
-
-
 @dataclass
-class Times:
-    """When a stream's packets begin to be shown, and when the last of them ends, in seconds."""
+class _Times:
+    """When the last packets of a stream begin and end, and the longest time between two."""
 
-    starts: array[float] = field(default_factory=lambda: array("d"))
-    latest_end: float = 0.0
+    start: float = -inf
+    stop: float = -inf
+    decoded: float = inf
+    longest: float = 0.0
 
-    def add(self, start: float, end: float) -> None:
-        """Count a packet; raises ValueError where there are too many."""
-        if len(self.starts) == MOST_PACKETS:
-            raise ValueError(f"holds more than {MOST_PACKETS:,} packets")
-        self.starts.append(start)
-        self.latest_end = max(self.latest_end, end)
+    def add(self, packet: av.Packet) -> None:
+        if packet.pts is None or packet.time_base is None:
+            return
+        start = float(packet.pts * packet.time_base)
+        self.start = max(self.start, start)
+        self.stop = max(self.stop, start + float((packet.duration or 0) * packet.time_base))
+        if packet.dts is not None:
+            # Times of decoding, since those of showing go back and forth.
+            decoded = float(packet.dts * packet.time_base)
+            self.longest = max(self.longest, decoded - self.decoded)
+            self.decoded = decoded
 
-    def end(self) -> float:
-        """Return the end of the stream: the last slide is given the longest one's time."""
-        starts = sorted(self.starts)
-        if not starts:
-            return self.latest_end
-        longest = max((after - before for before, after in pairwise(starts)), default=0.0)
-        return max(self.latest_end, starts[-1] + longest)
+    def end(self, zero: float) -> float:
+        # The file may not say how long a last slide is shown.
+        return max(self.stop, self.start + self.longest, zero) - zero

@@ -4,51 +4,54 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS
+from errno import EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS
+from typing import TypeVar
 
+from yt_dlp import YoutubeDL
 from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
-from yt_dlp.utils import GeoRestrictedError, YoutubeDLError
+from yt_dlp.utils import YoutubeDLError
 
-from pipeline.ground.failures import check_kinds
 from pipeline.inputs.certificates import CURE_TLS
 
 # Characters of a site's own message.
 LONGEST = 300
-# What sites and yt-dlp say, most specific first: "Video unavailable" begins several of them.
-PHRASES = (
-    ("bot_check", r"not a bot|captcha|rate-limited|content isn.t available, try again later"),
-    ("geo_blocked", r"in your country|geo.?restrict|from your location|in your region"),
+# What yt-dlp's messages say, most specific first: "Video unavailable" begins several of them.
+KINDS = (
+    (
+        "bot_check",
+        r"http error 429|not a bot|captcha|rate-limited|content isn.t available, try again later",
+    ),
+    (
+        "geo_blocked",
+        r"http error 451|in your country|geo.?restrict|from your location|in your region"
+        r"|use a vpn or a proxy",
+    ),
     (
         "private",
-        r"private video|video is private|sign in|log ?in|members.only|join this channel"
-        r"|registered users|password|requires payment",
+        r"http error 401|private video|video is private|sign in|log ?in|members.only"
+        r"|join this channel|registered users|password|requires payment",
     ),
     (
         "removed",
-        r"video unavailable|has been removed|no longer (available|exists)|been terminated"
-        r"|been deleted|does not exist|video is (not available|unavailable)|isn.t available",
+        r"http error (404|410)|video unavailable|has been removed|no longer (available|exists)"
+        r"|been terminated|been deleted|does not exist|video is (not available|unavailable)"
+        r"|isn.t available",
     ),
-    ("network", r"got error: |timed out"),
+    ("network", r"http error (408|5\d\d)|got error: |timed out"),
 )
-STATUSES = {
-    401: "private",
-    404: "removed",
-    408: "network",
-    410: "removed",
-    429: "bot_check",
-    451: "geo_blocked",
-}
 # Of a disk, or of too many open files: the next clip would meet them too.
-MACHINE_FAULTS = (EACCES, EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS)
+MACHINE_FAULTS = (EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS)
+
+Result = TypeVar("Result")
 
 
 class ClipError(Exception):
     """A clip that could not be fetched: `kind` is one of `DOWNLOAD_KINDS`, the message one line."""
 
     def __init__(self, kind: str, message: str) -> None:
-        check_kinds([kind])
         super().__init__(message)
         self.kind = kind
 
@@ -58,65 +61,63 @@ def isolate_errors(url: str) -> Iterator[None]:
     """Turn whatever a clip raises into ClipError; faults of this machine pass through."""
     try:
         yield
-    except (ClipError, MemoryError):
+    except ClipError:
         raise
-    except YoutubeDLError as error:
+    except Exception as error:  # an extractor that a site's change has broken, or a library
         for cause in _causes(error):
+            if _is_machine_fault(cause):
+                raise cause from None
             if isinstance(cause, HTTPError):
                 cause.close()  # it holds its connection open
         message = _message(error)[:LONGEST]
-        if "certificate verify failed" in message:
+        if _has_cause(error, CertificateVerifyError):
             message += f"; {CURE_TLS}"
-        raise ClipError(kind_of(error), f"{url}: {message}") from None
-    except Exception as error:  # an extractor that a site's change has broken, or a library
-        # An error of encryption has numbers of its own in `errno`.
-        system = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
-        if system and getattr(error, "errno", None) in MACHINE_FAULTS:
-            raise
-        message = f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST]
-        raise ClipError("download_failed", f"{url}: {message}") from None
+        raise ClipError(_kind(error), f"{url}: {message}") from None
 
 
-def kind_of(error: BaseException) -> str:
-    """Sort what yt-dlp raised into a kind."""
-    causes, message = list(_causes(error)), _message(error).lower()
-    if any(isinstance(cause, GeoRestrictedError) for cause in causes):
-        return "geo_blocked"
-    if (status := _status(causes, message)) is not None:
-        return STATUSES.get(status, "network" if status >= 500 else "download_failed")
-    if any(isinstance(cause, TransportError) for cause in causes):
+def with_retries(client: YoutubeDL, request: Callable[[], Result]) -> Result:
+    """Repeat a request after network errors, as often and as late as yt-dlp's options say."""
+    sleep = client.params["retry_sleep_functions"].get("http")
+    attempt = 0
+    while True:
+        try:
+            return request()
+        except YoutubeDLError as error:
+            passes = _kind(error) == "network" and not _has_cause(error, CertificateVerifyError)
+            if not passes or attempt >= client.params["retries"]:
+                raise
+        time.sleep(sleep(n=attempt) if sleep else 0)
+        attempt += 1
+
+
+def _kind(error: BaseException) -> str:
+    if _has_cause(error, TransportError):
         return "network"
-    return next((kind for kind, text in PHRASES if re.search(text, message)), "download_failed")
-
-
-def may_pass(error: BaseException) -> bool:
-    """Tell whether the same request may succeed a little later."""
-    trusted = not any(isinstance(cause, CertificateVerifyError) for cause in _causes(error))
-    return trusted and kind_of(error) == "network"
+    message = _message(error).lower() if isinstance(error, YoutubeDLError) else ""
+    return next((kind for kind, text in KINDS if re.search(text, message)), "download_failed")
 
 
 def _message(error: BaseException) -> str:
-    message = " ".join(str(error).split()).removeprefix("ERROR: ")
-    message = re.split(r"; please report this| \(caused by ", message)[0]
+    message = " ".join(str(error).split())
+    if not isinstance(error, YoutubeDLError):
+        return f"{type(error).__name__}: {message}"
     if "Requested format is not available" in message:
         return "no file of at most 480 lines in a format that can be fetched"
-    return message
+    return re.split(r"; please report this| \(caused by ", message)[0].removeprefix("ERROR: ")
 
 
-def _status(causes: list[BaseException], message: str) -> int | None:
-    """Return the HTTP status; after several attempts yt-dlp gives it in its message alone."""
-    status = next((cause.status for cause in causes if isinstance(cause, HTTPError)), None)
-    text = re.search(r"http error (\d{3})", message)
-    return status if status or text is None else int(text[1])
+def _is_machine_fault(error: BaseException) -> bool:
+    if isinstance(error, ssl.SSLError):
+        return False  # its `errno` counts OpenSSL's own errors
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in MACHINE_FAULTS
+
+
+def _has_cause(error: BaseException, kind: type[BaseException]) -> bool:
+    return any(isinstance(cause, kind) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what led to it; yt-dlp stores that in attributes of its own."""
-    visited: set[int] = set()
-    while isinstance(error, BaseException) and id(error) not in visited:
-        visited.add(id(error))
+    """Yield an error and what it was raised from."""
+    while error is not None:
         yield error
-        inner = getattr(error, "cause", None) if isinstance(error, YoutubeDLError) else None
-        if inner is None and (raised := getattr(error, "exc_info", None)):
-            inner = raised[1] if raised[1] is not error else None
-        error = inner or error.__cause__ or error.__context__
+        error = error.__cause__ or error.__context__

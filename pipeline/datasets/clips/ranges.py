@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from yt_dlp import YoutubeDL
 from yt_dlp.networking import Request, Response
 from yt_dlp.networking.exceptions import TransportError
-from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips.failures import may_pass
+from pipeline.datasets.clips.failures import with_retries
 
 PLAIN = ("http", "https")  # yt-dlp's protocols of files; others come in segments
 PIECE = 512 << 10
 # Pieces in memory: picture and sound lie beside each other, an index may lie at either end.
 CACHED = 8
-
-Result = TypeVar("Result")
 
 
 class Piece(NamedTuple):
@@ -33,18 +29,14 @@ class Piece(NamedTuple):
 
 
 class NoRanges(Exception):  # noqa: N818 - not an error: the whole file is fetched instead
-    """A server that sends whole files only."""
-
-
-class Changed(Exception):  # noqa: N818 - not an error until it happens again
-    """A file that is no longer the one that its first piece came from."""
+    """A server that sends whole files only, or pieces of two versions of a file."""
 
 
 class RangedFile:
     """What FFmpeg needs of a file, each piece requested when it is read.
 
     `request` takes the places of a piece's first and last byte. Reading raises what it raises, and
-    Changed where a piece is of another version.
+    NoRanges where a piece is of another version of the file than the first one.
     """
 
     def __init__(self, request: Callable[[int, int], Piece]) -> None:
@@ -79,7 +71,7 @@ class RangedFile:
         first = number * PIECE
         piece = self._request(first, min(first + PIECE, self._size) - 1)
         if self._version not in (None, piece[1:]):
-            raise Changed
+            raise NoRanges
         self._version, self._size = piece[1:], piece.total
         return piece.data
 
@@ -104,20 +96,6 @@ def open_ranged(
         return piece
 
     return RangedFile(request)
-
-
-def with_retries(client: YoutubeDL, request: Callable[[], Result]) -> Result:
-    """Repeat a request after network errors, as often and as late as yt-dlp's options say."""
-    sleep = client.params["retry_sleep_functions"].get("http")
-    attempt = 0
-    while True:
-        try:
-            return request()
-        except YoutubeDLError as error:
-            if not may_pass(error) or attempt >= client.params["retries"]:
-                raise
-        time.sleep(sleep(n=attempt) if sleep else 0)
-        attempt += 1
 
 
 def _request_piece(client: YoutubeDL, file: dict[str, Any], first: int, last: int) -> Piece:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import optparse
 import shlex
-from dataclasses import dataclass
 from http.cookiejar import LoadError
+from logging import CRITICAL, Logger
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,8 +15,8 @@ from yt_dlp import YoutubeDL, parse_options
 from yt_dlp.cookies import YoutubeDLCookieJar
 from yt_dlp.utils import YoutubeDLError
 
-from pipeline.datasets.clips.failures import ClipError
-from pipeline.datasets.clips.ranges import RangedFile, open_ranged, with_retries
+from pipeline.datasets.clips.failures import ClipError, with_retries
+from pipeline.datasets.clips.ranges import RangedFile, open_ranged
 
 # At most 480 lines (a clip of unknown size is taken), as one file or as picture and sound apart.
 _HTTP, _SEGMENTS = "[protocol~='^https?$']", "[protocol~='^(m3u8|http_dash)']"
@@ -39,22 +39,18 @@ DEFAULTS = f"""
     --no-mtime --fixup never --concat-playlist never
     --output "%(format_id)s.%(ext)s"
 """
-# Fixed, because a clip is one verified file in our own cache folder.
+# Fixed, because a clip is one verified file in our own cache folder, or a counted failure.
 FIXED = {
     "outtmpl": "--output",
     "paths": "--paths",
-    "noplaylist": "--yes-playlist",
-    "playlist_items": "--playlist-items",
-    "extract_flat": "--no-flat-playlist",
     "ignoreerrors": "--ignore-errors",
     "skip_unavailable_fragments": "--skip-unavailable-fragments",
     "postprocessors": "a post-processing option",
     "download_ranges": "--download-sections",
     "download_archive": "--download-archive",
-    "simulate": "--simulate or a printing option",
-    "skip_download": "--skip-download",
-    "listformats": "--list-formats",
+    "plugin_dirs": "--plugin-dirs (install the plugin with pip instead)",
 }
+SILENT = Logger("yt-dlp", CRITICAL)  # what ends a clip is raised as well
 
 
 def read_options(config: Path | None, pause: float) -> dict[str, Any]:
@@ -65,14 +61,14 @@ def read_options(config: Path | None, pause: float) -> dict[str, Any]:
     """
     defaults = f"--sleep-requests {pause / 5:g} {DEFAULTS}"
     if config is None:
-        return _parse(defaults).ydl_opts
+        return dict(_parse(defaults).ydl_opts)
     try:
-        text = config.read_text(encoding="utf-8-sig")
-        parsed, base = _parse(f"{defaults}\n{text}"), _parse(defaults)
-        _check(parsed, base)
+        parsed = _parse(f"{defaults}\n{config.read_text(encoding='utf-8-sig')}")
+        _check(parsed, _parse(defaults))
+        open_client(parsed.ydl_opts).close()  # refuses a browser that cannot be impersonated
     except (ValueError, YoutubeDLError, OSError) as error:
         raise ValueError(f"HGFN_YTDLP: {config}: {error}") from None
-    return parsed.ydl_opts
+    return dict(parsed.ydl_opts)
 
 
 def _parse(text: str) -> Any:
@@ -80,54 +76,48 @@ def _parse(text: str) -> Any:
         return parse_options(shlex.split(text, comments=True))
     except optparse.OptParseError as error:  # its usage comes first
         raise ValueError(str(error).strip().rpartition("error: ")[2]) from None
-    except SystemExit:
-        raise ValueError("--help and --version are of no use here") from None
 
 
 def _check(parsed: Any, base: Any) -> None:
-    """Raise ValueError or yt-dlp's own error for options that would fail or be ignored later."""
-    fixed = [name for key, name in FIXED.items() if parsed.ydl_opts[key] != base.ydl_opts[key]]
-    if parsed.options.plugin_dirs != base.options.plugin_dirs:
-        fixed.append("--plugin-dirs (install the plugin with pip instead)")
-    if fixed:
-        raise ValueError(f"remove {', '.join(fixed)}; docs/youtube.md says what is fixed")
+    """Raise ValueError for options that are fixed, and for words that are no options."""
+    values, fixed = ({**vars(which.options), **which.ydl_opts} for which in (parsed, base))
+    changed = [flag for name, flag in FIXED.items() if values[name] != fixed[name]]
+    if changed:
+        raise ValueError(f"remove {', '.join(changed)}; docs/youtube.md says what is fixed")
     if parsed.urls:
         raise ValueError(f"{parsed.urls[0]!r} is no option; addresses belong into the manifest")
-    if path := parsed.ydl_opts["cookiefile"]:
-        try:
-            YoutubeDLCookieJar(_read_cookies(path)).load()
-        except LoadError:
-            message = f"{path} is no cookies file in Netscape's format; export it again"
-            raise ValueError(message) from None
-    with YoutubeDL({**parsed.ydl_opts, "cookiefile": None, "logger": _Silent()}):
-        pass  # it refuses a browser that cannot be impersonated
+
+
+def open_client(options: dict[str, Any]) -> YoutubeDL:
+    """Make a client that prints nothing unless `verbose` is set, and writes no cookies file."""
+    if options["cookiefile"]:
+        options = {**options, "cookiefile": _read_cookies(options["cookiefile"])}
+    return YoutubeDL(options if options["verbose"] else {**options, "logger": SILENT})
 
 
 def _read_cookies(path: str) -> io.StringIO:
+    text = Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
+    try:
+        YoutubeDLCookieJar(io.StringIO(text)).load()
+    except LoadError:
+        message = f"{path} is no cookies file in Netscape's format; export it again"
+        raise ValueError(message) from None
     # A stream, not the file: yt-dlp writes cookies back to where they came from.
-    return io.StringIO(Path(path).expanduser().read_text(encoding="utf-8", errors="replace"))
-
-
-@dataclass(frozen=True)
-class RequestPolicy:
-    """How sites are treated: yt-dlp's options, seconds between two clips, and most for one."""
-
-    options: dict[str, Any]
-    pause: float = 5.0
-    longest: float = 3600.0
+    return io.StringIO(text)
 
 
 class Site:
     """The requests to a site for one clip; files are written to `folder` only."""
 
-    def __init__(self, url: str, folder: Path, policy: RequestPolicy) -> None:
+    def __init__(self, url: str, folder: Path, options: dict[str, Any], longest: float) -> None:
         self.url = url
         self.folder = folder
-        self._policy = policy
-        self._end = monotonic() + policy.longest
+        self._options = options | {"paths": {"home": str(folder)}}
+        self._longest = longest
+        self._end = monotonic() + longest
+        self._client = open_client(self._options)
 
     def __enter__(self) -> Site:
-        self._client = self._open(self._policy.options["format"])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,43 +143,26 @@ class Site:
         # Formats with a comma between are fetched one by one; with a plus FFmpeg would join them.
         names = ",".join(str(file["format_id"]) for file in chosen(info))
         plain = YoutubeDL.sanitize_info(info, remove_private_keys=True)
-        with self._open(names) as client:
+        with open_client(self._options | {"format": names}) as client:
             client.add_progress_hook(lambda status: self._check(status.get("downloaded_bytes", 0)))
             client.process_ie_result(plain, download=True)
         files = sorted(self.folder.glob("*"))
         if not files or any(file.suffix in (".part", ".ytdl") for file in files):
-            most = self._policy.options["max_filesize"]
+            most = self._options["max_filesize"]
             message = f"{self.url}: did not arrive whole, or is larger than {most:,} bytes"
             raise ClipError("download_failed", message)
         return files
 
-    def _open(self, formats: str) -> YoutubeDL:
-        options = self._policy.options | {"format": formats, "paths": {"home": str(self.folder)}}
-        if options["cookiefile"]:
-            options["cookiefile"] = _read_cookies(options["cookiefile"])
-        if not options["verbose"]:
-            options |= {"logger": _Silent(), "noprogress": True}
-        return YoutubeDL(options)
-
     def _check(self, size: int) -> None:
         """Raise ClipError where a file of `size` bytes so far is too large, or the time is over."""
-        most = self._policy.options["max_filesize"]
+        most = self._options["max_filesize"]
         if size > most:
             raise ClipError("download_failed", f"{self.url}: sends more than {most:,} bytes")
         if monotonic() > self._end:
-            message = f"{self.url}: takes longer than {self._policy.longest:,g} s"
+            message = f"{self.url}: takes longer than {self._longest:,g} s"
             raise ClipError("network", message)
 
 
 def chosen(info: dict[str, Any]) -> list[dict[str, Any]]:
     """List the files that were chosen of a clip: one, or picture and sound."""
     return list(info.get("requested_formats") or [info])
-
-
-class _Silent:
-    """Takes yt-dlp's messages; what ends a clip is raised as well."""
-
-    def debug(self, message: str) -> None:
-        """Drop it."""
-
-    info = warning = error = debug

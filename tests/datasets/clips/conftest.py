@@ -13,27 +13,24 @@ import pytest
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.ranges import PIECE
-from pipeline.datasets.clips.site import RequestPolicy, read_options
+from pipeline.datasets.clips.site import read_options
 
 
 @pytest.fixture
-def policy() -> Callable[..., RequestPolicy]:
-    """Our options without waits; `policy("--retries 0")` adds lines of a user's file."""
+def options(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Our options without waits; `options("--retries 0")` adds lines of a user's file."""
 
-    def make(*lines: str, folder: Path | None = None, **limits: float) -> RequestPolicy:
-        config = None
-        if folder is not None:
-            config = folder / "yt-dlp.conf"
-            config.write_text("\n".join(lines))
-        options = read_options(config, 0.0) | {"retry_sleep_functions": {}}
-        return RequestPolicy(options, pause=0.0, **limits)
+    def make(*lines: str) -> dict[str, Any]:
+        config = tmp_path / "yt-dlp.conf"
+        config.write_text("\n".join(lines))
+        return read_options(config, 0.0) | {"retry_sleep_functions": {}}
 
     return make
 
 
 @pytest.fixture
-def clips(tmp_path: Path, policy: Callable[..., RequestPolicy]) -> ClipCache:
-    return ClipCache(tmp_path / "clips", policy())
+def clips(tmp_path: Path, options: Callable[..., dict[str, Any]]) -> ClipCache:
+    return ClipCache(tmp_path / "clips", options())
 
 
 @pytest.fixture
@@ -46,9 +43,9 @@ def url(serve: Any, give: Any, film: bytes) -> str:
 def refused(clips: ClipCache) -> Callable[..., tuple[str, str]]:
     """Fetch a clip that must not come, of which nothing may be left; returns kind and message."""
 
-    def fetch(request: ClipRequest, policy: RequestPolicy | None = None) -> tuple[str, str]:
+    def fetch(request: ClipRequest, cache: ClipCache = clips) -> tuple[str, str]:
         with pytest.raises(ClipError) as caught:
-            ClipCache(clips.folder, policy or clips.policy).fetch(request)
+            cache.fetch(request)
         files = [path for path in clips.folder.rglob("*") if path.is_file()]
         assert {path.suffix for path in files} <= {".lock"}
         return caught.value.kind, str(caught.value)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import accumulate, cycle, pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
-from pipeline.datasets.clips.cut import MOST_PACKETS, Times, cut, measure
+from pipeline.datasets.clips.cut import cut, measure
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.media.audio import read_waveform
 from pipeline.media.video import sample_frames
@@ -87,30 +82,6 @@ def test_a_cover_is_no_picture_that_ends(tmp_path: Path, fetch: Callable[..., ob
     film = write(tmp_path / "film.mp4", [0.0], cover=True)
     assert measure(film).picture == pytest.approx(10.0, abs=0.2)
     fetch(film, 1.0, 8.0)
-
-
-@given(
-    gaps=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=100),
-    lengths=st.lists(st.floats(0.0, 5.0), min_size=1, max_size=100),
-    shuffle=st.randoms(use_true_random=False),
-)
-def test_a_stream_ends_where_all_of_its_packets_together_say(
-    gaps: list[float], lengths: list[float], shuffle: Random
-) -> None:
-    starts = list(accumulate(gaps))
-    spans = [(start, start + length) for start, length in zip(starts, cycle(lengths), strict=False)]
-    longest = max((after - before for before, after in pairwise(starts)), default=0.0)
-    shuffle.shuffle(spans)  # packets come in the order of decoding
-    times = Times()
-    for span in spans:
-        times.add(*span)
-    assert times.end() == max(max(end, start + longest) for start, end in spans)
-
-
-def test_packets_are_bounded_in_number() -> None:
-    times = Times(array("d", bytes(8 * MOST_PACKETS)))
-    with pytest.raises(ValueError, match="holds more than 10,000,000 packets"):
-        times.add(0.0, 0.1)
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
@@ -15,7 +17,7 @@ from yt_dlp.networking.exceptions import ProxyError, TransportError
 from yt_dlp.utils import ExtractorError
 
 from pipeline.datasets.clips.failures import ClipError, isolate_errors
-from pipeline.datasets.clips.site import read_options
+from pipeline.datasets.clips.site import Site, read_options
 
 URL = "https://film.test/watch"
 # YouTube's reasons for an unplayable video, to which yt-dlp adds its own advice.
@@ -144,6 +146,22 @@ def test_a_full_disk_is_no_fault_of_the_clip() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="download_failed"):
-        ClipError("misspelt", "")
+# yt-dlp leaves the file open that it cannot write.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's device for a full disk")
+@pytest.mark.parametrize("name", ["film.mp4", "film.m3u8"])
+def test_a_disk_that_fills_up_during_a_download_ends_the_run(
+    serve: Any, give: Any, film: bytes, tmp_path: Path, name: str
+) -> None:
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfilm.mp4\n#EXT-X-ENDLIST\n"
+    answers = {
+        "/film.mp4": give(film),
+        "/film.m3u8": give(playlist, type="application/vnd.apple.mpegurl"),
+    }
+    url = f"{serve(lambda handler: answers[handler.path](handler)).url}/{name}"
+    with Site(url, tmp_path, read_options(None, 0.0), 60.0) as site:
+        info = site.look_up()
+        (tmp_path / f"{info['format_id']}.{info['ext']}.part").symlink_to("/dev/full")
+        with pytest.raises(OSError, match="No space left"), isolate_errors(url):
+            site.download(info)
+    gc.collect()

@@ -29,24 +29,23 @@ from pipeline.inputs.certificates import CURE_TLS
 from pipeline.media.video import sample_frames
 
 FETCH = """
-import json, sys
+import sys
 from pathlib import Path
-from pipeline.datasets.clips.fetch_manifest import fetch_clips
-raw = Path(sys.argv[2])
-(raw / "clips").mkdir(parents=True)
-row = {"id": "a", "source": sys.argv[1], "start": 2.0, "end": 4.0, "description": ""}
-print([failure.message for failure in fetch_clips([row], [sys.argv[1]], raw)])
+from pipeline.datasets.download import fill_raw
+fill_raw("youtube", sys.argv[1], Path(sys.argv[2]))
 """
 
 
 @pytest.fixture
-def fetched(tmp_path: Path) -> Callable[..., str]:
-    """`fetched(url, SSL_CERT_FILE=...)` is "[]", or a list of why the clip did not come."""
+def fetch(tmp_path: Path) -> Callable[..., None]:
+    """`fetch(url, SSL_CERT_FILE=...)` fetches two seconds in a process of its own."""
 
-    def run(url: str, *before: str, **variables: object) -> str:
+    def run(url: str, *before: str, **variables: object) -> None:
         ours = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         rest = {n: v for n, v in os.environ.items() if n not in ours and "proxy" not in n.lower()}
         (tmp_path / "conf").write_text("--retries 0")
+        manifest = tmp_path / "manifest.csv"
+        manifest.write_text(f"id,source,start,end,description,flood\na,{url},2,4,,1\n")
         root = str(Path(__file__).resolve().parents[3])
         environment = {
             **rest,
@@ -55,18 +54,19 @@ def fetched(tmp_path: Path) -> Callable[..., str]:
             "PYTHONPATH": root,
             **{name: str(value) for name, value in variables.items()},
         }
-        command = [*before, sys.executable, "-c", FETCH, url, str(tmp_path / "raw")]
+        command = [*before, sys.executable, "-c", FETCH, str(manifest), str(tmp_path / "raw")]
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-        return ended.stdout.strip() or ended.stderr
+        assert ended.returncode == 0, ended.stderr
+        assert (tmp_path / "raw" / "clips" / "a.mkv").is_file()
 
     return run
 
 
 def test_an_authority_in_requests_bundle_is_trusted(
-    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any
+    serve: Any, give: Any, film: bytes, authority: Any, fetch: Any
 ) -> None:
     site = serve(give(film), tls=authority.tls)
-    assert fetched(f"{site.url}/film.mp4", REQUESTS_CA_BUNDLE=authority.file) == "[]"
+    fetch(f"{site.url}/film.mp4", REQUESTS_CA_BUNDLE=authority.file)
 
 
 def test_an_unknown_authority_is_refused_at_once_with_the_cure(
@@ -80,7 +80,7 @@ def test_an_unknown_authority_is_refused_at_once_with_the_cure(
 
 
 def test_an_authority_in_the_systems_store_is_trusted(
-    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any
+    serve: Any, give: Any, film: bytes, authority: Any, fetch: Any
 ) -> None:
     store = Path("/etc/ssl/certs/ca-certificates.crt")
     mount = f'mount --bind {authority.file} {store} && exec "$@"'
@@ -89,16 +89,16 @@ def test_an_authority_in_the_systems_store_is_trusted(
         pytest.skip("replaces Debian's store in a mount namespace of its own")
     if subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this machine allows no mount namespaces")
-    assert fetched(f"{serve(give(film), tls=authority.tls).url}/film.mp4", *alone) == "[]"
+    fetch(f"{serve(give(film), tls=authority.tls).url}/film.mp4", *alone)
 
 
 def test_https_proxy_resolves_names_and_an_authority_in_a_file_is_trusted(
-    serve: Any, give: Any, film: bytes, authority: Any, fetched: Any, proxy: Any
+    serve: Any, give: Any, film: bytes, authority: Any, fetch: Any, proxy: Any
 ) -> None:
     port = urlsplit(serve(give(film), tls=authority.tls).url).port
     variables = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.server_port}"}
     url = f"https://files.invalid:{port}/film.mp4"
-    assert fetched(url, SSL_CERT_FILE=authority.file, **variables) == "[]"
+    fetch(url, SSL_CERT_FILE=authority.file, **variables)
     assert set(proxy.requested) == {f"files.invalid:{port}"}
 
 
@@ -128,7 +128,7 @@ class FilmIE(InfoExtractor):
 
 
 def test_a_plugin_may_ask_a_provider_on_this_machine(
-    serve: Any, give: Any, film: bytes, fetched: Any, tmp_path: Path
+    serve: Any, give: Any, film: bytes, fetch: Any, tmp_path: Path
 ) -> None:
     site, provider = serve(give(film)), serve(json.dumps({"token": "secret"}).encode())
     folder = tmp_path / "plugins" / "yt_dlp_plugins" / "extractor"
@@ -136,7 +136,7 @@ def test_a_plugin_may_ask_a_provider_on_this_machine(
     (folder / "film.py").write_text(PLUGIN.format(provider=provider.url, site=site.url))
     root = Path(__file__).resolve().parents[3]
     path = os.pathsep.join([str(root), str(tmp_path / "plugins")])
-    assert fetched("https://film.test/a", PYTHONPATH=path) == "[]"
+    fetch("https://film.test/a", PYTHONPATH=path)
     assert provider.paths == ["/token"]
     assert set(site.paths) == {"/film.mp4?token=secret"}
 
@@ -182,11 +182,11 @@ def test_segments_of_a_playlist_are_joined_and_cut(
 
 
 def test_a_browser_is_impersonated_where_curl_cffi_is_installed(
-    serve: Any, give: Any, film: bytes, policy: Any, tmp_path: Path
+    serve: Any, give: Any, film: bytes, options: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("curl_cffi")
     site = serve(give(film))
-    clips = ClipCache(tmp_path / "clips", policy("--impersonate chrome", folder=tmp_path))
+    clips = ClipCache(tmp_path / "clips", options("--impersonate chrome"))
     clips.fetch(ClipRequest(f"{site.url}/film.mp4", 2.0, 4.0))
     agents = [{k.lower(): v for k, v in headers.items()}["user-agent"] for headers in site.asked]
     assert all("Chrome/" in agent for agent in agents)

@@ -12,10 +12,10 @@ from yt_dlp import YoutubeDL
 from yt_dlp.utils import YoutubeDLError
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
-from pipeline.datasets.clips.failures import ClipError, isolate_errors
-from pipeline.datasets.clips.site import RequestPolicy, Site, chosen, read_options
+from pipeline.datasets.clips.failures import ClipError
+from pipeline.datasets.clips.site import chosen, read_options
 
-Policy = Callable[..., RequestPolicy]
+Options = Callable[..., dict[str, Any]]
 
 
 def form(name: str, height: int | None, **values: Any) -> dict[str, Any]:
@@ -68,13 +68,13 @@ def test_waits_double_and_a_country_is_not_pretended() -> None:
     assert options["geo_bypass"] is False
 
 
-def test_a_users_file_overrides_our_options(tmp_path: Path, policy: Policy) -> None:
+def test_a_users_file_overrides_our_options(options: Options) -> None:
     lines = ["# mine", "--retries 9", "--proxy 'http://proxy.test:1'", "-f b", "--retry-sleep 7"]
-    options = policy(*lines, "--extractor-args 'youtube:player_client=tv'", folder=tmp_path).options
-    assert (options["retries"], options["format"]) == (9, "b")
-    assert options["proxy"] == "http://proxy.test:1"
-    assert options["extractor_args"] == {"youtube": {"player_client": ["tv"]}}
-    assert options["fragment_retries"] == 4  # ours still
+    values = options(*lines, "--extractor-args 'youtube:player_client=tv'")
+    assert (values["retries"], values["format"]) == (9, "b")
+    assert values["proxy"] == "http://proxy.test:1"
+    assert values["extractor_args"] == {"youtube": {"player_client": ["tv"]}}
+    assert values["fragment_retries"] == 4  # ours still
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,11 @@ def test_a_users_file_overrides_our_options(tmp_path: Path, policy: Policy) -> N
         ("--nonsense", "no such option: --nonsense"),
         ("--retries many", 'invalid download retry count "many" given'),
         ("--output x", "remove --output; docs/youtube.md says what is fixed"),
-        ("-P /tmp --yes-playlist", "remove --paths, --yes-playlist; docs/youtube.md says what is"),
+        ("-P /tmp --ignore-errors", "remove --paths, --ignore-errors; docs/youtube.md says what"),
         ("--extract-audio", "remove a post-processing option; "),
         ("--plugin-dirs /x", "remove --plugin-dirs (install the plugin with pip instead); "),
         ("http://film.test/a", "'http://film.test/a' is no option; addresses belong into the "),
         ("--proxy 'open", "No closing quotation"),
-        ("--version", "--help and --version are of no use here"),
         ("--impersonate nobody", 'Impersonate target "nobody" is not available'),
     ],
 )
@@ -110,13 +109,13 @@ def test_a_wrong_cookies_file_is_an_error(tmp_path: Path, text: str) -> None:
 
 
 def test_cookies_are_sent_and_the_file_stays_as_it_is(
-    tmp_path: Path, serve: Any, give: Any, film: bytes, policy: Policy
+    tmp_path: Path, serve: Any, give: Any, film: bytes, options: Options
 ) -> None:
     cookies = tmp_path / "cookies.txt"
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tpass\tsecret\n")
     before = cookies.read_bytes()
     site = serve(give(film))
-    clips = ClipCache(tmp_path / "clips", policy(f"--cookies '{cookies}'", folder=tmp_path))
+    clips = ClipCache(tmp_path / "clips", options(f"--cookies '{cookies}'"))
     for span in ((1.0, 2.0), (None, None)):
         clips.fetch(ClipRequest(f"{site.url}/film.mp4", *span))
     assert {headers.get("Cookie") for headers in site.asked} == {"pass=secret"}
@@ -125,27 +124,18 @@ def test_cookies_are_sent_and_the_file_stays_as_it_is(
     assert b"secret" not in b"".join(path.read_bytes() for path in files)
 
 
-@pytest.fixture
-def look_up(tmp_path: Path, policy: Policy) -> Callable[[str], dict[str, Any]]:
-    def run(url: str) -> dict[str, Any]:
-        with Site(url, tmp_path / "whole", policy()) as site, isolate_errors(url):
-            return site.look_up()
-
-    return run
-
-
 def test_a_look_up_that_fails_for_a_while_is_tried_again(
-    serve: Any, give: Any, film: bytes, look_up: Any
+    serve: Any, give: Any, film: bytes, clips: ClipCache
 ) -> None:
     site = serve(give(status=500), give(status=503), give(film))
-    assert look_up(f"{site.url}/film.mp4")["title"] == "film"
+    assert clips.fetch(ClipRequest(f"{site.url}/film.mp4")).text == "film"
 
 
 @pytest.mark.parametrize(("status", "count"), [(401, 1), (404, 1), (429, 1), (451, 1), (500, 5)])
 def test_what_will_not_pass_is_not_looked_up_again(
-    serve: Any, give: Any, look_up: Any, status: int, count: int
+    serve: Any, give: Any, clips: ClipCache, status: int, count: int
 ) -> None:
     site = serve(give(status=status))
     with pytest.raises(ClipError):
-        look_up(f"{site.url}/film.mp4")
+        clips.fetch(ClipRequest(f"{site.url}/film.mp4"))
     assert len(site.asked) == count
