@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,23 +146,31 @@ def _fetch_span(
 def _fetch_whole(
     site: Site, info: dict[str, Any], work: Path, request: ClipRequest
 ) -> tuple[Path, float]:
-    """Fetch everything; files and segments are joined, and cut to the span where possible."""
+    """Fetch everything, and cut it to the span where possible."""
     files = site.download(info)
-    path = work / f"clip{SUFFIX}"
-    # Segments count their packets anew, which would be taken for damage.
-    plain = len(files) == 1 and info.get("protocol") in PLAIN
-    try:
-        if not plain or request.start is not None or request.end is not None:
-            with ExitStack() as stack:
-                sources = [stack.enter_context(file.open("rb")) for file in files]
-                return path, cut(sources, path, request.start, request.end)
-    except (av.FFmpegError, ValueError):
-        path.unlink(missing_ok=True)
-    # Bytes as they came: verifying says what is wrong with them.
-    largest = max(files, key=lambda file: file.stat().st_size)
-    path = path.with_suffix(largest.suffix)
-    os.replace(largest, path)
+    whole, path = files[0], work / f"clip{SUFFIX}"
+    if info.get("protocol") not in PLAIN:
+        whole = _join(files)
+    if request.start is not None or request.end is not None:
+        try:
+            return path, cut([whole], path, request.start, request.end)
+        except (av.FFmpegError, ValueError):
+            path.unlink(missing_ok=True)  # verifying says what is wrong
+    path = path.with_suffix(whole.suffix)
+    os.replace(whole, path)
     return path, request.start or 0.0
+
+
+def _join(files: list[Path]) -> Path:
+    """Join picture and sound, or give segments what they lack: an index of keyframes."""
+    joined = files[0].with_name(f"joined{SUFFIX}")
+    try:
+        cut(files, joined, None, None)
+    except (av.FFmpegError, ValueError):
+        if len(files) > 1:
+            raise
+        return files[0]  # times of decoding that go back, say
+    return joined
 
 
 def _verify(path: Path, offset: float, request: ClipRequest, duration: float) -> None:
@@ -171,12 +178,7 @@ def _verify(path: Path, offset: float, request: ClipRequest, duration: float) ->
 
     Those of the picture, where there is one: sound may go on without it.
     """
-    try:
-        came = measure(path)
-    except (av.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{request.url}: what came is no clip ({reason})"
-        raise ClipError("download_failed", message) from None
+    came = measure(path)
     start = request.start or 0.0
     # Until its end: which the site states, and the file does, of whichever stream is longer.
     end = duration if request.end is None else request.end

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -24,7 +24,7 @@ TAIL = 0.5
 
 
 def cut(
-    sources: Sequence[BinaryIO | RangedFile], path: Path, start: float | None, end: float | None
+    sources: Sequence[Path | RangedFile], path: Path, start: float | None, end: float | None
 ) -> float:
     """Join the sources' picture and sound from `start` to `end` (seconds) in one file at `path`.
 
@@ -34,7 +34,11 @@ def cut(
     """
     begin, finish = start or 0.0, inf if end is None else end + TAIL
     with ExitStack() as stack:
-        inputs = [stack.enter_context(open_container(source)) for source in sources]
+        files = [
+            stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            for source in sources
+        ]
+        inputs = [stack.enter_context(open_container(file)) for file in files]
         streams = [stream for container in inputs for stream in _streams(container)]
         # Bit-exact: no random identifier, so that the same packets give the same file.
         output = stack.enter_context(
@@ -63,11 +67,16 @@ def _packets(
     streams, zero = _streams(container), origin(container)
     if begin > 0:
         container.seek(round((begin + zero) * av.time_base), backward=True)
-    unfinished = set(streams)
+    unread, unfinished = set(streams), set(streams)
     for packet in container.demux(streams):
-        if packet.dts is None or packet.time_base is None:
+        # Matroska states no times of decoding, and FFmpeg cannot tell those of the first packets.
+        ticks = packet.pts if packet.dts is None else packet.dts
+        if ticks is None or packet.time_base is None:
             continue  # the empty packet at the end
-        time = float(packet.dts * packet.time_base) - zero
+        if packet.stream in unread and not packet.is_keyframe:
+            raise ValueError("cannot be searched for keyframes")  # MPEG-TS has no index
+        unread.discard(packet.stream)
+        time = float(ticks * packet.time_base) - zero
         if time >= finish:
             # What is decoded later is shown later: this stream is complete.
             unfinished.discard(packet.stream)
@@ -86,12 +95,13 @@ def _copy(
     shown = inf
     for time, packet in packets:
         first = time if first is None else first
-        assert packet.dts is not None  # what has no time is not yielded
         shift = round(first / packet.time_base)
         if packet.pts is not None:
-            shown = min(shown, time + float((packet.pts - packet.dts) * packet.time_base))
+            ahead = 0 if packet.dts is None else packet.pts - packet.dts
+            shown = min(shown, time + float(ahead * packet.time_base))
             packet.pts -= shift
-        packet.dts -= shift
+        if packet.dts is not None:
+            packet.dts -= shift
         packet.stream = copies[id(packet.stream)]
         output.mux(packet)
     if shown == inf:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from errno import EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS
 from typing import TypeVar
 
+import av
 from yt_dlp import YoutubeDL
 from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, TransportError
 from yt_dlp.utils import YoutubeDLError
@@ -98,6 +99,8 @@ def _kind(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str:
+    if isinstance(error, av.FFmpegError):
+        return f"what came is no clip ({error.strerror})"
     message = " ".join(str(error).split())
     if not isinstance(error, YoutubeDLError):
         return f"{type(error).__name__}: {message}"

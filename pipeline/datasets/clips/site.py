@@ -48,6 +48,7 @@ FIXED = {
     "postprocessors": "a post-processing option",
     "download_ranges": "--download-sections",
     "download_archive": "--download-archive",
+    "simulate": "--simulate or a printing option",
     "plugin_dirs": "--plugin-dirs (install the plugin with pip instead)",
 }
 SILENT = Logger("yt-dlp", CRITICAL)  # what ends a clip is raised as well

@@ -18,14 +18,22 @@ from pipeline.datasets.clips.failures import ClipError
 from pipeline.media.audio import read_waveform
 from pipeline.media.video import sample_frames
 
+# Frames in the order of their times: else a slide's length is not what is written.
+IN_ORDER = {"bf": "0"}
 
-def write(path: Path, times: list[float], seconds: float = 10.0, cover: bool = False) -> Path:
+
+def write(
+    path: Path,
+    times: list[float],
+    seconds: float = 10.0,
+    cover: bool = False,
+    options: dict[str, str] = IN_ORDER,
+) -> Path:
     """Write a film with a picture at each of `times`, or a cover, and sound."""
     with av.open(f"file:{path}", "w") as container:
         sound = container.add_stream("aac", rate=8000, layout="mono")
         codec, form = ("mjpeg", "yuvj420p") if cover else ("libx264", "yuv420p")
-        # Frames in the order of their times: else a slide's length is not what is written.
-        video = container.add_stream(codec, rate=10, options={} if cover else {"bf": "0"})
+        video = container.add_stream(codec, rate=10, options={} if cover else options)
         video.width, video.height, video.pix_fmt = 64, 48, form
         if cover:
             video.disposition = Disposition.attached_pic
@@ -75,7 +83,29 @@ def test_a_whole_film_may_end_with_sound_alone(
 def test_slides_stand_until_the_next(
     tmp_path: Path, fetch: Callable[..., object], span: tuple[float | None, float | None]
 ) -> None:
-    fetch(write(tmp_path / "film.mp4", steps(12.0, 3.0), 12.0), *span)
+    film = write(tmp_path / "film.mp4", steps(12.0, 3.0), 12.0)
+    assert measure(film).picture == pytest.approx(12.0)
+    fetch(film, *span)
+
+
+def cut_frames(film: Path, clip: Path, start: float, end: float) -> int:
+    offset = cut([film], clip, start, end)
+    sampled = sample_frames(clip, 4, offset + 0.001, offset + end - start - 0.001)
+    assert not sampled.truncated
+    return len(sampled.frames)
+
+
+def test_a_cut_can_be_decoded_without_times_of_decoding(tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mkv", steps(8.0, 0.1), 8.0, options={"bf": "3", "g": "40"})
+    assert cut_frames(film, tmp_path / "clip.mkv", 1.0, 3.0) == 4
+
+
+def test_a_film_without_an_index_is_joined_before_it_is_cut(tmp_path: Path) -> None:
+    film = write(tmp_path / "film.ts", steps(8.0, 0.1), 8.0, options={"bf": "3", "g": "40"})
+    with pytest.raises(ValueError, match="cannot be searched for keyframes"):
+        cut([film], tmp_path / "clip.mkv", 1.0, 3.0)
+    cut([film], tmp_path / "joined.mkv", None, None)
+    assert cut_frames(tmp_path / "joined.mkv", tmp_path / "clip.mkv", 1.0, 3.0) == 4
 
 
 def test_a_cover_is_no_picture_that_ends(tmp_path: Path, fetch: Callable[..., object]) -> None:
@@ -104,8 +134,7 @@ def apart(film: bytes, tmp_path: Path) -> list[Path]:
 def test_picture_and_sound_are_joined(
     apart: list[Path], tmp_path: Path, span: tuple[float | None, float | None]
 ) -> None:
-    with apart[0].open("rb") as picture, apart[1].open("rb") as sound:
-        offset = cut([picture, sound], tmp_path / "clip.mkv", *span)
+    offset = cut(apart, tmp_path / "clip.mkv", *span)
     start, end = offset + 0.001, None if span[1] is None else offset + 1.75 - 0.001
     clip_frames = sample_frames(tmp_path / "clip.mkv", 6, start, end).frames
     expected = sample_frames(tmp_path / "film.mp4", 6, *span).frames

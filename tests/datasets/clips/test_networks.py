@@ -6,7 +6,6 @@ process of its own.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -141,19 +140,19 @@ def test_a_plugin_may_ask_a_provider_on_this_machine(
     assert set(site.paths) == {"/film.mp4?token=secret"}
 
 
-def segment(first: int) -> bytes:
-    """Five seconds of MPEG-TS, from frame `first` on: frame k, ten a second, has grey 2 k + 5."""
-    target = io.BytesIO()
-    with av.open(target, "w", format="mpegts") as output:
-        stream = output.add_stream("libx264", rate=10, options={"bf": "0", "threads": "1"})
+def segments(folder: Path) -> list[bytes]:
+    """Ten seconds in two files of MPEG-TS: frame k, ten a second, has grey 2 k + 5."""
+    options = {"segment_time": "5", "segment_format": "mpegts"}
+    with av.open(f"{folder}/%d.ts", "w", format="segment", options=options) as output:
+        stream = output.add_stream("libx264", rate=10, options={"g": "50", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for k in range(first, first + 50):
+        for k in range(100):
             grey = np.full((48, 64, 3), 2 * k + 5, np.uint8)
             frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
             frame.pts, frame.time_base = k, Fraction(1, 10)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    return target.getvalue()
+    return [(folder / f"{number}.ts").read_bytes() for number in range(2)]
 
 
 def test_segments_of_a_playlist_are_joined_and_cut(
@@ -161,10 +160,11 @@ def test_segments_of_a_playlist_are_joined_and_cut(
 ) -> None:
     playlist = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:5\n#EXT-X-MEDIA-SEQUENCE:0\n"
     playlist += "#EXTINF:5,\n0.ts\n#EXTINF:5,\n1.ts\n#EXT-X-ENDLIST\n"
+    first, second = segments(tmp_path)
     answers = {
         "/film.m3u8": give(playlist.encode(), type="application/vnd.apple.mpegurl"),
-        "/0.ts": give(segment(0), type="video/mp2t"),
-        "/1.ts": give(segment(50), type="video/mp2t"),
+        "/0.ts": give(first, type="video/mp2t"),
+        "/1.ts": give(second, type="video/mp2t"),
     }
     site = serve(lambda handler: answers[handler.path](handler))
     request = ClipRequest(f"{site.url}/film.m3u8", 3.0, 7.0)
