@@ -1,4 +1,4 @@
-"""Task-level dynamic balancing: the terms and the gradient of eq. 11, and the reset of weights."""
+"""Task-level dynamic balancing: the terms and the gradient of eq. 11, and the weights' reset."""
 
 from __future__ import annotations
 
@@ -25,27 +25,22 @@ def inverse_distribution_ratios(
     """Return N/n_f of each task, from counts over the training set.
 
     `labelled`: N, the rows labelled for the task. `positives`: n_f, those of them whose class is
-    not the negative one. A task without these counts (one without a negative class has no n_f) gets
-    1, with one warning for all of them. Raises ValueError naming the task whose counts cannot be.
+    not the negative one. A task that lacks a count (one without a negative class has no n_f) gets
+    1, and one warning names all such tasks. Raises ValueError naming a task with impossible counts.
     """
     positives, labelled = positives or {}, labelled or {}
-    if unknown := (positives.keys() | labelled.keys()) - {task.name for task in tasks}:
-        raise ValueError(f"positives or labelled name no task: {', '.join(sorted(unknown))}")
-    if alone := positives.keys() ^ labelled.keys():
-        raise ValueError(
-            f"positives and labelled go together; only one of them has {', '.join(sorted(alone))}"
-        )
-    ratios = [
-        _ratio(name, positives[name], labelled[name]) if name in positives else 1.0
-        for name in (task.name for task in tasks)
-    ]
-    if uncounted := [task.name for task in tasks if task.name not in positives]:
+    ratios = {
+        task.name: _ratio(task.name, positives[task.name], labelled[task.name])
+        for task in tasks
+        if task.name in positives and task.name in labelled
+    }
+    if uncounted := [task.name for task in tasks if task.name not in ratios]:
         warnings.warn(
             f"N/n_f is taken as 1 for {', '.join(uncounted)}: declare a negative class and give "
             "its counts in positives and labelled",
             stacklevel=4,
         )
-    return torch.tensor(ratios)
+    return torch.tensor([ratios.get(task.name, 1.0) for task in tasks])
 
 
 def _ratio(name: str, positives: int, labelled: int) -> float:

@@ -81,6 +81,15 @@ def test_a_task_labelled_in_one_row_only_trains_with_the_others(
     assert all(np.isfinite(list(values.values())).all() for values in log)
 
 
+def test_a_task_without_a_negative_class_trains_with_a_ratio_of_one(
+    make_examples: Make, run: Run, tasks: tuple[Task, ...]
+) -> None:
+    without = (replace(tasks[0], negative=None), *tasks[1:])
+    with pytest.warns(UserWarning, match="N/n_f is taken as 1 for useful"):
+        _, fitted, _ = run(make_examples(), without, mtl="dmtl", max_epochs=2)
+    assert fitted.epochs == 2
+
+
 def test_validation_losses_are_those_of_the_probabilities_without_dropout(
     make_examples: Make, run: Run, tasks: tuple[Task, ...]
 ) -> None:
