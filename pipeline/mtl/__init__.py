@@ -47,9 +47,11 @@ def build_mtl(
     """
     check_mtl(name, options, alpha=alpha, beta=beta)
     method = method_class(name)
-    given = {"alpha": alpha, "beta": beta, "positives": positives, "labelled": labelled}
-    keywords: dict[str, Any] = {key: given[key] for key in method.takes}
-    return method(tasks, **keywords, **({} if method.heads else options))
+    values = {"alpha": alpha, "beta": beta, "positives": positives, "labelled": labelled}
+    keywords: dict[str, Any] = {key: values[key] for key in method.takes}
+    if method.heads is None:  # otherwise the options are those of the heads
+        keywords |= options
+    return method(tasks, **keywords)
 
 
 def check_mtl(
@@ -64,8 +66,6 @@ def check_mtl(
         allowed = ", ".join(METHODS)
         raise ValueError(f"mtl.name is {name!r}{_suggestion(name, METHODS)}; allowed: {allowed}")
     for key, value, default in (("alpha", alpha, ALPHA), ("beta", beta, BETA)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"mtl.{key} is {value}; allowed: a finite number of at least 0")
         if value != default and key not in method_class(name).takes:
             raise ValueError(f"mtl.{key} is {value}, but {name} has no {key}; set it to {default}")
     for key, value in options.items():

@@ -1,4 +1,4 @@
-"""The labelled rows of a batch: each task's mean loss over them, and that loss's gradients."""
+"""A batch's labelled rows: each task's mean loss over them, and the gradients of these losses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from pipeline.mtl.task import Task
 
 @dataclass(frozen=True)
 class LabelledTasks:
-    """The k tasks that have at least one labelled row in a batch of B rows.
-
-    index: their places among all tasks. counts: their labelled rows. known: which rows are
-    labelled. targets: class indices, 0 where unknown (so that they can serve as indices).
-    """
+    """The k tasks that have at least one labelled row in a batch of B rows."""
 
     tasks: tuple[Task, ...]
-    index: Int[Tensor, " k"]
-    counts: Int[Tensor, " k"]
-    known: Bool[Tensor, "b k"]
-    targets: Int[Tensor, "b k"]
+    index: Int[Tensor, " k"]  # their places among all tasks
+    counts: Int[Tensor, " k"]  # their labelled rows
+    known: Bool[Tensor, "b k"]  # which rows are labelled
+    targets: Int[Tensor, "b k"]  # class indices, 0 where unknown
 
 
 def labelled_tasks(tasks: tuple[Task, ...], targets: dict[str, Tensor]) -> LabelledTasks:
@@ -36,9 +32,11 @@ def labelled_tasks(tasks: tuple[Task, ...], targets: dict[str, Tensor]) -> Label
         if task.name not in targets:
             raise ValueError(f"task {task.name!r} has no targets; give -1 for unknown labels")
     labels = torch.stack([targets[task.name] for task in tasks], dim=1)  # (B, F)
+    if len(labels):
+        _check_labels(tasks, labels)
     known = labels >= 0
     counts = known.sum(dim=0)
-    columns = [f for f, count in enumerate(_checked_counts(tasks, labels, counts)) if count]
+    columns = [f for f, count in enumerate(counts.tolist()) if count]
     index = torch.tensor(columns, dtype=torch.int64, device=labels.device)
     return LabelledTasks(
         tuple(tasks[f] for f in columns),
@@ -49,19 +47,15 @@ def labelled_tasks(tasks: tuple[Task, ...], targets: dict[str, Tensor]) -> Label
     )
 
 
-def _checked_counts(tasks: tuple[Task, ...], labels: Tensor, counts: Tensor) -> list[int]:
-    if not len(labels):
-        return [0] * len(tasks)
-    # One transfer from the device for all three.
-    low, high, rows = torch.stack((labels.amin(0), labels.amax(0), counts)).tolist()
-    for task, lowest, highest in zip(tasks, low, high, strict=True):
+def _check_labels(tasks: tuple[Task, ...], labels: Int[Tensor, "b f"]) -> None:
+    bounds = torch.stack((labels.amin(dim=0), labels.amax(dim=0)), dim=1)
+    for task, (lowest, highest) in zip(tasks, bounds.tolist(), strict=True):
         if lowest < -1 or highest >= len(task.classes):
             wrong = lowest if lowest < -1 else highest
             raise ValueError(
                 f"task {task.name!r} has the label {wrong}; "
                 f"allowed: 0..{len(task.classes) - 1}, or -1 for unknown"
             )
-    return list(rows)
 
 
 def mean_losses(
@@ -70,29 +64,20 @@ def mean_losses(
     """Return each labelled task's mean focal loss over its labelled rows.
 
     `logits`: task -> (B, C_f). An unlabelled task's logits are not read, so that they get no
-    gradient at all. Raises ValueError naming the task whose logits are missing or of another shape.
+    gradient at all. Raises ValueError naming the task whose logits have another shape.
     """
     if not labelled.tasks:
         return torch.zeros(0)
-    _check_logits(labelled, logits)
-    columns = [
-        focal_loss(logits[task.name], targets, beta)
-        for task, targets in zip(labelled.tasks, labelled.targets.unbind(dim=1), strict=True)
-    ]
+    columns = []
+    for k, task in enumerate(labelled.tasks):
+        z, expected = logits[task.name], (len(labelled.known), task.outputs)
+        if z.shape != expected:
+            raise ValueError(
+                f"task {task.name!r}: logits have shape {tuple(z.shape)}, expected {expected}"
+            )
+        columns.append(focal_loss(z, labelled.targets[:, k], beta))
     rows = torch.stack(columns, dim=1)  # (B, k)
     return torch.where(labelled.known, rows, 0).sum(dim=0) / labelled.counts
-
-
-def _check_logits(labelled: LabelledTasks, logits: dict[str, Tensor]) -> None:
-    for task in labelled.tasks:
-        if task.name not in logits:
-            raise ValueError(f"task {task.name!r} has no logits; the network lacks its head")
-        expected = (len(labelled.known), task.outputs)
-        if logits[task.name].shape != expected:
-            raise ValueError(
-                f"task {task.name!r}: logits have shape {tuple(logits[task.name].shape)}, "
-                f"expected {expected}"
-            )
 
 
 @torch.no_grad()
@@ -106,10 +91,6 @@ def last_layer_gradients(
     """
     gradients = []
     for k, task in enumerate(labelled.tasks):
-        if task.name not in hidden:
-            raise ValueError(
-                f"task {task.name!r} has no hidden vectors; give its last Linear's input"
-            )
         slopes = focal_gradient(logits[task.name], labelled.targets[:, k], beta)
         delta = torch.where(labelled.known[:, k, None], slopes, 0) / labelled.counts[k]
         gradients.append(delta.T @ hidden[task.name].to(delta))
@@ -119,21 +100,9 @@ def last_layer_gradients(
 def joint_gradients(
     losses: Float[Tensor, " k"], joint: Float[Tensor, "b d"]
 ) -> list[Float[Tensor, "b d"]]:
-    """Return dL_f / dJ by the joint representation for each of k losses.
+    """Return dL_f / dJ, by the joint representation J, for each of k losses.
 
     One small backward pass a task, through its head and never into the trunk; the graph stays for
-    the backward pass to come. Raises ValueError where a loss does not depend on the joint
-    representation.
+    the backward pass to come.
     """
-    if not joint.requires_grad:
-        raise ValueError(
-            "predictions.joint is not in the graph; give the fused vector that the heads got, "
-            "neither detached nor computed without gradients"
-        )
-    gradients = []
-    for loss in losses:
-        (gradient,) = torch.autograd.grad(loss, joint, retain_graph=True, allow_unused=True)
-        if gradient is None:
-            raise ValueError("a task's logits were not computed from predictions.joint")
-        gradients.append(gradient.detach())
-    return gradients
+    return [torch.autograd.grad(loss, joint, retain_graph=True)[0] for loss in losses]

@@ -91,8 +91,8 @@ class MultiTaskMethod(nn.Module, ABC):
     def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
         """Return the scalar to minimise, and each labelled task's own loss.
 
-        `targets`: task -> (B,) int64, -1 = unknown. Raises ValueError naming the task whose labels
-        or logits do not fit.
+        `targets`: task -> (B,) int64, -1 where unknown. Raises ValueError naming the task whose
+        labels or logits do not fit.
         """
         labelled = labelled_tasks(self.tasks, targets)
         losses = mean_losses(labelled, predictions.logits, self.beta)
@@ -139,18 +139,15 @@ class MultiTaskMethod(nn.Module, ABC):
     def evaluation_losses(
         self, predictions: Predictions, targets: dict[str, Tensor]
     ) -> dict[str, tuple[Tensor, int]]:
-        """Return each task's unweighted mean loss and its labelled rows, (0, 0) without any.
+        """Return the unweighted mean loss and the labelled rows of each task that has any.
 
         The loss is the one this method trains (focal for dmtl, plain cross entropy otherwise).
         No state changes.
         """
         labelled = labelled_tasks(self.tasks, targets)
         losses = mean_losses(labelled, predictions.logits, self.beta)
-        results = {task.name: (predictions.joint.new_zeros(()), 0) for task in self.tasks}
-        counts = labelled.counts.tolist()
-        for task, loss, count in zip(labelled.tasks, losses.unbind(), counts, strict=True):
-            results[task.name] = loss, count
-        return results
+        rows = zip(labelled.tasks, losses.unbind(), labelled.counts.tolist(), strict=True)
+        return {task.name: (loss, count) for task, loss, count in rows}
 
     @property
     def weights(self) -> dict[str, float]:
@@ -159,10 +156,10 @@ class MultiTaskMethod(nn.Module, ABC):
         return dict(zip(names, self.task_weights.tolist(), strict=True))
 
     @property
-    def initial_losses(self) -> dict[str, float] | None:
-        """L_f(0) of the tasks for which it is known (all, after the first epoch), else None."""
+    def initial_losses(self) -> dict[str, float]:
+        """L_f(0) of each task for which it is known: one with a label in an epoch that has ended."""
         rows = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
-        return {task.name: loss for task, loss, known in rows if known} or None
+        return {task.name: loss for task, loss, known in rows if known}
 
 
 def _attached_zero(predictions: Predictions) -> Tensor:

@@ -70,16 +70,13 @@ class MTINetHeads(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if not outputs:
-            raise ValueError("outputs is empty; at least one task is needed")
         self.names, sizes = tuple(outputs), list(outputs.values())
-        self.level_dims = tuple(level_dims)
         # Levels for a fusion that has none: z -> phi(W0 z) -> phi(W1 .) -> phi(W2 .).
         steps = () if level_dims else (joint_dim, width, width)
         self.ladder = nn.ModuleList(
             nn.Sequential(nn.Linear(n, width), nn.LeakyReLU()) for n in steps
         )
-        dims = self.level_dims or (width,) * 3
+        dims = level_dims or (width,) * 3
         coarser = [width] * (len(dims) - 1) + [0]  # the coarsest level has no coarser one
         self.scales = nn.ModuleList(
             Scale(own + other, sizes, width, dropout)
@@ -105,10 +102,11 @@ class MTINetHeads(nn.Module):
     ) -> tuple[Logits, Logits, list[Logits]]:
         """Return logits (B, C_f), their last layers' inputs (B, width), and each level's logits.
 
-        `levels`: (B, level_dims[s]), local to global; the third result has that order too. Raises
-        ValueError where the levels have other widths.
+        `levels`: (B, level_dims[s]), local to global; the third result has that order too.
         """
-        levels = self._levels(joint, levels)
+        for step in self.ladder:
+            joint = step(joint)
+            levels = [*levels, joint]
         features, auxiliary = self._descend(levels)
         mixed = [distil(x) for distil, x in zip(self.distil, features, strict=True)]
         everything = torch.cat(mixed, dim=2)  # (B, F, S width)
@@ -118,16 +116,8 @@ class MTINetHeads(nn.Module):
             logits[name] = self.predict[t](hidden[name])
         return logits, hidden, auxiliary
 
-    def _levels(self, joint: Tensor, levels: list[Tensor]) -> list[Tensor]:
-        widths = tuple(level.shape[1] for level in levels)
-        if widths != self.level_dims:
-            raise ValueError(f"levels are {widths} wide; these heads expect {self.level_dims}")
-        for step in self.ladder:
-            joint = step(joint)
-            levels = [*levels, joint]
-        return levels
-
     def _descend(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Logits]]:
+        """Return each level's features (B, F, width) and logits, computed from global to local."""
         features: list[Tensor] = []
         auxiliary: list[Logits] = []
         coarser = None

@@ -64,18 +64,16 @@ def train(
     """Build a network and train it; the same seed, data and kind of processor give the same bits.
 
     After each epoch `log` gets its number and its values by name: losses, task weights, and the
-    scores that `score` computes from the validation rows' probabilities. Without `score` that pass
-    over the validation rows is saved.
+    scores that `score` computes from the validation rows' probabilities. Only a training that
+    monitors the loss can do without `score`, and saves that pass over the validation rows.
 
     Raises:
-        ValueError: where no validation row has a label, a score is monitored without `score`, or
-            the method does not fit its options.
+        ValueError: where no validation row has a label, a task has no positive training row, or
+            torch finds no GPU for "cuda".
         DivergenceError: where the validation loss is not finite.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("HGFN_DEVICE is 'cuda', but torch finds no GPU here; unset it")
-    if score is None and params.monitor != "loss":
-        raise ValueError(f"train.monitor is {params.monitor!r}: give a score function")
     torch.manual_seed(seed)
     rows = examples.rows("train")
     scales = {
@@ -106,7 +104,7 @@ def _fit(
     for epoch in range(params.max_epochs):
         trained = learner.train_epoch(order)
         validated = learner.validation_losses()
-        relative = relative_loss(validated, learner.method.initial_losses or {})
+        relative = relative_loss(validated, learner.method.initial_losses)
         scores = score(learner.validation_probabilities()) if score else {}
         if log:
             log(epoch, _log_values(trained, validated, relative, learner.method.weights, scores))
@@ -207,9 +205,8 @@ class _MeanLosses:
         self.counts: dict[str, int] = {}
 
     def add(self, task: str, loss: Tensor, count: int) -> None:
-        if count:
-            self.sums[task] = self.sums.get(task, 0.0) + float(loss) * count
-            self.counts[task] = self.counts.get(task, 0) + count
+        self.sums[task] = self.sums.get(task, 0.0) + float(loss) * count
+        self.counts[task] = self.counts.get(task, 0) + count
 
     def means(self) -> dict[str, float]:
         return {task: total / self.counts[task] for task, total in self.sums.items()}

@@ -55,8 +55,6 @@ def test_every_option_and_each_of_its_words_builds(name, tasks, counts):
         ("dmtl", {"weight_learning_rate": math.nan}, "is nan; allowed: a number above 0"),
         ("dmtl", {"cycle_epochs": 1.5}, "is 1.5; allowed: a whole number above 0"),
         ("dmtl", {"cycle_epochs": True}, "is True; allowed: a whole number above 0"),
-        ("dmtl", {"alpha": -1.0}, r"mtl\.alpha is -1.0; allowed: a finite number of at least 0"),
-        ("dmtl", {"beta": math.inf}, r"mtl\.beta is inf; allowed: a finite number of at least 0"),
         ("lsew", {"alpha": 0.5}, r"mtl\.alpha is 0.5, but lsew has no alpha; set it to 1.0"),
         ("moo", {"beta": 0.0}, r"mtl\.beta is 0.0, but moo has no beta; set it to 2.0"),
     ],
@@ -70,13 +68,6 @@ def test_a_wrong_setting_names_its_key_its_value_and_what_is_allowed(
         check_mtl(name, options, **exponents)
     with pytest.raises(ValueError, match=message):
         build_mtl(name, tasks, **counts, **settings)
-
-
-def test_no_tasks_and_tasks_of_one_name_are_errors(tasks):
-    with pytest.raises(ValueError, match="at least one task"):
-        build_mtl("lsew", [])
-    with pytest.raises(ValueError, match="repeated: damage"):
-        build_mtl("lsew", [tasks[0], tasks[0]])
 
 
 def test_the_packages_example_runs():

@@ -116,7 +116,7 @@ def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
     name, method, network, tasks, make_inputs, make_labels
 ):
     predictions, targets = network(make_inputs(12)), make_labels(tasks, 12)
-    assert method.initial_losses is None
+    assert method.initial_losses == {}
     for rows in (slice(0, 3), slice(3, 12)):
         piece = Predictions(
             {k: v[rows] for k, v in predictions.logits.items()},
@@ -128,7 +128,7 @@ def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
             piece = network(make_inputs(12)[rows])
         method.objective(piece, {k: v[rows] for k, v in targets.items()})
         method.on_step()
-    assert method.initial_losses is None
+    assert method.initial_losses == {}
     method.on_cycle_end()
     whole = method.evaluation_losses(predictions, targets)
     expected = {k: loss.item() for k, (loss, _) in whole.items()}
@@ -147,7 +147,7 @@ def test_a_task_first_labelled_in_a_later_epoch_starts_there(
     method.objective(network(make_inputs(8)), targets | {"kind": torch.full((8,), -1)})
     method.on_step()
     method.on_cycle_end()
-    assert method.initial_losses is not None
+    assert method.initial_losses
     assert "kind" not in method.initial_losses
     assert name == "moo" or method.weights["kind"] == 1.0
     out = method.objective(network(make_inputs(8)), targets)
@@ -165,10 +165,8 @@ def test_evaluation_touches_no_state_and_counts_labels(
     with torch.no_grad():
         losses = method.evaluation_losses(network(make_inputs(8)), targets)
     assert equal(before, bits(method))
-    assert {k: n for k, (_, n) in losses.items()} == {
-        k: int((v >= 0).sum()) for k, v in targets.items()
-    }
-    assert losses["kind"][0].item() == 0.0
+    counts = {k: int((v >= 0).sum()) for k, v in targets.items() if k != "kind"}
+    assert {k: n for k, (_, n) in losses.items()} == counts
     for key, loss in out.task_losses.items():
         assert torch.equal(losses[key][0], loss)
         assert not losses[key][0].requires_grad
@@ -218,5 +216,5 @@ def test_a_step_without_an_objective_is_an_error(tasks):
 def test_an_empty_epoch_changes_nothing(method):
     before = method.weights
     method.on_cycle_end()
-    assert method.initial_losses is None
+    assert method.initial_losses == {}
     assert method.weights == before

@@ -124,14 +124,6 @@ def test_every_parameter_learns():
     assert still == []
 
 
-def test_wrong_levels_are_an_error():
-    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8)
-    with pytest.raises(ValueError, match=r"\(5,\) wide; these heads expect \(5, 6\)"):
-        heads(torch.zeros(4, 10), levels(4, (5,)))
-    with pytest.raises(ValueError, match="at least one task"):
-        MTINetHeads((5, 6), 10, {}, width=8)
-
-
 def test_dropout_acts_on_first_and_final_predictions_in_training_alone():
     heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8, dropout=0.5)
     for module in heads.modules():

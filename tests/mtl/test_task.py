@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.mtl import Task
-from pipeline.mtl.task import check_tasks
+from pipeline.mtl import Task, build_mtl
 
 
 def test_sigmoid_has_one_logit_and_its_second_class_is_positive():
@@ -45,6 +44,6 @@ def test_a_contradictory_declaration_names_the_task(arguments, message):
 def test_tasks_must_exist_and_differ():
     task = Task("t", ("a", "b"))
     with pytest.raises(ValueError, match="at least one task"):
-        check_tasks(())
+        build_mtl("lsew", [])
     with pytest.raises(ValueError, match="repeated: t"):
-        check_tasks((task, task))
+        build_mtl("lsew", [task, task])
