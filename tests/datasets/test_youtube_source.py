@@ -43,7 +43,7 @@ def reasons(raw: Path) -> dict[str, tuple[str, str]]:
     return {f.id: (f.kind, f.message) for f in read_failures(raw / "failures.csv")}
 
 
-def told(manifest: Path, raw: Path) -> str:
+def refusal(manifest: Path, raw: Path) -> str:
     with pytest.raises(ValueError, match=r"manifest\.csv") as caught:
         fill_raw("youtube", str(manifest), raw)
     assert not raw.exists()
@@ -98,7 +98,7 @@ def test_clips_from_here_and_from_the_web_become_index_rows(
     assert shades == pytest.approx([23, 29, 36, 42], abs=0.6)
 
 
-def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> None:
+def test_the_reason_of_a_missing_clip_is_written(site: Any, write: Any, raw: Path) -> None:
     manifest = write(
         f"a,{site.url}/a.mp4,0,1,,1,0",
         f"gone,{site.url}/gone.mp4,1,2,,1,1",
@@ -111,8 +111,8 @@ def test_why_a_clip_did_not_come_is_kept(site: Any, write: Any, raw: Path) -> No
         "private": "private",
     }
     assert failures["gone"][1].startswith(f"{site.url}/gone.mp4: ")
-    kept = read_manifest(raw / "manifest.csv").set_index("id")
-    assert kept.loc["gone", ["start", "end"]].tolist() == [1.0, 2.0]
+    written = read_manifest(raw / "manifest.csv").set_index("id")
+    assert written.loc["gone", ["start", "end"]].tolist() == [1.0, 2.0]
 
 
 def test_again_only_what_is_missing_is_fetched(site: Any, write: Any, raw: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_raw_folder_does_not_depend_on_the_cache(site: Any, write: Any, raw: P
     assert {p.name: p.read_bytes() for p in raw.rglob("*") if p.is_file()} == first
 
 
-def test_no_network_is_told_in_one_line_and_soon(write: Any, raw: Path) -> None:
+def test_no_network_ends_in_one_line_and_soon(write: Any, raw: Path) -> None:
     manifest = write(*(f"clip-{n},{NOBODY}/{n}.mp4,,,,1,0" for n in range(200)))
-    message = told(manifest, raw)
+    message = refusal(manifest, raw)
     assert message.startswith(
         f"{manifest}: none of its 200 clips could be fetched ({NOBODY}/0.mp4: "
     )
@@ -143,7 +143,7 @@ def test_no_network_is_told_in_one_line_and_soon(write: Any, raw: Path) -> None:
     assert "\n" not in message
 
 
-def test_after_some_bot_checks_no_more_is_asked(
+def test_after_some_bot_checks_no_more_is_requested(
     serve: Any, give: Any, film: bytes, write: Any, raw: Path
 ) -> None:
     site = serve(*[give(film)] * 2, give(status=429))
@@ -183,7 +183,7 @@ def test_there_is_a_pause_between_two_clips(
     fill_raw("youtube", str(manifest), raw)
     assert waits.count(2.5) == 2
     waits.clear()
-    fill_raw("youtube", str(manifest), raw)  # all are kept: nobody is asked
+    fill_raw("youtube", str(manifest), raw)  # all are stored: nothing is requested
     assert waits == []
 
 

@@ -1,1 +1,1 @@
-"""Clips from the web: the requested seconds of each, whole or absent, and why some are missing."""
+"""Clips from the web: the requested seconds of each, complete or absent with a reason."""

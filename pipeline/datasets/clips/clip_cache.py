@@ -20,8 +20,8 @@ from pipeline.datasets.clips.site import SEGMENTED_FORMAT, Site
 
 # Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
 SLACK = 1.0
-# A cut file's times are rounded to milliseconds: a span begins and ends so much inside, that no
-# frame from before or after it slips in.
+# Times in a cut file are rounded to milliseconds: a span is shortened by this much at both ends, so
+# that it includes no frame from before or after it.
 INSET = 0.001
 ABOUT = "about.json"
 
@@ -44,7 +44,7 @@ class StoredClip:
     text: str
 
     def span(self, request: ClipRequest) -> tuple[float | None, float | None]:
-        """Say where in this file the requested seconds are; None for its beginning or end."""
+        """Return where the requested seconds are in this file; None for its beginning or end."""
         start, end = None, None
         if request.start is not None or self.offset:
             start = round(self.offset + INSET, 3)
@@ -54,7 +54,7 @@ class StoredClip:
 
 
 class ClipCache:
-    """The clips in `folder`, each whole or absent, whatever happened meanwhile.
+    """The clips stored in `folder`, each complete or absent.
 
     `options` are YoutubeDL's; fetching one clip takes at most `longest` seconds.
     """
@@ -72,7 +72,7 @@ class ClipCache:
             path = place / about["file"]
             if _sha256(path) == about["sha256"]:
                 return StoredClip(path, about["offset"], about["text"])
-        # Other faults of this machine, too many open files say, mean nothing about the clip.
+        # Other errors, such as too many open files, do not mean that the clip is missing.
         except (FileNotFoundError, ValueError, KeyError):
             pass
         return None
@@ -85,7 +85,7 @@ class ClipCache:
         with FileLock(f"{place}.lock"):
             if (stored := self.find(request)) is not None:
                 return stored
-            # What a killed run left is never continued: it may be of another version.
+            # A killed run's files are not continued: they may be of another version.
             for left in (work, place):
                 shutil.rmtree(left, ignore_errors=True)
             work.mkdir()
@@ -104,7 +104,7 @@ class ClipCache:
         return self.folder / digest[:2] / digest
 
     def _fetch_into(self, work: Path, request: ClipRequest) -> StoredClip:
-        """Write a clip and what is known about it into an empty folder."""
+        """Write a clip and its description into an empty folder."""
         whole = work / "whole"
         with (
             isolate_errors(request.url),
@@ -131,14 +131,14 @@ class ClipCache:
 def _fetch_span(
     site: Site, info: dict[str, Any], work: Path, request: ClipRequest
 ) -> tuple[Path, float] | None:
-    """Fetch the requested seconds alone; None where that is all, or cannot be done."""
+    """Fetch only the requested seconds; None if no span is requested, or the whole is needed."""
     if request.start is None and request.end is None:
         return None
     path = work / f"clip{SUFFIX}"
     try:
         return path, cut(site.open_ranges(info), path, request.start, request.end)
     except (NoRanges, av.FFmpegError, ValueError):
-        # Not to be read in pieces, or not joined: the whole file will show what is wrong.
+        # If something is wrong with the clip, the whole file will show what.
         path.unlink(missing_ok=True)
         return None
 
@@ -155,37 +155,36 @@ def _fetch_whole(
         try:
             return path, cut([whole], path, request.start, request.end)
         except (av.FFmpegError, ValueError):
-            path.unlink(missing_ok=True)  # verifying says what is wrong
+            path.unlink(missing_ok=True)  # _verify raises if something is wrong with the clip
     path = path.with_suffix(whole.suffix)
     os.replace(whole, path)
     return path, request.start or 0.0
 
 
 def _join(files: list[Path]) -> Path:
-    """Join picture and sound, or give segments what they lack: an index of keyframes."""
+    """Join picture and sound, and give segments an index of keyframes."""
     joined = files[0].with_name(f"joined{SUFFIX}")
     try:
         cut(files, joined, None, None)
     except (av.FFmpegError, ValueError):
         if len(files) > 1:
             raise
-        return files[0]  # times of decoding that go back, say
+        return files[0]  # whose times of decoding go back, for example
     return joined
 
 
 def _verify(path: Path, offset: float, request: ClipRequest, duration: float) -> None:
-    """Compare the seconds that came with those that were requested; raises ClipError.
+    """Compare the clip's seconds of picture (of sound, if there is none) with the requested ones.
 
-    Those of the picture, where there is one: sound may go on without it.
+    Raises ClipError if more than SLACK are missing.
     """
     came = measure(path)
     start = request.start or 0.0
-    # Until its end: which the site states, and the file does, of whichever stream is longer.
     end = duration if request.end is None else request.end
     _compare(request.url, came.picture - offset, end - start)
     if start and came.picture <= offset:
         raise ClipError("download_failed", f"{request.url}: ends before second {start:g}")
-    if request.end is None:
+    if request.end is None:  # the file states the end of its longest stream
         _compare(request.url, came.last - offset, came.stated - offset)
 
 

@@ -1,4 +1,4 @@
-"""Cutting the requested seconds out of clips, and measuring what came, without decoding."""
+"""Cutting the requested seconds out of clips, and measuring clips, without decoding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.inputs.containers import best_audio, best_video, open_container, o
 
 # Takes every codec that sites use, and times in milliseconds.
 SUFFIX = ".mkv"
-# Seconds kept after the end: only the next frame says how long the last one is shown.
+# Seconds copied after the end: how long a frame lasts is known from the next one.
 TAIL = 0.5
 
 
@@ -28,9 +28,9 @@ def cut(
 ) -> float:
     """Join the sources' picture and sound from `start` to `end` (seconds) in one file at `path`.
 
-    Packets are copied as they are, from the last keyframe before `start` to a little after `end`:
-    returned is how many seconds after the new file's beginning `start` lies. Raises
-    av.FFmpegError or ValueError for what cannot be read or joined.
+    Packets are copied as they are, from the last keyframe before `start` to TAIL after `end`.
+    Returns the seconds from the new file's beginning to `start`. Raises av.FFmpegError or
+    ValueError for files that cannot be read, joined or searched for keyframes.
     """
     begin, finish = start or 0.0, inf if end is None else end + TAIL
     with ExitStack() as stack:
@@ -78,7 +78,7 @@ def _packets(
         unread.discard(packet.stream)
         time = float(ticks * packet.time_base) - zero
         if time >= finish:
-            # What is decoded later is shown later: this stream is complete.
+            # Packets that are decoded later are also displayed later: this stream is complete.
             unfinished.discard(packet.stream)
             if not unfinished:
                 return
@@ -89,29 +89,29 @@ def _packets(
 def _copy(
     output: OutputContainer, streams: list[Stream], packets: Iterator[tuple[float, av.Packet]]
 ) -> float:
-    """Write packets, the first to be decoded at time 0; return when the first is shown."""
+    """Write packets so that decoding begins at 0; return the time of the first one in display."""
     copies = {id(stream): output.add_stream_from_template(stream) for stream in streams}
     first: float | None = None
-    shown = inf
+    earliest = inf
     for time, packet in packets:
         first = time if first is None else first
         shift = round(first / packet.time_base)
         if packet.pts is not None:
             ahead = 0 if packet.dts is None else packet.pts - packet.dts
-            shown = min(shown, time + float(ahead * packet.time_base))
+            earliest = min(earliest, time + float(ahead * packet.time_base))
             packet.pts -= shift
         if packet.dts is not None:
             packet.dts -= shift
         packet.stream = copies[id(packet.stream)]
         output.mux(packet)
-    if shown == inf:
+    if earliest == inf:
         raise ValueError("holds nothing in the requested seconds")
-    return shown
+    return earliest
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where the picture ends (the sound, if there is none), where all ends, and what is stated."""
+    """Ends of the picture (of the sound, if there is none) and of all, and the stated duration."""
 
     picture: float
     last: float
@@ -119,9 +119,9 @@ class Seconds:
 
 
 def measure(path: Path) -> Seconds:
-    """Read a clip's packets to the end; what follows a damaged packet does not count.
+    """Measure a clip by its packets, up to the first damaged one.
 
-    Raises av.FFmpegError or ValueError for what is no clip.
+    Raises av.FFmpegError or ValueError for a file that is not a clip.
     """
     with path.open("rb") as file, open_container(file) as container:
         zero = origin(container)
@@ -132,7 +132,7 @@ def measure(path: Path) -> Seconds:
                     break
                 times[packet.stream].add(packet)
         except av.FFmpegError:
-            pass  # what came before counts
+            pass  # measured up to here
         ends = [stream.end(zero) for stream in times.values()]
         return Seconds(ends[0], max(ends), (container.duration or 0) / av.time_base)
 
@@ -153,11 +153,11 @@ class _Times:
         self.start = max(self.start, start)
         self.stop = max(self.stop, start + float((packet.duration or 0) * packet.time_base))
         if packet.dts is not None:
-            # Times of decoding, since those of showing go back and forth.
+            # By times of decoding: packets are not in the order of display.
             decoded = float(packet.dts * packet.time_base)
             self.longest = max(self.longest, decoded - self.decoded)
             self.decoded = decoded
 
     def end(self, zero: float) -> float:
-        # The file may not say how long a last slide is shown.
+        # A file may not state how long its last frame, a slide for example, lasts.
         return max(self.stop, self.start + self.longest, zero) - zero

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS
+from errno import EDQUOT, EMFILE, ENFILE, ENOSPC, EROFS
 from typing import TypeVar
 
 import av
@@ -19,7 +18,7 @@ from pipeline.inputs.certificates import CURE_TLS
 
 # Characters of a site's own message.
 LONGEST = 300
-# What yt-dlp's messages say, most specific first: "Video unavailable" begins several of them.
+# Kinds by yt-dlp's messages, most specific first: "Video unavailable" begins several of them.
 KINDS = (
     (
         "bot_check",
@@ -43,8 +42,8 @@ KINDS = (
     ),
     ("network", r"http error (408|5\d\d)|got error: |timed out"),
 )
-# Of a disk, or of too many open files: the next clip would meet them too.
-MACHINE_FAULTS = (EDQUOT, EIO, EMFILE, ENFILE, ENOSPC, EROFS)
+# A full disk, or too many open files: the next clip would fail as well.
+MACHINE_FAULTS = (EDQUOT, EMFILE, ENFILE, ENOSPC, EROFS)
 
 Result = TypeVar("Result")
 
@@ -59,17 +58,17 @@ class ClipError(Exception):
 
 @contextmanager
 def isolate_errors(url: str) -> Iterator[None]:
-    """Turn whatever a clip raises into ClipError; faults of this machine pass through."""
+    """Turn all errors into ClipError, except those of this machine, such as a full disk."""
     try:
         yield
     except ClipError:
         raise
-    except Exception as error:  # an extractor that a site's change has broken, or a library
+    except Exception as error:  # yt-dlp's extractors may raise anything when a site changes
         for cause in _causes(error):
             if _is_machine_fault(cause):
                 raise cause from None
             if isinstance(cause, HTTPError):
-                cause.close()  # it holds its connection open
+                cause.close()  # its connection is still open
         message = _message(error)[:LONGEST]
         if _has_cause(error, CertificateVerifyError):
             message += f"; {CURE_TLS}"
@@ -100,7 +99,7 @@ def _kind(error: BaseException) -> str:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, av.FFmpegError):
-        return f"what came is no clip ({error.strerror})"
+        return f"not a clip that FFmpeg can read ({error.strerror})"
     message = " ".join(str(error).split())
     if not isinstance(error, YoutubeDLError):
         return f"{type(error).__name__}: {message}"
@@ -110,8 +109,6 @@ def _message(error: BaseException) -> str:
 
 
 def _is_machine_fault(error: BaseException) -> bool:
-    if isinstance(error, ssl.SSLError):
-        return False  # its `errno` counts OpenSSL's own errors
     return isinstance(error, MemoryError) or getattr(error, "errno", None) in MACHINE_FAULTS
 
 

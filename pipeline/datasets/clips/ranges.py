@@ -45,7 +45,7 @@ class RangedFile:
         self._place = 0
         self._size = PIECE
         self._version: tuple[int, str] | None = None
-        self._piece(0)  # says the size, and whether the server sends pieces at all
+        self._piece(0)  # for the size, and to know whether the server sends pieces
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a place, which may lie after the end, and return it."""

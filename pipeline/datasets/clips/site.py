@@ -24,7 +24,7 @@ PLAIN_FORMAT, SEGMENTED_FORMAT = (
     f"b[height<=?480]{way}/bv*[height<=?480]{way}+ba{way}/bv*[height<=?480]{way}/ba{way}"
     for way in (_HTTP, _SEGMENTS)
 )
-# Of files the requested seconds alone can be read; HLS and DASH segments are fetched as a whole.
+# Files come first: their requested seconds can be read alone, and not those of HLS or DASH.
 FORMAT = f"{PLAIN_FORMAT}/{SEGMENTED_FORMAT}"
 
 DEFAULTS = f"""
@@ -51,7 +51,7 @@ FIXED = {
     "simulate": "--simulate or a printing option",
     "plugin_dirs": "--plugin-dirs (install the plugin with pip instead)",
 }
-SILENT = Logger("yt-dlp", CRITICAL)  # what ends a clip is raised as well
+SILENT = Logger("yt-dlp", CRITICAL)  # errors are raised as well
 
 
 def read_options(config: Path | None, pause: float) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def read_options(config: Path | None, pause: float) -> dict[str, Any]:
 def _parse(text: str) -> Any:
     try:
         return parse_options(shlex.split(text, comments=True))
-    except optparse.OptParseError as error:  # its usage comes first
+    except optparse.OptParseError as error:  # its text begins with the usage
         raise ValueError(str(error).strip().rpartition("error: ")[2]) from None
 
 

@@ -199,23 +199,24 @@ def test_a_download_that_breaks_off_once_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "kind", "requests"),
     [
-        (401, "private"),
-        (403, "download_failed"),
-        (404, "removed"),
-        (429, "bot_check"),
-        (451, "geo_blocked"),
-        (500, "network"),
+        (401, "private", 1),
+        (403, "download_failed", 1),
+        (404, "removed", 1),
+        (429, "bot_check", 1),
+        (451, "geo_blocked", 1),
+        (500, "network", 5),
     ],
 )
-def test_an_answer_has_its_kind(
-    refused: Refused, serve: Any, give: Any, film: bytes, status: int, kind: str
+def test_an_answer_has_its_kind_and_only_what_may_pass_is_requested_again(
+    refused: Refused, serve: Any, give: Any, film: bytes, status: int, kind: str, requests: int
 ) -> None:
-    url = f"{serve(give(status=status)).url}/film.mp4"
-    found, message = refused(ClipRequest(url))
-    assert found == kind
-    assert re.match(f"{url}: .*HTTP Error {status}", message)
+    site = serve(give(status=status))
+    result, message = refused(ClipRequest(f"{site.url}/film.mp4"))
+    assert result == kind
+    assert re.match(f"{site.url}/film.mp4: .*HTTP Error {status}", message)
+    assert len(site.asked) == requests
     # The same where the page can be seen, and the clip cannot.
     for span in ((1.0, 2.0), (None, None)):
         url = f"{serve(give(film), give(status=status)).url}/film.mp4"

@@ -139,7 +139,7 @@ def test_picture_and_sound_are_joined(
     clip_frames = sample_frames(tmp_path / "clip.mkv", 6, start, end).frames
     expected = sample_frames(tmp_path / "film.mp4", 6, *span).frames
     assert np.abs(clip_frames.astype(int) - expected).max() <= 2
-    heard = read_waveform(tmp_path / "clip.mkv", 16_000, start, end).samples
-    meant = read_waveform(tmp_path / "film.mp4", 16_000, *span).samples
-    assert len(heard) == pytest.approx(len(meant), abs=1600)
+    sound = read_waveform(tmp_path / "clip.mkv", 16_000, start, end).samples
+    expected_sound = read_waveform(tmp_path / "film.mp4", 16_000, *span).samples
+    assert len(sound) == pytest.approx(len(expected_sound), abs=1600)
     assert measure(tmp_path / "clip.mkv").picture >= (1.75 if span[1] else 9.9)

@@ -111,7 +111,7 @@ def test_a_redirect_to_a_file_of_this_machine_is_not_followed(
     ("type", "reason"),
     [
         ("application/x-mpegurl", "file:// URLs are disabled by default in yt-dlp"),
-        ("video/mp4", "what came is no clip (Invalid data found when processing input)"),
+        ("video/mp4", "not a clip that FFmpeg can read (Invalid data found when processing input)"),
     ],
     ids=["playlist", "video"],
 )

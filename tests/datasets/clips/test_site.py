@@ -12,7 +12,6 @@ from yt_dlp import YoutubeDL
 from yt_dlp.utils import YoutubeDLError
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
-from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.site import chosen, read_options
 
 Options = Callable[..., dict[str, Any]]
@@ -129,13 +128,3 @@ def test_a_look_up_that_fails_for_a_while_is_tried_again(
 ) -> None:
     site = serve(give(status=500), give(status=503), give(film))
     assert clips.fetch(ClipRequest(f"{site.url}/film.mp4")).text == "film"
-
-
-@pytest.mark.parametrize(("status", "count"), [(401, 1), (404, 1), (429, 1), (451, 1), (500, 5)])
-def test_what_will_not_pass_is_not_looked_up_again(
-    serve: Any, give: Any, clips: ClipCache, status: int, count: int
-) -> None:
-    site = serve(give(status=status))
-    with pytest.raises(ClipError):
-        clips.fetch(ClipRequest(f"{site.url}/film.mp4"))
-    assert len(site.asked) == count
