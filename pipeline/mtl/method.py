@@ -157,7 +157,7 @@ class MultiTaskMethod(nn.Module, ABC):
 
     @property
     def initial_losses(self) -> dict[str, float]:
-        """L_f(0) of each task for which it is known: one with a label in an epoch that has ended."""
+        """L_f(0) of each task for which it is known."""
         rows = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
         return {task.name: loss for task, loss, known in rows if known}
 
