@@ -18,16 +18,13 @@ class AttentiveBiGRU(nn.Module):
     Args:
         input_dim: width d of a step.
         hidden: h, width of one direction; the vector is ``dim`` = 2h wide.
-        layers: number of GRU layers.
         dropout: between the GRU layers.
     """
 
-    def __init__(
-        self, input_dim: int, hidden: int = 128, layers: int = 2, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, input_dim: int, hidden: int = 128, dropout: float = 0.0) -> None:
         super().__init__()
         self.dim = 2 * hidden
-        self.gru = BidirectionalGRU(input_dim, hidden, layers, dropout)
+        self.gru = BidirectionalGRU(input_dim, hidden, layers=2, dropout=dropout)
         self.key = nn.Linear(self.dim, self.dim)
         self.query = nn.Linear(self.dim, 1, bias=False)
 
@@ -110,15 +107,15 @@ def reverse_rows(x: Float[Tensor, "t b d"], lengths: Int[Tensor, " b"]) -> Float
 
 
 def build_encoder(
-    name: str, input_dim: int, hidden: int = 128, layers: int = 2, dropout: float = 0.0
+    name: str, input_dim: int, hidden: int = 128, dropout: float = 0.0
 ) -> AttentiveBiGRU | PooledVector:
-    """Build the encoder "bigru" or "pooled"; the other arguments are for "bigru".
+    """Build the encoder "bigru" or "pooled"; `hidden` and `dropout` are for "bigru".
 
     Raises:
         ValueError: for another name.
     """
     if name == "bigru":
-        return AttentiveBiGRU(input_dim, hidden, layers, dropout)
+        return AttentiveBiGRU(input_dim, hidden, dropout)
     if name == "pooled":
         return PooledVector(input_dim)
     raise ValueError(f"unknown encoder {name!r}; allowed: bigru, pooled")

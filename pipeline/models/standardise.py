@@ -40,15 +40,19 @@ class Standardise(nn.Module):
         the identity.
 
         Raises:
-            ValueError: for an array of another width, or with NaN or infinite values.
+            ValueError: for an array with NaN or infinite values.
         """
         count = 0
         mean = torch.zeros(dim, dtype=torch.float64)
         squares = torch.zeros(dim, dtype=torch.float64)  # sum of squared deviations
         for index, array in enumerate(arrays):
-            values = _checked(torch.as_tensor(array), dim, index)
+            values = torch.as_tensor(array).to(torch.float64)
             if len(values) == 0:
                 continue
+            if not values.isfinite().all():
+                raise ValueError(
+                    f"array {index} has NaN or infinite values; leave such rows out, as absent"
+                )
             # Chan's update: sums of raw squares would cancel where the mean is large.
             center = values.mean(dim=0)
             shift = center - mean
@@ -59,14 +63,10 @@ class Standardise(nn.Module):
             count = total
         module = cls(dim)
         if count:
-            module.set_statistics(mean, (squares / count).sqrt())
+            std = (squares / count).sqrt()
+            module.mean.copy_(mean)
+            module.std.copy_(torch.where(std <= RESOLUTION * mean.abs(), 1.0, std))
         return module
-
-    def set_statistics(self, mean: Float[Tensor, " d"], std: Float[Tensor, " d"]) -> None:
-        """Store statistics (d,); where std is 0 up to rounding, 1 is stored."""
-        constant = std <= RESOLUTION * mean.abs()
-        self.mean.copy_(mean)
-        self.std.copy_(torch.where(constant, torch.ones_like(std), std))
 
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -74,14 +74,3 @@ class Standardise(nn.Module):
         """Standardise the first ``lengths[b]`` steps of each row; padded steps are 0."""
         valid = valid_steps(lengths, x.shape[1]).unsqueeze(-1)
         return torch.where(valid, (x - self.mean) / self.std, 0.0)
-
-
-def _checked(values: Tensor, dim: int, index: int) -> Float[Tensor, "n d"]:
-    if values.ndim != 2 or values.shape[1] != dim:
-        raise ValueError(f"array {index} is {tuple(values.shape)}, expected (n, {dim})")
-    values = values.to(torch.float64)
-    if not values.isfinite().all():
-        raise ValueError(
-            f"array {index} has NaN or infinite values; leave such rows out: they are absent"
-        )
-    return values

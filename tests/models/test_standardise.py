@@ -58,16 +58,6 @@ def test_without_rows_it_is_the_identity() -> None:
     assert torch.equal(module(x, torch.tensor([3])), x)
 
 
-def test_statistics_travel_in_the_state() -> None:
-    module = Standardise.fit(2, [torch.randn(10, 2)])
-    other = Standardise(2)
-    other.load_state_dict(module.state_dict())
-    assert torch.equal(other.mean, module.mean)
-    assert torch.equal(other.std, module.std)
-
-
-def test_bad_arrays_are_errors_that_say_which() -> None:
-    with pytest.raises(ValueError, match=r"array 1 is \(4, 3\), expected \(n, 2\)"):
-        Standardise.fit(2, [np.zeros((1, 2)), np.zeros((4, 3))])
-    with pytest.raises(ValueError, match="array 0 has NaN"):
-        Standardise.fit(2, [np.array([[1.0, np.nan]])])
+def test_an_array_with_nan_is_an_error_that_says_which() -> None:
+    with pytest.raises(ValueError, match="array 1 has NaN"):
+        Standardise.fit(2, [np.zeros((1, 2)), np.array([[1.0, np.nan]])])

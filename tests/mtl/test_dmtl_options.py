@@ -76,26 +76,3 @@ def test_raw_rates_differ_from_relative_ones(build_dmtl, batch, step):
             step(method, *batch)
         weights.append(method.weights)
     assert weights[0] != weights[1]
-
-
-@pytest.mark.parametrize(
-    "option",
-    [{"initial": "first_batch", "cycle_epochs": 2}, {"initial": "theory", "W": "shared"}],
-)
-def test_resume_is_bit_identical_with_every_kind_of_state(build_dmtl, batch, option, step):
-    predictions, targets = batch
-
-    def run(method, steps):
-        for k in steps:
-            step(method, predictions, {name: y.roll(k) for name, y in targets.items()})
-            if k % 2:
-                method.on_cycle_end()
-        return method.weights
-
-    method = build_dmtl(**option)
-    run(method, range(5))
-    fresh = build_dmtl(**option)
-    fresh.load_state_dict({k: v.clone() for k, v in method.state_dict().items()})
-    assert run(fresh, range(5, 12)) == run(method, range(5, 12))
-    for key, value in method.state_dict().items():
-        assert torch.equal(fresh.state_dict()[key], value), key

@@ -94,16 +94,6 @@ def test_closed_form_gradient_is_autograds(seed, scale, beta):
         torch.testing.assert_close(gradient, expected, atol=1e-10, rtol=1e-10)
 
 
-@given(SEEDS, SCALES)
-def test_gradient_at_beta_zero_is_probability_minus_truth(seed, scale):
-    logits, targets = softmax_batch(seed, scale, 4)
-    truth = torch.nn.functional.one_hot(targets, 4)
-    expected = logits.softmax(dim=1) - truth
-    torch.testing.assert_close(
-        focal_gradient(logits, targets, 0.0), expected, atol=1e-12, rtol=1e-10
-    )
-
-
 @pytest.mark.parametrize("beta", [0.0, 0.3, 1.0, 2.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("target", [0, 1])

@@ -16,12 +16,3 @@ def test_objective_is_the_sum_of_torchs_cross_entropies(tasks, batch):
         else:
             total += cross_entropy(logits, y, ignore_index=-1)
     torch.testing.assert_close(build_mtl("lsew", tasks).objective(*batch).loss, total)
-
-
-def test_weights_stay_one(tasks, batch):
-    method = build_mtl("lsew", tasks)
-    for _ in range(3):
-        method.objective(*batch)
-        method.on_step()
-        method.on_cycle_end()
-    assert method.weights == dict.fromkeys((task.name for task in tasks), 1.0)

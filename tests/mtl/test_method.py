@@ -172,9 +172,18 @@ def test_evaluation_touches_no_state_and_counts_labels(
         assert not losses[key][0].requires_grad
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in sorted(METHODS)),
+        ("dmtl", {"initial": "first_batch", "cycle_epochs": 2}),
+        ("dmtl", {"initial": "theory", "W": "shared"}),
+    ],
+)
 def test_a_state_loaded_half_way_continues_bit_for_bit(
-    name, method, network, tasks, counts, make_inputs, make_labels
+    name, options, network, tasks, counts, make_inputs, make_labels
 ):
+    method = build_mtl(name, tasks, **counts, **options).double()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
 
     def run(network, optimizer, method, steps):
@@ -195,7 +204,7 @@ def test_a_state_loaded_half_way_continues_bit_for_bit(
     saved = copy.deepcopy((network, bits(method)))
     expected = run(network, optimizer, method, range(7, 16))
     network, state = saved
-    fresh = build_mtl(name, tasks, **counts).double()
+    fresh = build_mtl(name, tasks, **counts, **options).double()
     fresh.load_state_dict(state)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     assert run(network, optimizer, fresh, range(7, 16)) == expected

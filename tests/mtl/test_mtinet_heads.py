@@ -45,15 +45,6 @@ def test_a_fusion_without_levels_gets_three_from_its_joint_vector(rows):
     assert heads.ladder[0][0].weight.grad.any()
 
 
-def test_the_masks_option_reaches_every_propagation():
-    made = MTINetHeads((5, 6, 7), 10, OUTPUTS, width=8, mask="channels")
-    assert [block.over for block in made.propagate] == ["channels"] * 2
-    plain = MTINetHeads((5, 6, 7), 10, OUTPUTS, width=8)
-    plain.load_state_dict(made.state_dict())
-    batch = torch.zeros(4, 10), levels(4, (5, 6, 7))
-    assert not torch.allclose(made(*batch)[0]["a"], plain(*batch)[0]["a"])
-
-
 def test_hidden_is_the_last_linears_input():
     heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8)
     logits, hidden, _ = heads(torch.zeros(4, 10), levels(4, (5, 6)))

@@ -18,13 +18,6 @@ def features(rows: int = 6, tasks: int = 3, width: int = 8) -> torch.Tensor:
     )
 
 
-def test_batch_norm_is_torchs_from_two_rows_on():
-    ours, oracle = BatchNorm(4), torch.nn.BatchNorm1d(4)
-    x = features(5, 1, 4)[:, 0]
-    torch.testing.assert_close(ours(x), oracle(x))
-    torch.testing.assert_close(ours.running_mean, oracle.running_mean)
-
-
 def test_one_row_in_training_is_normalised_as_in_evaluation_and_leaves_the_statistics():
     norm = BatchNorm(4)
     norm(features(5, 1, 4)[:, 0])
@@ -69,22 +62,6 @@ def test_the_authors_codes_mask_sums_to_one_over_neighbouring_channels():
     groups = block.mask(features(6, 3)[:, :, :4]).flatten(1).unflatten(1, (4, 3))
     torch.testing.assert_close(groups.sum(dim=2), torch.ones(6, 4))
     assert not torch.allclose(groups.flatten(1).unflatten(1, (3, 4)).sum(dim=1), torch.ones(6, 4))
-
-
-def test_a_constant_mask_is_the_mean_over_the_tasks():
-    block = FeaturePropagation(3, 8)
-    with torch.no_grad():
-        block.refine[-1].weight.zero_()
-        block.refine[-1].bias.zero_()
-    torch.testing.assert_close(block.mask(features()), torch.full((6, 3, 8), 1 / 3))
-
-
-def test_zeroed_propagation_passes_each_task_through_alone():
-    block = FeaturePropagation(3, 8).eval()
-    with torch.no_grad():
-        for parameter in block.reduce.parameters():
-            parameter.zero_()
-    assert torch.equal(block(features()), features())
 
 
 def test_distillation_is_the_gated_sum_over_the_other_tasks():

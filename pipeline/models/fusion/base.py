@@ -42,7 +42,7 @@ class Fusion(nn.Module):
         vertices: names in the order of the columns of ``Fused.weights``.
 
     Raises:
-        ValueError: without a modality, or with a width below 1.
+        ValueError: without a modality.
     """
 
     takes: ClassVar[tuple[str, ...]] = ()
@@ -56,10 +56,7 @@ class Fusion(nn.Module):
         if not dims:
             raise ValueError("a fusion needs at least one modality, dims is empty")
         self.modalities = tuple(sorted(dims))
-        self.dims = tuple(int(dims[name]) for name in self.modalities)
-        for name, dim in zip(self.modalities, self.dims, strict=True):
-            if dim < 1:
-                raise ValueError(f"dims[{name!r}] is {dim}; a modality has at least one feature")
+        self.dims = tuple(dims[name] for name in self.modalities)
         self.level_dims = []
         self.vertices = {}
 

@@ -25,15 +25,10 @@ class DMF(Fusion):
     Args:
         dims: width d_m of each modality's vector.
         widths: of both kinds of layers at each depth.
-
-    Raises:
-        ValueError: without a depth, or with a width below 1.
     """
 
     def __init__(self, dims: Mapping[str, int], widths: Sequence[int] = (512, 256, 128)) -> None:
         super().__init__(dims)
-        if not widths or min(widths) < 1:
-            raise ValueError(f"widths is {list(widths)}; it needs at least one, each 1 or more")
         self.level_dims = list(widths)
         self.joint_dim = self.level_dims[-1]
         self.depths = nn.ModuleList()

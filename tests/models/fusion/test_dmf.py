@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,26 +83,9 @@ def test_joining_at_the_first_depth_alone_is_an_early_layer_and_a_perceptron(
     torch.testing.assert_close(fusion(features).joint, s)
 
 
-@pytest.mark.parametrize("open_depth", [0, 1, 2])
-def test_gradient_reaches_every_input_through_any_single_join(open_depth: int, batch: Any) -> None:
-    fusion = DMF(DIMS, (32, 32, 32)).double()
-    zero(fusion, [f"depths.{depth}.U" for depth in range(3) if depth != open_depth])
-    features = {name: x.requires_grad_() for name, x in batch(DIMS, 8).items()}
-    fusion(features).joint.sum().backward()
-    for x in features.values():
-        assert x.grad is not None
-        assert (x.grad != 0).any()
-
-
 def test_levels_are_the_shared_layers_and_joint_the_last(batch: Any) -> None:
     fusion = DMF(DIMS).double()
     out = fusion(batch(DIMS, 2))
     assert fusion.level_dims == [512, 256, 128]
     assert fusion.joint_dim == 128
     assert torch.equal(out.joint, out.levels[-1])
-
-
-@pytest.mark.parametrize("widths", [(), (4, 0)])
-def test_no_depth_and_no_width_are_errors(widths: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="widths is"):
-        DMF(DIMS, widths)

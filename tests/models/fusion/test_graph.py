@@ -53,12 +53,3 @@ def test_a_support_has_the_sum_of_its_weights_and_the_mean_of_its_vertices() -> 
     scores = torch.tensor([[[0.0], [3.0]]]).log1p()  # softmax: 1/5 and 4/5
     torch.testing.assert_close(level.average(values, scores), torch.tensor([[[4.2, 6.8]]]))
     assert level.total(values).tolist() == [[[6.0, 10.0]]]
-
-
-def test_levels_above_the_third_are_named_by_their_order() -> None:
-    names = [level.name for level in build_levels(("a", "b", "c", "d"), 4)]
-    assert names == ["bimodal", "trimodal", "4-modal"]
-
-
-def test_one_modality_has_no_level_above_its_own() -> None:
-    assert build_levels(("a",), 1) == []

@@ -166,12 +166,6 @@ def test_unimodal_level_is_linear_in_the_importances(batch: Any) -> None:
         torch.testing.assert_close(fusion(positive).levels[0], 3 * once)
 
 
-def test_weights_depend_on_the_sample(batch: Any) -> None:
-    weights = HGFN(DIMS, width=8).double()(batch(DIMS, 4)).weights
-    for key in ("unimodal", "bimodal", "trimodal"):
-        assert (weights[key][0] - weights[key][1]).abs().max() > 1e-4
-
-
 def test_pad_mode_puts_zeros_after_the_features_up_to_the_widest(batch: Any) -> None:
     fusion = HGFN(DIMS, width=256, align="pad", max_order=1).double()
     assert fusion.level_dims == [7]
