@@ -52,10 +52,10 @@ def read_soundnet(path: Path) -> dict[str, Tensor]:
     """Read conv1.weight [filters, channels, kernel], conv1.bias, batchnorm1.weight and so on.
 
     All tensors of the file are returned, whatever their shapes. Raises ValueError naming the file
-    if its format is unknown, if it cannot be read, or if it is no network.
+    if its format is unknown or it cannot be read.
     """
     if path.suffix == ".t7":
-        return _tensors(_from_torch7(path, read_torch7(path)))
+        return _tensors(_from_torch7(read_torch7(path)))
     if path.suffix == ".npy":
         return _tensors(_from_port(read_pickled_arrays(path)))
     if path.suffix in STATE_SUFFIXES:
@@ -70,7 +70,7 @@ def _tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(a.astype(np.float32)) for name, a in arrays.items()}
 
 
-def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
+def _from_torch7(network: Any) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     convolutions = 0
     for module in _modules(network):
@@ -80,10 +80,6 @@ def _from_torch7(path: Path, network: Any) -> dict[str, np.ndarray]:
             arrays |= _convolution(module, convolutions)
         elif kind.endswith("BatchNormalization"):
             arrays |= _batch_norm(module, f"batchnorm{convolutions}")
-    if not convolutions:
-        raise ValueError(
-            f"{path}: holds no convolution; expected SoundNet-8 as its authors saved it"
-        )
     return arrays
 
 

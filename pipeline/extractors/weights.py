@@ -65,8 +65,7 @@ def obtain(name: str, pin: Pin) -> Path:
     given = find_given(name, pin)
     if given is None:
         return _fetch(pin)
-    digest = sha256_of(given) if given.name == pin.name and pin.sha256 else ""
-    if digest and not digest.startswith(pin.sha256 or ""):
+    if given.name == pin.name and not (digest := sha256_of(given)).startswith(pin.sha256 or ""):
         raise ValueError(
             f"{given}: sha256 is {digest}, expected {pin.sha256}; give the file of {pin.address}, "
             f"or correct {pin.where} if its authors published a new one"

@@ -75,17 +75,13 @@ ATTACKS: dict[str, tuple[Write, str]] = {
         raw(npy(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40))),
         "expected 1099511627776 bytes in a bytes8, but only 0 remain",
     ),
-    "a header of 9,000 minus signs": (
-        raw(b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 9000),
-        "Header info length (9000) is large and may not be safe to load securely.",
-    ),
     "a header of 4 GB": (
         raw(b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1)),
-        "an .npy of another version than 1.0",
+        "not an .npy of version 1.0",
     ),
     "numbers in place of layers": (
         lambda path: np.save(path, np.ones(4, np.float32)),
-        "an array of float32",
+        "at position 0, opcode b'\\x00' unknown",
     ),
 }
 

@@ -9,16 +9,7 @@ from typing import Any
 import numpy as np
 
 State = dict[str, np.ndarray]
-# Kernel, stride, padding and pool of each layer, as the authors' training script has them.
-LAYERS = {
-    1: (64, 2, 32, 8),
-    2: (32, 2, 16, 8),
-    3: (16, 2, 8, 1),
-    4: (8, 2, 4, 1),
-    5: (4, 2, 2, 4),
-    6: (4, 2, 2, 1),
-    7: (4, 2, 2, 1),
-}
+LAYERS = range(1, 8)
 # Under our names, and the TensorFlow port's.
 HEADS = {"conv8_objs": "conv8", "conv8_scns": "conv8_2"}
 
@@ -33,7 +24,7 @@ def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = 
     def parameter(name: str, shape: tuple[int, ...] | None = None) -> Any:
         return make.Shared(storage, place[name], shape or state[name].shape)
 
-    def convolution(name: str, stride: int = 2, padding: int = 0) -> Any:
+    def convolution(name: str) -> Any:
         filters, channels, kernel = state[f"{name}.weight"].shape
         flat = (filters, channels * kernel) if old else (filters, channels, kernel, 1)
         return make.Object(
@@ -42,13 +33,7 @@ def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = 
             bias=parameter(f"{name}.bias"),
             gradWeight=np.zeros(0, np.float32),
             nInputPlane=channels,
-            nOutputPlane=filters,
-            kW=1,
             kH=kernel,
-            dW=1,
-            dH=stride,
-            padW=0,
-            padH=padding,
             train=False,
         )
 
@@ -68,15 +53,11 @@ def torch7_network(state: State, make: Any, package: str = "cudnn", old: bool = 
         )
 
     layers = []
-    for k, (_, stride, padding, pool) in LAYERS.items():
-        layers += [convolution(f"conv{k}", stride, padding), norm(f"batchnorm{k}")]
+    for k in LAYERS:
+        layers += [convolution(f"conv{k}"), norm(f"batchnorm{k}")]
         layers.append(make.Object(f"{package}.ReLU", inplace=True))
-        if pool > 1:
-            layers.append(make.Object(f"{package}.SpatialMaxPooling", kH=pool, dH=pool))
     heads = [convolution(name) for name in HEADS if f"{name}.weight" in state]
     layers.append(make.Object("nn.ConcatTable", modules=heads))
-    split = [make.Object("nn.SplitTable", dimension=3) for _ in range(2)]
-    layers.append(make.Object("nn.ParallelTable", modules=split))
     network = make.Object("nn.Sequential", modules=layers, _type="torch.CudaTensor")
     network.fields["parent"] = network  # as some packages leave it: a table that holds itself
     return network

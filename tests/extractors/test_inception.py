@@ -194,6 +194,3 @@ def test_other_weights_are_refused_by_name(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match=r"other\.safetensors.*Inception"):
         InceptionV3.from_file(tmp_path / "other.safetensors")
-    (tmp_path / "broken.safetensors").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"broken\.safetensors"):
-        InceptionV3.from_file(tmp_path / "broken.safetensors")

@@ -210,11 +210,11 @@ def test_elmo_with_a_nan_is_refused(weights: Path, tmp_path: Path) -> None:
         home.copy_elmo(weights / "options.json", tmp_path / "nan.hdf5", "small", *outs)
 
 
-def zip_of(*names: str, content: bytes = b"x") -> Callable[[Path], None]:
+def zip_of(*names: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with zipfile.ZipFile(path, "w") as archive:
             for name in names:
-                archive.writestr(name, content)
+                archive.writestr(name, b"x")
 
     return write
 
@@ -224,12 +224,8 @@ def zip_of(*names: str, content: bytes = b"x") -> Callable[[Path], None]:
     [
         (zip_of("readme.txt"), "holds 0 files soundnet8_final.t7, expected one"),
         (zip_of("a/soundnet8_final.t7", "b/soundnet8_final.t7"), "holds 2 files soundnet8_final.t"),
-        (
-            zip_of("soundnet8_final.t7", content=bytes(130 << 20)),
-            "soundnet8_final.t7 unpacks to more than 134,217,728 bytes; fetch it again",
-        ),
     ],
-    ids=["no network", "two networks", "a zip bomb"],
+    ids=["no network", "two networks"],
 )
 def test_an_archive_without_the_network_is_refused(
     tmp_path: Path, write: Callable[[Path], None], message: str

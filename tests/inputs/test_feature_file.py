@@ -49,16 +49,12 @@ def test_ids_offsets_and_arrays_come_back(path: Path) -> None:
     assert np.diff(file.offsets).tolist() == [LENGTHS[name] or 0 for name in file.ids]
     assert file.offsets[0] == 0
     assert file.dim == 4
+    assert file.attributes == {**ATTRIBUTES, "format": FORMAT}
     for name, read in zip(file.ids, file.read(), strict=True):
         assert read.dtype == np.float32
         assert read.tobytes() == array(name, LENGTHS[name] or 0).tobytes()
         assert read.shape == (LENGTHS[name] or 0, 4)
     assert only_file(path)
-
-
-def test_attributes_and_the_format_are_kept(path: Path) -> None:
-    write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
-    assert FeatureFile(path).attributes == {**ATTRIBUTES, "format": FORMAT}
 
 
 def test_the_file_is_what_the_design_promises(path: Path) -> None:
