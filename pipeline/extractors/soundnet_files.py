@@ -100,40 +100,38 @@ def _modules(network: Any) -> Iterator[Module]:
 
 
 def _convolution(module: Module, number: int) -> dict[str, np.ndarray]:
-    weight, bias = _array(module, "weight"), _array(module, "bias")
-    if weight is None:
+    arrays, name = _arrays(module), f"conv{number}"
+    if "weight" not in arrays:
         return {}
-    name = f"conv{number}"
+    weight = arrays["weight"]
     if number > max(BLOCKS):
         # The heads for objects and scenes differ in their number of classes.
         heads = {head.filters: name for name, head in HEADS.items()}
-        name = heads.get(weight.shape[0], name)
+        name = heads.get(len(weight), name)
     if weight.ndim == 2:  # SpatialConvolutionMM joins channels and kernel
         channels = module.fields.get("nInputPlane")
         if isinstance(channels, float) and channels >= 1 and weight.shape[1] % channels == 0:
-            weight = weight.reshape(weight.shape[0], int(channels), -1)
-    arrays = {f"{name}.weight": weight[..., 0] if weight.ndim == 4 else weight}
-    return arrays if bias is None else arrays | {f"{name}.bias": bias}
+            weight = weight.reshape(len(weight), int(channels), -1)
+    arrays["weight"] = weight[..., 0] if weight.ndim == 4 else weight
+    return {f"{name}.{key}": arrays[key] for key in ("weight", "bias") if key in arrays}
 
 
 def _batch_norm(module: Module, name: str) -> dict[str, np.ndarray]:
-    arrays = {key: _array(module, key) for key in _NORM}
-    variance, deviation = arrays["running_var"], _array(module, "running_std")
-    eps = module.fields.get("eps")
-    epsilon = eps if isinstance(eps, float) else EPSILON
-    if variance is None and deviation is not None:
+    arrays, epsilon = _arrays(module), module.fields.get("eps")
+    if not isinstance(epsilon, float):
+        epsilon = EPSILON
+    if "running_std" in arrays and "running_var" not in arrays:
         # Torch before 2016 stored 1 / sqrt(variance + epsilon) as running_std.
         with np.errstate(divide="ignore", over="ignore"):
-            variance = deviation.astype(np.float64) ** -2 - epsilon
-    if variance is not None and epsilon != EPSILON:
-        variance = variance + (epsilon - EPSILON)  # for the epsilon of our network
-    arrays["running_var"] = variance
-    return {f"{name}.{key}": array for key, array in arrays.items() if array is not None}
+            arrays["running_var"] = arrays["running_std"].astype(np.float64) ** -2 - epsilon
+    if "running_var" in arrays and epsilon != EPSILON:
+        arrays["running_var"] = arrays["running_var"] + (epsilon - EPSILON)  # our network's
+    return {f"{name}.{key}": arrays[key] for key in _NORM if key in arrays}
 
 
-def _array(module: Module, name: str) -> np.ndarray | None:
-    value = module.fields.get(name)
-    return value if isinstance(value, np.ndarray) and value.size else None
+def _arrays(module: Module) -> dict[str, np.ndarray]:
+    """Return the fields that are arrays and not empty."""
+    return {k: v for k, v in module.fields.items() if isinstance(v, np.ndarray) and v.size}
 
 
 def _from_port(layers: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -100,8 +100,6 @@ class FeatureFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not h5py.is_hdf5(path):
-            raise ValueError(f"{path}: not a feature file; extract again")
         with open_hdf5(path) as file:
             self.attributes = attributes_of(file)
             if self.attributes.get("format") != FORMAT:

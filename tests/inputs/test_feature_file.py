@@ -160,7 +160,7 @@ def test_what_is_no_feature_file_is_refused(tmp_path: Path, contents: bytes | No
     path = tmp_path / "visual.h5"
     if contents is not None:
         path.write_bytes(contents)
-    with pytest.raises(ValueError, match=r"visual.h5: not a feature file; extract again"):
+    with pytest.raises(ValueError, match=r"visual.h5: not a readable HDF5 file"):
         FeatureFile(path)
 
 
