@@ -35,8 +35,8 @@ def unproven(text: str) -> list[str]:
     """First words of each claim and each reading that names no test."""
     claims = re.findall(r"^\*\*Claim \d+\.\*\*.*?(?=\n\n|\Z)", text, re.M | re.S)
     readings = re.findall(r"^\| [AB]\d+ \|.*$", text, re.M)
-    shown = re.findall(r"^.*?[Ss]hown\s+by\s.*?(?=\n\n|\Z)", text, re.M | re.S)
-    return [part[:40] for part in claims + readings + shown if not NAMED.search(part)]
+    sentences = re.findall(r"^.*?Tested\s+by\s.*?(?=\n\n|\Z)", text, re.M | re.S)
+    return [part[:40] for part in claims + readings + sentences if not NAMED.search(part)]
 
 
 def test_every_test_named_in_the_methods_page_exists() -> None:
@@ -72,8 +72,8 @@ def test_the_readme_lists_every_kind_of_failure() -> None:
 def test_the_checks_find_what_is_wrong() -> None:
     assert missing("`tests/test_docs.py::test_nothing`") == ["tests/test_docs.py::test_nothing"]
     assert missing("`tests/no.py::test_it`") == ["tests/no.py::test_it"]
-    assert unproven("**Claim 1.** *It holds.* Shown by nobody.\n\n") == [
-        "**Claim 1.** *It holds.* Shown by nobody",
-        "**Claim 1.** *It holds.* Shown by nobody",
+    assert unproven("**Claim 1.** *It holds.* Tested by nobody.\n\n") == [
+        "**Claim 1.** *It holds.* Tested by nobody",
+        "**Claim 1.** *It holds.* Tested by nobody",
     ]
     assert unproven("| A1 | a | b | c |") == ["| A1 | a | b | c |"]
