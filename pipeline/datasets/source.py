@@ -16,17 +16,6 @@ FORMS = {
     "youtube": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
     "(sources/<name>.json)",
 }
-# Words that named a source before a source was a path, and what to write in their place.
-OLD_WORDS = {
-    "crisismmd": {
-        "sample": "data/sample/crisismmd.tar.gz",
-        "official": "sources/crisismmd_v2.json",
-    },
-    "youtube": {
-        "sample": "data/sample/youtube",
-        "vidi": "the path of a manifest that `python -m tools.vidi_manifest` wrote",
-    },
-}
 # What a folder must hold, and the endings of files.
 ENTRIES = {"crisismmd": "annotations", "youtube": "manifest.csv"}
 ARCHIVES = (".tar.gz", ".tgz")
@@ -64,21 +53,19 @@ def check_source(name: str, source: str) -> None:
     What is inside an archive or a manifest is not read.
     """
     path = Path(source)
-    problem = _problem(name, path) if path.exists() else _absence(name, source)
+    problem = _problem(name, path) if path.exists() else _absence(path)
     if problem:
         raise ValueError(f"data.{name}.source is {source!r}: {problem}")
 
 
-def _absence(name: str, source: str) -> str:
-    if source in OLD_WORDS[name]:
-        return f"a source is a path now; write {OLD_WORDS[name][source]}"
+def _absence(path: Path) -> str:
     cure = "correct it"
-    if not Path(source).is_absolute():
+    if not path.is_absolute():
         cure += (
             ", or give an absolute path if this is an experiment in a copy of the repository "
             "(dvc exp run --temp or --queue)"
         )
-    return f"nothing is at {os.path.abspath(source)}; {cure}"
+    return f"nothing is at {os.path.abspath(path)}; {cure}"
 
 
 def _problem(name: str, path: Path) -> str | None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,21 +82,6 @@ def test_a_missing_path_names_where_it_was_looked_for(root: Path) -> None:
     assert message("youtube", "../other/clips") == (
         f"nothing is at {root.parent}/other/clips; correct it, or give an absolute path if this is "
         "an experiment in a copy of the repository (dvc exp run --temp or --queue)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "word", "path"),
-    [
-        ("crisismmd", "sample", "data/sample/crisismmd.tar.gz"),
-        ("crisismmd", "official", "sources/crisismmd_v2.json"),
-        ("youtube", "sample", "data/sample/youtube"),
-        ("youtube", "vidi", "python -m tools.vidi_manifest"),
-    ],
-)
-def test_a_word_of_earlier_versions_names_its_path(name: str, word: str, path: str) -> None:
-    assert re.fullmatch(
-        rf"a source is a path now; write .*{re.escape(path)}.*", message(name, word)
     )
 
 
