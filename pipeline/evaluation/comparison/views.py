@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,9 +13,16 @@ import pandas as pd
 from pipeline.datasets.split import check_no_leak, grouped_split
 
 PREFIX = "view_"
-OPTIONAL = ("groups", "split", "labels")
 SIDES = ("train", "val", "test")
 _NUMBERS = "fiub"  # numpy's kinds
+# Each array's dimensions, kinds of its dtype, and both in words.
+_ARRAYS = {
+    PREFIX: (2, _NUMBERS, "[n, d] of numbers"),
+    "Y": (2, _NUMBERS, "[n, labels] of 1, 0, and -1 for unknown"),
+    "labels": (1, "U", "[labels] of text"),
+    "groups": (1, "iuU", "[n] of whole numbers or text"),
+    "split": (1, "U", f"[n] of {', '.join(SIDES)}"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,143 +41,88 @@ class Views:
 
 
 def read_views(path: Path) -> Views:
-    """Read and check an .npz, without unpickling anything.
+    """Read and check an .npz, without unpickling anything; docs/compare.md lists its arrays.
 
-    It holds `view_<name>` [n, d], `Y` [n, L], and optionally `groups` [n], `split` [n] and the
-    labels' names `labels` [L]. Raises ValueError with one line that names file and array.
+    Raises ValueError with one line that names file and array.
     """
-    arrays = _load(path)
     try:
-        names = sorted(name for name in arrays if name.startswith(PREFIX))
-        features = {name.removeprefix(PREFIX): _view(name, arrays[name]) for name in names}
-        if not features:
-            raise ValueError(f"no array named {PREFIX}<name>; there are: {_listed(arrays)}")
-        labels = _labels(arrays)
-        groups = _groups(arrays.get("groups", np.arange(len(labels))))
-        split = _split(arrays.get("split"))
-        for name, values in arrays.items():
-            if name != "labels" and len(values) != len(labels):
-                raise ValueError(f"{name} has {len(values)} rows, Y has {len(labels)}")
-        return Views(features, labels, _names(arrays, labels.shape[1]), groups, split)
+        arrays = _load(path)
+        _check_arrays(arrays)
+        labels, split = _labels(arrays["Y"]), arrays.get("split")
+        views = [name for name in sorted(arrays) if name.startswith(PREFIX)]
+        if split is not None and len(invalid := np.setdiff1d(split, SIDES)):
+            raise ValueError(f"split has {str(invalid[0])!r}; allowed: {', '.join(SIDES)}")
+        return Views(
+            {name.removeprefix(PREFIX): _view(name, arrays[name]) for name in views},
+            labels,
+            _names(arrays.get("labels"), labels.shape[1]),
+            arrays.get("groups", np.arange(len(labels))),
+            split,
+        )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    if not path.stat().st_size:
-        raise ValueError(f"{path}: the file is empty; write it with numpy.savez")
+        raise ValueError("no such file")
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not an .npz (a zip of arrays); write it with numpy.savez")
+        raise ValueError("not an .npz (a zip of arrays); write it with numpy.savez")
+    arrays, name = {}, "the file"
     try:
         # Opened here: numpy leaves its own file open where the zip is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            _check_names(archive.files)
-            return {name: _array(archive, name) for name in archive.files}
-    except (
-        ValueError,
-        OSError,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-        RuntimeError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+            for name in archive.files:
+                arrays[name] = archive[name]
+    except Exception as error:  # whatever zipfile, zlib and numpy's own parser raise
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path}: {message}") from None
+        raise ValueError(f"{name} cannot be read: {message}") from None
+    return arrays
 
 
-def _check_names(names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"array {name} appears twice")
-        if name == PREFIX or not (name.startswith(PREFIX) or name in ("Y", *OPTIONAL)):
+def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
+    for name, array in arrays.items():
+        kind = PREFIX if name.startswith(PREFIX) and name != PREFIX else name
+        if kind not in _ARRAYS or name == PREFIX:
             raise ValueError(f"array {name} is not known; name a view {PREFIX}<name>")
-
-
-def _array(archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    try:
-        array = archive[name]
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise ValueError(f"array {name} cannot be read: {error}") from None
-        raise ValueError(
-            f"{name} is an array of Python objects, which is never unpickled; save plain numbers"
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{name} is not a numpy array; write the file with numpy.savez")
-    return array
+        if not isinstance(array, np.ndarray):  # numpy returns other members of the zip as bytes
+            raise ValueError(f"{name} is not a numpy array; write the file with numpy.savez")
+        dimensions, kinds, expected = _ARRAYS[kind]
+        if array.ndim != dimensions or array.dtype.kind not in kinds or 0 in array.shape:
+            form = f"shape {array.shape} and dtype {array.dtype}"
+            raise ValueError(f"{name} has {form}; expected {expected}")
+    if "Y" not in arrays or not any(name.startswith(PREFIX) for name in arrays):
+        there = ", ".join(sorted(arrays)) or "none"
+        raise ValueError(f"Y and at least one {PREFIX}<name> are needed; there are: {there}")
+    for name, array in arrays.items():
+        if name != "labels" and len(array) != len(arrays["Y"]):
+            raise ValueError(f"{name} has {len(array)} rows, Y has {len(arrays['Y'])}")
 
 
 def _view(name: str, array: np.ndarray) -> np.ndarray:
-    if array.ndim != 2 or not array.shape[1]:
-        raise ValueError(f"{name} has shape {array.shape}; expected [n, d]")
-    if array.dtype.kind not in _NUMBERS:
-        raise ValueError(f"{name} has dtype {array.dtype}; expected numbers")
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, an error below
         values = array.astype(np.float32)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row = _first_row(infinite)
+    for row, _ in np.argwhere(np.isinf(values)):
         raise ValueError(f"{name} has an infinite value in row {row}; write NaN for an absent row")
     # A row with a single missing number counts as absent, so that no view is filled in part.
     values[np.isnan(values).any(axis=1)] = np.nan
     return values
 
 
-def _labels(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    if "Y" not in arrays:
-        raise ValueError(f"no array named Y; there are: {_listed(arrays)}")
-    labels = arrays["Y"]
-    if labels.ndim != 2 or labels.dtype.kind not in _NUMBERS or not labels.shape[1]:
-        raise ValueError(
-            f"Y has shape {labels.shape} and dtype {labels.dtype}; expected [n, labels] of 1, 0, "
-            "and -1 for unknown"
-        )
-    invalid = (labels != 0) & (labels != 1) & (labels != -1)
-    if invalid.any():
-        row = _first_row(invalid)
-        value = labels[row][invalid[row]][0]
+def _labels(labels: np.ndarray) -> np.ndarray:
+    for row, column in np.argwhere(~np.isin(labels, (-1, 0, 1))):
+        value = labels[row, column]
         raise ValueError(f"Y has {value} in row {row}; allowed: 1, 0, -1 (unknown)")
     return labels.astype(np.int64)
 
 
-def _names(arrays: Mapping[str, np.ndarray], count: int) -> tuple[str, ...]:
-    names = arrays.get("labels", np.array([f"label_{i}" for i in range(count)]))
-    values = names.tolist() if names.dtype.kind == "U" and names.ndim == 1 else []
-    if len(values) != count or len(set(values)) != count or not all(values):
+def _names(labels: np.ndarray | None, count: int) -> tuple[str, ...]:
+    if labels is None:
+        return tuple(f"label_{i}" for i in range(count))
+    names = tuple(labels.tolist())
+    if len(names) != count or len(set(names)) != count or not all(names):
         raise ValueError(f"labels must be {count} different names, one a column of Y")
-    return tuple(values)
-
-
-def _groups(groups: np.ndarray) -> np.ndarray:
-    if groups.ndim != 1 or groups.dtype.kind not in "iuU":
-        raise ValueError(
-            f"groups has shape {groups.shape} and dtype {groups.dtype}; expected [n] of whole "
-            "numbers or text"
-        )
-    return groups
-
-
-def _split(split: np.ndarray | None) -> np.ndarray | None:
-    if split is None:
-        return None
-    if split.ndim != 1 or split.dtype.kind != "U":
-        raise ValueError(f"split must be [n] of text: {', '.join(SIDES)}")
-    if len(invalid := np.setdiff1d(split, SIDES)):
-        raise ValueError(f"split has {str(invalid[0])!r}; allowed: {', '.join(SIDES)}")
-    return split
-
-
-def _listed(arrays: Mapping[str, np.ndarray]) -> str:
-    return ", ".join(sorted(arrays)) or "none"
-
-
-def _first_row(invalid: np.ndarray) -> int:
-    return int(invalid.any(axis=1).argmax())
+    return names
 
 
 def split_views(views: Views, seeds: Sequence[int]) -> tuple[Views, dict[int, np.ndarray], str]:
@@ -193,9 +144,7 @@ def split_views(views: Views, seeds: Sequence[int]) -> tuple[Views, dict[int, np
     names = tuple(name for name in views.names if name not in omitted)
     views = replace(views, labels=views.labels[:, learnable], names=names)
     for seed, split in splits.items():
-        _check_sides(
-            views, split, "" if views.split is not None else f" in the split of seed {seed}"
-        )
+        _check_sides(views, split, "" if views.split is not None else f" of seed {seed}'s split")
     reason = "a training side lacks positives or negatives of it"
     return views, splits, f"labels left out ({reason}): {', '.join(omitted)}" if omitted else ""
 
@@ -216,7 +165,7 @@ def _split_of(views: Views, seed: int) -> np.ndarray:
 def _check_sides(views: Views, split: np.ndarray, where: str) -> None:
     for side in ("val", "test"):
         if not (views.labels[split == side] == 1).any():
-            raise ValueError(f"no {side} row has a positive of any label{where}")
+            raise ValueError(f"no {side} row{where} has a positive of any label")
     for name, values in views.features.items():
         if np.isnan(values[split == "train"]).any(axis=1).all():
             raise ValueError(f"view_{name} has NaN in every training row{where}; leave it out")
