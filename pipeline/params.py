@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
@@ -14,8 +14,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Source = Annotated[str, Field(min_length=1)]
-
-
 Modality = Literal["visual", "text", "audio"]
 
 
@@ -28,18 +26,24 @@ def _scalar(value: Any) -> Any:
 Option = Annotated[str | int | float | bool, BeforeValidator(_scalar)]
 
 
-def _each_once(names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise ValueError("each modality once")
-    return names
+def each_once(values: list[Any]) -> list[Any]:
+    """Refuse a list in which a value appears twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("each value once")
+    return values
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A mapping of known keys."""
+
     # Strict: the text "1.0" or a boolean is never taken for a number.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class CrisisMMDParams(_Section):
+Schema = TypeVar("Schema", bound=Section)
+
+
+class CrisisMMDParams(Section):
     """Where CrisisMMD comes from, which labels count and as how many tasks, and how it is split."""
 
     source: Source
@@ -48,14 +52,14 @@ class CrisisMMDParams(_Section):
     split: Literal["grouped", "official_informative", "official_humanitarian", "official_damage"]
 
 
-class YouTubeParams(_Section):
+class YouTubeParams(Section):
     """Where the clips come from and how they are split."""
 
     source: Source
     split: Literal["grouped"]
 
 
-class DataParams(_Section):
+class DataParams(Section):
     """Both data sets."""
 
     crisismmd: CrisisMMDParams
@@ -67,7 +71,7 @@ class DataParams(_Section):
         return {"crisismmd": self.crisismmd.source, "youtube": self.youtube.source}
 
 
-class VisualParams(_Section):
+class VisualParams(Section):
     """Frames through Inception V3."""
 
     frames: Annotated[int, Field(ge=1, le=1000)]
@@ -75,7 +79,7 @@ class VisualParams(_Section):
     precision: Literal["float32", "bfloat16"]
 
 
-class TextParams(_Section):
+class TextParams(Section):
     """Tokens through ELMo."""
 
     model: Literal["small", "medium", "original", "original_5.5b"]
@@ -83,13 +87,13 @@ class TextParams(_Section):
     precision: Literal["float32", "bfloat16"]
 
 
-class AudioParams(_Section):
+class AudioParams(Section):
     """Waveforms through SoundNet."""
 
     layer: Literal["conv5", "pool5", "conv6", "conv7"]
 
 
-class FeatureParams(_Section):
+class FeatureParams(Section):
     """The three extractors and where their weights come from."""
 
     weights: Literal["untrained", "pretrained"]
@@ -98,7 +102,7 @@ class FeatureParams(_Section):
     audio: AudioParams
 
 
-class FusionParams(_Section):
+class FusionParams(Section):
     """How the modalities become one vector."""
 
     name: str
@@ -107,7 +111,7 @@ class FusionParams(_Section):
     options: dict[str, Option] = {}
 
 
-class MTLParams(_Section):
+class MTLParams(Section):
     """How the tasks share one network."""
 
     name: str
@@ -116,7 +120,7 @@ class MTLParams(_Section):
     options: dict[str, Option] = {}
 
 
-class TrainParams(_Section):
+class TrainParams(Section):
     """Optimisation."""
 
     learning_rate: Annotated[float, Field(gt=0)]
@@ -126,16 +130,16 @@ class TrainParams(_Section):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     monitor: Literal["loss", "map", "f1"]
-    modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(_each_once)]
+    modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(each_once)]
 
 
-class EvaluateParams(_Section):
+class EvaluateParams(Section):
     """How probabilities become decisions."""
 
     threshold: Literal["validation", "half"]
 
 
-class Params(_Section):
+class Params(Section):
     """All of params.yaml."""
 
     seed: Seed
@@ -148,7 +152,12 @@ class Params(_Section):
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Read and check a parameter file.
+    """Read and check params.yaml; see `load_checked`."""
+    return load_checked(path, Params)
+
+
+def load_checked(path: Path, schema: type[Schema]) -> Schema:
+    """Read a YAML file and check it against a schema.
 
     YAML 1.2 rules apply, so that `1e-4` is a number. Raises ValueError with one line for each
     wrong key: its name, its value, and what is allowed.
@@ -160,32 +169,33 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
-        return Params.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
-        raise ValueError("\n".join(_explain(path, e) for e in error.errors())) from None
+        lines = [f"{path}: {_explain(schema, e)}" for e in error.errors()]
+        raise ValueError("\n".join(lines)) from None
 
 
-def _explain(path: Path, error: Any) -> str:
+def _explain(schema: type[BaseModel], error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] in ("extra_forbidden", "invalid_key"):
-        return f"{path}: unknown key {key}{_suggestion(error['loc'])}; remove it or correct it"
+        return f"unknown key {key}{_suggestion(schema, error['loc'])}; remove it or correct it"
     if error["type"] == "missing":
-        return f"{path}: {key} is missing; add it"
+        return f"{key} is missing; add it"
     message = error["msg"].removeprefix("Input should be ").removeprefix("List should have ")
     message = message.removeprefix("Value error, ")
     if error["type"] == "model_type":
-        message = f"a mapping of the keys {', '.join(_fields(error['loc']))}"
-    return f"{path}: {key} is {error['input']!r}; allowed: {message}"
+        message = f"a mapping of the keys {', '.join(_fields(schema, error['loc']))}"
+    return f"{key} is {error['input']!r}; allowed: {message}"
 
 
-def _suggestion(location: tuple[str | int, ...]) -> str:
-    fields = _fields(location[:-1])
+def _suggestion(schema: type[BaseModel], location: tuple[str | int, ...]) -> str:
+    fields = _fields(schema, location[:-1])
     close = get_close_matches(str(location[-1]), fields, n=1)
     return f", did you mean {close[0]}?" if close else f" (known here: {', '.join(fields)})"
 
 
-def _fields(location: tuple[str | int, ...]) -> list[str]:
-    section: Any = Params
+def _fields(schema: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    section: Any = schema
     for part in location:
         section = section.model_fields[str(part)].annotation
     return list(section.model_fields)

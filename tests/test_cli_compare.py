@@ -73,22 +73,13 @@ def refused(*arguments: object) -> str:
     return line
 
 
-FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"view_b": np.ones((39, 3))}, "view_b has 39 rows, Y has 40"),
-    (
-        {"view_b": np.array([[None]] * 40)},
-        "view_b is an array of Python objects, which is never unpickled; save plain numbers",
-    ),
-    ({"view_b": np.full((40, 1), "x")}, "view_b has dtype <U1; expected numbers"),
-    ({"Y": np.zeros((40, 2))}, "no label has positives and negatives among the training rows"),
-    (
-        {"split": np.array(["train", "val"] * 20)},
-        "split has no test row; all of train, val, test are needed",
-    ),
-]
-
-
-@pytest.mark.parametrize(("changes", "message"), FAULTS, ids=[text[:30] for _, text in FAULTS])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"view_b": np.ones((39, 3))}, "view_b has 39 rows, Y has 40"),
+        ({"Y": np.zeros((40, 2))}, "no label has positives and negatives among the training rows"),
+    ],
+)
 def test_bad_input_is_one_line_before_anything_is_written(
     tiny: Path, changes: dict[str, Any], message: str
 ) -> None:

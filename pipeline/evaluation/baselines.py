@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from pipeline.evaluation.scores import Arrays, mean_average_precision
+from pipeline.evaluation.scores import Arrays, mean_map, select
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -32,16 +32,16 @@ def baseline_probabilities(
     Baselines are `majority`, `text_linear`, and `single_<modality>` for each modality.
     """
     split, targets = examples.split, examples.targets
-    features = {name: _filled(examples, name) for name in examples.sequences}
     # The last digits of a solution depend on the number of threads.
     with threadpool_limits(1):
         result = {
             "majority": {t.name: majority(t, targets[t.name], split) for t in tasks},
             "text_linear": {t.name: text_linear(t, texts, targets[t.name], split) for t in tasks},
         }
-        for name, values in features.items():
+        for name in examples.sequences:
+            features = _standardised([name], examples)
             result[f"single_{name}"] = {
-                t.name: feature_linear(t, values, targets[t.name], split) for t in tasks
+                t.name: _best_penalty([t], features, targets, split)[t.name] for t in tasks
             }
     return result
 
@@ -49,49 +49,18 @@ def baseline_probabilities(
 def concatenated_linear(tasks: Sequence[Task], examples: Examples) -> dict[str, np.ndarray]:
     """Predict [n, classes] for all samples by task, from the modalities' concatenated vectors.
 
-    An absent one counts as the training mean. One penalty serves all tasks, the best by mean
-    validation MAP: with rare labels, one penalty a task would be chosen by a few rows.
+    An absent one counts as the training mean. One penalty serves all tasks: with rare labels, one
+    penalty a task would be chosen by a few rows.
     """
-    train, targets = examples.split == "train", examples.targets
-    filled = np.concatenate([_filled(examples, name) for name in examples.sequences], axis=1)
     with threadpool_limits(1):
-        inputs = _compact(filled, train)
-        candidates = [
-            {
-                task.name: _fit_predict(_logistic(c), task, inputs, targets[task.name], train)
-                for task in tasks
-            }
-            for c in STRENGTHS
-        ]
-    quality = [_validation_map(tasks, examples, probabilities) for probabilities in candidates]
-    return candidates[int(np.argmax(quality))]
-
-
-def _validation_map(tasks: Sequence[Task], examples: Examples, probabilities: Arrays) -> float:
-    precisions = []
-    for task in tasks:
-        truth = examples.targets[task.name]
-        rows = (examples.split == "val") & (truth >= 0)
-        if (truth[rows] > 0).any():
-            scores = probabilities[task.name][rows]
-            precisions.append(mean_average_precision(task, truth[rows], scores)[0])
-    return float(np.mean(precisions)) if precisions else 0.0
-
-
-def _filled(examples: Examples, modality: str) -> np.ndarray:
-    arrays, present = examples.sequences[modality], examples.present(modality)
-    values = np.zeros((len(arrays), examples.dims[modality]))
-    for row in np.flatnonzero(present):
-        values[row] = arrays[row].mean(axis=0)
-    known = values[present & (examples.split == "train")]
-    values[~present] = known.mean(axis=0) if len(known) else 0.0
-    return values
+        features = _standardised(list(examples.sequences), examples)
+        return _best_penalty(tasks, features, examples.targets, examples.split)
 
 
 def majority(task: Task, truth: np.ndarray, split: np.ndarray) -> np.ndarray:
     """Predict the training frequencies of the classes for every row: [n, classes]."""
     inputs = np.zeros((len(truth), 1))
-    return _fit_predict(DummyClassifier(strategy="prior"), task, inputs, truth, split == "train")
+    return _fit_predict(DummyClassifier(strategy="prior"), task, inputs, truth, split)
 
 
 def text_linear(
@@ -107,29 +76,33 @@ def text_linear(
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\S+")
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
     model = make_pipeline(make_union(words, characters), _logistic(10.0))
-    return _fit_predict(model, task, np.array(texts, dtype=object), truth, split == "train")
+    return _fit_predict(model, task, np.array(texts, dtype=object), truth, split)
 
 
-def feature_linear(
-    task: Task, features: np.ndarray, truth: np.ndarray, split: np.ndarray
-) -> np.ndarray:
-    """Predict with logistic regression on standardised features [n, d], penalty by validation."""
-    train = split == "train"
-    inputs = _compact(features, train)
-    candidates = [_fit_predict(_logistic(c), task, inputs, truth, train) for c in STRENGTHS]
-    rows = (split == "val") & (truth >= 0)
-    if not rows.any():
+def _best_penalty(
+    tasks: Sequence[Task], features: np.ndarray, targets: Arrays, split: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Predict with logistic regression, with the penalty of the best mean MAP on validation."""
+    candidates = [
+        {t.name: _fit_predict(_logistic(c), t, features, targets[t.name], split) for t in tasks}
+        for c in STRENGTHS
+    ]
+    val = np.flatnonzero(split == "val")
+    if not any((targets[task.name][val] >= 0).any() for task in tasks):
         return candidates[len(candidates) // 2]
-    quality = [mean_average_precision(task, truth[rows], p[rows])[0] for p in candidates]
+    truth = select(targets, val)
+    quality = [mean_map(tasks, truth, select(p, val)) for p in candidates]
     return candidates[int(np.argmax(quality))]
 
 
-def _compact(features: np.ndarray, train: np.ndarray) -> np.ndarray:
+def _standardised(modalities: Sequence[str], examples: Examples) -> np.ndarray:
     """Standardise by all training rows, and rotate into their span if that has fewer dimensions.
 
     Scaling by the labelled rows alone would blow up features that hardly vary among those few. An
     L2 penalty is invariant to rotation: the solution is the same, at a fraction of the cost.
     """
+    features = np.concatenate([_filled(examples, name) for name in modalities], axis=1)
+    train = examples.split == "train"
     values = StandardScaler().fit(features[train]).transform(features)
     if train.sum() >= features.shape[1]:
         return values
@@ -137,14 +110,24 @@ def _compact(features: np.ndarray, train: np.ndarray) -> np.ndarray:
     return values @ axes.T
 
 
+def _filled(examples: Examples, modality: str) -> np.ndarray:
+    arrays, present = examples.sequences[modality], examples.present(modality)
+    values = np.zeros((len(arrays), examples.dims[modality]))
+    for row in np.flatnonzero(present):
+        values[row] = arrays[row].mean(axis=0)
+    known = values[present & (examples.split == "train")]
+    values[~present] = known.mean(axis=0) if len(known) else 0.0
+    return values
+
+
 def _logistic(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000, class_weight=None)
+    return LogisticRegression(C=strength, max_iter=1000)
 
 
 def _fit_predict(
-    model: BaseEstimator, task: Task, inputs: np.ndarray, truth: np.ndarray, train: np.ndarray
+    model: BaseEstimator, task: Task, inputs: np.ndarray, truth: np.ndarray, split: np.ndarray
 ) -> np.ndarray:
-    rows = train & (truth >= 0)
+    rows = (split == "train") & (truth >= 0)
     classes = np.unique(truth[rows])
     probabilities = np.zeros((len(truth), len(task.classes)))
     if len(classes) == 1:  # a linear model needs two classes

@@ -71,20 +71,19 @@ def _draw(
     decisions: Mapping[str, pd.DataFrame],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    losses, axes = _panels(2)
+    losses, axes = panels(2)
     for ax, side in zip(axes, ("train", "validation"), strict=True):
         _draw_epochs(ax, live, f"loss/{side}", f"{side} loss", "unweighted task loss")
     save(folder / "learning.png", losses)
-    weights, (ax,) = _panels(1)
+    weights, (ax,) = panels(1)
     _draw_epochs(ax, live, "weight", "task weights", "$w_f$")
     save(folder / "weights.png", weights)
-    precision, axes = _panels(len(tasks))
-    for ax, task in zip(axes, tasks, strict=True):
-        _draw_precision_recall(ax, task, curves[task.name])
+    precision, precision_axes = panels(len(tasks))
+    confusion, confusion_axes = panels(len(tasks))
+    for task, left, right in zip(tasks, precision_axes, confusion_axes, strict=True):
+        _draw_precision_recall(left, task, curves[task.name])
+        _draw_confusion(right, task, decisions[task.name])
     save(folder / "precision_recall.png", precision)
-    confusion, axes = _panels(len(tasks))
-    for ax, task in zip(axes, tasks, strict=True):
-        _draw_confusion(ax, task, decisions[task.name])
     save(folder / "confusion.png", confusion)
 
 
@@ -127,12 +126,15 @@ def _draw_confusion(ax: Axes, task: Task, decisions: pd.DataFrame) -> None:
         text.set(rotation=35, ha="right")
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def panels(
+    count: int, width: float = 4.2, height: float = 3.4, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Lay out panels of `width` x `height` inches, at most four in a row."""
     columns = min(count, 4)
     rows = -(-count // columns)
-    figure = Figure((4.2 * columns, 3.4 * rows), layout="constrained")  # inches
+    figure = Figure((width * columns, height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=sharey).flat)
     for ax in axes[count:]:
         ax.set_visible(False)
     return figure, axes[:count]

@@ -8,12 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from pipeline.evaluation.baselines import (
-    baseline_probabilities,
-    feature_linear,
-    majority,
-    text_linear,
-)
+from pipeline.evaluation.baselines import baseline_probabilities, majority, text_linear
 from pipeline.evaluation.scores import mean_average_precision
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
@@ -51,6 +46,13 @@ def texts(examples: Examples) -> list[str]:
 
 def accuracy(probabilities: np.ndarray, truth: np.ndarray, side: str = "test") -> float:
     return float((probabilities.argmax(axis=1) == truth)[side == SPLIT].mean())
+
+
+def feature_linear(task: Task, features: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The baseline of a single modality with these features [n, d]."""
+    ids, sequences = [str(row) for row in range(ROWS)], {"made": [row[None] for row in features]}
+    data = Examples(ids, SPLIT, sequences, {task.name: truth})
+    return baseline_probabilities([task], data, [""] * ROWS)["single_made"][task.name]
 
 
 def test_there_is_one_for_the_majority_one_for_text_and_one_for_each_modality(
@@ -93,9 +95,9 @@ def test_test_rows_teach_nothing(examples: Examples, texts: list[str]) -> None:
 def test_validation_labels_choose_the_penalty_and_nothing_else(examples: Examples) -> None:
     features = np.stack([a.sum(axis=0) for a in examples.sequences["visual"]])
     truth = examples.targets["kind"]
-    tuned = feature_linear(KIND, features, truth, SPLIT)
+    tuned = feature_linear(KIND, features, truth)
     hidden = np.where(SPLIT == "val", -1, truth)
-    untuned = feature_linear(KIND, features, hidden, SPLIT)
+    untuned = feature_linear(KIND, features, hidden)
     side = SPLIT == "val"
     reached, without = (
         mean_average_precision(KIND, truth[side], p[side])[0] for p in (tuned, untuned)
@@ -139,7 +141,7 @@ def test_one_class_in_training_is_predicted_for_every_row(predict: str) -> None:
     predictions = {
         "majority": lambda: majority(KIND, truth, SPLIT),
         "text": lambda: text_linear(KIND, ["a b c"] * ROWS, truth, SPLIT),
-        "features": lambda: feature_linear(KIND, np.eye(ROWS), truth, SPLIT),
+        "features": lambda: feature_linear(KIND, np.eye(ROWS), truth),
     }[predict]()
     np.testing.assert_array_equal(predictions, np.tile([0.0, 1.0, 0.0], (ROWS, 1)))
 
@@ -148,7 +150,7 @@ def test_a_class_that_training_lacks_has_probability_zero(examples: Examples) ->
     truth = np.where((SPLIT == "train") & (examples.targets["kind"] == 2), -1, 0)
     truth = np.where((truth == 0), examples.targets["kind"], -1)
     features = np.stack([a.sum(axis=0) for a in examples.sequences["audio"]])
-    assert not feature_linear(KIND, features, truth, SPLIT)[:, 2].any()
+    assert not feature_linear(KIND, features, truth)[:, 2].any()
 
 
 @pytest.mark.parametrize("filler", ["", "  \n"])
@@ -167,7 +169,7 @@ def test_fewer_rows_than_features_give_the_solution_of_the_full_problem() -> Non
     features = rng.normal(size=(ROWS, 200)) * rng.uniform(0.1, 9, 200) + 4
     truth = (features[:, 0] > 4).astype(int)
     hidden = np.where(SPLIT == "val", -1, truth)  # the middle strength is taken
-    predictions = feature_linear(USEFUL, features, hidden, SPLIT)
+    predictions = feature_linear(USEFUL, features, hidden)
     train = SPLIT == "train"
     scaled = StandardScaler().fit(features[train]).transform(features)
     model = LogisticRegression(C=1e-2, tol=1e-8, max_iter=10000).fit(scaled[train], truth[train])
@@ -183,7 +185,7 @@ def test_features_are_scaled_by_all_training_rows_though_few_have_a_label() -> N
     features[train[:24], 5] *= 1e-9
     hidden = truth.copy()
     hidden[train[24:]] = -1
-    predictions = feature_linear(USEFUL, features, hidden, SPLIT)
+    predictions = feature_linear(USEFUL, features, hidden)
     test = SPLIT == "test"
     assert mean_average_precision(USEFUL, truth[test], predictions[test])[0] > 0.9
 

@@ -87,27 +87,35 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A row to be trained with a seed and a learning rate (0: logistic regression has none)."""
+
+    row: Row
+    seed: int
+    rate: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the cell's files."""
+        rate = f"-{self.rate}" if self.rate else ""
+        return f"{quote(self.row.name, safe='')}-{self.seed}{rate}"
+
+
+@dataclass(frozen=True)
 class Settings:
-    """How the networks are built and trained; a row replaces the names of fusion and method."""
+    """How networks are built and trained."""
 
     fusion: FusionParams
     mtl: MTLParams
     train: TrainParams
 
-
-@dataclass(frozen=True)
-class Training:
-    """A row to be trained with a seed; logistic regression has no learning rate."""
-
-    row: Row
-    seed: int
-    learning_rate: float | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the cell's files."""
-        rate = "" if self.learning_rate is None else f"-{self.learning_rate}"
-        return f"{quote(self.row.name, safe='')}-{self.seed}{rate}"
+    def of(self, training: Training) -> Settings:
+        """Return the settings with the fusion, method and learning rate of a training."""
+        return Settings(
+            fusion_settings(training.row.fusion, self.fusion),
+            mtl_settings(training.row.mtl, self.mtl),
+            self.train.model_copy(update={"learning_rate": training.rate}),
+        )
 
 
 @dataclass(frozen=True)
@@ -115,12 +123,13 @@ class Cell:
     """The probabilities [ids, classes] of each task, for the validation rows, then the test rows.
 
     `facts` holds parameters, and for a network epochs and best_epoch. A training that diverged has
-    no probabilities, and the fact `failed`.
+    no probabilities, and the fact `failed`. `identity` is the digest of what it was made of.
     """
 
     ids: list[str]
     probabilities: dict[str, np.ndarray]
     facts: dict[str, Any]
+    identity: str
 
 
 def train_cell(problem: Problem, settings: Settings, training: Training) -> tuple[Cell, float]:
@@ -131,34 +140,37 @@ def train_cell(problem: Problem, settings: Settings, training: Training) -> tupl
     start = time.process_time()
     try:
         if training.row.fusion:
-            probabilities, facts = _network(problem, examples, settings, training, rows)
+            own = settings.of(training)
+            probabilities, facts = _network(problem, examples, own, training.seed, rows)
         else:
-            probabilities, facts = _linear(problem, examples, training.row, rows)
+            probabilities, facts = _linear(problem, examples, training.row.view, rows)
     except DivergenceError as error:
         probabilities, facts = {}, {"failed": str(error)}
     except ValueError as error:
         raise ValueError(f"{training.row.title}, seed {training.seed}: {error}") from None
     seconds = time.process_time() - start
-    return Cell([examples.ids[row] for row in rows], probabilities, facts), seconds
+    ids = [examples.ids[row] for row in rows]
+    return Cell(ids, probabilities, facts, identity(problem, settings, training)), seconds
+
+
+Result = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 def _network(
-    problem: Problem, examples: Examples, settings: Settings, training: Training, rows: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    fusion, mtl, params = _settings(settings, training)
+    problem: Problem, examples: Examples, settings: Settings, seed: int, rows: np.ndarray
+) -> Result:
+    params = settings.train
     spec = ModelSpec(
         modalities=examples.dims,
         encoder=problem.encoder,
         tasks=problem.tasks,
-        fusion=fusion,
-        mtl=mtl,
+        fusion=settings.fusion,
+        mtl=settings.mtl,
         dropout=params.dropout,
     )
     truth = select(examples.targets, examples.rows("val"))
     score = None if params.monitor == "loss" else partial(validation_scores, spec.tasks, truth)
-    network, fitted = train(
-        spec, examples, params, seed=training.seed, score=score, device=runtime.device()
-    )
+    network, fitted = train(spec, examples, params, seed=seed, score=score, device=runtime.device())
     facts = {
         "parameters": sum(p.numel() for p in network.parameters()),
         "epochs": fitted.epochs,
@@ -167,41 +179,23 @@ def _network(
     return predict(network, examples, spec.tasks, rows), facts
 
 
-def _settings(
-    settings: Settings, training: Training
-) -> tuple[FusionParams, MTLParams, TrainParams]:
-    return (
-        fusion_settings(training.row.fusion, settings.fusion),
-        mtl_settings(training.row.mtl, settings.mtl),
-        settings.train.model_copy(update={"learning_rate": training.learning_rate}),
-    )
-
-
-def _linear(
-    problem: Problem, examples: Examples, row: Row, rows: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    examples = examples.keep([row.view]) if row.view else examples
+def _linear(problem: Problem, examples: Examples, view: str, rows: np.ndarray) -> Result:
+    examples = examples.keep([view]) if view else examples
     probabilities = concatenated_linear(problem.tasks, examples)
     parameters = len(problem.tasks) * (sum(examples.dims.values()) + 1)
     return select(probabilities, rows), {"parameters": parameters}
 
 
-def identity(problem: Problem, settings: Settings, training: Training) -> dict[str, str]:
-    """Digests of all that decides a cell: its data, its settings, and the code that trains."""
+def identity(problem: Problem, settings: Settings, training: Training) -> str:
+    """Digest of all that decides a cell: its data, its settings, and the code that trains."""
     split = problem.of_seed(training.seed).split
-    values: list[object] = [training.row.name, training.seed]
+    values: list[object] = [problem.digest, split.tolist(), training.row.name, training.seed]
     if training.row.fusion:
-        fusion, mtl, params = _settings(settings, training)
-        values += [fusion.model_dump(), mtl.model_dump(), params.model_dump(exclude={"modalities"})]
-    return {
-        "data": _digest([problem.digest, split.tolist()]),
-        "settings": _digest(values),
-        "code": _code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE),
-    }
-
-
-def _digest(values: object) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+        own = settings.of(training)
+        train_params = own.train.model_dump(exclude={"modalities"})
+        values += [own.fusion.model_dump(), own.mtl.model_dump(), train_params]
+    values.append(_code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE))
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @cache
@@ -212,12 +206,10 @@ def _code_digest(names: tuple[str, ...]) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
             digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
-def write_cell(
-    folder: Path, name: str, cell: Cell, tasks: Sequence[Task], identity: Mapping[str, str]
-) -> None:
+def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> None:
     """Write <name>.parquet (id, `<task>.p.<class>`), then <name>.json with facts and identity."""
     columns = {
         column: cell.probabilities[task.name][:, code]
@@ -227,13 +219,13 @@ def write_cell(
     }
     with written_whole(folder / f"{name}.parquet") as path:
         pd.DataFrame({"id": cell.ids, **columns}).to_parquet(path, index=False)
-    values = {"identity": dict(identity), "facts": cell.facts}
+    values = {"identity": cell.identity, "facts": cell.facts}
     with written_whole(folder / f"{name}.json") as path:
         path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> tuple[Cell, dict[str, str]] | None:
-    """Read a cell and its identity, or None if it does not exist; tasks that it lacks are left out.
+def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:
+    """Read a cell, or None if it does not exist; tasks that it lacks are left out.
 
     Raises ValueError with the cure where a file is damaged.
     """
@@ -248,8 +240,7 @@ def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> tuple[Cell, dic
             for task in tasks
             if set(_columns(task)) <= set(table.columns)
         }
-        cell = Cell(table["id"].tolist(), probabilities, values["facts"])
-        return cell, values["identity"]
+        return Cell(table["id"].tolist(), probabilities, values["facts"], values["identity"])
     except (ValueError, OSError, KeyError, TypeError):
         raise ValueError(f"{folder / name}: the cell is damaged; delete its two files") from None
 

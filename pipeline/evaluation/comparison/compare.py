@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.baselines import STRENGTHS
 from pipeline.evaluation.comparison.cells import Cell, Problem, Row, Settings, Training
-from pipeline.evaluation.comparison.estimates import MEAN, estimate_over_splits
+from pipeline.evaluation.comparison.estimates import MEAN, Estimate, Estimates
 from pipeline.evaluation.comparison.report import Column, Report, write_report
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
 from pipeline.evaluation.comparison.views import Views, read_views, split_views
@@ -70,16 +69,16 @@ def compare(
         raise ValueError(f"{path}: {error}") from None
     if message:
         yield message
-    rows = comparison_rows(list(views.features), fusions, methods)
-    trainings = [_training(row, seed, settings) for seed in splits for row in rows]
+    rows = _rows(list(views.features), fusions, methods)
+    rate = settings.train.learning_rate
+    trainings = [
+        Training(row, seed, rate if row.fusion else 0.0) for seed in splits for row in rows
+    ]
     cells = run_trainings(view_problem(views, splits), settings, trainings, out)
     runs = pd.DataFrame(_runs(views, splits, cells, read_seconds(out)))
-    title = f"{path.stem}: {_size(views)}"
-    report = _report(title, rows, runs, _notes(views, settings, seeds))
+    report = _report(f"{path.stem}: {_size(views)}", rows, runs, _notes(views, settings, seeds))
     write_report(report, out, out, "comparison")
-    runs.assign(row=[row.name for row in runs["row"]]).to_csv(
-        out / "runs.csv", index=False, lineterminator="\n"
-    )
+    runs.to_csv(out / "runs.csv", index=False, lineterminator="\n")
     width = max(len(row.title) for row in report.rows)
     for row, estimates in report.rows.items():
         yield f"{row.title:<{width}}  MAP {estimates[MEAN, 'map'].mean:.3f}"
@@ -89,20 +88,14 @@ def compare(
 def _chosen(option: str, names: Iterable[str] | None, allowed: Sequence[str]) -> list[str]:
     if unknown := [name for name in names or () if name not in allowed]:
         raise ValueError(f"--{option} is {unknown[0]!r}; allowed: {', '.join(allowed)}")
-    return [name for name in allowed if name in names] if names else list(allowed)
+    return [name for name in allowed if not names or name in names]
 
 
-def comparison_rows(
-    views: Sequence[str], fusions: Sequence[str], methods: Sequence[str]
-) -> list[Row]:
+def _rows(views: Sequence[str], fusions: Sequence[str], methods: Sequence[str]) -> list[Row]:
     """List the reference and every pair, then logistic regression on all views and on each one."""
     pairs = [Row(fusion, mtl) for fusion in fusions for mtl in methods]
     single = [Row(view=view) for view in views] if len(views) > 1 else []
     return list(dict.fromkeys([REFERENCE, *pairs, Row(), *single]))
-
-
-def _training(row: Row, seed: int, settings: Settings) -> Training:
-    return Training(row, seed, settings.train.learning_rate if row.fusion else None)
 
 
 def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
@@ -134,7 +127,7 @@ def _runs(
         rows = np.concatenate([np.flatnonzero(split == side) for side in ("val", "test")])
         scores = np.stack([cell.probabilities[name][:, 1] for name in views.names], axis=1)
         yield {
-            "row": training.row,
+            "row": training.row.name,
             "seed": training.seed,
             **label_scores(views.labels[rows], scores, split[rows]),
             "parameters": cell.facts["parameters"],
@@ -143,21 +136,20 @@ def _runs(
 
 
 def _report(title: str, rows: Sequence[Row], runs: pd.DataFrame, notes: Sequence[str]) -> Report:
-    estimates, facts = {}, {}
+    by_row = {row: runs[runs["row"] == row.name] for row in rows}
+    rows = sorted(rows, key=lambda row: -by_row[row]["map"].mean())
+    estimates: dict[Row, Estimates] = {}
+    facts: dict[Row, dict[str, int | float]] = {}
     for row in rows:
-        of_row = runs[runs["row"] == row].sort_values("seed")
-        estimates[row] = estimate_over_splits(of_row[[c.score for c in COLUMNS]])
-        parameters = int(of_row["parameters"].iloc[0])
-        facts[row] = {"parameters": parameters, "seconds": round(of_row["seconds"].mean(), 1)}
-    best_first = sorted(rows, key=lambda row: -estimates[row][MEAN, "map"].mean)
-    return Report(
-        title,
-        COLUMNS,
-        {row: estimates[row] for row in best_first},
-        {row: facts[row] for row in best_first},
-        REFERENCE,
-        notes,
-    )
+        of_row = by_row[row]
+        estimates[row] = {
+            (MEAN, c.score): Estimate(of_row[c.score].to_numpy(float)) for c in COLUMNS
+        }
+        facts[row] = {
+            "parameters": int(of_row["parameters"].iloc[0]),
+            "seconds": round(of_row["seconds"].mean(), 1),
+        }
+    return Report(title, COLUMNS, estimates, facts, REFERENCE, notes)
 
 
 def _size(views: Views) -> str:
@@ -167,28 +159,12 @@ def _size(views: Views) -> str:
 
 
 def _notes(views: Views, settings: Settings, seeds: int) -> list[str]:
-    count = "1 seed" if seeds == 1 else f"{seeds} seeds"
-    split = (
-        f"{count}, each with its own 60/20/20 split (whole groups, stratified by all labels) and "
-        "its own initialisation."
-        if views.split is None
-        else f"{count} of initialisation on the file's one split: intervals do not say how much "
-        "another split would change."
-    )
+    split = "a 60/20/20 split of its own" if views.split is None else "the file's one split"
     train, fusion, mtl = settings.train, settings.fusion, settings.mtl
     return [
-        f"{split} The ± is the standard deviation over seeds.",
-        "MAP: mean average precision over the labels with a positive in test. F1: each label "
-        "decided at its best threshold on validation. Hamming loss: decided at 0.5.",
-        f"Every network has the same settings, one trial each: learning rate "
-        f"{train.learning_rate:g}, batch {train.batch_size}, width {fusion.width}, dropout "
-        f"{train.dropout:g}, weight decay {train.weight_decay:g}, at most {train.max_epochs} "
-        f"epochs and the best on validation (patience {train.patience}); DMTL with alpha "
-        f"{mtl.alpha:g}, beta {mtl.beta:g}.",
-        f"Logistic regression takes the best of {len(STRENGTHS)} penalties by mean MAP on "
-        "validation; an absent view counts as the training mean. Its trials are more than the "
-        "networks', so the comparison does not favour them.",
-        "Intervals are t-intervals over seeds, differences are paired by seed. Test sets of "
-        "different seeds overlap, and the rows are many: an interval that just misses 0 is no "
-        "proof. The best other row is the best on these test sets, which favours it.",
+        f"Seeds: {seeds}, each with {split}. All networks: learning rate {train.learning_rate:g}, "
+        f"batch {train.batch_size}, width {fusion.width}, dropout {train.dropout:g}, weight decay "
+        f"{train.weight_decay:g}, at most {train.max_epochs} epochs, patience {train.patience}; "
+        f"DMTL with alpha {mtl.alpha:g}, beta {mtl.beta:g}.",
+        "How to read scores, intervals and differences: docs/compare.md.",
     ]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.stats import t as student
 
 from pipeline.evaluation.scores import SCORES, Arrays, mean_of_defined, weighted_scores
@@ -126,8 +125,3 @@ def estimate_tasks(
         for name, v in {**by_task, MEAN: mean_of_defined(values)}.items():
             result[name, score] = resampled_estimate(v[:, 0], v[:, 1:], resamples)
     return result
-
-
-def estimate_over_splits(scores: pd.DataFrame) -> Estimates:
-    """Estimate a row's scores over the labels: a column a score, a line a seed with its split."""
-    return {(MEAN, str(name)): Estimate(values.to_numpy(float)) for name, values in scores.items()}

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from pipeline.evaluation.comparison.cells import Row
 from pipeline.evaluation.comparison.estimates import Estimate, Estimates
-from pipeline.evaluation.plots import save
+from pipeline.evaluation.plots import panels, save
 
 NOTHING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 LOWER_IS_BETTER = ("hl", "hamming_loss")
@@ -33,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Report:
-    """What a reader gets: a row for each of `rows`, in their order, compared with `reference`.
+    """The estimates of each row, in the order of the rows, compared with those of `reference`.
 
     `facts[row]` holds further columns, the same for each row.
     """
@@ -41,13 +40,13 @@ class Report:
     title: str
     columns: Sequence[Column]
     rows: Mapping[Row, Estimates]
-    facts: Mapping[Row, Mapping[str, int | float | None]]
+    facts: Mapping[Row, Mapping[str, int | float]]
     reference: Row
     notes: Sequence[str]
 
 
-def write_report(report: Report, folder: Path, pictures: Path, name: str) -> pd.DataFrame:
-    """Write <name>.csv and <name>.md into `folder`, <name>.png into `pictures`; see `scores`."""
+def write_report(report: Report, folder: Path, pictures: Path, name: str) -> None:
+    """Write <name>.csv and <name>.md into `folder`, <name>.png into `pictures`."""
     table = scores(report)
     for path in (folder, pictures):
         path.mkdir(parents=True, exist_ok=True)
@@ -56,7 +55,6 @@ def write_report(report: Report, folder: Path, pictures: Path, name: str) -> pd.
     merged.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     (folder / f"{name}.md").write_text(_markdown(report, table), encoding="utf-8")
     _draw(pictures / f"{name}.png", report, table)
-    return merged
 
 
 def scores(report: Report) -> pd.DataFrame:
@@ -68,8 +66,8 @@ def scores(report: Report) -> pd.DataFrame:
     for column in report.columns:
         values = {row: e[column.task, column.score] for row, e in report.rows.items()}
         for row, value in values.items():
-            best = _best(column, {other: v for other, v in values.items() if other != row})
-            reference = report.reference if report.reference in values else None
+            others = {other: v for other, v in values.items() if other != row}
+            reference = report.reference if report.reference in others else None
             lines.append(
                 {
                     "row": row.name,
@@ -77,53 +75,64 @@ def scores(report: Report) -> pd.DataFrame:
                     "score": column.score,
                     **_interval("", value),
                     "sd": value.sd,
-                    **_difference("reference", row, reference, values),
-                    **_difference("best_other", row, best, values),
+                    **_difference("reference", value, reference, others),
+                    **_difference("best_other", value, _best(column.score, others), others),
                     "paper": column.paper.get(row.name, math.nan),
                 }
             )
     return pd.DataFrame(lines)
 
 
-def _best(column: Column, others: Mapping[Row, Estimate]) -> Row | None:
-    sign = -1 if column.score in LOWER_IS_BETTER else 1
+def _best(score: str, others: Mapping[Row, Estimate]) -> Row | None:
+    sign = -1 if score in LOWER_IS_BETTER else 1
     means = {row: sign * v.mean for row, v in others.items() if not math.isnan(v.mean)}
-    return max(means, key=lambda row: means[row]) if means else None
+    return max(means, key=lambda row: means[row], default=None)
 
 
 def _difference(
-    name: str, row: Row, other: Row | None, values: Mapping[Row, Estimate]
-) -> dict[str, object]:
-    if other is None or other == row:
-        return {name: None, **_interval(f"{name}_", None)}
-    return {name: other.name, **_interval(f"{name}_", values[row] - values[other])}
+    name: str, value: Estimate, other: Row | None, others: Mapping[Row, Estimate]
+) -> dict[str, Any]:
+    difference = value - others[other] if other else None
+    return {name: other.name if other else None, **_interval(f"{name}_", difference)}
 
 
-def _interval(prefix: str, value: Estimate | None) -> dict[str, object]:
+def _interval(prefix: str, value: Estimate | None) -> dict[str, float]:
     mean, (low, high) = (value.mean, value.interval) if value else (math.nan, [math.nan] * 2)
     return {f"{prefix}mean": mean, f"{prefix}low": low, f"{prefix}high": high}
 
 
 def _markdown(report: Report, table: pd.DataFrame) -> str:
     """Write the scores, then both kinds of paired differences, then the notes."""
+    by_key = {(x["row"], x["task"], x["score"]): x for x in table.to_dict("records")}
+    cells = {
+        row: [by_key[row.name, column.task, column.score] for column in report.columns]
+        for row in report.rows
+    }
+    titles = {row.name: row.title for row in report.rows}
+    forms = [_score, _paper] if table["paper"].notna().any() else [_score]
     labels = [column.label for column in report.columns]
-    printed = bool(table["paper"].notna().any())
-    forms = [_score, _paper] if printed else [_score]
-    header = [text for label in labels for text in (label, "paper")[: len(forms)]]
-    facts = list(next(iter(report.facts.values())))
+    scores_header = [name for label in labels for name in (label, "paper")[: len(forms)]]
+    facts_header = [name.replace("_", " ") for name in next(iter(report.facts.values()))]
     parts = [
         f"# {report.title}",
         grid(
-            ["Method", *header, *(name.replace("_", " ") for name in facts)],
+            ["Method", *scores_header, *facts_header],
             (
-                [row.title, *_cells(report, table, row, forms), *map(_number, f.values())]
-                for row, f in report.facts.items()
+                [row.title, *(form(cell) for cell in cells[row] for form in forms)]
+                + [f"{f:,}" if isinstance(f, int) else str(f) for f in report.facts[row].values()]
+                for row in report.rows
             ),
         ),
         f"## Paired differences to {report.reference.title}",
-        _differences(report, table, labels, lambda line: _with_mark(line, "reference")),
+        grid(
+            ["Method", *labels],
+            ([row.title, *(_marked(c, "reference") for c in cells[row])] for row in report.rows),
+        ),
         "## Paired differences to the best other row",
-        _differences(report, table, labels, lambda line: _to_best(report, line)),
+        grid(
+            ["Method", *labels],
+            ([row.title, *(_to_best(c, titles) for c in cells[row])] for row in report.rows),
+        ),
         "\n".join(f"- {note}" for note in report.notes),
     ]
     return "\n\n".join(parts) + "\n"
@@ -135,73 +144,46 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *lines])
 
 
-Form = Callable[[pd.Series], str]
-
-
-def _differences(report: Report, table: pd.DataFrame, labels: Sequence[str], form: Form) -> str:
-    lines = ([row.title, *_cells(report, table, row, [form])] for row in report.rows)
-    return grid(["Method", *labels], lines)
-
-
-def _cells(report: Report, table: pd.DataFrame, row: Row, forms: Sequence[Form]) -> list[str]:
-    lines = {(x["task"], x["score"]): x for _, x in table[table["row"] == row.name].iterrows()}
-    return [form(lines[column.task, column.score]) for column in report.columns for form in forms]
-
-
-def _score(line: pd.Series) -> str:
-    if pd.isna(line["mean"]):
+def _score(cell: dict[Any, Any]) -> str:
+    if math.isnan(cell["mean"]):
         return NOTHING
-    if pd.isna(line["low"]):
-        return f"{line['mean']:.3f}"
-    return f"{line['mean']:.3f} ± {line['sd']:.3f} [{line['low']:.3f}, {line['high']:.3f}]"
+    if math.isnan(cell["low"]):
+        return f"{cell['mean']:.3f}"
+    return f"{cell['mean']:.3f} ± {cell['sd']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
 
 
-def _paper(line: pd.Series) -> str:
-    return NOTHING if pd.isna(line["paper"]) else f"{line['paper']:.3f}"
+def _paper(cell: dict[Any, Any]) -> str:
+    return NOTHING if math.isnan(cell["paper"]) else f"{cell['paper']:.3f}"
 
 
-def _with_mark(line: pd.Series, name: str) -> str:
-    mean, low, high = (line[f"{name}_{key}"] for key in ("mean", "low", "high"))
-    if pd.isna(mean):
+def _marked(cell: dict[Any, Any], name: str) -> str:
+    mean, low, high = (cell[f"{name}_{key}"] for key in ("mean", "low", "high"))
+    if math.isnan(mean):
         return NOTHING
-    if pd.isna(low):
+    if math.isnan(low):
         return f"{mean:+.3f}"
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]{' *' if low > 0 or high < 0 else ''}"
 
 
-def _to_best(report: Report, line: pd.Series) -> str:
-    text = _with_mark(line, "best_other")
-    titles = {row.name: row.title for row in report.rows}
-    return text if text == NOTHING else f"{text} ({titles[line['best_other']]})"
-
-
-def _number(value: int | float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _to_best(cell: dict[Any, Any], titles: Mapping[str, str]) -> str:
+    text = _marked(cell, "best_other")
+    return text if text == NOTHING else f"{text} ({titles[cell['best_other']]})"
 
 
 def _draw(path: Path, report: Report, table: pd.DataFrame) -> None:
     """Draw a panel a column: each row's mean and interval, and the paper's value as a diamond."""
-    columns = min(len(report.columns), 4)
-    height = -(-len(report.columns) // columns)
-    size = (2.9 * columns + 1.4, height * (0.3 * len(report.rows) + 1.1))  # inches
-    figure = Figure(size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(height, columns, squeeze=False, sharey=True)
-    for ax in axes.flat[len(report.columns) :]:
-        ax.set_visible(False)
-    for ax, column in zip(axes.flat, report.columns, strict=False):
+    height = 0.3 * len(report.rows) + 1.1  # inches
+    figure, axes = panels(len(report.columns), 3.3, height, sharey=True)
+    for ax, column in zip(axes, report.columns, strict=True):
         _draw_column(ax, column, report, table)
     figure.suptitle(report.title, fontsize=11)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     save(path, figure)
 
 
 def _draw_column(ax: Axes, column: Column, report: Report, table: pd.DataFrame) -> None:
     lines = table[(table["task"] == column.task) & (table["score"] == column.score)]
-    lines = lines.set_index("row").loc[[row.name for row in report.rows]]
     places = list(range(len(lines)))
     ax.hlines(places, lines["low"], lines["high"], color=_OURS, linewidth=2, alpha=0.55)
     label = "mean over seeds, 95 % interval"

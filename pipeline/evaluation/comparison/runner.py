@@ -44,38 +44,31 @@ def run_trainings(
     they raise ValueError. No cell depends on the number of processes (HGFN_WORKERS); a GPU trains
     one at a time.
     """
-    cells, others = {}, {}
-    expected = {training: identity(problem, settings, training) for training in trainings}
+    place, cells, others = folder / "cells", {}, []
     for training in trainings:
-        stored = read_cell(folder / "cells", training.name, problem.tasks)
-        if stored and stored[1] == expected[training]:
-            cells[training] = stored[0]
-        elif stored:
-            own = expected[training]
-            others[training.name] = [key for key in own if stored[1].get(key) != own[key]]
+        cell = read_cell(place, training.name, problem.tasks)
+        if cell and cell.identity == identity(problem, settings, training):
+            cells[training] = cell
+        elif cell:
+            others.append(training.name)
     if others:
-        _handle_others(folder, others, on_retrain)
+        message = (
+            f"{place}: trained with other data, settings or code: {len(others)} cells, the first "
+            f"is {others[0]}"
+        )
+        if on_retrain is None:
+            raise ValueError(f"{message}; take another --out folder, or delete this one")
+        on_retrain(f"{message}; they are trained again")
     missing = [training for training in trainings if training not in cells]
     seconds = read_seconds(folder)
     with progress("trainings", len(missing)) as advance:
         for training, (cell, time) in run_work(partial(train_cell, problem, settings), missing):
             seconds[training.name] = round(time, 3)
             _write_seconds(folder, seconds)
-            write_cell(folder / "cells", training.name, cell, problem.tasks, expected[training])
+            write_cell(place, training.name, cell, problem.tasks)
             cells[training] = cell
             advance()
     return {training: cells[training] for training in trainings}
-
-
-def _handle_others(
-    folder: Path, others: dict[str, list[str]], on_retrain: Callable[[str], None] | None
-) -> None:
-    name, reasons = next(iter(others.items()))
-    message = f"{folder / 'cells' / name} was trained with other {' and '.join(reasons)}"
-    if on_retrain is None:
-        raise ValueError(f"{message}; take another --out folder, or delete this one")
-    count = f"{len(others)} such cell{'s are' if len(others) > 1 else ' is'}"
-    on_retrain(f"{message}; {count} trained again")
 
 
 def read_seconds(folder: Path) -> dict[str, float]:

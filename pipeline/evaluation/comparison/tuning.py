@@ -8,90 +8,69 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from ruamel.yaml import YAML
+from pydantic import AfterValidator, Field
 
 from pipeline.evaluation.comparison.cells import Cell, Problem, Row, Settings, Training
 from pipeline.evaluation.comparison.runner import run_trainings
-from pipeline.evaluation.scores import Arrays, mean_average_precision, mean_of_defined, select
+from pipeline.evaluation.scores import Arrays, mean_map, select
 from pipeline.ground.data_set import DataSet
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS, Task
-from pipeline.params import Params, Seed
+from pipeline.params import Params, Section, Seed, each_once, load_checked
 from pipeline.training.examples import load_training_set
 
 FOLDER = Path("tables")
 Log = Callable[[str], None]
 
 
-class TableParams(BaseModel):
-    """All of tables/params.yaml."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    rows: Annotated[list[str], Field(min_length=1)]
-    learning_rates: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=2)]  # one alone has no deviation
-    resamples: Annotated[int, Field(ge=100)]  # fewer say little of the 2.5th percentile
-
-    @field_validator("rows")
-    @classmethod
-    def _check_rows(cls, names: list[str]) -> list[str]:
-        for name in names:
-            parse_row(name)
-        return names
-
-    @field_validator("rows", "learning_rates", "seeds")
-    @classmethod
-    def _check_distinct(cls, values: list[object]) -> list[object]:
-        for value in values:
-            if values.count(value) > 1:
-                raise ValueError(f"{value} appears twice")
-        return values
-
-    def trials(self, name: str) -> list[Training]:
-        """The trainings of a row that choose its learning rate, all with the first seed."""
-        return [Training(parse_row(name), self.seeds[0], r) for r in sorted(self.learning_rates)]
-
-    def further(self, name: str, learning_rate: float) -> list[Training]:
-        """The trainings of a row with the other seeds."""
-        return [Training(parse_row(name), seed, learning_rate) for seed in self.seeds[1:]]
-
-
-def parse_row(name: str) -> Row:
-    """Split `<fusion>_<method>`; raises ValueError that lists the known ones."""
+def _check_row(name: str) -> str:
     fusion, _, method = name.partition("_")
     if fusion not in FUSIONS or method not in METHODS:
         raise ValueError(
-            f"unknown row {name!r}; allowed: <fusion>_<method> with one of {', '.join(FUSIONS)} "
-            f"and one of {', '.join(METHODS)}"
+            f"<fusion>_<method> with one of {', '.join(FUSIONS)} and one of {', '.join(METHODS)}"
         )
-    return Row(fusion, method)
+    return name
 
 
-def load_table_params(path: Path = FOLDER / "params.yaml") -> TableParams:
-    """Read and check the tables' parameters; ValueError has one line for each wrong key."""
-    try:
-        return TableParams.model_validate(YAML(typ="safe", pure=True).load(path))
-    except ValidationError as error:
-        lines = [
-            f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        ]
-        raise ValueError("\n".join(lines)) from None
+RowName = Annotated[str, AfterValidator(_check_row)]
+Rate = Annotated[float, Field(gt=0)]
+OnceEach = AfterValidator(each_once)
+
+
+class TableParams(Section):
+    """All of tables/params.yaml."""
+
+    rows: Annotated[list[RowName], Field(min_length=1), OnceEach]
+    learning_rates: Annotated[list[Rate], Field(min_length=1), OnceEach]
+    seeds: Annotated[list[Seed], Field(min_length=2), OnceEach]  # one alone has no deviation
+    resamples: Annotated[int, Field(ge=100)]  # fewer say little of the 2.5th percentile
+
+    def trials(self, row: Row) -> list[Training]:
+        """The trainings of a row that choose its learning rate, all with the first seed."""
+        return [Training(row, self.seeds[0], rate) for rate in sorted(self.learning_rates)]
+
+    def further(self, row: Row, learning_rate: float) -> list[Training]:
+        """The trainings of a row with the other seeds."""
+        return [Training(row, seed, learning_rate) for seed in self.seeds[1:]]
+
+    def parsed_rows(self) -> list[Row]:
+        """The rows, each with its fusion and its method."""
+        return [Row(*name.split("_", 1)) for name in self.rows]
+
+
+def load_table_params() -> TableParams:
+    """Read and check tables/params.yaml; ValueError has one line for each wrong key."""
+    return load_checked(FOLDER / "params.yaml", TableParams)
 
 
 def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) -> None:
-    """Train every row of a data set: first the trials, then the other seeds at the best rate.
+    """Train the cells that tables/<set> lacks: every row's trials, then its other seeds.
 
-    The best trial is the row's cell with the first seed. Cells that are there already and fit are
-    not trained again.
+    The best trial is the row's cell with the first seed.
     """
     if data.name == "crisismmd" and params.data.crisismmd.layout == "binary":
         raise ValueError(
-            "data.crisismmd.layout is 'binary', but Tables I-III have one task a concept; set it "
-            "to grouped"
+            "data.crisismmd.layout is 'binary', which has no tables; set it to grouped"
         )
     examples, tasks, left_out = load_training_set(data, data.modalities)
     if left_out:
@@ -99,18 +78,18 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
     problem = Problem(examples, tasks, data.encoder)
     settings = Settings(params.fusion, params.mtl, params.train)
     run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
-    trials = run([training for row in tables.rows for training in tables.trials(row)])
-    val = examples.rows("val")
-    truth, further = select(examples.targets, val), []
-    for row in tables.rows:
+    rows = tables.parsed_rows()
+    trials = run([training for row in rows for training in tables.trials(row)])
+    truth, further = select(examples.targets, examples.rows("val")), []
+    for row in rows:
         scores = {t: validation_map(tasks, truth, trials[t]) for t in tables.trials(row)}
-        log(f"{data.name} {row}: validation MAP by learning rate: {_listed(scores)}")
+        log(f"{data.name} {row.name}: validation MAP by learning rate: {_listed(scores)}")
         further += tables.further(row, best_rate(data.name, scores))
     for training, cell in run(further).items():
         if "failed" in cell.facts:
             raise ValueError(
                 f"{data.name} {training.row.name}: with seed {training.seed} the training diverged "
-                f"at the tuned learning rate {training.learning_rate}; remove it from "
+                f"at the tuned learning rate {training.rate}; remove it from "
                 "learning_rates in tables/params.yaml"
             )
 
@@ -119,11 +98,9 @@ def validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
     """Mean average precision over the tasks with a validation positive; -inf if it diverged."""
     if "failed" in cell.facts:
         return -math.inf
-    by_task = [
-        mean_average_precision(t, truth[t.name], cell.probabilities[t.name][: len(truth[t.name])])
-        for t in tasks
-    ]
-    mean = float(mean_of_defined(np.stack(by_task))[0])
+    # A cell's first rows are the validation rows.
+    of_val = {name: p[: len(truth[name])] for name, p in cell.probabilities.items()}
+    mean = mean_map(tasks, truth, of_val)
     if math.isnan(mean):
         raise ValueError("no validation row is positive in any task: no trial can be judged")
     return mean
@@ -131,14 +108,12 @@ def validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
 
 def best_rate(name: str, scores: Mapping[Training, float]) -> float:
     """Return the learning rate with the best score; among equals the lowest one."""
-    best = max(scores, key=lambda training: (scores[training], -(training.learning_rate or 0)))
-    if best.learning_rate is None or math.isinf(scores[best]):
+    best = max(scores, key=lambda t: (scores[t], -t.rate))
+    if math.isinf(scores[best]):
         raise ValueError(f"{name} {best.row.name}: every learning rate diverged; add lower ones")
-    return best.learning_rate
+    return best.rate
 
 
 def _listed(scores: Mapping[Training, float]) -> str:
-    return ", ".join(
-        f"{t.learning_rate} {'diverged' if math.isinf(score) else f'{score:.3f}'}"
-        for t, score in scores.items()
-    )
+    values = {t: "diverged" if math.isinf(score) else f"{score:.3f}" for t, score in scores.items()}
+    return ", ".join(f"{t.rate} {value}" for t, value in values.items())

@@ -108,12 +108,12 @@ def _write_set(name: str, count: int = 60) -> None:
     SETS[name].tasks.write_text(json.dumps(described))
     tables, folder = load_table_params(), Path("tables") / name
     seconds = {}
-    for place, row in enumerate(ROWS):
+    for place, row in enumerate(tables.parsed_rows()):
         trials = tables.trials(row)
         for training in [*trials, *tables.further(row, RATES[1])]:
             strength = -5.0 if training == trials[0] else float(place)
             cell = _cell(name, index, strength, random)
-            write_cell(folder / "cells", training.name, cell, TASKS[name], {})
+            write_cell(folder / "cells", training.name, cell, TASKS[name])
             seconds[training.name] = 1.5 + training.seed
     (folder / "seconds.json").write_text(json.dumps(seconds))
 
@@ -125,4 +125,4 @@ def _cell(name: str, index: pd.DataFrame, strength: float, random: np.random.Gen
         hot = np.eye(len(task.classes))[rows[task.name].fillna(0).to_numpy(int)]
         raw = np.exp(random.random(hot.shape) + 0.4 * strength * hot)
         probabilities[task.name] = raw / raw.sum(axis=1, keepdims=True)
-    return Cell(rows["id"].tolist(), probabilities, {"parameters": 1000, "epochs": 7})
+    return Cell(rows["id"].tolist(), probabilities, {"parameters": 1000, "epochs": 7}, "")

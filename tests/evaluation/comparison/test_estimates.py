@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,6 @@ from pipeline.evaluation.comparison.estimates import (
     MEAN,
     Estimate,
     draw_resamples,
-    estimate_over_splits,
     estimate_tasks,
     resampled_estimate,
 )
@@ -154,7 +152,7 @@ def test_equal_predictions_differ_by_exactly_nothing() -> None:
 
 
 def over_splits(*values: float) -> Estimate:
-    return estimate_over_splits(pd.DataFrame({"map": values}))[MEAN, "map"]
+    return Estimate(np.array(values))
 
 
 def test_the_interval_over_splits_is_the_one_computed_by_hand() -> None:
