@@ -122,8 +122,8 @@ def tensor_shapes(options: Options) -> dict[str, tuple[int, ...]]:
     width, memory, depth = lstm.projection_dim, lstm.dim, cnn.embedding.dim
     n = sum(filters for _, filters in cnn.filters)
     shapes: dict[str, tuple[int, ...]] = {"char_embed": (SYMBOLS - 1, depth)}
-    for k, (span, filters) in enumerate(cnn.filters):
-        shapes |= {f"CNN/W_cnn_{k}": (1, span, depth, filters), f"CNN/b_cnn_{k}": (filters,)}
+    for k, (length, filters) in enumerate(cnn.filters):
+        shapes |= {f"CNN/W_cnn_{k}": (1, length, depth, filters), f"CNN/b_cnn_{k}": (filters,)}
     for k in range(cnn.n_highway):
         for gate in ("transform", "carry"):
             shapes |= {f"CNN_high_{k}/W_{gate}": (n, n), f"CNN_high_{k}/b_{gate}": (n,)}

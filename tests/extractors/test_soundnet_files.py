@@ -57,7 +57,7 @@ def test_a_model_of_plain_nn_without_versions_is_read(
     assert_same(read_soundnet(write(tmp_path / "nn.t7", network, version=False)), body)
 
 
-def test_an_older_torch_kept_the_inverse_deviation(
+def test_an_older_torch_stored_the_inverse_deviation(
     tmp_path: Path, body: dict[str, np.ndarray]
 ) -> None:
     network = published.torch7_network(body, torch7, package="nn", old=True)

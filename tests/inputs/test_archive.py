@@ -174,21 +174,21 @@ def zipped(tmp_path: Path) -> Path:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/", "")
-        archive.writestr("../../wanted.tsv", "first")
+        archive.writestr("../../list.tsv", "first")
         archive.writestr("other.txt", "other")
-        archive.writestr("zeros/wanted.bin", bytes(2 << 20))
+        archive.writestr("folder/zeros.bin", bytes(2 << 20))
     return path
 
 
 def test_members_are_read_by_name_and_lead_nowhere(zipped: Path) -> None:
-    found = list(read_members(zipped, "wanted.tsv".__eq__, limit=100))
-    assert found == [("wanted.tsv", b"first")]
+    members = list(read_members(zipped, "list.tsv".__eq__, limit=100))
+    assert members == [("list.tsv", b"first")]
 
 
 def test_a_member_is_read_up_to_its_limit(zipped: Path) -> None:
-    message = f"{zipped}: wanted.bin unpacks to more than 1,048,576 bytes; fetch it again"
+    message = f"{zipped}: zeros.bin unpacks to more than 1,048,576 bytes; fetch it again"
     with pytest.raises(ValueError, match=re.escape(message)):
-        list(read_members(zipped, "wanted.bin".__eq__, limit=1 << 20))
+        list(read_members(zipped, "zeros.bin".__eq__, limit=1 << 20))
 
 
 @pytest.mark.parametrize("at", [40, -30])

@@ -109,7 +109,7 @@ def test_values_of_many_chunks_come_back(path: Path) -> None:
 
 
 @pytest.mark.parametrize("dataset", ["values", "offsets", "present", "ids"])
-def test_a_flipped_bit_is_found(path: Path, dataset: str) -> None:
+def test_a_flipped_bit_is_detected(path: Path, dataset: str) -> None:
     write_features(path, loads(LENGTHS), 4, ATTRIBUTES)
     with h5py.File(path) as file:
         chunk = file[dataset].id.get_chunk_info(0)
@@ -137,7 +137,7 @@ def test_no_sample_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (0, 4), (1, 2, 4), ()])
-def test_a_wrong_shape_is_told_with_its_id(path: Path, shape: tuple[int, ...]) -> None:
+def test_a_wrong_shape_is_refused_with_its_id(path: Path, shape: tuple[int, ...]) -> None:
     wrong = {"a": lambda: array("a", 1), "odd": lambda: np.zeros(shape, np.float32)}
     with pytest.raises(ValueError, match=r"features of odd have shape .*; expected \[length, 4\]"):
         write_features(path, wrong, 4, {})

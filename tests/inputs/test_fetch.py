@@ -86,8 +86,12 @@ def assert_whole(path: Path) -> None:
     assert names(path) == {path.name}
 
 
-def test_a_file_is_fetched_and_verified(serve: Any, get: Any, path: Path) -> None:
-    assert get(f"{serve(rest).url}/f", sha256=SHA256, size=len(BODY)) == SHA256
+@pytest.mark.parametrize("length", [len(BODY), None])
+def test_a_file_is_fetched_and_verified(
+    serve: Any, get: Any, path: Path, length: int | None
+) -> None:
+    site = serve(reply(200, BODY, Content_Length=length))
+    assert get(f"{site.url}/f", sha256=SHA256, size=len(BODY)) == SHA256
     assert_whole(path)
 
 
@@ -286,11 +290,6 @@ def test_a_wrong_answer_is_refused(
     assert message(f"{site.url}/f", **options) == f"{expected}; {CURE}"
     assert len(site.asked) == requests
     assert names(path) == set()
-
-
-def test_a_digest_stands_in_for_a_length(serve: Any, get: Any) -> None:
-    site = serve(reply(200, BODY, Content_Length=None))
-    assert get(f"{site.url}/f", sha256=SHA256) == SHA256
 
 
 # Servers that wait or do not exist
