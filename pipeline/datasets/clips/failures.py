@@ -66,6 +66,7 @@ def isolate_errors(url: str) -> Iterator[None]:
     except Exception as error:  # yt-dlp's extractors may raise anything when a site changes
         for cause in _causes(error):
             if _is_machine_fault(cause):
+                cause.add_note(f"while {url} was fetched into the clip cache (below HGFN_CACHE)")
                 raise cause from None
             if isinstance(cause, HTTPError):
                 cause.close()  # its connection is still open
