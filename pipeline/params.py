@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -31,6 +32,10 @@ def each_once(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
         raise ValueError("each value once")
     return values
+
+
+# Settings that some fusions and methods lack; params.yaml may not change them there.
+DEFAULTS = {"theta": 0.5, "alpha": 1.0, "beta": 2.0}
 
 
 class Section(BaseModel):
@@ -175,6 +180,41 @@ def load_checked(path: Path, schema: type[Schema]) -> Schema:
         raise ValueError("\n".join(lines)) from None
 
 
+def check_component(
+    section: str, params: FusionParams | MTLParams, names: Iterable[str], load: Callable[[str], Any]
+) -> None:
+    """Raise ValueError, naming the key, where a setting does not fit the fusion or the method.
+
+    `names` are the known ones. `load` imports the class of a name, and torch with it, so it is
+    called only where the answer depends on the class.
+    """
+    name, names = params.name, list(names)
+    if name not in names:
+        close = _did_you_mean(name, names)
+        raise ValueError(f"{section}.name is {name!r}{close}; allowed: {', '.join(names)}")
+    for key, default in DEFAULTS.items():
+        value = getattr(params, key, default)
+        if value != default and key not in load(name).takes:
+            raise ValueError(
+                f"{section}.{key} is {value}, but {name} has no {key}; set it to {default}"
+            )
+    for key, value in params.options.items():
+        known = load(name).options
+        if key not in known:
+            close = _did_you_mean(key, known)
+            has = f"the options {', '.join(known)}" if known else "no options"
+            raise ValueError(f"unknown key {section}.options.{key}{close}; {name} has {has}")
+        try:
+            load(name).check_options({key: value})
+        except ValueError as error:
+            raise ValueError(f"{section}.options.{error}") from None
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
 def _explain(schema: type[BaseModel], error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] in ("extra_forbidden", "invalid_key"):
@@ -190,8 +230,7 @@ def _explain(schema: type[BaseModel], error: Any) -> str:
 
 def _suggestion(schema: type[BaseModel], location: tuple[str | int, ...]) -> str:
     fields = _fields(schema, location[:-1])
-    close = get_close_matches(str(location[-1]), fields, n=1)
-    return f", did you mean {close[0]}?" if close else f" (known here: {', '.join(fields)})"
+    return _did_you_mean(str(location[-1]), fields) or f" (known here: {', '.join(fields)})"
 
 
 def _fields(schema: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

@@ -8,16 +8,16 @@ import typer
 
 from pipeline.datasets.source import check_sources
 from pipeline.ground.command import run
-from pipeline.models.fusion import check_fusion
-from pipeline.mtl import check_mtl
-from pipeline.params import load_params
+from pipeline.models.fusion import FUSIONS, fusion_class
+from pipeline.mtl import METHODS, method_class
+from pipeline.params import check_component, load_params
 
 
 def params() -> None:
     """Write a marker that all is well; always the same, so that nothing re-runs because of it."""
     values = load_params()
-    check_fusion(values.fusion.name, values.fusion.theta, values.fusion.options)
-    check_mtl(values.mtl.name, values.mtl.options, alpha=values.mtl.alpha, beta=values.mtl.beta)
+    check_component("fusion", values.fusion, FUSIONS, fusion_class)
+    check_component("mtl", values.mtl, METHODS, method_class)
     for note in check_sources(values.data.sources):
         typer.echo(note)
     marker = Path("data/params.checked")

@@ -13,9 +13,11 @@ TEXT = (ROOT / "docs" / "extending.md").read_text()
 
 USE = """
 import torch
-from pipeline.models.fusion import build_fusion, check_fusion
+from pipeline.models.fusion import FUSIONS, build_fusion, fusion_class
+from pipeline.params import FusionParams, check_component
 
-check_fusion("mean", 0.5, {})
+mean = FusionParams(name="mean", theta=0.5, width=8)
+check_component("fusion", mean, FUSIONS, fusion_class)
 fusion = build_fusion("mean", {"text": 3, "visual": 5}, width=8)
 features = {"text": torch.randn(2, 3), "visual": torch.randn(2, 5)}
 present = {"text": torch.tensor([True, False]), "visual": torch.tensor([True, True])}
@@ -23,7 +25,7 @@ joint = fusion(features, present).joint
 assert joint.shape == (2, fusion.joint_dim)
 torch.testing.assert_close(joint[1], fusion.projections[1](features["visual"])[1])
 try:
-    check_fusion("mean", 0.3, {})
+    check_component("fusion", mean.model_copy(update={"theta": 0.3}), FUSIONS, fusion_class)
 except ValueError as error:
     assert "mean has no theta" in str(error)
 else:

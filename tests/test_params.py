@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.params import load_params
+from pipeline.models.fusion import FUSIONS, fusion_class
+from pipeline.mtl import METHODS, method_class
+from pipeline.params import FusionParams, MTLParams, check_component, load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (ROOT / "params.yaml").read_text()
@@ -89,7 +95,7 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         (
             "  alpha: 1.0",
             "  alhpa: 1.0\n  alpha: 1.0",
-            "unknown key mtl.alhpa, did you mean alpha?; remove it or correct it",
+            "unknown key mtl.alhpa (did you mean alpha?); remove it or correct it",
         ),
         (
             "  alpha: 1.0",
@@ -120,7 +126,7 @@ def test_each_of_several_faults_has_a_line_of_its_own(file: Path) -> None:
     told = refusal(changed(file, "theta: 0.5", "thetta: 0.5"))
     assert sorted(told.splitlines()) == [
         "fusion.theta is missing; add it",
-        "unknown key fusion.thetta, did you mean theta?; remove it or correct it",
+        "unknown key fusion.thetta (did you mean theta?); remove it or correct it",
     ]
 
 
@@ -170,3 +176,72 @@ def test_bytes_that_are_not_text_are_refused(file: Path) -> None:
 
 def test_no_file_says_where_to_run(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.yaml") == "no such file; run from the project's root"
+
+
+def check(section: str, **settings: Any) -> None:
+    if section == "fusion":
+        fusion = FusionParams(**{"theta": 0.5, "width": 8} | settings)
+        check_component("fusion", fusion, FUSIONS, fusion_class)
+    else:
+        mtl = MTLParams(**{"alpha": 1.0, "beta": 2.0} | settings)
+        check_component("mtl", mtl, METHODS, method_class)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "settings", "message"),
+    [
+        ("fusion", "hgnf", {}, "fusion.name is 'hgnf' (did you mean hgfn?); allowed: hgfn, gfn"),
+        ("fusion", "cfc", {"theta": 0.3}, "theta is 0.3, but cfc has no theta; set it to 0.5"),
+        ("mtl", "lsew", {"alpha": 0.5}, "mtl.alpha is 0.5, but lsew has no alpha; set it to 1.0"),
+        ("mtl", "moo", {"beta": 0.0}, "mtl.beta is 0.0, but moo has no beta; set it to 2.0"),
+    ],
+)
+def test_a_setting_that_the_fusion_or_method_lacks_is_an_error(
+    section: str, name: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check(section, name=name, **settings)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "option", "value", "message"),
+    [
+        ("fusion", "matf", "scenes", 1, "scenes (did you mean scene?); matf has the options chan"),
+        ("fusion", "cfc", "align", "pad", "unknown key fusion.options.align; cfc has no options"),
+        ("fusion", "hgfn", "align", "padd", "fusion.options.align is 'padd'; allowed: linear, pad"),
+        ("fusion", "hgfn", "weight", True, "options.weight is True; allowed: scalar, vector"),
+        ("fusion", "hgfn", "channels", 2.0, "channels is 2.0; allowed: whole numbers from 1"),
+        ("fusion", "gfn", "hidden", True, "hidden is True; allowed: whole numbers from 1"),
+        ("mtl", "dmtl", "rat", "raw", "key mtl.options.rat (did you mean rate?); dmtl has the op"),
+        ("mtl", "lsew", "W", "own", "unknown key mtl.options.W; lsew has no options"),
+        ("mtl", "moo", "normaliser", "l1", "mtl.options.normaliser is 'l1'; allowed: none, l2"),
+        ("mtl", "mtinet", "mask", "rows", "mask is 'rows'; allowed: tasks, channels"),
+        ("mtl", "dmtl", "weight_learning_rate", 0.0, "is 0.0; allowed: a number above 0"),
+        ("mtl", "dmtl", "cycle_epochs", 1.5, "is 1.5; allowed: a whole number above 0"),
+        ("mtl", "dmtl", "cycle_epochs", True, "is True; allowed: a whole number above 0"),
+    ],
+)
+def test_a_setting_that_does_not_fit_names_its_key_its_value_and_what_is_allowed(
+    section: str, name: str, option: str, value: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check(section, name=name, options={option: value})
+
+
+@pytest.mark.parametrize(("section", "classes"), [("fusion", FUSIONS), ("mtl", METHODS)])
+def test_every_declared_option_is_accepted(section: str, classes: dict[str, str]) -> None:
+    for name in classes:
+        load = fusion_class if section == "fusion" else method_class
+        for option, allowed in load(name).options.items():
+            for value in allowed if isinstance(allowed, tuple) else (allowed(2),):
+                check(section, name=name, options={option: value})
+
+
+def test_default_parameters_are_checked_without_torch() -> None:
+    code = "import sys; import stages.params; from pipeline.params import *; import pathlib; "
+    code += "from pipeline.models.fusion import *; from pipeline.mtl import *; "
+    code += "values = load_params(pathlib.Path(sys.argv[1])); "
+    code += "check_component('fusion', values.fusion, FUSIONS, fusion_class); "
+    code += "check_component('mtl', values.mtl, METHODS, method_class); "
+    code += "assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, ROOT / "params.yaml"], check=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ class Objective:
     task_losses: dict[str, Tensor]
 
 
-# Of each option: its allowed words, or float or int for a positive number.
+# Of each option of a method: its allowed words, or float or int for a positive number.
 Options = Mapping[str, tuple[str, ...] | type]
 
 
@@ -66,7 +66,7 @@ class MultiTaskMethod(nn.Module, ABC):
     options: ClassVar[Options] = {}
     heads: ClassVar[type[nn.Module] | None] = None
 
-    task_weights: Tensor  # (F,)
+    task_weights: Tensor  # (F,) w_f
     loss_sums: Tensor  # (F,) over the labelled rows of the current cycle
     loss_counts: Tensor  # (F,)
     start_losses: Tensor  # (F,) L_f(0), where start_known
@@ -87,6 +87,22 @@ class MultiTaskMethod(nn.Module, ABC):
         self.register_buffer("start_known", torch.zeros(n, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self._last_batch: tuple[LabelledTasks, Tensor] | None = None
+
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any]) -> None:
+        """Raise a ValueError that names the first option whose value is not allowed."""
+        for option, value in values.items():
+            if option not in cls.options:
+                raise ValueError(f"{option} is not an option of {cls.__name__}")
+            allowed = cls.options[option]
+            if isinstance(allowed, tuple):
+                valid, expected = value in allowed, ", ".join(allowed)
+            else:
+                types = (int, float) if allowed is float else (int,)
+                valid = type(value) in types and value > 0
+                expected = "a number above 0" if allowed is float else "a whole number above 0"
+            if not valid:
+                raise ValueError(f"{option} is {value!r}; allowed: {expected}")
 
     def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
         """Return the scalar to minimise, and each labelled task's own loss.

@@ -12,17 +12,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pipeline.models.encoders import build_encoder
-from pipeline.models.fusion import THETA, build_fusion, fusion_class
+from pipeline.models.fusion import build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import ALPHA, BETA, Task, method_class
-from pipeline.params import FusionParams, MTLParams
+from pipeline.mtl import Task, method_class
+from pipeline.params import DEFAULTS, FusionParams, MTLParams
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
 FORMAT = 3
-# Of what some fusions and methods lack; such values are not written.
-_DEFAULTS = {"theta": THETA, "alpha": ALPHA, "beta": BETA}
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,10 @@ class ModelSpec:
             modalities=values["modalities"],
             encoder=values["encoder"],
             tasks=tuple(tasks),
-            fusion=FusionParams(**{"theta": THETA, **values["fusion"]}),
-            mtl=MTLParams(**{"alpha": ALPHA, "beta": BETA, **values["mtl"]}),
+            fusion=FusionParams(**{"theta": DEFAULTS["theta"], **values["fusion"]}),
+            mtl=MTLParams(
+                **{"alpha": DEFAULTS["alpha"], "beta": DEFAULTS["beta"], **values["mtl"]}
+            ),
             dropout=values["dropout"],
         )
 
@@ -98,7 +98,7 @@ def fusion_settings(name: str, params: FusionParams) -> FusionParams:
     """Return the settings of another fusion in a comparison: the values that both of them have."""
     if name == params.name:
         return params
-    defaults = {key: _DEFAULTS[key] for key in _unused_by_fusion(name)}
+    defaults = {key: DEFAULTS[key] for key in _unused_by_fusion(name)}
     return params.model_copy(update={"name": name, "options": {}, **defaults})
 
 
@@ -106,7 +106,7 @@ def mtl_settings(method: str, params: MTLParams) -> MTLParams:
     """Return the settings of another method in a comparison: the values that both of them have."""
     if method == params.name:
         return params
-    defaults = {key: _DEFAULTS[key] for key in _unused_by_method(method)}
+    defaults = {key: DEFAULTS[key] for key in _unused_by_method(method)}
     return params.model_copy(update={"name": method, "options": {}, **defaults})
 
 

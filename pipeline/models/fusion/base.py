@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-# What a fusion can be given beside width and theta: allowed texts, or int for whole numbers from 1.
+# Of each option of a fusion: its allowed words, or int for a whole number from 1.
 Options = Mapping[str, tuple[str, ...] | type[int]]
 
 
@@ -61,7 +61,7 @@ class Fusion(nn.Module):
         self.vertices = {}
 
     @classmethod
-    def check_options(cls, values: Mapping[str, Any], prefix: str = "") -> None:
+    def check_options(cls, values: Mapping[str, Any]) -> None:
         """Raise a ValueError that names the first option whose value is not allowed."""
         for option, value in values.items():
             allowed = cls.options[option]
@@ -70,7 +70,7 @@ class Fusion(nn.Module):
             else:
                 valid, expected = type(value) is int and value >= 1, "whole numbers from 1"
             if not valid:
-                raise ValueError(f"{prefix}{option} is {value!r}; allowed: {expected}")
+                raise ValueError(f"{option} is {value!r}; allowed: {expected}")
 
     def masked_inputs(
         self,
