@@ -1,4 +1,4 @@
-"""Run all benchmarks and print what was found; a missed limit is shown, and is no failure."""
+"""Run the benchmarks and print their results; a missed limit is printed and is no error."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from benchmarks.sections import SECTIONS
 
 
 def main(
-    repeats: Annotated[int, typer.Option(help="Timed repetitions of each piece of work.")] = 40,
-    late: Annotated[int, typer.Option(help="Step at which the long run is looked at again.")] = 200,
+    repeats: Annotated[int, typer.Option(help="Timed repetitions of each measurement.")] = 40,
+    late: Annotated[int, typer.Option(help="Late step at which the long run is measured.")] = 200,
     only: Annotated[
-        list[str] | None, typer.Option(help=f"Run this part alone: {', '.join(SECTIONS)}.")
+        list[str] | None, typer.Option(help=f"Run only this section: {', '.join(SECTIONS)}.")
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write every measurement here.")
+        Path | None, typer.Option("--json", help="Also write every measurement to this file.")
     ] = None,
 ) -> None:
     """Measure speed and memory on one thread, as ratios within this run."""
@@ -32,11 +32,11 @@ def main(
     lines, values = [], dict[str, Any]()
     for name in chosen:
         with console.status(f"measuring {name}"):
-            found = SECTIONS[name](effort)
-        for table in found.tables:
+            measured = SECTIONS[name](effort)
+        for table in measured.tables:
             console.print(table)
-        lines += found.lines
-        values[name] = found.values
+        lines += measured.lines
+        values[name] = measured.values
     if lines:
         console.print(lines_table(lines))
     if json_file:

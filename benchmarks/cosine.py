@@ -1,4 +1,4 @@
-"""How near two sets of features are, vector by vector."""
+"""Cosine similarity of two sets of features, vector by vector."""
 
 from __future__ import annotations
 

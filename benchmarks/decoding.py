@@ -1,4 +1,4 @@
-"""40 frames of a clip against decoding all of it."""
+"""Reading 40 frames of a clip against decoding all of it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LARGE, SMALL = (1280, 720), (320, 240)
 def write_clip(path: Path, seconds: float, size: tuple[int, int], seed: int = 0) -> None:
     """Write an H.264 clip as sites serve them: B-frames, keyframes 1 to 4 seconds apart.
 
-    A camera pans over a still picture with a little grain, which costs a decoder about what
-    filmed scenes do.
+    A camera pans over a still picture with a little grain, which takes about as long to decode as
+    a filmed scene.
     """
     rng = np.random.default_rng(seed)
     key = set(np.cumsum(rng.integers(RATE, 4 * RATE, size=int(seconds) + 1)).tolist()) | {0}
@@ -51,17 +51,19 @@ def _pan(frames: int, size: tuple[int, int], rng: np.random.Generator) -> Iterat
 
 
 def decode_everything(path: Path) -> np.ndarray:
-    """Take 40 frames as one would with PyAV at hand: decode all, convert every so manyth."""
+    """Read 40 frames the simple way with PyAV: decode all, convert those at equal distances."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
-        wanted = set(((np.arange(COUNT) + 0.5) / COUNT * stream.frames).astype(int).tolist())
+        requested = set(((np.arange(COUNT) + 0.5) / COUNT * stream.frames).astype(int).tolist())
         frames = enumerate(container.decode(stream))
-        return np.stack([f.to_ndarray(format="rgb24", threads=1) for n, f in frames if n in wanted])
+        return np.stack(
+            [f.to_ndarray(format="rgb24", threads=1) for n, f in frames if n in requested]
+        )
 
 
 def measure(effort: Effort) -> list[Line]:
-    """Time both on a long clip of 720p and on a short small one."""
+    """Time both on a long clip of 720p and on a short, small one."""
     with tempfile.TemporaryDirectory() as folder:
         long, short = Path(folder) / "long.mp4", Path(folder) / "short.mp4"
         write_clip(long, LONG, LARGE)

@@ -21,7 +21,7 @@ LEAST = {"float32": 2.0, "bfloat16": 4.0}
 
 
 def tweets(count: int = TWEETS, seed: int = 0) -> list[list[str]]:
-    """Make sentences of about 20 words, of which few are frequent and many come once."""
+    """Generate sentences of about 20 words; few words are frequent, many occur once."""
     rng = np.random.default_rng(seed)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     lengths = rng.integers(2, 12, VOCABULARY)
@@ -67,10 +67,10 @@ def _line(
     precision: str,
     model: str,
     times: dict[str, Times],
-    found: list[np.ndarray],
+    vectors: list[np.ndarray],
     expected: list[np.ndarray],
 ) -> Line:
-    both = list(zip(found, expected, strict=True))
+    both = list(zip(vectors, expected, strict=True))
     if precision == "float32":
         error = max(float(np.abs(a - b).max(initial=0)) for a, b in both)
         error /= max(float(np.abs(b).max(initial=0)) for b in expected)

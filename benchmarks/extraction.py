@@ -1,4 +1,4 @@
-"""Extraction as a whole: what the cache saves, and what the parts cost together."""
+"""Extraction as a whole: a cached run against a cold one, all steps against the main two."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FRAMES, SIZE = 40, 224
 
 
 def measure(effort: Effort, texts: int = TEXTS, clips: int = CLIPS) -> list[Line]:
-    """Measure both on untrained networks of full size, in one process."""
+    """Measure both with untrained networks of full size, in one process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return [
@@ -40,7 +40,7 @@ def measure(effort: Effort, texts: int = TEXTS, clips: int = CLIPS) -> list[Line
 
 
 def make_texts(count: int) -> list[Item]:
-    """Make texts of 8 to 20 words out of 2,000, as varied as tweets."""
+    """Generate texts of 8 to 20 words out of 2,000, as varied as tweets."""
     rng = random.Random(0)
     words = ["".join(rng.choices("aeioudrstn", k=rng.randint(2, 9))) for _ in range(2000)]
     return [
@@ -63,7 +63,7 @@ def _cached_line(folder: Path, count: int, repeats: int) -> Line:
     times = interleaved(work, repeats, warm_up=0)
     same = len(set(packed)) == 1
     return Line(
-        f"a cached run of {count:,} texts (ELMo small), packing included, against a cold one",
+        f"a cached run of {count:,} texts (ELMo small), with packing, against a cold one",
         times_as_fast(times["cached"], times["cold"]),
         20,
         at_least=True,
@@ -89,7 +89,7 @@ def _parts_line(folder: Path, count: int, repeats: int) -> Line:
     times = interleaved(work, repeats, warm_up=0)
     parts = times["decode"].median + times["network"].median
     return Line(
-        f"{count} clips from file to feature file against decoding and network alone",
+        f"{count} clips from file to feature file against only decoding and network",
         times["all"].median / parts,
         1.15,
         at_least=False,

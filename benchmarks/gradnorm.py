@@ -1,4 +1,4 @@
-"""GradNorm's own way to eq. 11, to compare with: a backward pass a task, then one through those.
+"""GradNorm's own algorithm for eq. 11: a backward pass per task, then one through those.
 
 Chen et al. 2018, algorithm 1: the norms are part of the graph, and the balancing loss is
 differentiated through them by the weights alone.

@@ -1,4 +1,4 @@
-"""How a DMTL step's time and memory grow: with epochs (they must not), modalities and tasks."""
+"""Time and memory of a DMTL step over epochs (they must not grow), modalities and tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EPOCH = 5  # steps between two ends of a training cycle
 
 @dataclass(frozen=True)
 class Point:
-    """One size of the problem: a step's time, what its graph keeps, and the parameters."""
+    """One size of the problem: a step's time, the bytes of its graph, and the parameters."""
 
     name: str
     time: Times
@@ -31,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Endurance:
-    """Around step `early` and step `late`: seconds a step, kept bytes, the process' peak."""
+    """Around step `early` and step `late`: seconds per step, bytes stored, the process' peak."""
 
     early: int
     late: int
@@ -42,24 +42,24 @@ class Endurance:
 
 
 def graph_bytes(trainer: Trainer) -> int:
-    """Count what one forward pass and objective keep for the backward pass, each tensor once."""
-    kept: dict[int, int] = {}
+    """Count the bytes that one forward pass stores for the backward pass, each tensor once."""
+    stored: dict[int, int] = {}
     alive: list[Tensor] = []  # so that no address is used twice
 
     def keep(tensor: Tensor) -> Tensor:
         alive.append(tensor)
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        stored[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         trainer.method.objective(trainer.predictions(), trainer.targets)
     owned = {p.untyped_storage().data_ptr() for p in trainer.network.parameters()}
-    return sum(size for address, size in kept.items() if address not in owned)
+    return sum(size for address, size in stored.items() if address not in owned)
 
 
 def measure_modalities(size: Size, repeats: int) -> list[Point]:
-    """Grow M with equal widths; levels stop at three, as by default."""
+    """Measure a growing M with equal widths; levels end at three modalities, as by default."""
     sizes = {
         f"M = {m}": Size((size.dims[-1],) * m, size.tasks, size.batch, size.width)
         for m in MODALITIES
@@ -68,7 +68,7 @@ def measure_modalities(size: Size, repeats: int) -> list[Point]:
 
 
 def measure_tasks(size: Size, repeats: int) -> list[Point]:
-    """Grow F."""
+    """Measure a growing F."""
     sizes = {f"F = {f}": Size(size.dims, f, size.batch, size.width) for f in TASKS}
     return _points(sizes, repeats)
 
@@ -88,10 +88,10 @@ def _points(sizes: dict[str, Size], repeats: int) -> list[Point]:
 
 
 def measure_epochs(size: Size, early: int = 10, late: int = 200) -> Endurance:
-    """Train on, and look at the steps around `early` and around `late`."""
+    """Train up to `late`, and measure the steps around `early` and `late`."""
     trainer = Trainer("dmtl", size)
     window = min(early // 2, 5)
-    seconds, seen = [], []
+    seconds, memory = [], []
     for step in range(1, late + window + 1):
         start = perf_counter()
         trainer.step()
@@ -99,14 +99,14 @@ def measure_epochs(size: Size, early: int = 10, late: int = 200) -> Endurance:
         if step % EPOCH == 0:
             trainer.method.on_cycle_end()
         if step in (early, late):
-            seen.append((graph_bytes(trainer), _state_bytes(trainer), _peak_bytes()))
+            memory.append((graph_bytes(trainer), _state_bytes(trainer), _peak_bytes()))
     around = [median(seconds[at - 1 - window : at + window]) for at in (early, late)]
-    graph, state, peak = zip(*seen, strict=True)
+    graph, state, peak = zip(*memory, strict=True)
     return Endurance(early, late, (around[0], around[1]), graph, state, peak)
 
 
 def _state_bytes(trainer: Trainer) -> int:
-    """Bytes of the method's and the optimiser's state: what a training run carries along."""
+    """Bytes of the method's and the optimiser's state."""
     state = list(trainer.method.state_dict().values())
     for values in trainer.optimizer.state.values():
         state += [value for value in values.values() if isinstance(value, Tensor)]

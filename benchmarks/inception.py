@@ -1,4 +1,4 @@
-"""Inception V3 on one clip's frames, against torchvision's model as it comes."""
+"""Inception V3 on one clip's frames, against torchvision's unchanged model."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Plain:
 
     @torch.inference_mode()
     def features(self, frames: np.ndarray) -> np.ndarray:
-        """Return the pooled vector of each frame, of the network's size already."""
+        """Return the pooled vector of each frame; frames must have the network's size."""
         images = F.to_dtype(torch.from_numpy(frames).permute(0, 3, 1, 2), torch.float32, scale=True)
         images = F.normalize(images, self.preset.mean, self.preset.std)
-        found: Tensor = self.network(images.contiguous())
-        return found.numpy()
+        pooled: Tensor = self.network(images.contiguous())
+        return pooled.numpy()
 
 
 def pictures(count: int, size: int, seed: int = 0) -> np.ndarray:
-    """Make smooth coloured pictures with a little grain: uint8 [count, size, size, 3]."""
+    """Generate smooth coloured pictures with a little grain: uint8 [count, size, size, 3]."""
     rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.integers(0, 256, (count, 3, 7, 7), dtype=np.uint8))
     smooth = F.resize(coarse, [size, size], antialias=True).permute(0, 2, 3, 1).numpy()
@@ -79,12 +79,14 @@ def _what(precision: str) -> str:
     return f"visual network, {precision}, against torchvision's"
 
 
-def _line(precision: str, times: dict[str, Times], found: np.ndarray, expected: np.ndarray) -> Line:
+def _line(
+    precision: str, times: dict[str, Times], features: np.ndarray, expected: np.ndarray
+) -> Line:
     if precision == "float32":
-        error = float(np.abs(found - expected).max() / np.abs(expected).max())
+        error = float(np.abs(features - expected).max() / np.abs(expected).max())
         agreement, exact = f"equal to {error:.1e} of the largest", error <= 1e-4
     else:
-        cosine = float(cosines(found, expected).min())
+        cosine = float(cosines(features, expected).min())
         agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.9995
     ours, plain = times[precision], times["plain"]
     return Line(

@@ -1,4 +1,4 @@
-"""How an extraction's memory grows with its items: its own process and two workers together."""
+"""Memory of an extraction by its number of items: its own process and two workers together."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pipeline.features.visual import VisualRecipe
 PHOTOS, NUMBERS = 40, 1000  # and ten times as many
 WORKERS, SIZE = 2, 224
 TIMES = 10
-# The libraries alone differ by up to 60 MiB a process from start to start, which 9,000 items of
-# 8 KiB do not drown: the smallest of several runs is compared.
+# The libraries' memory differs by up to 60 MiB per process between runs, which is not small against
+# 9,000 items of 8 KiB. So the smallest of several runs is compared.
 RUNS = 3
-# Of each photo: were some larger, a worker might meet one only among many.
+# Of each photo: if sizes differed, a large one might occur only in the longer run.
 WIDTH, HEIGHT = 2048, 1536
 DIFFERENT = 4
 
@@ -54,7 +54,7 @@ class PlainRecipe:
 
 
 def measure(effort: Effort, photos: int = PHOTOS, numbers: int = NUMBERS) -> list[Line]:
-    """Measure photos, which are large, and numbers, which are many."""
+    """Measure few large items (photos) and many small ones (numbers)."""
     with tempfile.TemporaryDirectory() as name:
         weights = Path(name) / "inception.safetensors"
         write_inception(weights)
@@ -76,14 +76,14 @@ def _photos(folder: Path, count: int) -> list[Item]:
     items = []
     for k in range(count):
         path = folder / f"{k:05}.jpg"
-        # What stands behind the end of a JPEG is no part of it, but makes it another item.
+        # Bytes after the end of a JPEG are ignored, but make it another item.
         path.write_bytes(contents[k % len(contents)] + str(k).encode())
         items.append(Item(path.stem, path=path))
     return items
 
 
 def _line(what: str, recipe: Recipe, items: Sequence[Item], held: int, runs: int) -> Line:
-    # Most of a peak are libraries: whether the `held` bytes of an item stay is checked too.
+    # Most of a peak is libraries. So the growth per item is also compared with its `held` bytes.
     few = len(items) // TIMES
     name = f"peak memory at {len(items):,} {what} against {few:,}, {WORKERS} workers"
     if sys.platform != "linux":

@@ -19,9 +19,9 @@ EVERY = 0.05  # seconds between two looks
 
 
 def peak_of_extraction(recipe: Recipe, items: Sequence[Item], workers: int) -> int:
-    """Extract and pack in a new process with new workers; returns the sum of all their peaks.
+    """Extract and pack in a new process with new workers; returns the sum of their peaks in bytes.
 
-    In bytes. Libraries that processes share are counted in each.
+    Libraries that processes share are counted in each.
     """
     peaks: dict[int, int] = {}
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
@@ -52,7 +52,7 @@ def peaks_of(process: int) -> dict[int, int]:
 
 
 def _is_itself(child: psutil.Process) -> bool:
-    # Until it runs its own program, a new process is its parent once more, with the parent's peak.
+    # Until a new process runs its own program, it is a copy of its parent, with the parent's peak.
     try:
         parent = child.parent()
         return parent is not None and child.cmdline() != parent.cmdline()
@@ -63,7 +63,7 @@ def _is_itself(child: psutil.Process) -> bool:
 def _peak(process: int) -> int:
     try:
         status = Path(f"/proc/{process}/status").read_text()
-    except OSError:  # it ended meanwhile
+    except OSError:  # it has ended
         return 0
     lines = dict(line.split(":", 1) for line in status.splitlines())
     return 1024 * int(lines.get("VmHWM", "0").split()[0])

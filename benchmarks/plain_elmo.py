@@ -1,4 +1,4 @@
-"""ELMo as one would port it: batches in file order, padded, every token and step by itself."""
+"""A straightforward port of ELMo: padded batches in file order, every token and step by itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIGHWAY = ("W_transform", "b_transform", "W_carry", "b_carry")
 
 
 class PlainELMo:
-    """The official files' network; one product of input and state a step, as TensorFlow's cell."""
+    """The official files' network; one product of input and state per step, as in TensorFlow."""
 
     def __init__(self, options: Path, weights: Path) -> None:
         self.options = json.loads(options.read_text())

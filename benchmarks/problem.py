@@ -31,18 +31,18 @@ class Size:
 
 
 def make_tasks(count: int) -> list[Task]:
-    """Concepts that are present or not, one logit each."""
+    """Binary concepts, one logit each."""
     return [Task(f"task{f}", ("no", "yes"), negative="no", head="sigmoid") for f in range(count)]
 
 
 def make_features(size: Size) -> dict[str, Tensor]:
-    """One vector a modality and row."""
+    """One vector per modality and row."""
     generator = torch.Generator().manual_seed(1)
     return {m: torch.randn(size.batch, d, generator=generator) for m, d in size.widths.items()}
 
 
 def make_targets(size: Size) -> dict[str, Tensor]:
-    """Labels, of which one in ten is unknown."""
+    """Labels; one in ten is unknown."""
     generator = torch.Generator().manual_seed(2)
     shape = (size.batch, size.tasks)
     labels = torch.randint(0, 2, shape, generator=generator)
@@ -64,7 +64,7 @@ def build_network(size: Size) -> MultimodalNetwork:
 
 
 def build_method(name: str, size: Size) -> MultiTaskMethod:
-    """Build a method; dmtl's weights move from the first step, as later in training."""
+    """Build a method; dmtl's weights move from the first step on, as later in training."""
     tasks = make_tasks(size.tasks)
     if name != "dmtl":
         return build_mtl(name, tasks)

@@ -11,16 +11,16 @@ from benchmarks.timing import Line, Ratio
 
 MIB = 2**20
 
-VERDICTS = {True: "kept", False: "MISSED", None: "skipped"}
+VERDICTS = {True: "met", False: "MISSED", None: "skipped"}
 
 
 def ratio_table(ratios: list[Ratio]) -> Table:
-    """One row a ratio, its limit, and both times in milliseconds."""
+    """One row per ratio, its limit, and both times in milliseconds."""
     table = Table(title="Ratios (median of neighbouring repetitions; ratio of the minima)")
     for column in ("what", "median", "minima", "limit", "ms", "against ms"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for ratio in ratios:
-        verdict = "" if ratio.limit is None else f"{'kept' if ratio.kept else 'MISSED'}"
+        verdict = "" if ratio.limit is None else f"{'met' if ratio.met else 'MISSED'}"
         limit = "" if ratio.limit is None else f"{ratio.limit:.2f} {verdict}"
         table.add_row(
             ratio.name,
@@ -34,7 +34,7 @@ def ratio_table(ratios: list[Ratio]) -> Table:
 
 
 def growth_table(title: str, points: list[Point]) -> Table:
-    """One row a size; each also relative to the first."""
+    """One row per size, with its time relative to the first."""
     table = Table(title=title)
     for column in ("size", "median ms", "minimum ms", "x first", "graph MiB", "parameters"):
         table.add_column(column, justify="left" if column == "size" else "right")
@@ -50,33 +50,38 @@ def growth_table(title: str, points: list[Point]) -> Table:
     return table
 
 
-def endurance_table(found: Endurance) -> Table:
+def endurance_table(endurance: Endurance) -> Table:
     """A step early in training beside one late."""
     table = Table(title="A DMTL step as epochs go by")
     for column in ("step", "ms a step", "graph MiB", "state MiB", "process peak MiB"):
         table.add_column(column, justify="right")
-    rows = (found.seconds, found.graph_bytes, found.state_bytes, found.peak_bytes)
-    for k, step in enumerate((found.early, found.late)):
+    rows = (
+        endurance.seconds,
+        endurance.graph_bytes,
+        endurance.state_bytes,
+        endurance.peak_bytes,
+    )
+    for k, step in enumerate((endurance.early, endurance.late)):
         seconds, *sizes = (values[k] for values in rows)
         table.add_row(str(step), f"{1e3 * seconds:.2f}", *(f"{size / MIB:.2f}" for size in sizes))
     return table
 
 
 def lines_table(lines: list[Line]) -> Table:
-    """One row a promise: the number, its limit, and whether it was kept."""
+    """One row per line: the number, its limit, and whether it was met."""
     table = Table(title="Extraction (medians of neighbouring repetitions)")
-    for column in ("what", "found", "limit", "", "beside it"):
-        table.add_column(column, justify="right" if column in ("found", "limit") else "left")
+    for column in ("what", "measured", "limit", "", "details"):
+        table.add_column(column, justify="right" if column in ("measured", "limit") else "left")
     for line in lines:
-        found = "-" if line.value is None else f"{line.value:.2f} x"
+        measured = "-" if line.value is None else f"{line.value:.2f} x"
         limit = f"{'>=' if line.at_least else '<='} {line.limit:.2f} x"
-        table.add_row(line.what, found, limit, VERDICTS[line.kept], line.detail)
+        table.add_row(line.what, measured, limit, VERDICTS[line.met], line.detail)
     return table
 
 
 def lines_values(lines: list[Line]) -> dict[str, Any]:
-    """Each promise by its name, without rounding."""
-    return {line.what: vars(line) | {"kept": line.kept} for line in lines}
+    """Each line by its name, without rounding."""
+    return {line.what: vars(line) | {"met": line.met} for line in lines}
 
 
 def ratios_values(ratios: list[Ratio]) -> dict[str, Any]:

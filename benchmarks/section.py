@@ -1,4 +1,4 @@
-"""What every part of the benchmarks takes and gives, so that the command needs to know no part."""
+"""Input and output of every section of the benchmarks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.timing import Line
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: timed repetitions of short work, the late step of the long run."""
+    """Repetitions of short work, the late step of the long run, and the size of the problem."""
 
     repeats: int = 40
     late: int = 200
@@ -27,12 +27,12 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a part found: lines for the common table, tables of its own, all values for programs."""
+class Measurement:
+    """A section's result: lines for the common table, tables of its own, all values for JSON."""
 
     lines: list[Line] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
 
 
-Section = Callable[[Effort], Found]
+Section = Callable[[Effort], Measurement]

@@ -1,4 +1,4 @@
-"""Every part of the benchmarks under the name that `--only` takes, in the order of running."""
+"""Every section of the benchmarks by its name for `--only`, in the order of running."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from benchmarks.report import (
     ratio_table,
     ratios_values,
 )
-from benchmarks.section import Effort, Found, Section
+from benchmarks.section import Effort, Measurement, Section
 from benchmarks.timing import Line
 
 
-def _epochs(effort: Effort) -> Found:
-    found = growth.measure_epochs(effort.size, late=effort.late)
-    return Found(tables=[endurance_table(found)], values=vars(found))
+def _epochs(effort: Effort) -> Measurement:
+    measured = growth.measure_epochs(effort.size, late=effort.late)
+    return Measurement(tables=[endurance_table(measured)], values=vars(measured))
 
 
-def _training(effort: Effort) -> Found:
+def _training(effort: Effort) -> Measurement:
     ratios = steps.measure(effort.size, effort.repeats)
-    return Found(tables=[ratio_table(ratios)], values=ratios_values(ratios))
+    return Measurement(tables=[ratio_table(ratios)], values=ratios_values(ratios))
 
 
-def _growth(effort: Effort) -> Found:
+def _growth(effort: Effort) -> Measurement:
     repeats = max(effort.repeats // 4, 1)
     modalities = growth.measure_modalities(effort.size, repeats)
     tasks = growth.measure_tasks(effort.size, repeats)
@@ -35,21 +35,21 @@ def _growth(effort: Effort) -> Found:
         growth_table("Modalities (7 tasks, levels up to three modalities)", modalities),
         growth_table("Tasks (3 modalities)", tasks),
     ]
-    return Found(tables=tables, values=points_values(modalities + tasks))
+    return Measurement(tables=tables, values=points_values(modalities + tasks))
 
 
 def _lines(measure: Callable[[Effort], list[Line]]) -> Section:
-    """Make a part of what gives lines of the common table."""
+    """Make a section of a function that returns lines of the common table."""
 
-    def section(effort: Effort) -> Found:
+    def section(effort: Effort) -> Measurement:
         lines = measure(effort)
-        return Found(lines=lines, values=lines_values(lines))
+        return Measurement(lines=lines, values=lines_values(lines))
 
     return section
 
 
 SECTIONS: dict[str, Section] = {
-    # First, while the process' peak is still its own.
+    # First: the process' peak must not include that of other sections.
     "epochs": _epochs,
     "training": _training,
     "growth": _growth,

@@ -1,4 +1,4 @@
-"""A training step with DMTL against one with LSEW, and against GradNorm's way to the same."""
+"""A training step with DMTL against one with LSEW, and against GradNorm's algorithm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of several pieces of work, taken in turn so that the machine's moods hit all alike."""
+"""Times of several functions, run in turn, so that the machine's load affects all alike."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-WARM_UP = 3  # first calls pay for memory that later ones find
+WARM_UP = 3  # first calls allocate memory that later ones reuse
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each repetition of one piece of work."""
+    """Seconds of each repetition of one function."""
 
     seconds: list[float]
 
@@ -29,7 +29,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One piece of work against another, and the most that it may cost; no limit: for reading."""
+    """Times of one function against another's, and the highest ratio allowed, if any."""
 
     name: str
     measured: Times
@@ -38,7 +38,7 @@ class Ratio:
 
     @property
     def value(self) -> float:
-        """Median of the ratios of neighbouring repetitions, which saw the same machine."""
+        """Median of the ratios of neighbouring repetitions, which ran under the same load."""
         pairs = zip(self.measured.seconds, self.reference.seconds, strict=True)
         return median(mine / other for mine, other in pairs)
 
@@ -48,25 +48,25 @@ class Ratio:
         return self.measured.minimum / self.reference.minimum
 
     @property
-    def kept(self) -> bool | None:
+    def met(self) -> bool | None:
         """Whether the limit holds; None where there is none."""
         return None if self.limit is None else self.value <= self.limit
 
 
 @dataclass(frozen=True)
 class Line:
-    """One promise: a number against its limit; the number is None where it was not measured."""
+    """A number against its limit; the number is None if it was not measured."""
 
     what: str
     value: float | None
     limit: float
     at_least: bool  # else at most
-    detail: str = ""  # of what was compared, and how exactly both agree
+    detail: str = ""  # both times, and how exactly both results agree
     exact: bool = True  # whether they agree as they must
 
     @property
-    def kept(self) -> bool | None:
-        """Whether limit and agreement hold; None where nothing was measured."""
+    def met(self) -> bool | None:
+        """Whether limit and agreement hold; None if nothing was measured."""
         if self.value is None:
             return None
         within = self.value >= self.limit if self.at_least else self.value <= self.limit
@@ -74,7 +74,7 @@ class Line:
 
 
 def times_as_fast(measured: Times, reference: Times) -> float:
-    """Median over neighbouring repetitions of the reference's time in ours."""
+    """Median over neighbouring repetitions of the reference's time divided by ours."""
     return median(
         other / mine for mine, other in zip(measured.seconds, reference.seconds, strict=True)
     )
@@ -83,7 +83,7 @@ def times_as_fast(measured: Times, reference: Times) -> float:
 def interleaved(
     work: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = WARM_UP
 ) -> dict[str, Times]:
-    """Run each piece of work `repeats` times, one after the other in turn."""
+    """Run each function `repeats` times, in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for repeat in range(warm_up + repeats):
         for name, run in work.items():

@@ -1,1 +1,1 @@
-"""Programs that make data for the repository; not installed, and imported by nothing in it."""
+"""Programs that make data for the repository; they are not installed."""

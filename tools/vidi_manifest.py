@@ -47,9 +47,9 @@ Span = tuple[str, str, str]
 def write_manifest(lists: Iterable[Path], path: Path) -> str:
     """Write a manifest, one row a span with 1 for each incident it shows and 0 for the others.
 
-    A row that makes no sense is left out and counted in the note that is returned: the lists are
-    not the reader's to correct, and at least one of their spans ends before it starts. Raises
-    ValueError for a file that is no list, and where no row is left.
+    An invalid row is left out and counted in the note that is returned, because at least one of the
+    published spans ends before it starts. Raises ValueError for a file that is not such a list, and
+    if no row is left.
     """
     labels, faults = _read_lists(lists)
     if not labels:

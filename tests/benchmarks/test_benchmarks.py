@@ -23,7 +23,7 @@ from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import elmo, growth, inception, steps  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
-from benchmarks.section import Effort, Found  # noqa: E402
+from benchmarks.section import Effort, Measurement  # noqa: E402
 from benchmarks.timing import Line, Ratio, Times, interleaved, times_as_fast  # noqa: E402
 from pipeline.mtl.labelled import labelled_tasks, mean_losses  # noqa: E402
 
@@ -39,9 +39,9 @@ def test_work_is_done_in_turn_and_the_first_rounds_are_not_counted() -> None:
 
 def test_a_ratio_is_of_neighbours_and_knows_its_limit() -> None:
     ratio = Ratio("r", Times([1.0, 20.0, 3.0]), Times([2.0, 40.0, 3.0]), 0.5)
-    assert (ratio.value, ratio.of_minima, ratio.kept) == (0.5, 0.5, True)
-    assert Ratio("r", Times([3.0]), Times([4.0]), 0.5).kept is False
-    assert Ratio("r", Times([3.0]), Times([4.0])).kept is None
+    assert (ratio.value, ratio.of_minima, ratio.met) == (0.5, 0.5, True)
+    assert Ratio("r", Times([3.0]), Times([4.0]), 0.5).met is False
+    assert Ratio("r", Times([3.0]), Times([4.0])).met is None
 
 
 def test_gradnorm_by_its_own_way_gives_dmtls_steps() -> None:
@@ -92,12 +92,12 @@ def test_what_a_step_keeps_does_not_grow_with_the_epochs() -> None:
     assert found.state_bytes[0] == found.state_bytes[1] > 0
 
 
-def test_a_line_is_kept_within_its_limit_and_where_both_sides_agree() -> None:
-    assert Line("l", 2.0, 1.7, at_least=True).kept is True
-    assert Line("l", 1.6, 1.7, at_least=True).kept is False
-    assert Line("l", 2.0, 1.7, at_least=True, exact=False).kept is False
-    assert Line("l", 1.1, 1.15, at_least=False).kept is True
-    assert Line("l", None, 1.7, at_least=True).kept is None
+def test_a_line_is_met_within_its_limit_if_both_results_agree() -> None:
+    assert Line("l", 2.0, 1.7, at_least=True).met is True
+    assert Line("l", 1.6, 1.7, at_least=True).met is False
+    assert Line("l", 2.0, 1.7, at_least=True, exact=False).met is False
+    assert Line("l", 1.1, 1.15, at_least=False).met is True
+    assert Line("l", None, 1.7, at_least=True).met is None
 
 
 def test_times_as_fast_is_of_neighbours() -> None:
@@ -124,10 +124,10 @@ def test_lines_are_printed_in_one_table(
         Line("as fast", 2.0, 1.7, at_least=True),
         Line("in bf16", None, 3.0, at_least=True, detail="no bf16"),
     ]
-    monkeypatch.setattr(command, "SECTIONS", {"some": lambda effort: Found(lines=lines)})
+    monkeypatch.setattr(command, "SECTIONS", {"some": lambda effort: Measurement(lines=lines)})
     command.main(repeats=1)
     printed = capsys.readouterr().out.splitlines()
-    assert any("as fast" in row and "kept" in row for row in printed)
+    assert any("as fast" in row and "met" in row for row in printed)
     assert any("in bf16" in row and "skipped" in row for row in printed)
 
 
@@ -157,4 +157,4 @@ def test_a_processor_without_bfloat16_skips_its_lines(monkeypatch: pytest.Monkey
     monkeypatch.setattr(inception, "cpu_has_bfloat16", lambda: False)
     float32, bfloat16 = inception.measure(Effort(repeats=1), count=1, size=80)
     assert float32.value is not None
-    assert (bfloat16.value, bfloat16.kept, bfloat16.detail) == (None, None, "CPU has no bf16")
+    assert (bfloat16.value, bfloat16.met, bfloat16.detail) == (None, None, "CPU has no bf16")

@@ -1,6 +1,6 @@
-"""The embedded sample: two small data sets made by code, in the layout of the real ones.
+"""Generator of the sample: two small data sets in the layout of the real ones.
 
-Its scores show that the machinery works and mean nothing about disasters.
+Its scores show that the pipeline works and say nothing about disasters.
 """
 
 from tools.sample.crisismmd import write_crisismmd

@@ -1,4 +1,4 @@
-"""MP4 files, H.264 and AAC, with nothing in them that changes from run to run."""
+"""MP4 files with H.264 and AAC, with the same bytes in every run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_clip(
     """Write frames, and mono `sound` in [-1, 1] of `rate` samples a second where there is one.
 
     `shape` is ((width, height) in pixels, frames a second). With `index_first` the file's index
-    stands before its data, so that the head of a file cut short can be read.
+    precedes its data, so that the beginning of a truncated file can be read.
     """
     size, fps = shape
     options = {"fflags": "+bitexact"}

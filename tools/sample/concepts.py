@@ -1,4 +1,4 @@
-"""Which clip shows, sounds and says what, and which of the seven concepts follow from it."""
+"""Cues of each clip in picture, sound and text, and the seven concepts that follow from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 
 from pipeline.evaluation.comparison.paper import CONCEPTS
 
-# What a clip can contain, by modality. `rain` means nothing: it occurs as often
-# without any concept as with one.
+# Cues by modality. `rain` is uninformative: it occurs as often without any concept as with one.
 CUES = {
     "visual": ("crowd", "water", "ruin", "parcels"),
     "audio": ("chant", "siren", "speech", "weeping", "rain"),
@@ -18,18 +17,18 @@ CUES = {
 }
 Cue = tuple[str, str]
 
-# Follows from one cue alone, which is only audible or only visible.
+# Concepts with one cue, which is only audible or only visible.
 SINGLE: dict[str, Cue] = {
     "emergency_response": ("audio", "siren"),
     "flood_storm": ("visual", "water"),
 }
-# Follows from either of two cues, each of which is sometimes left out.
+# Concepts with two cues, each of which is sometimes left out.
 EITHER: dict[str, tuple[Cue, Cue]] = {
     "human_relief": (("text", "relief"), ("visual", "parcels")),
     "damage": (("visual", "ruin"), ("text", "ruin")),
     "victim": (("audio", "weeping"), ("text", "injury")),
 }
-# There only where both are: each of the two occurs as often without the other.
+# Concepts that need both cues: each of the two occurs as often without the other.
 BOTH: dict[str, tuple[Cue, Cue]] = {
     "demonstration": (("visual", "crowd"), ("audio", "chant")),
     "briefing": (("audio", "speech"), ("text", "official")),

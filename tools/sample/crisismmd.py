@@ -1,4 +1,4 @@
-"""CrisisMMD's official layout, filled by the sample's tweets."""
+"""The sample's tweets in CrisisMMD's official layout."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _path(tweet: Tweet, n: int, suffix: str) -> str:
 
 def _row(tweet: Tweet, n: int, path: str, rng: np.random.Generator) -> list[str]:
     photo = tweet.photos[n]
-    # One question gave both labels, so that the two of a kind share their confidence.
+    # One question gave both labels, so that both share their confidence.
     text, image = confidence("text", rng), confidence("image", rng)
     values = {
         "tweet_id": str(tweet.tweet),
@@ -81,7 +81,7 @@ def _informative(humanitarian: str) -> str:
 
 def _write_photo(path: Path, photo: Photo, rng: np.random.Generator) -> None:
     look = LOOKS[photo.looks_like] if photo.looks_like else PLAIN[int(rng.integers(len(PLAIN)))]
-    # A photo that does not show what it is labelled with does not show how bad it is either.
+    # A photo that does not look like its label does not show its damage either.
     typical = photo.looks_like == photo.humanitarian
     pixels = draw_photo(look, COVERAGE.get(photo.damage, 0.0) if typical else 0.0, rng)
     path.parent.mkdir(parents=True, exist_ok=True)

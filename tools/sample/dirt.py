@@ -1,4 +1,4 @@
-"""The dirt of real life: what real texts and photos do to a reader who expects clean ones."""
+"""Faults as in real data: garbled texts, and photos that are truncated or of unusual formats."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy import ndarray
 from PIL import Image
 
 EMOJI = ("🙏", "😢", "🌊", "🔥", "❤️", "🇵🇷")
-# Pillow's own default, written down because it decides bytes.
+# Pillow's default, stated because it decides bytes.
 QUALITY = 75
 ORIENTATION = 0x0112  # the EXIF tag
-QUARTER_TURN = 6  # its value for "turn me 90 degrees clockwise to see me upright"
+QUARTER_TURN = 6  # its value for "rotate by 90 degrees clockwise"
 
 Pixels = UInt8[ndarray, "h w 3"]
 
 
 def mojibake(text: str) -> str:
-    """Put a remark before the links whose UTF-8 was read as Windows-1252 on its way."""
+    """Put a remark before the links whose UTF-8 was decoded as Windows-1252."""
     said, link, links = text.partition(" https://")
     remark = " — we\N{RIGHT SINGLE QUOTATION MARK}re told"
     return said + remark.encode("utf-8").decode("cp1252") + link + links
@@ -42,13 +42,13 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def truncated(pixels: Pixels) -> bytes:
-    """Encode a JPEG of which the second half never arrived."""
+    """Encode a JPEG and drop its second half."""
     whole = encode_jpeg(Image.fromarray(pixels))
     return whole[: len(whole) // 2]
 
 
 def text_file(pixels: Pixels) -> bytes:
-    """Say what a server answers in place of a photo that it no longer has."""
+    """Return the web page that a server sends for a photo that was removed."""
     return b"<!DOCTYPE html>\n<title>404 Not Found</title>\n<p>This photo was removed.</p>\n"
 
 
@@ -58,12 +58,12 @@ def grey(pixels: Pixels) -> bytes:
 
 
 def cmyk(pixels: Pixels) -> bytes:
-    """Encode a JPEG in printers' colours."""
+    """Encode a JPEG in CMYK."""
     return encode_jpeg(Image.fromarray(pixels).convert("CMYK"))
 
 
 def rotated(pixels: Pixels) -> bytes:
-    """Encode a JPEG as a phone held upright does: lying pixels, and a note how to turn them."""
+    """Encode a JPEG as a phone held upright does: rotated pixels, and an EXIF orientation."""
     exif = Image.Exif()
     exif[ORIENTATION] = QUARTER_TURN
     return encode_jpeg(Image.fromarray(np.ascontiguousarray(np.rot90(pixels))), exif=exif)

@@ -1,4 +1,4 @@
-"""The seven events of CrisisMMD: their size, their days and their words."""
+"""The seven events of CrisisMMD: numbers of tweets, days and words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY = 86_400_000
 
 @dataclass(frozen=True)
 class Event:
-    """One disaster: the tweets the real set has of it, when they were sent, what they name."""
+    """One disaster: the number of tweets in the real set, their days, places and hashtags."""
 
     name: str
     tweets: int
@@ -87,7 +87,7 @@ EVENTS = (
 
 
 def new_tweet_id(event: Event, rng: np.random.Generator) -> int:
-    """Draw a tweet id whose time of sending, which an id tells, lies in the event's days."""
+    """Draw a tweet id whose time, which ids contain, is within the event's days."""
     start = int(datetime.combine(event.first, datetime.min.time(), UTC).timestamp() * 1000)
     sent = start + int(rng.integers(event.days * DAY))
     return (sent - TWITTER_EPOCH << 22) | int(rng.integers(1 << 22))

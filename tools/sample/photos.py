@@ -14,7 +14,7 @@ from tools.sample.textures import Texture
 SIZES = ((160, 120), (192, 144), (224, 168), (240, 180), (256, 192), (168, 224))
 NOISE = 14.0
 SHARD_DARK, SHARD_LIGHT = np.array([45.0, 32.0, 28.0]), np.array([245.0, 120.0, 30.0])
-# How much of a photo broken pieces cover.
+# Share of a photo that broken pieces cover, by damage label.
 COVERAGE = {"severe_damage": 0.75, "mild_damage": 0.3, "little_or_no_damage": 0.0}
 
 
@@ -37,7 +37,7 @@ LOOKS = {
     "rescue_volunteering_or_donation_effort": Look(textures.slats, (25, 110, 45), (190, 235, 110)),
     "vehicle_damage": Look(textures.speckle, (30, 40, 55), (150, 165, 190)),
 }
-# What any camera sees anywhere: says nothing about the label.
+# Looks that are independent of the label.
 PLAIN = (
     Look(textures.clouds, (90, 100, 105), (190, 200, 205)),
     Look(textures.clouds, (100, 90, 70), (205, 195, 170)),

@@ -1,4 +1,4 @@
-"""How often CrisisMMD says what: the figures that the sample follows."""
+"""Frequencies of labels, photos and faults in CrisisMMD, which the sample follows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LABEL_SHARES = dict(
 # ones with a damage label there and here, 21.5 %.
 PEOPLE_DENSER = 4.0
 INFRASTRUCTURE_DENSER = 1.4
-# No class stays without a row on which text and image agree.
+# Each class has at least one row on which text and image agree.
 LEAST_AGREED = 2
 
 # Damage labels of the whole real set (18,082 rows): 3,526 judged and 101 not; the rest has none.
@@ -58,7 +58,7 @@ DAMAGE = {
 }
 # Photos of one tweet: shares of tweets with one, two, three, four (10,799 tweets of five events).
 PHOTOS_PER_TWEET = (0.928, 0.035, 0.017, 0.020)
-# Rows on which all annotators agreed (confidence 1.0); the others lie around two thirds.
+# Rows on which all annotators agreed (confidence 1.0); the others have about two thirds.
 UNANIMOUS = {"text": 0.458, "image": 0.629, "damage": 0.441}
 RETWEETS = 0.140  # texts that begin with RT
 MOJIBAKE = 0.057  # texts with UTF-8 read as Windows-1252

@@ -1,4 +1,4 @@
-"""The pictures of the clips: each visual cue is a kind of moving scene."""
+"""Pictures of the clips: each visual cue is a kind of moving scene."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 RATE = 22_050
 BACKGROUND = 0.004
 LOUDNESS = 0.13  # root mean square of one cue
-SIREN = 1.8  # times as loud: it is made to be heard through all else
+SIREN = 1.8  # times as loud as the other cues
 Sound = Callable[[Float[ndarray, " n"], np.random.Generator], Float[ndarray, " n"]]
 
 
@@ -36,13 +36,13 @@ def siren(t: Float[ndarray, " n"], rng: np.random.Generator) -> Float[ndarray, "
 
 
 def chant(t: Float[ndarray, " n"], rng: np.random.Generator) -> Float[ndarray, " n"]:
-    """Many voices in one rhythm: low noise in bursts, two a second."""
+    """Many voices in one rhythm: low noise in bursts, two per second."""
     beat = np.clip(np.sin(2 * np.pi * (rng.uniform(1.8, 2.2) * t + rng.random())), 0, None)
     return _band(len(t), 150.0, 500.0, rng) * beat
 
 
 def speech(t: Float[ndarray, " n"], rng: np.random.Generator) -> Float[ndarray, " n"]:
-    """One voice: harmonics of a gliding pitch under two formants, four syllables a second."""
+    """One voice: harmonics of a gliding pitch under two formants, four syllables per second."""
     pitch = rng.uniform(110, 180) * (1 + 0.1 * np.sin(2 * np.pi * (0.6 * t + rng.random())))
     voice = np.zeros_like(t)
     for harmonic in range(1, 20):
@@ -78,7 +78,7 @@ SOUNDS: dict[str, Sound] = {
 def make_sound(
     cues: Sequence[str], seconds: float, rng: np.random.Generator
 ) -> Float[ndarray, " n"]:
-    """Mix the cues, equally loud but for the siren, over a faint noise; mono float32 in [-1, 1]."""
+    """Mix the cues, equally loud except the siren, with faint noise; mono float32 in [-1, 1]."""
     t = np.arange(round(seconds * RATE)) / RATE
     mix = rng.normal(0, BACKGROUND, len(t))
     for cue in cues:

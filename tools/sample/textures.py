@@ -1,4 +1,4 @@
-"""Textures: fields [height, width] in [0, 1] that look like one kind of surface each."""
+"""Textures: fields [height, width] in [0, 1], each like one kind of surface."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Texture = Callable[[int, int, np.random.Generator], Float[ndarray, "h w"]]
 
 
 def _grid(height: int, width: int) -> tuple[ndarray, ndarray]:
-    # One unit is the height: a texture keeps its look at every size of photo.
+    # One unit is the height, so a texture looks the same at every size of photo.
     y, x = np.mgrid[:height, :width].astype(np.float32) / height
     return y, x
 
@@ -84,7 +84,7 @@ def shards(
     height, width = field.shape
     y, x = np.mgrid[:height, :width] / height
     n = rng.uniform(8, 10)
-    # Skewed cells look torn where upright ones look built.
+    # Skewed cells look broken; upright ones would look like a wall.
     rows, columns = np.floor(n * (y + 0.45 * x)), np.floor(n * (x - 0.6 * y))
     seeds = rng.random((64, 64))
     drawn = seeds[rows.astype(int) % 64, columns.astype(int) % 64]

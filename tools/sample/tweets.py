@@ -1,4 +1,4 @@
-"""The tweets of the sample, planned: who says and shows what, before anything is drawn."""
+"""A plan of the sample's tweets: texts, labels and photos, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from tools.sample.proportions import (
 from tools.sample.words import CLASSES, SEVERITY, USERS
 
 SEED = 20171127
-# How often a text or a photo has the cue of its label, none, or (the rest) another label's. The
-# two are drawn apart: where both agree on the label they are independent evidence of it.
+# How often a text or a photo has the cue of its label, none, or (the rest) another label's. Both
+# are drawn independently, so that together they say more about the label than one alone.
 TYPICAL, SILENT = {"text": 0.76, "image": 0.62}, {"text": 0.16, "image": 0.28}
 SAME_BUT_LINK = 0.02  # tweets that repeat another's text with other links
-SEVERITY_SHARE = 0.7  # texts that say how bad the photo looks
+SEVERITY_SHARE = 0.7  # texts that mention the damage
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo: its labels, the label it really looks like (None: none of them) and its dirt."""
+    """One photo: its labels, the label it looks like (None: no label), and its file's fault."""
 
     humanitarian: str
     damage: str
@@ -43,7 +43,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Tweet:
-    """One tweet: `photo_tweet` is the id its photos are filed under, once not its own."""
+    """One tweet; its photos are stored under the id `photo_tweet`, which is once not its own."""
 
     tweet: int
     photo_tweet: int
@@ -70,7 +70,7 @@ def plan_tweets(tweets: int) -> list[Tweet]:
 def _with_damage(
     pairs: Sequence[tuple[str, str]], rng: np.random.Generator
 ) -> list[tuple[str, str, str]]:
-    """Judge the damage on the photos of infrastructure, as in the real set; `nan` elsewhere."""
+    """Add damage labels to the photos of infrastructure, as in the real set; `nan` elsewhere."""
     judged = [i for i, (_, image) in enumerate(pairs) if image == INFRASTRUCTURE]
     levels = np.repeat(list(DAMAGE), quota(list(DAMAGE.values()), len(judged)))
     damage = dict(zip(judged, rng.permutation(levels), strict=True))
@@ -80,7 +80,7 @@ def _with_damage(
 def _tweets_of_labels(
     rows: Sequence[tuple[str, str, str]], rng: np.random.Generator
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Put rows of one text label together: a tweet has one text, and one to four photos."""
+    """Group rows of one text label into tweets of one text and one to four photos."""
     for label in HUMANITARIAN:
         photos = [(image, damage) for text, image, damage in rows if text == label]
         photos = [photos[i] for i in rng.permutation(len(photos))]
@@ -128,7 +128,7 @@ def _links(rng: np.random.Generator) -> str:
 
 
 def _repeat(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
-    """Let a few tweets say the same as an earlier one of their event and label, links apart."""
+    """Replace a few texts by an earlier one of the same event and label, with other links."""
     plan, count = list(plan), max(1, round(len(plan) * SAME_BUT_LINK))
     earlier: dict[tuple[str, str], Tweet] = {}
     for i in rng.permutation(len(plan)):
@@ -145,7 +145,7 @@ def _repeat(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
 
 
 def _soil_texts(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
-    """Make one text empty, some mojibake, and give some an emoji."""
+    """Make one text empty, garble some, and give some an emoji."""
     order = [int(i) for i in rng.permutation(len(plan))]
     garbled = max(1, round(len(plan) * MOJIBAKE))
     emoji = max(1, round(len(plan) * 0.02))
@@ -158,7 +158,7 @@ def _soil_texts(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
 
 
 def _soil_photos(plan: list[Tweet], rng: np.random.Generator) -> list[Tweet]:
-    """Give one photo each kind of dirt, and file one tweet's photos under another id."""
+    """Give one photo each kind of fault, and store one tweet's photos under another id."""
     single = [i for i in rng.permutation(len(plan)) if len(plan[i].photos) == 1]
     several = next(i for i in rng.permutation(len(plan)) if len(plan[i].photos) > 1)
     plan = list(plan)

@@ -1,4 +1,4 @@
-"""The words of the sample's texts: for each class or cue its own, and those that anyone uses."""
+"""Words of the sample's texts: neutral ones, and those of each class or cue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEUTRAL = _words(
     "see hear say watch follow find look remember",
 )
 
-# What the text of each humanitarian class speaks of.
+# Words of each humanitarian class.
 CLASSES = {
     "affected_individuals": _words(
         "displaced homeless", "families evacuees refugees residents", "evacuate flee"
@@ -48,14 +48,14 @@ CLASSES = {
     "vehicle_damage": _words("crushed overturned", "trucks vehicle windshield van", "crash skid"),
 }
 
-# How bad it looks, said beside what is damaged.
+# Remarks on the damage.
 SEVERITY = {
     "severe_damage": ("devastated", "destroyed", "ruined", "catastrophic"),
     "mild_damage": ("cracked", "repairable", "partly", "dented"),
     "little_or_no_damage": ("intact", "unharmed", "minor", "spared"),
 }
 
-# What a clip's description may tell, beside what anyone would write.
+# Words of a clip's description, by cue.
 CLIP_CUES = {
     "relief": _words("donated humanitarian", "parcels blankets rations", "distribute unload"),
     "ruin": _words("destroyed shattered", "rubble debris wreckage", "crumble demolish"),

@@ -21,17 +21,17 @@ CLIPS = 64
 SIZES = ((160, 120), (192, 144), (240, 180), (320, 240), (120, 160))
 FRAME_RATES = (10, 12, 15)
 SECONDS = (3.0, 8.0)
-# What is wrong with a clip's file: the second kind of cut leaves its index, and so some frames.
+# Faults of a clip's file; a file that is cut after its index still has some frames.
 CLIP_DIRT = ("no_audio", "one_frame", "cut", "cut_after_index")
 NAMES = ("inundación en Québec 1.mp4", "our street, day 2.mp4", "洪水.mp4")
-WINDOWS = 3  # clips of which the manifest names a part
-UNKNOWN = 2  # clips of which nobody knows one concept
+WINDOWS = 3  # clips with start and end in the manifest
+UNKNOWN = 2  # clips with one unknown concept
 COLUMNS = ("id", "source", "start", "end", "description", *CONCEPTS)
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as the manifest describes it, how it is filmed, and the dirt its file gets."""
+    """One clip: its row in the manifest, its content and format, and the fault of its file."""
 
     name: str
     source: str
@@ -82,7 +82,7 @@ def _plan(number: int, content: Content, rng: np.random.Generator) -> Clip:
 
 
 def _soil(plan: list[Clip], rng: np.random.Generator) -> list[Clip]:
-    """Give a few clips the dirt of real life, the worst of it to clips of few concepts."""
+    """Give a few clips faults as in real data, the worst ones to clips of few concepts."""
     plan = list(plan)
     order = sorted(
         (int(i) for i in rng.permutation(len(plan))), key=lambda i: len(plan[i].content.concepts)
@@ -100,13 +100,13 @@ def _soil(plan: list[Clip], rng: np.random.Generator) -> list[Clip]:
 
 
 def _cut_out(plan: list[Clip], chosen: list[int]) -> None:
-    """Let the manifest name a part of some clips."""
+    """Give some clips a start and an end."""
     for i in chosen:
         plan[i] = replace(plan[i], start=0.5, end=round(plan[i].seconds - 0.5, 1))
 
 
 def _soil_descriptions(plan: list[Clip], silent: list[int]) -> None:
-    """Empty one description, garble one, put an emoji into one: of clips it tells nothing about."""
+    """Empty one description, garble one, put an emoji into one, of clips without a text cue."""
     changes = (lambda _: "", mojibake, lambda text: f"{text} {EMOJI[0]}")
     for i, change in zip(silent, changes, strict=False):
         plan[i] = replace(plan[i], description=change(plan[i].description))
