@@ -65,7 +65,7 @@ class YouTubeParams(Section):
 
 
 class DataParams(Section):
-    """Both data sets."""
+    """The data sets, by name."""
 
     crisismmd: CrisisMMDParams
     youtube: YouTubeParams
@@ -73,7 +73,7 @@ class DataParams(Section):
     @property
     def sources(self) -> dict[str, str]:
         """The path of each data set's source, by the set's name."""
-        return {"crisismmd": self.crisismmd.source, "youtube": self.youtube.source}
+        return {name: getattr(self, name).source for name in type(self).model_fields}
 
 
 class VisualParams(Section):

@@ -16,8 +16,8 @@ from pipeline.params import load_params
 def index(name: str) -> None:
     """Index one data set; files that do not exist are absent modalities, counted on the screen."""
     chosen = data_set(name)
-    if name == "crisismmd":
-        params = load_params().data.crisismmd
+    params = getattr(load_params().data, name)
+    if chosen.form == "tweets":
         result = index_crisismmd(chosen.raw, params.labels, params.layout, params.split)
     else:
         result = index_youtube(chosen.raw)

@@ -12,7 +12,7 @@ from pipeline.params import load_params
 def visual(name: str) -> None:
     """Extract one data set's visual features."""
     chosen, params = data_set(name), load_params().features.visual
-    column, frames = ("image", None) if chosen.visual == "photo" else ("video", params.frames)
+    column, frames = ("image", None) if chosen.form == "tweets" else ("video", params.frames)
     extract(chosen, VisualRecipe(INCEPTION, params.size, frames, params.precision), column)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from pipeline.datasets.crisismmd_source import fill_crisismmd
 from pipeline.datasets.source import check_source
 from pipeline.datasets.youtube_source import fill_youtube
+from pipeline.ground.data_set import data_set
 from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 FILL: dict[str, Callable[[Path, Path], str]] = {
-    "crisismmd": fill_crisismmd,
-    "youtube": fill_youtube,
+    "tweets": fill_crisismmd,
+    "clips": fill_youtube,
 }
 
 
@@ -27,7 +28,7 @@ def fill_raw(name: str, source: str, raw: Path) -> str:
     """
     check_source(name, source)
     with _replacing(raw) as folder:
-        return f"{name}: {FILL[name](Path(source), folder)}"
+        return f"{name}: {FILL[data_set(name).form](Path(source), folder)}"
 
 
 @contextmanager

@@ -8,18 +8,18 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.ground.data_set import data_set
 from pipeline.inputs.pins import read_pin
 
 FORMS = {
-    "crisismmd": "a folder or .tar.gz in CrisisMMD's official layout, or a pin "
-    "(sources/<name>.json)",
-    "youtube": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
+    "tweets": "a folder or .tar.gz in CrisisMMD's official layout, or a pin (sources/<name>.json)",
+    "clips": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
     "(sources/<name>.json)",
 }
 # What a folder must hold, and the endings of files.
-ENTRIES = {"crisismmd": "annotations", "youtube": "manifest.csv"}
+ENTRIES = {"tweets": "annotations", "clips": "manifest.csv"}
 ARCHIVES = (".tar.gz", ".tgz")
-ENDINGS = {"crisismmd": (*ARCHIVES, ".json"), "youtube": (".csv", ".json")}
+ENDINGS = {"tweets": (*ARCHIVES, ".json"), "clips": (".csv", ".json")}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -53,7 +53,7 @@ def check_source(name: str, source: str) -> None:
     What is inside an archive or a manifest is not read.
     """
     path = Path(source)
-    problem = _problem(name, path) if path.exists() else _absence(path)
+    problem = _problem(data_set(name).form, path) if path.exists() else _absence(path)
     if problem:
         raise ValueError(f"data.{name}.source is {source!r}: {problem}")
 
@@ -68,14 +68,14 @@ def _absence(path: Path) -> str:
     return f"nothing is at {os.path.abspath(path)}; {cure}"
 
 
-def _problem(name: str, path: Path) -> str | None:
-    """Say why what exists at `path` is no source; None if it has the form of one."""
+def _problem(form: str, path: Path) -> str | None:
+    """Say why what exists at `path` is not a source of this form; None if it is."""
     if path.is_dir():
-        if (path / ENTRIES[name]).exists():
+        if (path / ENTRIES[form]).exists():
             return None
-        return f"the folder {path.absolute()} has no {ENTRIES[name]}; allowed: {FORMS[name]}"
-    if not path.is_file() or not path.name.endswith(ENDINGS[name]):
-        return f"{path.absolute()} is none of what is allowed: {FORMS[name]}"
+        return f"the folder {path.absolute()} has no {ENTRIES[form]}; allowed: {FORMS[form]}"
+    if not path.is_file() or not path.name.endswith(ENDINGS[form]):
+        return f"{path.absolute()} is not a source; allowed: {FORMS[form]}"
     if path.name.endswith(ARCHIVES) and not _is_gzip(path):
         return f"{path.absolute()} is no gzip file; fetch it again"
     if path.suffix == ".json":

@@ -15,16 +15,25 @@ SOUNDNET = WEIGHTS / "soundnet8.safetensors"
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set: its modalities, whether it shows photos or clips, and how time is encoded.
+    """One data set and the form of its raw data.
 
-    Photos and tweets have no time axis worth modelling: their features go to the fusion directly.
-    Clips go through the recurrent encoder (section IV-B).
+    "tweets" are texts with photos in CrisisMMD's layout: there is no time axis worth modelling, so
+    their features go to the fusion directly. "clips" are those of a manifest: their sequences of
+    features go through the recurrent encoder (section IV-B).
     """
 
     name: str
-    modalities: tuple[str, ...]
-    visual: Literal["photo", "clip"]
-    encoder: Literal["pooled", "bigru"]
+    form: Literal["tweets", "clips"]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities, sorted."""
+        return ("text", "visual") if self.form == "tweets" else ("audio", "text", "visual")
+
+    @property
+    def encoder(self) -> Literal["pooled", "bigru"]:
+        """How a sequence of features becomes one vector."""
+        return "pooled" if self.form == "tweets" else "bigru"
 
     @property
     def folder(self) -> Path:
@@ -59,10 +68,7 @@ class DataSet:
         return sorted((self.folder / "failures").glob("*.csv"))
 
 
-SETS = {
-    "crisismmd": DataSet("crisismmd", ("text", "visual"), "photo", "pooled"),
-    "youtube": DataSet("youtube", ("audio", "text", "visual"), "clip", "bigru"),
-}
+SETS = {data.name: data for data in (DataSet("crisismmd", "tweets"), DataSet("youtube", "clips"))}
 
 
 def data_set(name: str) -> DataSet:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.datasets.source import FORMS, check_source, check_sources
+from pipeline.ground.data_set import SETS, data_set
 
 
 @pytest.fixture(autouse=True)
@@ -67,14 +68,14 @@ FAULTS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", SETS)
 def test_what_exists_but_is_no_source_names_its_place_and_what_is_allowed(
     root: Path, name: str, fault: str
 ) -> None:
     FAULTS[fault](root / fault)
     text = message(name, fault)
     assert str(root / fault) in text
-    assert FORMS[name] in text or text.endswith("is no gzip file; fetch it again")
+    assert FORMS[data_set(name).form] in text or text.endswith("is no gzip file; fetch it again")
 
 
 def test_a_missing_path_names_where_it_was_looked_for(root: Path) -> None:
