@@ -22,13 +22,13 @@ from pipeline.mtl.task import Task
 
 
 class DMTL(MultiTaskMethod):
-    """L = sum_f w_f L_f with focal L_f, and w moved by eq. 11 each step and reset each cycle.
+    """L = sum_f w_f L_f with focal L_f; w moves by eq. 11 each step and is reset each cycle.
 
-    After the network's step t has used w(t), w descends L_TDB; then it is clamped from below and
-    scaled to sum to F again. The gradient norms come in closed form from the forward pass, so that
-    nothing of L_TDB can reach the network. At the end of a cycle the weights are reset in
-    proportion to 1 / (mean loss of the cycle). Where tasks lack labels, the labelled ones share
-    their former sum among themselves, and the others keep their weights.
+    After the network's step with the weights w, w takes a gradient step on L_TDB, is clamped from
+    below and scaled to sum to F again. The gradient norms come in closed form from the forward
+    pass, so that nothing of L_TDB can reach the network. At the end of a cycle the weights are
+    reset in proportion to 1 / (mean loss of the cycle). Tasks without labels keep their weights,
+    and the others share the rest of the sum.
 
     alpha, beta: the exponents of eq. 11 and eq. 10, at least 0.
     positives, labelled: n_f and N of eq. 11, see `inverse_distribution_ratios`.
@@ -79,33 +79,31 @@ class DMTL(MultiTaskMethod):
         cycle_epochs: int = 1,
     ) -> None:
         super().__init__(tasks, beta=beta, cycle_epochs=cycle_epochs)
-        self.alpha = alpha
+        self.alpha, self.weight_learning_rate = alpha, weight_learning_rate
         self.W, self.norm, self.imbalance = W, norm, imbalance
         self.rate, self.initial, self.rebalance = rate, initial, rebalance
-        n = len(self.tasks)
-        self.weight_learning_rate = weight_learning_rate
         # Not state: the ratios belong to the training set, which a resumed run counts again.
         ratios = inverse_distribution_ratios(self.tasks, positives, labelled)
         self.register_buffer("ratios", ratios, persistent=False)
         if initial == "theory":
             self.start_losses = torch.tensor([_uniform_guess_loss(t, beta) for t in self.tasks])
-            self.start_known = torch.ones(n, dtype=torch.bool)
-        self._norms = torch.zeros(0)
+            self.start_known.fill_(True)
+        self._norms = torch.zeros(0)  # g_f of the last batch
 
-    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
-        self._norms = self._gradient_norms(predictions, labelled, losses)
-        weights = self.task_weights[labelled.index]
+    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
+        self._norms = self._gradient_norms(predictions, batch, losses)
+        weights = self.task_weights[batch.index]
         if self.imbalance == "loss":
-            weights = weights * self.ratios[labelled.index]
+            weights = weights * self.ratios[batch.index]
         return (weights * losses).sum()
 
     def _gradient_norms(
-        self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor
+        self, predictions: Predictions, batch: LabelledTasks, losses: Tensor
     ) -> Tensor:
         """g_f = ||dL_f / dW|| of the labelled tasks (k,); a layer's bias is left out."""
         if self.W == "own":
             logits, hidden = predictions.logits, predictions.hidden
-            gradients = last_layer_gradients(labelled, logits, hidden, self.beta)
+            gradients = last_layer_gradients(batch, logits, hidden, self.beta)
         else:
             # GradNorm's last shared layer, as far as a network with any trunk allows.
             gradients = joint_gradients(losses, predictions.joint)
@@ -113,14 +111,14 @@ class DMTL(MultiTaskMethod):
         norms = [torch.linalg.vector_norm(g) / n for g, n in zip(gradients, sizes, strict=True)]
         return torch.stack(norms)
 
-    def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
-        super()._record(labelled, losses)
+    def _record(self, batch: LabelledTasks, losses: Tensor) -> None:
+        super()._record(batch, losses)
         if self.initial == "first_batch":
-            known = self.start_known[labelled.index]
-            start = torch.where(known, self.start_losses[labelled.index], losses)
-            self.start_losses = self.start_losses.index_copy(0, labelled.index, start)
-            self.start_known = self.start_known.index_fill(0, labelled.index, True)
-        self._balance(labelled.index, losses, self._norms.to(losses))
+            known = self.start_known[batch.index]
+            start = torch.where(known, self.start_losses[batch.index], losses)
+            self.start_losses = self.start_losses.index_copy(0, batch.index, start)
+            self.start_known = self.start_known.index_fill(0, batch.index, True)
+        self._balance(batch.index, losses, self._norms.to(losses))
 
     def _balance(self, index: Tensor, losses: Tensor, norms: Tensor) -> None:
         """Descend eq. 11 once, over the tasks of this batch (k,) whose L_f(0) is known."""

@@ -59,30 +59,30 @@ def _check_labels(tasks: tuple[Task, ...], labels: Int[Tensor, "b f"]) -> None:
 
 
 def mean_losses(
-    labelled: LabelledTasks, logits: dict[str, Tensor], beta: float
+    batch: LabelledTasks, logits: dict[str, Tensor], beta: float
 ) -> Float[Tensor, " k"]:
     """Return each labelled task's mean focal loss over its labelled rows.
 
     `logits`: task -> (B, C_f). An unlabelled task's logits are not read, so that they get no
     gradient at all. Raises ValueError naming the task whose logits have another shape.
     """
-    if not labelled.tasks:
+    if not batch.tasks:
         return torch.zeros(0)
     columns = []
-    for k, task in enumerate(labelled.tasks):
-        z, expected = logits[task.name], (len(labelled.known), task.outputs)
+    for k, task in enumerate(batch.tasks):
+        z, expected = logits[task.name], (len(batch.known), task.outputs)
         if z.shape != expected:
             raise ValueError(
                 f"task {task.name!r}: logits have shape {tuple(z.shape)}, expected {expected}"
             )
-        columns.append(focal_loss(z, labelled.targets[:, k], beta))
+        columns.append(focal_loss(z, batch.targets[:, k], beta))
     rows = torch.stack(columns, dim=1)  # (B, k)
-    return torch.where(labelled.known, rows, 0).sum(dim=0) / labelled.counts
+    return torch.where(batch.known, rows, 0).sum(dim=0) / batch.counts
 
 
 @torch.no_grad()
 def last_layer_gradients(
-    labelled: LabelledTasks, logits: dict[str, Tensor], hidden: dict[str, Tensor], beta: float
+    batch: LabelledTasks, logits: dict[str, Tensor], hidden: dict[str, Tensor], beta: float
 ) -> list[Float[Tensor, "_ _"]]:
     """Return dL_f / dW for the weight W (C_f, h) of each labelled task's own last Linear.
 
@@ -90,9 +90,9 @@ def last_layer_gradients(
     and H (B, h) the layer's input: one small product a task, and no backward pass.
     """
     gradients = []
-    for k, task in enumerate(labelled.tasks):
-        slopes = focal_gradient(logits[task.name], labelled.targets[:, k], beta)
-        delta = torch.where(labelled.known[:, k, None], slopes, 0) / labelled.counts[k]
+    for k, task in enumerate(batch.tasks):
+        slopes = focal_gradient(logits[task.name], batch.targets[:, k], beta)
+        delta = torch.where(batch.known[:, k, None], slopes, 0) / batch.counts[k]
         gradients.append(delta.T @ hidden[task.name].to(delta))
     return gradients
 

@@ -14,5 +14,5 @@ class LSEW(MultiTaskMethod):
     A sum and not a mean, which matters for the learning rate.
     """
 
-    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
+    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         return losses.sum()

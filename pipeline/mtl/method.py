@@ -88,52 +88,36 @@ class MultiTaskMethod(nn.Module, ABC):
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self._last_batch: tuple[LabelledTasks, Tensor] | None = None
 
-    @classmethod
-    def check_options(cls, values: Mapping[str, Any]) -> None:
-        """Raise a ValueError that names the first option whose value is not allowed."""
-        for option, value in values.items():
-            if option not in cls.options:
-                raise ValueError(f"{option} is not an option of {cls.__name__}")
-            allowed = cls.options[option]
-            if isinstance(allowed, tuple):
-                valid, expected = value in allowed, ", ".join(allowed)
-            else:
-                types = (int, float) if allowed is float else (int,)
-                valid = type(value) in types and value > 0
-                expected = "a number above 0" if allowed is float else "a whole number above 0"
-            if not valid:
-                raise ValueError(f"{option} is {value!r}; allowed: {expected}")
-
     def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
         """Return the scalar to minimise, and each labelled task's own loss.
 
         `targets`: task -> (B,) int64, -1 where unknown. Raises ValueError naming the task whose
         labels or logits do not fit.
         """
-        labelled = labelled_tasks(self.tasks, targets)
-        losses = mean_losses(labelled, predictions.logits, self.beta)
-        self._last_batch = labelled, losses.detach()
-        if not labelled.tasks:
+        batch = labelled_tasks(self.tasks, targets)
+        losses = mean_losses(batch, predictions.logits, self.beta)
+        self._last_batch = batch, losses.detach()
+        if not batch.tasks:
             return Objective(_attached_zero(predictions), {})
-        loss = self._combine(predictions, labelled, losses)
-        names = [task.name for task in labelled.tasks]
+        loss = self._combine(predictions, batch, losses)
+        names = [task.name for task in batch.tasks]
         return Objective(loss, dict(zip(names, losses.detach().unbind(), strict=True)))
 
     @abstractmethod
-    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
+    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         """Make one scalar of the k labelled tasks' losses (k,); k >= 1."""
 
     def on_step(self) -> None:
         """Record the batch last given to `objective`; call it after the network's step."""
         if self._last_batch is None:
             raise RuntimeError("on_step() was called without objective() before it")
-        (labelled, losses), self._last_batch = self._last_batch, None
-        if labelled.tasks:
-            self._record(labelled, losses.to(self.task_weights))
+        (batch, losses), self._last_batch = self._last_batch, None
+        if batch.tasks:
+            self._record(batch, losses.to(self.task_weights))
 
-    def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
-        self.loss_sums.index_add_(0, labelled.index, losses * labelled.counts)
-        self.loss_counts.index_add_(0, labelled.index, labelled.counts)
+    def _record(self, batch: LabelledTasks, losses: Tensor) -> None:
+        self.loss_sums.index_add_(0, batch.index, losses * batch.counts)
+        self.loss_counts.index_add_(0, batch.index, batch.counts)
 
     def on_cycle_end(self) -> None:
         """End an epoch; after `cycle_epochs` of them a training cycle is complete."""
@@ -160,9 +144,9 @@ class MultiTaskMethod(nn.Module, ABC):
         The loss is the one this method trains (focal for dmtl, plain cross entropy otherwise).
         No state changes.
         """
-        labelled = labelled_tasks(self.tasks, targets)
-        losses = mean_losses(labelled, predictions.logits, self.beta)
-        rows = zip(labelled.tasks, losses.unbind(), labelled.counts.tolist(), strict=True)
+        batch = labelled_tasks(self.tasks, targets)
+        losses = mean_losses(batch, predictions.logits, self.beta)
+        rows = zip(batch.tasks, losses.unbind(), batch.counts.tolist(), strict=True)
         return {task.name: (loss, count) for task, loss, count in rows}
 
     @property
@@ -176,6 +160,22 @@ class MultiTaskMethod(nn.Module, ABC):
         """L_f(0) of each task for which it is known."""
         rows = zip(self.tasks, self.start_losses.tolist(), self.start_known.tolist(), strict=True)
         return {task.name: loss for task, loss, known in rows if known}
+
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any]) -> None:
+        """Raise a ValueError that names the first option whose value is not allowed."""
+        for option, value in values.items():
+            if option not in cls.options:
+                raise ValueError(f"{option} is not an option of {cls.__name__}")
+            allowed = cls.options[option]
+            if isinstance(allowed, tuple):
+                valid, expected = value in allowed, ", ".join(allowed)
+            else:
+                types = (int, float) if allowed is float else (int,)
+                valid = type(value) in types and value > 0
+                expected = "a number above 0" if allowed is float else "a whole number above 0"
+            if not valid:
+                raise ValueError(f"{option} is {value!r}; allowed: {expected}")
 
 
 def _attached_zero(predictions: Predictions) -> Tensor:

@@ -44,7 +44,7 @@ class MOO(MultiTaskMethod):
         self.normaliser = normaliser
         self._hull_weights = torch.zeros(0)
 
-    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
+    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         gradients = torch.stack(joint_gradients(losses, predictions.joint))  # (k, B, d)
         self._hull_weights = self._solve(gradients.flatten(1), losses.detach())
         return (self._hull_weights * losses).sum()
@@ -62,10 +62,10 @@ class MOO(MultiTaskMethod):
         gradients = (gradients / scales[:, None]).double()
         return min_norm_weights(gradients @ gradients.T).to(losses)
 
-    def _record(self, labelled: LabelledTasks, losses: Tensor) -> None:
-        super()._record(labelled, losses)
+    def _record(self, batch: LabelledTasks, losses: Tensor) -> None:
+        super()._record(batch, losses)
         weights = self._hull_weights.to(losses)
-        self.task_weights = self.task_weights.index_copy(0, labelled.index, weights)
+        self.task_weights = self.task_weights.index_copy(0, batch.index, weights)
 
 
 def min_norm_weights(gramian: Float[Tensor, "k k"]) -> Float[Tensor, " k"]:

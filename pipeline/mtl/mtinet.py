@@ -140,11 +140,11 @@ class MTINet(MultiTaskMethod):
     options: ClassVar[Options] = {"mask": MASKS}
     heads = MTINetHeads
 
-    def _combine(self, predictions: Predictions, labelled: LabelledTasks, losses: Tensor) -> Tensor:
+    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         levels = predictions.auxiliary
         if not levels:
             raise ValueError("mtinet got no auxiliary logits; give the network MTINetHeads")
         total = losses.sum()
         for logits in levels:
-            total = total + mean_losses(labelled, logits, self.beta).sum()
+            total = total + mean_losses(batch, logits, self.beta).sum()
         return total / (len(levels) + 1)

@@ -25,19 +25,15 @@ Score = Callable[[dict[str, np.ndarray]], dict[str, float]]
 
 
 class DivergenceError(ValueError):
-    """A training whose validation loss is no longer finite."""
+    """The validation loss of a training is no longer finite."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The epochs that were run and the best of them (from 0), whose parameters were restored.
-
-    `best` is the value that epoch was judged by, lower being better: see `train.monitor`.
-    """
+    """How many epochs were run, and the best of them (from 0), whose parameters were restored."""
 
     epochs: int
     best_epoch: int
-    best: float
 
 
 def make_repeatable() -> None:
@@ -98,7 +94,10 @@ def train(
 def _fit(
     learner: _Learner, order: np.random.Generator, score: Score | None, log: Log | None
 ) -> Fitted:
-    """Run epochs until the best one lies `patience` epochs back, then restore that one."""
+    """Run epochs until the best one lies `patience` epochs back, then restore that one.
+
+    Each epoch is judged by one value, lower being better: see `train.monitor`.
+    """
     params = learner.params
     best_value, best_epoch, best_state = math.inf, -1, dict[str, Tensor]()
     for epoch in range(params.max_epochs):
@@ -115,7 +114,7 @@ def _fit(
         if epoch - best_epoch >= params.patience:
             break
     learner.network.load_state_dict(best_state)
-    return Fitted(epoch + 1, best_epoch, best_value)
+    return Fitted(epoch + 1, best_epoch)
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion
@@ -67,18 +67,6 @@ def test_length_zero_is_an_absent_modality(name: str, encoder: str) -> None:
         gradient = sequences[modality].grad
         assert gradient is not None
         assert (gradient[lengths[modality] == 0] == 0).all()
-
-
-def test_heads_get_joint_and_levels_and_may_return_auxiliary_logits() -> None:
-    class DeepHeads(nn.Module):
-        def forward(self, joint: Tensor, levels: list[Tensor]) -> tuple[dict, dict, list]:
-            return {"t": joint}, {"t": joint}, [{"t": level} for level in levels]
-
-    model = network()
-    model.heads = DeepHeads()
-    out = model(*inputs(2))
-    assert len(out.auxiliary) == 3
-    assert torch.equal(out.auxiliary[1]["t"], out.levels[1])
 
 
 def test_parts_for_other_modalities_are_an_error() -> None:

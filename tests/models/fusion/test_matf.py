@@ -111,10 +111,3 @@ def test_a_learned_scene_is_a_parameter_that_starts_inert(batch: Any) -> None:
     fusion(batch(DIMS, 2)).joint.square().sum().backward()
     assert fusion.scene.grad is not None
     assert (fusion.scene.grad != 0).any()
-
-
-def test_parameter_count_at_the_published_width() -> None:
-    fusion = MATF({"audio": 1024, "text": 1024, "visual": 2048})
-    encoders = 64 * (1024 + 1024 + 2048) + 3 * 64
-    convolutions = 2 * (64 * 64 * 9 + 64 + 2 * 64) + (64 * 64 * 16 + 64)
-    assert sum(p.numel() for p in fusion.parameters()) == encoders + convolutions
