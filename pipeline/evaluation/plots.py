@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,18 +28,31 @@ def write_plots(
     `truth[task]` [n] (-1: unknown) and `probabilities[task]` [n, classes] are those of the test
     rows; the training curves are read from `folder`/live, where DVCLive logged them.
     """
-    curves, decisions = {}, {}
-    for task in tasks:
+    precision, precision_axes = panels(len(tasks))
+    confusion, confusion_axes = panels(len(tasks))
+    for task, left, right in zip(tasks, precision_axes, confusion_axes, strict=True):
         labels, scores = truth[task.name], probabilities[task.name]
-        curves[task.name] = precision_recall(task, labels, scores)
-        predicted = decide(task, scores, thresholds[task.name])
-        decisions[task.name] = _decisions(task, labels, predicted)
-    for kind, tables in (("pr", curves), ("confusion", decisions)):
-        for name, table in tables.items():
-            path = folder / "evaluation" / kind / f"{name}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            table.to_csv(path, index=False, lineterminator="\n")
-    _draw(folder / "figures", folder / "live", tasks, curves, decisions)
+        curves = precision_recall(task, labels, scores)
+        decisions = _decisions(task, labels, decide(task, scores, thresholds[task.name]))
+        _write_table(folder / "evaluation" / "pr" / f"{task.name}.csv", curves)
+        _write_table(folder / "evaluation" / "confusion" / f"{task.name}.csv", decisions)
+        _draw_precision_recall(left, task, curves)
+        _draw_confusion(right, task, decisions)
+    losses, axes = panels(2)
+    for ax, side in zip(axes, ("train", "validation"), strict=True):
+        _draw_epochs(ax, folder / "live", f"loss/{side}", f"{side} loss", "unweighted task loss")
+    weights, (ax,) = panels(1)
+    _draw_epochs(ax, folder / "live", "weight", "task weights", "$w_f$")
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    save(folder / "figures" / "precision_recall.png", precision)
+    save(folder / "figures" / "confusion.png", confusion)
+    save(folder / "figures" / "learning.png", losses)
+    save(folder / "figures" / "weights.png", weights)
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def precision_recall(task: Task, truth: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
@@ -63,41 +76,12 @@ def _decisions(task: Task, truth: np.ndarray, predicted: np.ndarray) -> pd.DataF
     return pd.DataFrame({"actual": names[truth[known]], "predicted": names[predicted[known]]})
 
 
-def _draw(
-    folder: Path,
-    live: Path,
-    tasks: Sequence[Task],
-    curves: Mapping[str, pd.DataFrame],
-    decisions: Mapping[str, pd.DataFrame],
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    losses, axes = panels(2)
-    for ax, side in zip(axes, ("train", "validation"), strict=True):
-        _draw_epochs(ax, live, f"loss/{side}", f"{side} loss", "unweighted task loss")
-    save(folder / "learning.png", losses)
-    weights, (ax,) = panels(1)
-    _draw_epochs(ax, live, "weight", "task weights", "$w_f$")
-    save(folder / "weights.png", weights)
-    precision, precision_axes = panels(len(tasks))
-    confusion, confusion_axes = panels(len(tasks))
-    for task, left, right in zip(tasks, precision_axes, confusion_axes, strict=True):
-        _draw_precision_recall(left, task, curves[task.name])
-        _draw_confusion(right, task, decisions[task.name])
-    save(folder / "precision_recall.png", precision)
-    save(folder / "confusion.png", confusion)
-
-
 def _draw_epochs(ax: Axes, live: Path, group: str, title: str, label: str) -> None:
-    for name, table in read_curves(live, group):
-        ax.plot(table["step"], table[name], label=name)
+    for path in sorted((live / "plots" / "metrics" / group).rglob("*.tsv")):
+        table = pd.read_csv(path, sep="\t")
+        ax.plot(table["step"], table[path.stem], label=path.stem)
     ax.set(title=title, xlabel="epoch", ylabel=label)
     ax.legend(fontsize=7)
-
-
-def read_curves(live: Path, group: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Read what DVCLive logged below a group: (name, table with columns step and the value)."""
-    for path in sorted((live / "plots" / "metrics" / group).rglob("*.tsv")):
-        yield path.stem, pd.read_csv(path, sep="\t")
 
 
 def _draw_precision_recall(ax: Axes, task: Task, curves: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from pipeline.evaluation.plots import precision_recall, read_curves, write_plots
+from pipeline.evaluation.plots import precision_recall, write_plots
 from pipeline.mtl import Task
 
 Drawn = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -103,14 +103,3 @@ def test_pictures_have_room_for_one_task_and_for_many(drawn: Drawn, live: Path, 
     probabilities = {name: values for name, (_, values) in pairs.items()}
     write_plots(live, tasks, truth, probabilities, dict.fromkeys(truth, 0.5))
     assert len(list((live / "figures").glob("*.png"))) == 4
-
-
-def test_logged_curves_are_read_by_group_in_order_of_their_names(tmp_path: Path) -> None:
-    for name, values in {"b": [3.0, 4.0], "a": [1.0, 2.0]}.items():
-        path = tmp_path / "plots" / "metrics" / "weight" / f"{name}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame({"step": [0, 1], name: values}).to_csv(path, sep="\t", index=False)
-    curves = dict(read_curves(tmp_path, "weight"))
-    assert list(curves) == ["a", "b"]
-    assert curves["b"]["b"].tolist() == [3.0, 4.0]
-    assert list(read_curves(tmp_path, "loss/train")) == []

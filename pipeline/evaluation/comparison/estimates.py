@@ -88,16 +88,6 @@ def _with_replacement(random: np.random.Generator, size: int, count: int) -> np.
     return random.multinomial(size, np.full(size, 1 / size), size=count)
 
 
-def resampled_estimate(values: np.ndarray, by_seed: np.ndarray, resamples: Resamples) -> Estimate:
-    """Combine the scores of S seeds, `values` [S] and on every resample `by_seed` [S, B].
-
-    A resample's score is the mean over the seeds drawn in it, so that an interval holds both
-    sources of chance: which samples are tested, and which seed trained.
-    """
-    weights = resamples.seeds / resamples.seeds.sum(axis=1, keepdims=True)
-    return Estimate(values, np.einsum("sb,bs->b", by_seed, weights))
-
-
 def estimate_tasks(
     tasks: Sequence[Task],
     truth: Arrays,
@@ -106,11 +96,12 @@ def estimate_tasks(
 ) -> Estimates:
     """Estimate a row's scores from each seed's test probabilities [n, classes] and decisions [n].
 
-    The mean is over the tasks whose score is defined, within each resample.
+    The mean is over the tasks whose score is defined, within each resample. A resample's score is
+    the mean over the seeds drawn in it, so that an interval holds both sources of chance: which
+    samples are tested, and which seed trained.
     """
-    as_it_is = np.ones((1, resamples.rows.shape[1]), np.int64)
     # The test side as it is, then all resamples: [tasks, seeds, 1 + B] of each score.
-    weights = np.concatenate([as_it_is, resamples.rows])
+    weights = np.insert(resamples.rows, 0, 1, axis=0)
     scores = [
         [
             weighted_scores(t, truth[t.name], probabilities[t.name], decided[t.name], weights)
@@ -118,10 +109,12 @@ def estimate_tasks(
         ]
         for t in tasks
     ]
+    shares = resamples.seeds / resamples.seeds.sum(axis=1, keepdims=True)
     result = {}
     for score in SCORES:
         values = np.array([[of_seed[score] for of_seed in by_seed] for by_seed in scores])
         by_task = {task.name: v for task, v in zip(tasks, values, strict=True)}
         for name, v in {**by_task, MEAN: mean_of_defined(values)}.items():
-            result[name, score] = resampled_estimate(v[:, 0], v[:, 1:], resamples)
+            resampled = np.einsum("sb,bs->b", v[:, 1:], shares)
+            result[name, score] = Estimate(v[:, 0], resampled)
     return result

@@ -92,7 +92,10 @@ def tables_of(data: str, tasks: Sequence[str]) -> list[PaperTable]:
     """List the tables of a data set with these tasks; a task that it lacks has no table."""
     if data == "youtube":
         means = PaperTable(4, "Table IV: Means over the concepts", _scores(MEAN, YOUTUBE))
-        return [means, PaperTable(5, "Table V: Accuracy by concept", _accuracies(tasks))]
+        # The paper's concepts in its order, then those that only these data have.
+        concepts = [c for c in CONCEPTS if c in tasks] + [t for t in tasks if t not in CONCEPTS]
+        accuracies = tuple(_accuracy(concept) for concept in concepts)
+        return [means, PaperTable(5, "Table V: Accuracy by concept", accuracies)]
     tables = {
         "informative": (1, "Table I: Data informative", INFORMATIVE),
         "humanitarian": (2, "Table II: Humanitarian category", HUMANITARIAN),
@@ -112,17 +115,9 @@ def _scores(task: str, printed: Mapping[str, Sequence[float]]) -> tuple[Column, 
     )
 
 
-def _accuracies(tasks: Sequence[str]) -> tuple[Column, ...]:
-    """The paper's concepts in its order, then those that only these data have."""
-    ordered = [c for c in CONCEPTS if c in tasks] + [t for t in tasks if t not in CONCEPTS]
-    return tuple(
-        Column(concept, "accuracy", concept.replace("_", " "), _printed_accuracy(concept))
-        for concept in ordered
-    )
-
-
-def _printed_accuracy(concept: str) -> dict[str, float]:
-    if concept not in CONCEPTS:
-        return {}
-    place = CONCEPTS.index(concept)
-    return {row: values[place] for row, values in YOUTUBE_ACCURACY.items()}
+def _accuracy(concept: str) -> Column:
+    printed = {}
+    if concept in CONCEPTS:
+        place = CONCEPTS.index(concept)
+        printed = {row: values[place] for row, values in YOUTUBE_ACCURACY.items()}
+    return Column(concept, "accuracy", concept.replace("_", " "), printed)

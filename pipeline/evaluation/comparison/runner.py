@@ -41,8 +41,7 @@ def run_trainings(
 
     Each cell is written as soon as it is trained, so that an interrupted run resumes. Cells of
     other data, settings or code are trained again, after one message to `on_retrain`; without that
-    they raise ValueError. No cell depends on the number of processes (HGFN_WORKERS); a GPU trains
-    one at a time.
+    they raise ValueError.
     """
     place, cells, others = folder / "cells", {}, []
     for training in trainings:
@@ -63,10 +62,12 @@ def run_trainings(
     seconds = read_seconds(folder)
     with progress("trainings", len(missing)) as advance:
         for training, (cell, time) in run_work(partial(train_cell, problem, settings), missing):
-            seconds[training.name] = round(time, 3)
-            _write_seconds(folder, seconds)
             write_cell(place, training.name, cell, problem.tasks)
             cells[training] = cell
+            # Apart from the cells: seconds differ from run to run, cells do not.
+            seconds[training.name] = round(time, 3)
+            with written_whole(folder / "seconds.json") as path:
+                path.write_text(json.dumps(seconds, indent=2, sort_keys=True) + "\n")
             advance()
     return {training: cells[training] for training in trainings}
 
@@ -77,16 +78,13 @@ def read_seconds(folder: Path) -> dict[str, float]:
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def _write_seconds(folder: Path, seconds: dict[str, float]) -> None:
-    # Apart from the cells: seconds differ from run to run, cells do not.
-    with written_whole(folder / "seconds.json") as path:
-        path.write_text(json.dumps(seconds, indent=2, sort_keys=True) + "\n")
-
-
 def run_work(
     work: Work, trainings: Sequence[Training]
 ) -> Iterator[tuple[Training, tuple[Cell, float]]]:
-    """Yield each training with its result, as it is done; an error ends all of them."""
+    """Yield each training with its result, as it is done; an error ends all of them.
+
+    HGFN_WORKERS processes work side by side; a GPU trains one at a time.
+    """
     processes = min(runtime.workers(), len(trainings)) if runtime.device() == "cpu" else 1
     if processes <= 1:
         yield from ((training, work(training)) for training in trainings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ from pipeline.evaluation.comparison.tuning import (
     FOLDER,
     Log,
     TableParams,
-    best_rate,
-    validation_map,
+    Tuned,
+    tune,
 )
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
 from pipeline.ground.data_set import SETS, DataSet
@@ -35,14 +35,12 @@ TITLES = {"crisismmd": "CrisisMMD", "youtube": "YouTube Disaster"}
 
 @dataclass(frozen=True)
 class _Results:
-    """One data set's cells by row, in the order of the seeds, and its trials' validation MAP."""
+    """One data set's rows with their cells, and the tasks that these were trained on."""
 
     data: DataSet
     index: pd.DataFrame
     tasks: list[Task]
-    cells: dict[Row, dict[Training, Cell]]
-    trials: dict[Training, float]
-    seconds: dict[str, float]
+    rows: dict[Row, Tuned]
 
     @property
     def folder(self) -> Path:
@@ -63,29 +61,22 @@ def write_tables(params: Params, tables: TableParams, log: Log) -> None:
         _log_unlisted(result, log)
     _write_costs(results)
     trials = [
-        {"set": r.data.name, "row": t.row.name, "learning_rate": t.rate, "map": score}
-        for r in results
-        for t, score in r.trials.items()
+        {"set": result.data.name, "row": row.name, "learning_rate": t.rate, "map": score}
+        for result in results
+        for row, tuned in result.rows.items()
+        for t, score in tuned.trials.items()
     ]
     pd.DataFrame(trials).to_csv(RESULTS / "trials.csv", index=False, lineterminator="\n")
 
 
 def _load(data: DataSet, tables: TableParams) -> _Results:
     index, tasks = pd.read_parquet(data.index), load_tasks(data.tasks)
-    result = _Results(data, index, tasks, {}, {}, read_seconds(FOLDER / data.name))
-    for row in tables.parsed_rows():
-        trials = {training: _read(result, training) for training in tables.trials(row)}
-        first = next(cell for cell in trials.values() if "failed" not in cell.facts)
-        # The tasks that training left out are in no cell.
-        tasks[:] = [task for task in tasks if task.name in first.probabilities]
-        truth = targets_of(result.side("val"), tasks)
-        scores = {t: validation_map(tasks, truth, cell) for t, cell in trials.items()}
-        result.trials.update(scores)
-        rate = best_rate(data.name, scores)
-        chosen = {t: cell for t, cell in trials.items() if t.rate == rate}
-        further = {t: _read(result, t) for t in tables.further(row, rate)}
-        result.cells[row] = chosen | further
-    return result
+    result = _Results(data, index, tasks, {})
+    truth = targets_of(result.side("val"), tasks)
+    rows = tune(tables, tasks, truth, lambda trainings: {t: _read(result, t) for t in trainings})
+    cell = next(cell for tuned in rows.values() for cell in tuned.cells.values())
+    trained = [task for task in tasks if task.name in cell.probabilities]
+    return replace(result, tasks=trained, rows=rows)
 
 
 def _read(result: _Results, training: Training) -> Cell:
@@ -107,10 +98,11 @@ def _write_reports(result: _Results, params: Params, tables: TableParams, log: L
     resamples = draw_resamples(test["group"].tolist(), len(tables.seeds), tables.resamples)
     estimates: dict[Row, Estimates] = {}
     facts: dict[Row, dict[str, int | float]] = {}
-    for row, cells in result.cells.items():
-        predictions = [_predictions(result, c, params.evaluate.threshold) for c in cells.values()]
+    for row, tuned in result.rows.items():
+        rule, cells = params.evaluate.threshold, tuned.cells.values()
+        predictions = [_predictions(result, cell, rule) for cell in cells]
         estimates[row] = estimate_tasks(result.tasks, truth, predictions, resamples)
-        training, cell = next(iter(cells.items()))
+        training, cell = next(iter(tuned.cells.items()))
         facts[row] = {"parameters": cell.facts["parameters"], "learning_rate": training.rate}
     for table in tables_of(name, list(truth)):
         notes = _notes(result, truth.get(table.columns[0].task), params, tables)
@@ -153,7 +145,7 @@ def _notes(
 
 
 def _log_unlisted(result: _Results, log: Log) -> None:
-    listed = {t.name for t in result.trials} | {t.name for c in result.cells.values() for t in c}
+    listed = {t.name for tuned in result.rows.values() for t in [*tuned.trials, *tuned.cells]}
     unlisted = sorted({path.stem for path in result.folder.glob("*.json")} - listed)
     if unlisted:
         log(
@@ -170,11 +162,11 @@ def _write_costs(results: Sequence[_Results]) -> None:
             "seed": training.seed,
             "parameters": cell.facts["parameters"],
             "epochs": cell.facts["epochs"],
-            "seconds": result.seconds.get(training.name, math.nan),
+            "seconds": read_seconds(FOLDER / result.data.name).get(training.name, math.nan),
         }
         for result in results
-        for row, cells in result.cells.items()
-        for training, cell in cells.items()
+        for row, tuned in result.rows.items()
+        for training, cell in tuned.cells.items()
     )
     costs.to_csv(RESULTS / "costs.csv", index=False, lineterminator="\n")
     parts = ["# What the rows cost"]
@@ -193,7 +185,7 @@ def _cost_lines(result: _Results, costs: pd.DataFrame) -> Iterator[list[str]]:
     sums = costs.groupby("row", sort=False)[["seconds", "epochs"]].sum()
     rates = sums["seconds"] / sums["epochs"]
     reference = rates.get(REFERENCE.name, rates.iloc[0])
-    for row in result.cells:
+    for row in result.rows:
         of_row = costs[costs["row"] == row.name]
         yield [
             row.title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -49,9 +50,9 @@ class TableParams(Section):
         """The trainings of a row that choose its learning rate, all with the first seed."""
         return [Training(row, self.seeds[0], rate) for rate in sorted(self.learning_rates)]
 
-    def further(self, row: Row, learning_rate: float) -> list[Training]:
-        """The trainings of a row with the other seeds."""
-        return [Training(row, seed, learning_rate) for seed in self.seeds[1:]]
+    def of_seeds(self, row: Row, rate: float) -> list[Training]:
+        """The trainings of a row with every seed, the first of which is a trial."""
+        return [Training(row, seed, rate) for seed in self.seeds]
 
     def parsed_rows(self) -> list[Row]:
         """The rows, each with its fusion and its method."""
@@ -64,10 +65,7 @@ def load_table_params() -> TableParams:
 
 
 def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) -> None:
-    """Train the cells that tables/<set> lacks: every row's trials, then its other seeds.
-
-    The best trial is the row's cell with the first seed.
-    """
+    """Train the cells that tables/<set> lacks: every row's trials, then its other seeds."""
     if data.name == "crisismmd" and params.data.crisismmd.layout == "binary":
         raise ValueError(
             "data.crisismmd.layout is 'binary', which has no tables; set it to grouped"
@@ -78,42 +76,67 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
     problem = Problem(examples, tasks, data.encoder)
     settings = Settings(params.fusion, params.mtl, params.train)
     run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
+    truth = select(examples.targets, examples.rows("val"))
+    for row, tuned in tune(tables, tasks, truth, run).items():
+        scores = ", ".join(
+            f"{t.rate} {'diverged' if math.isinf(score) else f'{score:.3f}'}"
+            for t, score in tuned.trials.items()
+        )
+        log(f"{data.name} {row.name}: validation MAP by learning rate: {scores}")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A row's trials with their validation MAP, and its cell of each seed at the best rate."""
+
+    trials: dict[Training, float]
+    cells: dict[Training, Cell]
+
+
+def tune(
+    tables: TableParams,
+    tasks: Sequence[Task],
+    truth: Arrays,
+    cells_of: Callable[[list[Training]], dict[Training, Cell]],
+) -> dict[Row, Tuned]:
+    """Choose every row's learning rate by its trials, and return its cells at that rate.
+
+    `truth` is that of the validation rows; `cells_of` trains cells, or reads them. Raises
+    ValueError where every trial of a row diverged, or a further seed did at the chosen rate.
+    """
     rows = tables.parsed_rows()
-    trials = run([training for row in rows for training in tables.trials(row)])
-    truth, further = select(examples.targets, examples.rows("val")), []
-    for row in rows:
-        scores = {t: validation_map(tasks, truth, trials[t]) for t in tables.trials(row)}
-        log(f"{data.name} {row.name}: validation MAP by learning rate: {_listed(scores)}")
-        further += tables.further(row, best_rate(data.name, scores))
-    for training, cell in run(further).items():
+    trials = cells_of([trial for row in rows for trial in tables.trials(row)])
+    scores = {
+        row: {t: _validation_map(tasks, truth, trials[t]) for t in tables.trials(row)}
+        for row in rows
+    }
+    chosen = {row: tables.of_seeds(row, best_rate(scores[row])) for row in rows}
+    cells = cells_of([training for row in rows for training in chosen[row]])
+    for training, cell in cells.items():
         if "failed" in cell.facts:
             raise ValueError(
-                f"{data.name} {training.row.name}: with seed {training.seed} the training diverged "
-                f"at the tuned learning rate {training.rate}; remove it from "
-                "learning_rates in tables/params.yaml"
+                f"{training.row.name}: with seed {training.seed} the training diverged at the "
+                f"tuned learning rate {training.rate}; remove it from learning_rates in "
+                "tables/params.yaml"
             )
+    return {row: Tuned(scores[row], {t: cells[t] for t in chosen[row]}) for row in rows}
 
 
-def validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
-    """Mean average precision over the tasks with a validation positive; -inf if it diverged."""
+def _validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
     if "failed" in cell.facts:
         return -math.inf
-    # A cell's first rows are the validation rows.
-    of_val = {name: p[: len(truth[name])] for name, p in cell.probabilities.items()}
-    mean = mean_map(tasks, truth, of_val)
+    # The tasks that training left out are in no cell. A cell's first rows are the validation rows.
+    trained = [task for task in tasks if task.name in cell.probabilities]
+    of_val = {t.name: cell.probabilities[t.name][: len(truth[t.name])] for t in trained}
+    mean = mean_map(trained, truth, of_val)
     if math.isnan(mean):
         raise ValueError("no validation row is positive in any task: no trial can be judged")
     return mean
 
 
-def best_rate(name: str, scores: Mapping[Training, float]) -> float:
+def best_rate(scores: Mapping[Training, float]) -> float:
     """Return the learning rate with the best score; among equals the lowest one."""
-    best = max(scores, key=lambda t: (scores[t], -t.rate))
+    best = max(scores, key=lambda training: (scores[training], -training.rate))
     if math.isinf(scores[best]):
-        raise ValueError(f"{name} {best.row.name}: every learning rate diverged; add lower ones")
+        raise ValueError(f"{best.row.name}: every learning rate diverged; add lower ones")
     return best.rate
-
-
-def _listed(scores: Mapping[Training, float]) -> str:
-    values = {t: "diverged" if math.isinf(score) else f"{score:.3f}" for t, score in scores.items()}
-    return ", ".join(f"{t.rate} {value}" for t, value in values.items())

@@ -82,7 +82,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
     for name, array in arrays.items():
-        kind = PREFIX if name.startswith(PREFIX) and name != PREFIX else name
+        kind = PREFIX if name.startswith(PREFIX) else name
         if kind not in _ARRAYS or name == PREFIX:
             raise ValueError(f"array {name} is not known; name a view {PREFIX}<name>")
         if not isinstance(array, np.ndarray):  # numpy returns other members of the zip as bytes
@@ -102,7 +102,9 @@ def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
 def _view(name: str, array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, an error below
         values = array.astype(np.float32)
-    for row, _ in np.argwhere(np.isinf(values)):
+    infinite = np.isinf(values).any(axis=1)
+    if infinite.any():
+        row = infinite.argmax()
         raise ValueError(f"{name} has an infinite value in row {row}; write NaN for an absent row")
     # A row with a single missing number counts as absent, so that no view is filled in part.
     values[np.isnan(values).any(axis=1)] = np.nan
@@ -110,8 +112,10 @@ def _view(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _labels(labels: np.ndarray) -> np.ndarray:
-    for row, column in np.argwhere(~np.isin(labels, (-1, 0, 1))):
-        value = labels[row, column]
+    invalid = ~np.isin(labels, (-1, 0, 1))
+    if invalid.any():
+        row = invalid.any(axis=1).argmax()
+        value = labels[invalid][0]
         raise ValueError(f"Y has {value} in row {row}; allowed: 1, 0, -1 (unknown)")
     return labels.astype(np.int64)
 
@@ -130,8 +134,8 @@ def split_views(views: Views, seeds: Sequence[int]) -> tuple[Views, dict[int, np
 
     A split is the file's own, or the seed's: 60/20/20 over whole groups, stratified by all labels.
     A label is left out, in all seeds alike, where one split has no positive or no negative training
-    row of it; the text returned says so. Raises ValueError for a side without rows, a divided
-    group, a view that training never has, and where nothing is left to learn or to score.
+    row of it; the text returned says so. Raises ValueError for a divided group, a view that
+    training never has, and where nothing is left to learn or to score.
     """
     splits = {seed: _split_of(views, seed) for seed in seeds}
     learnable = np.ones(len(views.names), bool)
@@ -143,29 +147,25 @@ def split_views(views: Views, seeds: Sequence[int]) -> tuple[Views, dict[int, np
     omitted = [name for name, keep in zip(views.names, learnable, strict=True) if not keep]
     names = tuple(name for name in views.names if name not in omitted)
     views = replace(views, labels=views.labels[:, learnable], names=names)
-    for seed, split in splits.items():
-        _check_sides(views, split, "" if views.split is not None else f" of seed {seed}'s split")
+    for split in splits.values():
+        _check_sides(views, split)
     reason = "a training side lacks positives or negatives of it"
     return views, splits, f"labels left out ({reason}): {', '.join(omitted)}" if omitted else ""
 
 
 def _split_of(views: Views, seed: int) -> np.ndarray:
-    split = views.split
-    if split is None:
+    if views.split is None:
         labels = pd.DataFrame(views.labels, columns=list(views.names))
         labels = labels.mask(labels < 0).astype("Int64")
-        split = grouped_split(pd.Series(views.groups), labels, seed).to_numpy(str)
-    check_no_leak(pd.DataFrame({"group": views.groups.astype(str), "split": split}), {})
-    for side in SIDES:
-        if not (split == side).any():
-            raise ValueError(f"split has no {side} row; all of {', '.join(SIDES)} are needed")
-    return split
+        return grouped_split(pd.Series(views.groups), labels, seed).to_numpy(str)
+    check_no_leak(pd.DataFrame({"group": views.groups.astype(str), "split": views.split}), {})
+    return views.split
 
 
-def _check_sides(views: Views, split: np.ndarray, where: str) -> None:
+def _check_sides(views: Views, split: np.ndarray) -> None:
     for side in ("val", "test"):
         if not (views.labels[split == side] == 1).any():
-            raise ValueError(f"no {side} row{where} has a positive of any label")
+            raise ValueError(f"no {side} row has a positive of any label")
     for name, values in views.features.items():
         if np.isnan(values[split == "train"]).any(axis=1).all():
-            raise ValueError(f"view_{name} has NaN in every training row{where}; leave it out")
+            raise ValueError(f"view_{name} has NaN in every training row; leave it out")

@@ -110,7 +110,7 @@ def _write_set(name: str, count: int = 60) -> None:
     seconds = {}
     for place, row in enumerate(tables.parsed_rows()):
         trials = tables.trials(row)
-        for training in [*trials, *tables.further(row, RATES[1])]:
+        for training in [*trials, *tables.of_seeds(row, RATES[1])[1:]]:
             strength = -5.0 if training == trials[0] else float(place)
             cell = _cell(name, index, strength, random)
             write_cell(folder / "cells", training.name, cell, TASKS[name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,6 @@ from pipeline.evaluation.comparison.estimates import (
     Estimate,
     draw_resamples,
     estimate_tasks,
-    resampled_estimate,
 )
 from pipeline.evaluation.scores import Arrays, decide, score_tasks
 from pipeline.mtl import Task
@@ -53,16 +54,6 @@ def test_which_rows_are_drawn_depends_on_the_groups_and_not_on_their_order() -> 
     one = draw_resamples(groups.tolist(), 2, 50)
     moved = draw_resamples(groups[order].tolist(), 2, 50)
     np.testing.assert_array_equal(one.rows[:, order], moved.rows)
-
-
-def test_a_resample_is_the_mean_over_the_seeds_drawn_in_it() -> None:
-    resamples = draw_resamples(["a", "b"], 3, 40)
-    by_seed = np.array([[1.0], [10.0], [100.0]]).repeat(40, axis=1)
-    estimate = resampled_estimate(by_seed[:, 0], by_seed, resamples)
-    expected = [np.repeat([1.0, 10.0, 100.0], counts).mean() for counts in resamples.seeds]
-    assert estimate.resampled is not None
-    np.testing.assert_allclose(estimate.resampled, expected, rtol=1e-13)
-    assert estimate.mean == 37.0
 
 
 def error(truth: np.ndarray, predicted: np.ndarray, groups: list[str], count: int) -> Estimate:
@@ -126,6 +117,19 @@ def test_values_are_each_seeds_scores_and_their_mean_over_tasks() -> None:
             for score in ("f1", "hl", "map"):
                 value = estimates[task, score].values[index]
                 assert value == pytest.approx(expected[task][score], abs=1e-12)
+
+
+def test_a_resample_is_the_mean_over_the_seeds_drawn_in_it() -> None:
+    seeds, resamples = [predictions(0), predictions(1)], draw_resamples(GROUPS, 2, 40)
+    both = estimate_tasks(TASKS, TRUTH, seeds, resamples)[MEAN, "hl"].resampled
+    single = [
+        estimate_tasks(TASKS, TRUTH, [seed], replace(resamples, seeds=np.ones((40, 1))))
+        for seed in seeds
+    ]
+    first, second = (estimates[MEAN, "hl"].resampled for estimates in single)
+    assert both is not None
+    for value, *values, counts in zip(both, first, second, resamples.seeds, strict=True):
+        assert value == pytest.approx(np.repeat(values, counts).mean(), rel=1e-13)
 
 
 def test_a_task_undefined_in_a_resample_is_left_out_of_that_resamples_mean() -> None:

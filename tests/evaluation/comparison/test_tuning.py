@@ -81,7 +81,7 @@ def test_every_fusion_goes_with_every_method() -> None:
 def test_among_equal_trials_the_lowest_rate_is_the_best() -> None:
     row = Row("hgfn", "dmtl")
     scores = {Training(row, 0, rate): s for rate, s in ((0.1, 0.5), (0.01, 0.5), (0.2, 0.0))}
-    assert best_rate(NAME, scores) == 0.01
+    assert best_rate(scores) == 0.01
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_a_diverged_trial_is_logged_and_not_chosen(small: Path) -> None:
 
 def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
     change("tables/params.yaml", learning_rates=[1.0e30])
-    with pytest.raises(ValueError, match="crisismmd hgfn_dmtl: every learning rate diverged"):
+    with pytest.raises(ValueError, match="hgfn_dmtl: every learning rate diverged"):
         train()
 
 
