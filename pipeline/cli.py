@@ -1,4 +1,4 @@
-"""`hgfn`: the commands beside dvc."""
+"""The command `hgfn`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-# Imports stand inside the commands: torch and pandas take seconds to load.
+# Imports are inside the commands, because torch and pandas take seconds to load.
 
-# No rich markup: it would read the brackets of `[n, labels]` as a style.
+# No rich markup: it would take the brackets of `[n, labels]` for a style.
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -21,7 +21,7 @@ app = typer.Typer(
 
 @app.callback()
 def hgfn() -> None:
-    """Hierarchical multimodal fusion with dynamic multi-task learning: the commands beside dvc."""
+    """Commands of the hgfn pipeline; `dvc repro` runs the pipeline itself."""
 
 
 @app.command()
@@ -39,14 +39,14 @@ def doctor() -> None:
 @app.command()
 def cache(
     prune_older_than: Annotated[
-        str | None, typer.Option(metavar="DAYS", help="Remove entries not used for so long.")
+        str | None, typer.Option(metavar="DAYS", help="Remove entries not used for so many days.")
     ] = None,
     max_size: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Remove the least recently used above this, as in 2GB."),
+        typer.Option(metavar="SIZE", help="Remove the least recently used entries above it."),
     ] = None,
 ) -> None:
-    """Show the cache of single samples' features (HGFN_CACHE), or prune it.
+    """Show or prune the cache of single samples' features (HGFN_CACHE).
 
     Removed entries are computed again when they are needed.
     """
@@ -64,7 +64,7 @@ def retry(
 ) -> None:
     """Try again the items that failed in a given way, then run the stages that depend on them.
 
-    `download_failed` stands for every kind of failed download.
+    `download_failed` includes every kind of failed download.
     """
     from pipeline.retry import retry
 
@@ -73,7 +73,7 @@ def retry(
 
 @app.command()
 def weights() -> None:
-    """List the published weights: address, size, licence, which are needed and which are here.
+    """List the published weights: address, size, licence, whether needed and whether here.
 
     Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.weights to
     pretrained and run dvc repro to use published weights.
@@ -93,7 +93,7 @@ def compare(
     views: Annotated[
         Path, typer.Argument(help="An .npz with view_<name> [n, d] and Y [n, labels].")
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Splits and initialisations, from 0.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds (0, 1, ...).")] = 5,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     fusion: Annotated[
         list[str] | None, typer.Option(help="Only this fusion; may be repeated.")
@@ -104,7 +104,7 @@ def compare(
 ) -> None:
     """Compare every fusion x multi-task pair with logistic regression on your own features.
 
-    Y holds 1, 0, and -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
+    Y holds 1, 0, or -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
     groups [n], never divided by a split; split [n] of train, val, test; labels [labels], their
     names. Writes comparison.md, .csv and .png; a later run with the same --out resumes. hgfn + dmtl
     always runs: differences are relative to it. HGFN_WORKERS sets the number of processes.

@@ -1,4 +1,4 @@
-"""Faults of a checkout that would otherwise be noticed hours later or never."""
+"""`hgfn doctor`: faults of a checkout that would otherwise be noticed hours later or never."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ Schema = TypeVar("Schema", bound=Section)
 
 
 class CrisisMMDParams(Section):
-    """Where CrisisMMD comes from, which labels count and as how many tasks, and how it is split."""
+    """CrisisMMD's source, labels, tasks and split."""
 
     source: Source
     labels: Literal["agreed", "text", "image"]
@@ -58,7 +58,7 @@ class CrisisMMDParams(Section):
 
 
 class YouTubeParams(Section):
-    """Where the clips come from and how they are split."""
+    """The clips' source and split."""
 
     source: Source
     split: Literal["grouped"]
@@ -99,7 +99,7 @@ class AudioParams(Section):
 
 
 class FeatureParams(Section):
-    """The three extractors and where their weights come from."""
+    """The three extractors and the origin of their weights."""
 
     weights: Literal["untrained", "pretrained"]
     visual: VisualParams

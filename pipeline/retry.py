@@ -14,9 +14,9 @@ from pipeline.ground.failures import DOWNLOAD_KINDS, RETRY, check_kinds, read_fa
 
 
 def retry(kinds: Sequence[str], dry_run: bool) -> Iterator[str]:
-    """Run the stages that have failures of these kinds again; yield one line a step.
+    """Run the stages that have failures of these kinds again; yield one line per step.
 
-    `download_failed` stands for every kind of failed download. Raises ValueError for an unknown
+    `download_failed` includes every kind of failed download. Raises ValueError for an unknown
     kind, where no stage has run yet, and where dvc fails.
     """
     check_kinds(kinds)
@@ -33,11 +33,11 @@ def retry(kinds: Sequence[str], dry_run: bool) -> Iterator[str]:
 
 
 def failed_stages(kinds: Collection[str]) -> Counter[str]:
-    """Count the failures of these kinds by the stage that can mend them: `visual@youtube`."""
+    """Count the failures of these kinds by the stage to run again, such as `visual@youtube`."""
     tables = [(name, path) for name, data in SETS.items() for path in data.all_failures()]
     if not tables:
         raise ValueError("no table of failures in data/; run `dvc repro` in the project's root")
-    # A file that the index misses is mended by fetching it again.
+    # A file that is missing in the index must be fetched again.
     return Counter(
         f"{'download' if path.stem == 'index' else path.stem}@{name}"
         for name, path in tables
@@ -49,8 +49,8 @@ def failed_stages(kinds: Collection[str]) -> Counter[str]:
 def commands(stages: Collection[str]) -> list[list[str]]:
     """List the dvc commands that run these stages again and then all that depends on them.
 
-    DVC considers a stage done although single items failed, so it is forced. What was fetched
-    again is indexed before features are extracted again.
+    DVC considers a stage done although single items failed, so it is forced. New files are indexed
+    before features are extracted.
     """
     fetched = sorted(stage for stage in stages if stage.startswith("download@"))
     extracted = sorted(set(stages) - set(fetched))

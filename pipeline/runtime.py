@@ -1,4 +1,4 @@
-"""Where and how fast things run, from the environment: never part of a result's identity."""
+"""Environment variables: where and how fast things run. They never change a result."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-# One thread inside a network, and more workers beside it for speed: sums of floats depend on how
-# many threads share them, results must not.
+# A network runs on one thread, because sums of floats depend on the number of threads. More workers
+# use more cores.
 THREADS = 1
 
 
 def workers() -> int:
-    """Number of processes to run side by side (HGFN_WORKERS, else one a core)."""
+    """Number of processes to run in parallel (HGFN_WORKERS, else one per core)."""
     return most_workers() or _cores()
 
 
 def most_workers() -> int | None:
-    """Number of processes that HGFN_WORKERS asks for; None where it leaves that open."""
+    """Number of processes set in HGFN_WORKERS; None if it is not set."""
     value = os.environ.get("HGFN_WORKERS", "")
     if not value:
         return None
@@ -29,7 +29,7 @@ def most_workers() -> int | None:
 
 
 def _cores() -> int:
-    # What this process may use, where the system tells; a batch job often has fewer than all.
+    # The cores that this process may use, if the system says so; a batch job may have few.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -60,22 +60,22 @@ def cluster() -> str | None:
 
 
 def cache_url() -> str | None:
-    """Where the item cache is, if HGFN_CACHE is a URL (s3://bucket/prefix) and no folder."""
+    """URL of the item cache (HGFN_CACHE, such as s3://bucket/prefix); None if it is a folder."""
     value = os.environ.get("HGFN_CACHE", "")
     return value if "://" in value else None
 
 
 def cache_folder() -> Path:
-    """Folder of what this machine keeps between runs (HGFN_CACHE, else the user's cache folder).
+    """Folder of caches on this machine (HGFN_CACHE, else the user's cache folder).
 
-    The item cache lies there too, unless `cache_url` says that it is elsewhere.
+    It also holds the item cache, unless that is at `cache_url`.
     """
     value = os.environ.get("HGFN_CACHE", "")
     return Path(value).expanduser() if value and not cache_url() else user_cache_path("hgfn")
 
 
 def ytdlp_config() -> Path | None:
-    """File of yt-dlp options for clips from the web (HGFN_YTDLP); None where none is given."""
+    """File of yt-dlp options for clips from the web (HGFN_YTDLP); None if it is not set."""
     if os.environ.get("HGFN_COOKIES"):
         raise ValueError(
             "HGFN_COOKIES is no longer read; write `--cookies FILE` into a file and name it in "
@@ -99,7 +99,7 @@ def pause() -> float:
 
 
 def mirror() -> str:
-    """Address to fetch known files from instead of their own (HGFN_MIRROR, else empty)."""
+    """Address to fetch pinned files from instead of their own (HGFN_MIRROR, else empty)."""
     value = os.environ.get("HGFN_MIRROR", "").rstrip("/")
     if value and not value.startswith(("http://", "https://")):
         raise ValueError(f"HGFN_MIRROR is {value!r}; allowed: an http or https address")
@@ -107,7 +107,7 @@ def mirror() -> str:
 
 
 def weights_folder() -> Path | None:
-    """Folder with the networks' published files (HGFN_WEIGHTS); None where none is given."""
+    """Folder with published weight files (HGFN_WEIGHTS); None if it is not set."""
     value = os.environ.get("HGFN_WEIGHTS", "")
     if not value:
         return None

@@ -1,1 +1,1 @@
-"""One thin module a DVC stage: parse, call the library, write."""
+"""One thin module per DVC stage: parse, call the library, write."""

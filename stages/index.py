@@ -14,7 +14,7 @@ from pipeline.params import load_params
 
 
 def index(name: str) -> None:
-    """Index one data set; files that do not exist are absent modalities, counted on the screen."""
+    """Index one data set; missing files are absent modalities, and are counted in the output."""
     chosen = data_set(name)
     params = getattr(load_params().data, name)
     if chosen.form == "tweets":

@@ -14,7 +14,7 @@ from pipeline.params import check_component, load_params
 
 
 def params() -> None:
-    """Write a marker that all is well; always the same, so that nothing re-runs because of it."""
+    """Write a marker if all is right; it is always the same, so no stage re-runs because of it."""
     values = load_params()
     check_component("fusion", values.fusion, FUSIONS, fusion_class)
     check_component("mtl", values.mtl, METHODS, method_class)

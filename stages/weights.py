@@ -17,7 +17,7 @@ from pipeline.params import load_params
 
 
 def weights() -> None:
-    """Write the published weights, or seeded, untrained ones in the same formats."""
+    """Write the published weights, or untrained ones of a fixed seed in the same formats."""
     features = load_params().features
     model = features.text.model
     WEIGHTS.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Raw sources to one index table a data set: reading, grouping, splitting."""
+"""From a raw source to the index table of a data set: reading, grouping, splitting."""

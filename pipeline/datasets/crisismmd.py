@@ -1,4 +1,4 @@
-"""CrisisMMD: annotations to samples and three tasks."""
+"""CrisisMMD: from annotations to samples and three tasks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TASKS = [
 
 
 def read_annotations(raw: Path) -> pd.DataFrame:
-    """Read every event's annotations: one row an image, all columns text, sorted by image path.
+    """Read every event's annotations: one row per image, all columns text, sorted by image path.
 
     Raises ValueError naming the folder, file or row that does not fit the official layout.
     """
@@ -72,10 +72,10 @@ def read_annotations(raw: Path) -> pd.DataFrame:
 
 
 def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
-    """Read one row a tweet-image pair: id, tweet, text, image and a nullable label a task.
+    """Read one row per tweet-image pair: id, tweet, text, image and a nullable label per task.
 
     `labels` says which annotation counts where text and image disagree; `agreed` keeps only the
-    labels on which both say the same, after merging to five classes. Damage is the image's alone.
+    labels on which both agree, after merging to five classes. Only images have a damage label.
     """
     table = read_annotations(raw)
     return pd.DataFrame(
@@ -95,10 +95,10 @@ def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
 def one_task_a_class(
     table: pd.DataFrame, tasks: list[dict[str, Any]]
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Replace each softmax task's column by a yes-or-no column a class, `<task>_<class>`.
+    """Replace each softmax task's column by a yes-or-no column per class, `<task>_<class>`.
 
-    The paper's introduction reads so; its tables read as one task a concept. An unknown label is
-    unknown for all of its classes.
+    This is the wording of the paper's introduction; its tables have one task per concept. An
+    unknown label is unknown for all of its classes.
     """
     binary = []
     for task in tasks:
@@ -116,7 +116,7 @@ def _read_event(file: Path) -> pd.DataFrame:
     # Default CSV quoting would change 103 of the real tweets.
     table = read_table(file, delimiter="\t", quoting=False, required=COLUMNS)
     for number, path in enumerate(table["image_path"], start=2):
-        # It is read as a file: nothing outside data_image/ may be named.
+        # The path is opened later, so it must not lead out of data_image/.
         parts = PurePosixPath(path).parts
         if len(parts) < 2 or parts[0] != "data_image" or ".." in parts:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""CrisisMMD's official layout, copied or unpacked from where it is."""
+"""CrisisMMD's official layout, copied from a folder or unpacked from an archive."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
 def fill_crisismmd(source: Path, raw: Path) -> str:
     """Write `annotations/`, and `data_image/` and `splits/` if the source has them, into `raw`.
 
-    `source` is a folder, a .tar.gz or a pin of one. Returns what was done, for the user. Raises
-    ValueError for a source that is damaged, not to be trusted, or without annotations.
+    `source` is a folder, a .tar.gz or a pin of one. Returns a summary for the user. Raises
+    ValueError for a source that is damaged, unsafe, or without annotations.
     """
     pinned = source.suffix == ".json"
     if source.is_dir():
@@ -35,7 +35,7 @@ def fill_crisismmd(source: Path, raw: Path) -> str:
 
 
 def _count_note(raw: Path) -> str:
-    """Count rows, tweets and events; a warning where they are not those of the published set."""
+    """Count rows, tweets and events; a warning if they differ from the published set's."""
     table = read_annotations(raw)
     events = table["image_path"].map(lambda path: path.split("/")[1])
     counts = {

@@ -1,4 +1,4 @@
-"""From a data set's source to its raw folder."""
+"""The raw folder of a data set, filled from its source."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ FILL: dict[str, Callable[[Path, Path], str]] = {
 
 
 def fill_raw(name: str, source: str, raw: Path) -> str:
-    """Replace a data set's raw folder by what its source holds; returns a line for the user.
+    """Replace a data set's raw folder by the contents of its source; returns a line for the user.
 
-    Raises ValueError for a source that is none (see `check_source`) or cannot be read; then `raw`
-    is as it was.
+    Raises ValueError for a source that is invalid (see `check_source`) or cannot be read; then
+    `raw` does not change.
     """
     check_source(name, source)
     with _replacing(raw) as folder:
@@ -33,9 +33,9 @@ def fill_raw(name: str, source: str, raw: Path) -> str:
 
 @contextmanager
 def _replacing(raw: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `raw` when the block ends well.
+    """Yield a temporary folder that becomes `raw` when the block succeeds.
 
-    What killed runs left of such folders is removed.
+    Such folders of killed runs are removed.
     """
     raw.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(raw.parent, of=raw.name)

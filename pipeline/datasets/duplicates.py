@@ -1,4 +1,4 @@
-"""Clusters of samples that are the same thing: equal, near-duplicate, or with a shared key."""
+"""Clusters of samples that belong together: equal, near-duplicate, or with a shared key."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _NOISE = re.compile(r"https?://\S*|\bRT\b|@\w+|[^\w\s]|_", re.UNICODE)
 
 
 def normalise(text: str) -> str:
-    """Reduce a tweet to what it says: no links, retweet marks, mentions, punctuation or case."""
+    """Reduce a tweet to its words: no links, retweet marks, mentions, punctuation or case."""
     return " ".join(_NOISE.sub(" ", text).casefold().split())
 
 
 def cluster(keys: Iterable[Iterable[object | None]], pairs: np.ndarray | None = None) -> np.ndarray:
     """Number the clusters of samples that share a key, directly or through others.
 
-    Each of `keys` holds one value a sample, None where the sample has none. `pairs` [p, 2] adds
-    links between samples. Returns one cluster number a sample.
+    Each of `keys` holds one value per sample, None where the sample has none. `pairs` [p, 2] adds
+    links between samples. Returns one cluster number per sample.
     """
     columns = [pd.Series(list(key), dtype=object) for key in keys]
     samples = len(columns[0])

@@ -1,4 +1,4 @@
-"""The index table: one row a sample, whatever the data set, with its group and its split."""
+"""The index table of a data set: one row per sample, with its group and its split."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 
 @dataclass(frozen=True)
 class Index:
-    """An index table, its tasks, and why modalities of samples are absent from the start.
+    """An index table, its tasks, and the failures of modalities that are absent from the start.
 
-    `note` is what a user must know about the split; empty where it is leak-free.
+    `note` describes leaks of the split for the user; it is empty for a leak-free split.
     """
 
     table: pd.DataFrame
@@ -40,7 +40,7 @@ def index_crisismmd(
 ) -> Index:
     """Index tweets with photos; a group is a tweet with all its near-duplicates.
 
-    The split is the same in both layouts. An official one keeps its own task and samples alone;
+    The split is the same in both layouts. An official split has only its own task and samples;
     `note` says how much it leaks.
     """
     samples = crisismmd.read_samples(raw, labels)
@@ -64,7 +64,7 @@ def index_crisismmd(
 
 
 def index_youtube(raw: Path) -> Index:
-    """Index clips; a group is a source video with all that say or show the same."""
+    """Index clips; a group is a source video with all clips of the same text or file."""
     samples, tasks = youtube.read_samples(raw)
     missing = _drop_missing_files(samples, raw, ("video", "audio"))
     failures = youtube.with_reasons(raw, missing) + _drop_empty_texts(samples)
@@ -89,7 +89,7 @@ def _index(
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group has the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")
-    # An official split is what it is: its leak is counted, not refused.
+    # The leak of an official split is counted, not refused.
     if "split" not in samples:
         samples["split"] = grouped_split(samples["group"], samples[names])
         check_no_leak(samples, keys)
@@ -121,7 +121,7 @@ def _drop_empty_texts(samples: pd.DataFrame) -> list[Failure]:
 
 
 def _normalised(texts: pd.Series) -> pd.Series:
-    # Nothing said is nothing shared: empty texts must not form one group.
+    # Empty texts must not form one group.
     return texts.map(normalise, na_action="ignore").replace("", None)
 
 

@@ -27,7 +27,7 @@ _NAME = re.compile(r"task_(informative|humanitarian|damage)(_text_img)?_(train|d
 def official_samples(
     raw: Path, samples: pd.DataFrame, tasks: Tasks, split: Split
 ) -> tuple[pd.DataFrame, Tasks, str]:
-    """Keep an official split's samples, with their side in `split`, and its one task.
+    """Select an official split's samples, with their side in `split`, and its one task.
 
     Samples are matched by image path, since one tweet has two different image ids. The note that
     is returned says how many were left out. Raises ValueError where a side has no sample.

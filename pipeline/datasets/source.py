@@ -1,4 +1,4 @@
-"""What a data set's source may be, checked before anything that exists is touched."""
+"""The allowed sources of a data set, checked before any output is touched."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> list[str]:
     """Check the source of each data set by name; returns notes for the user.
 
-    A source that is missing here but from which, by `lock`, the raw data were made is a note and
-    no error: the later stages run without it. Raises ValueError with one line for each other
-    source that is missing or of no known form.
+    If a source is missing but `lock` says that the raw data were made from it, the result is a note
+    and no error, because later stages run without it. Raises ValueError with one line for each
+    other source that is missing or not of an allowed form.
     """
     notes, errors = [], []
     for name, source in sources.items():
@@ -48,9 +48,9 @@ def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> lis
 
 
 def check_source(name: str, source: str) -> None:
-    """Raise ValueError, one line with the key and the cure, unless a source exists and has a form.
+    """Raise ValueError with key and cure unless a source exists and has an allowed form.
 
-    What is inside an archive or a manifest is not read.
+    The contents of an archive or a manifest are not read.
     """
     path = Path(source)
     problem = _problem(data_set(name).form, path) if path.exists() else _absence(path)

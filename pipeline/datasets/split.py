@@ -14,9 +14,9 @@ SEED = 0
 def grouped_split(groups: pd.Series, labels: pd.DataFrame, seed: int = SEED) -> pd.Series:
     """Assign train, val or test to each sample; a group is never divided.
 
-    `labels` has one nullable integer column a task. Stratification (Sechidis et al. 2011) sees for
-    each group which classes of which tasks occur in it, unknown being one of them. The result
-    depends on the samples and the seed, not on their order. Raises ValueError below five groups.
+    `labels` has one nullable integer column per task. Stratification (Sechidis et al. 2011) is by
+    the classes of each task that occur in a group; unknown is one of them. The result depends on
+    the samples and the seed, not on their order. Raises ValueError for fewer than five groups.
     """
     members = _group_labels(groups, labels).sort_index()
     if len(members) < len(FOLDS):
@@ -34,7 +34,7 @@ def grouped_split(groups: pd.Series, labels: pd.DataFrame, seed: int = SEED) -> 
 def _group_labels(groups: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:
     known = [pd.get_dummies(labels[task], prefix=str(task), dummy_na=True) for task in labels]
     size = groups.map(groups.value_counts())
-    # Big groups are spread too, else one of them unbalances the fractions.
+    # Large groups are distributed too; otherwise one of them unbalances the fractions.
     bins = pd.get_dummies(np.minimum(size, 4), prefix="size")
     return pd.concat([*known, bins], axis=1).groupby(groups).max().astype(int)
 
@@ -42,7 +42,7 @@ def _group_labels(groups: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:
 def check_no_leak(index: pd.DataFrame, keys: dict[str, pd.Series]) -> None:
     """Raise ValueError if a key's value (null: none) is on two sides of the split.
 
-    `keys` maps what the key is (tweet id, image bytes, ...) to one value a sample.
+    `keys` maps the name of a key (tweet id, image bytes, ...) to one value per sample.
     """
     for name, values in {"group": index["group"], **keys}.items():
         sides = index["split"].groupby(values).nunique()

@@ -1,4 +1,4 @@
-"""YouTube Disaster clips: a raw folder's manifest to samples and one task a concept."""
+"""YouTube Disaster clips: from the manifest of a raw folder to samples and one task per concept."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pandas as pd
 from pipeline.ground.failures import Failure, read_failures
 from pipeline.inputs.manifest import concepts, read_manifest
 
-# In the raw folder: why clips could not be fetched. Absent if none failed.
+# In the raw folder: failed downloads. Absent if there are none.
 FAILURES = "failures.csv"
 
 
 def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Read one row a clip (id, text, video, audio, start, end, origin, concepts), and the tasks.
+    """Read one row per clip (id, text, video, audio, start, end, origin, concepts), and the tasks.
 
     Each concept is one sigmoid task.
     """
@@ -42,7 +42,7 @@ def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
 
 
 def with_reasons(raw: Path, missing: Iterable[Failure]) -> list[Failure]:
-    """Give the missing files of clips that could not be fetched the site's kind and message."""
+    """Replace the failures of missing clips by those of their downloads, with kind and message."""
     path = raw / FAILURES
     reasons = {failure.id: failure for failure in read_failures(path)} if path.is_file() else {}
     return [replace(reasons.get(f.id, f), modality=f.modality) for f in missing]

@@ -1,4 +1,4 @@
-"""From a manifest of clips, here or on the web, to the raw folder."""
+"""The raw folder of clips, filled from a manifest: local clips are copied, others fetched."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 
 def fill_youtube(source: Path, raw: Path) -> str:
-    """Write `manifest.csv` and `clips/` into `raw`; returns what was done, for the user.
+    """Write `manifest.csv` and `clips/` into `raw`; returns a summary for the user.
 
     `source` is a folder with `manifest.csv`, a manifest, or a pin of one. Local paths are relative
     to the manifest's folder. A clip that is missing keeps its row and is counted; why one cannot be
@@ -45,7 +45,7 @@ def fill_youtube(source: Path, raw: Path) -> str:
     table = read_manifest(manifest)
     urls = [address(clip, manifest.parent) for clip in table["source"]]
     if any(urls) and "origin" not in table.columns:
-        # Spans of one film become files of their own; a split must still keep them together.
+        # Spans of one film become separate files, but must stay on one side of the split.
         table["origin"] = table["source"]
     rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
     (raw / "clips").mkdir()
@@ -82,8 +82,8 @@ def _note(missing: list[Path], failures: list[Failure]) -> str:
 def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) -> list[Path]:
     """Copy each file once and rewrite the rows' sources; returns the files that do not exist.
 
-    A file of the manifest's own `clips/` keeps its path, any other is named after the first id
-    that names it. Raises ValueError where two files, or one and a fetched clip, get one name.
+    A file in the manifest's own `clips/` keeps its path; any other gets the id of the first row
+    with it. Raises ValueError where two files, or one and a fetched clip, get one name.
     """
     copies: dict[str, str] = {}
     names = {f"clips/{row['id']}" for row in fetched}
@@ -169,7 +169,7 @@ class _Fetcher:
 
 
 def _nothing(missing: list[Path], failures: list[Failure]) -> str:
-    """Say why there is no clip at all, by the first one, and what to do."""
+    """Say why there is no clip at all, from the first failure, and what to do."""
     if not failures:
         return (
             f"none of its clips is there, the first would be {missing[0].absolute()}; "

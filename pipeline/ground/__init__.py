@@ -1,1 +1,1 @@
-"""What every floor stands on: paths, failures, whole files, processes, a stage's command."""
+"""What all other modules build on: paths, failures, atomic writes, processes, stage commands."""

@@ -1,4 +1,4 @@
-"""How a stage becomes a command: arguments from its signature, errors in one line."""
+"""A stage as a command: arguments from its signature, errors in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def run(stage: Callable[..., None]) -> None:
     """Run a stage with the command line's arguments.
 
     ValueError (of the user's files and settings), OSError and MemoryError end in one line and exit
-    code 1; with HGFN_TRACE=1 in the environment they keep their traceback.
+    code 1; with HGFN_TRACE=1 in the environment the traceback is printed.
     """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(stage)

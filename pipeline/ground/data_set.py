@@ -1,4 +1,4 @@
-"""The data sets and the extractors' weights: what each offers, and where its files lie."""
+"""The data sets and the extractors' weights: modalities and paths."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ SETS = {data.name: data for data in (DataSet("crisismmd", "tweets"), DataSet("yo
 
 
 def data_set(name: str) -> DataSet:
-    """Look a data set up; raises ValueError that lists the known ones."""
+    """Return the data set of this name; raises ValueError that lists the known ones."""
     if name not in SETS:
         raise ValueError(f"unknown data set {name!r}; allowed: {', '.join(SETS)}")
     return SETS[name]

@@ -1,4 +1,4 @@
-"""What could not be read: one row a failure, by sample, modality and kind."""
+"""Failures: what could not be read, one row per sample, modality and kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.ground.data_set import DataSet
 
-# Kinds of failed downloads; the first is for what is none of the others.
+# Kinds of failed downloads; the first is for all causes without a kind of their own.
 DOWNLOAD_KINDS = (
     "download_failed",
     "private",

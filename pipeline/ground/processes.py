@@ -1,4 +1,4 @@
-"""Which processes run, and workers that end with the process that started them."""
+"""Whether a process still runs, and workers that end with their parent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_running(process: int, started: int | None = None) -> bool:
     except PermissionError:  # it runs, as another user
         pass
     status = _status(process)
-    # A zombie: in a container an orphan that ended may never be collected.
+    # A zombie: a container may never collect an orphan that has ended.
     if status[:1] == ["Z"]:
         return False
     return started is None or start_time(process) in (started, None)
@@ -48,7 +48,7 @@ def end_with_parent() -> None:
 
 
 def _wait_for_parent() -> None:
-    # Without this, a worker whose parent was killed would wait for work forever.
+    # Otherwise a worker whose parent was killed would wait for work forever.
     if parent := parent_process():
         parent.join()
         os._exit(1)

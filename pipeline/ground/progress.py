@@ -1,4 +1,4 @@
-"""Progress on a terminal; silence in a log file."""
+"""A progress bar on a terminal; nothing in a log file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on stderr while it is a terminal; yields the function that advances it by one."""
+    """Show a bar on stderr if it is a terminal; yields a function that advances it by one."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the removal of what killed processes left behind."""
+"""Atomic writes of files, and the removal of temporary files of killed processes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _NAME = re.compile(
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a hidden, unique name beside `path` under which to write it.
+    """Return a hidden, unique name in the folder of `path`, under which to write it.
 
-    The name contains the host and the process, so that a later run can tell when it is left over.
+    The name contains the host and the process, so that a later run can tell whether the writer
+    still runs.
     """
     return path.with_name(f".{path.name}.{_host()}@{_writer(os.getpid())}.{uuid4().hex[:8]}.part")
 
@@ -33,7 +34,7 @@ def temporary_name(path: Path) -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name that is renamed to `path` when the block succeeds.
 
-    Readers see the old file or none, never half of the new one. What killed runs left of it is
+    Readers see the old file or none, never half of the new one. Temporary files of killed runs are
     removed first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +50,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 def remove_left_over(folder: Path, of: str | None = None) -> int:
     """Remove temporary files and folders whose writer is gone; return how many.
 
-    With `of`, only those of that file name. A writer on this machine is gone when its process
-    ended. Nothing is known of processes elsewhere: their files are removed once they have not
-    changed for a day.
+    With `of`, only those of that file name. A writer on this machine is gone when its process has
+    ended. Processes elsewhere cannot be checked: their files are removed once they have not changed
+    for a day.
     """
     removed = 0
     for path in folder.glob(".*.part"):
@@ -87,7 +88,7 @@ def _remove(path: Path) -> None:
 
 @cache
 def _host() -> str:
-    # Containers may share a host name and a folder while each numbers its processes from 1.
+    # Containers may share a host name and a folder, and each numbers its processes from 1.
     try:
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:  # not Linux
