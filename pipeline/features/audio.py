@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.extractors.soundnet import LAYERS, SoundNet
-from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Reader, identity
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, identity
 from pipeline.media import read_waveform
 
 
@@ -30,17 +30,13 @@ class AudioRecipe:
         """See Recipe."""
         return identity(SoundNet.version, self.weights, layer=self.layer)
 
-    def reader(self) -> Reader:
+    def read(self, item: Item) -> Decoded:
         """See Recipe."""
-        return _read
+        sound = read_waveform(item.file, start=item.start, end=item.end)
+        failure = ("truncated", f"{FILE}: damaged or cut off; what it has of sound is used")
+        return Decoded(sound.samples, failure if sound.truncated else None)
 
     def network(self) -> Network:
         """See Recipe."""
         network = SoundNet.from_file(self.weights)
         return lambda inputs: [network.features(sound, layer=self.layer) for sound in inputs]
-
-
-def _read(item: Item) -> Decoded:
-    sound = read_waveform(item.file, start=item.start, end=item.end)
-    failure = ("truncated", f"{FILE}: damaged or cut off; what it has of sound is used")
-    return Decoded(sound.samples, failure if sound.truncated else None)

@@ -55,11 +55,7 @@ class BucketCache(ItemCache):
         """Do nothing: other writers cannot be seen from here."""
 
     def _read(self, key: str) -> bytes | None:
-        store, path = self._store(key)
-        try:
-            return bytes(store.cat_file(path))
-        except FileNotFoundError:
-            return None
+        return next(self._read_many([key]))
 
     def _read_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
         paths = [self._store(key)[1] for key in keys]

@@ -6,12 +6,10 @@ import hashlib
 import io
 import json
 import os
-import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +21,6 @@ from pipeline.ground.temporaries import remove_left_over, temporary_name
 DAY = 86400.0
 PARTS = "parts"  # the folder of entries that are being written
 _DIGEST_BYTES = 32
-_NPY_HEADER = struct.Struct("<6sBBH")  # magic, version 1.0, length of the description
 
 
 @dataclass(frozen=True)
@@ -47,28 +44,13 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Entry | None:
     """Read what `encode` wrote; None if a single bit of it is wrong or missing."""
-    contents = data[_DIGEST_BYTES:]
-    if hashlib.sha256(contents).digest() != data[:_DIGEST_BYTES]:
+    digest, contents = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.sha256(contents).digest() != digest:
         return None
-    header, array = contents.split(b"\n", 1)
+    header, data = contents.split(b"\n", 1)
     failure = json.loads(header)
-    return Entry(_array(array) if array else None, tuple(failure) if failure else None)
-
-
-def _array(data: bytes) -> np.ndarray:
-    # numpy's own reader spends most of its time on the header, and equal shapes have equal ones.
-    start = _NPY_HEADER.size + _NPY_HEADER.unpack_from(data)[-1]
-    shape, dtype = _shape(data[:start])
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)
-
-
-@lru_cache(maxsize=1024)
-def _shape(header: bytes) -> tuple[tuple[int, ...], np.dtype]:
-    file = io.BytesIO(header)
-    np.lib.format.read_magic(file)
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-    assert not by_columns
-    return shape, dtype
+    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False) if data else None
+    return Entry(array, tuple(failure) if failure else None)
 
 
 class ItemCache:
@@ -100,7 +82,7 @@ class ItemCache:
 
     @contextmanager
     def marker(self) -> Iterator[str]:
-        """Hold a marker entry, whose key tells another machine whether it has the same cache."""
+        """Store an entry for the block; whoever finds its key has the same cache."""
         key = 2 * uuid4().hex
         self.put(key, Entry(None))
         try:

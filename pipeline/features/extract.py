@@ -6,10 +6,8 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,16 +77,13 @@ def extract_features(
     engine = run_ray if runtime.engine() == "ray" else run_local
     identity = recipe.identity()
     keys = _keys(recipe.modality, identity, items)
-    outcomes = _cached(cache, keys.values(), retry)
+    outcomes = _cached(cache, set(keys.values()), retry)
     # Equal inputs share a key: a text tweeted with three photos is embedded once.
-    lacking = {keys[item.id]: item for item in items if keys[item.id] not in outcomes}
-    with progress(recipe.modality, len(lacking)) as advance:
-        for key, entry in cache.get_many(engine(recipe, lacking, cache, workers)):
+    missing = {keys[item.id]: item for item in items if keys[item.id] not in outcomes}
+    with progress(recipe.modality, len(missing)) as advance:
+        for key, entry in cache.get_many(engine(recipe, missing, cache, workers)):
             if entry is None:
-                raise ValueError(
-                    f"the features of {lacking[key].id} disappeared from the cache during the run; "
-                    "run again"
-                )
+                raise _disappeared(missing[key].id)
             outcomes[key] = _Outcome.of(entry)
             advance()
     cache.clean()
@@ -96,8 +91,8 @@ def extract_features(
     present = {item.id: keys[item.id] for item in items if outcomes[keys[item.id]].present}
     if items and not present:
         raise ValueError(f"{recipe.modality}: every item failed; the first: {failures[0].message}")
-    loads = {**dict.fromkeys([*absent, *keys]), **_loads(cache, present)}
-    write_features(path, loads, recipe.dim, {"modality": recipe.modality, **identity})
+    arrays = _arrays(cache, sorted([*absent, *keys]), present)
+    write_features(path, arrays, recipe.dim, {"modality": recipe.modality, **identity})
     return failures
 
 
@@ -123,8 +118,7 @@ def _keys(modality: str, identity: Identity, items: Sequence[Item]) -> dict[str,
     return keys
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     """An entry without its array, which may be large."""
 
     present: bool
@@ -138,7 +132,7 @@ class _Outcome:
 def _cached(cache: ItemCache, keys: Collection[str], retry: Collection[str]) -> dict[str, _Outcome]:
     return {
         key: _Outcome.of(entry)
-        for key, entry in cache.get_many(sorted(set(keys)))
+        for key, entry in cache.get_many(sorted(keys))
         if entry is not None and (entry.failure is None or entry.failure[0] not in retry)
     }
 
@@ -155,17 +149,20 @@ def _failures(
             yield Failure(item.id, modality, kind, message.replace(FILE, str(item.path or "text")))
 
 
-def _loads(cache: ItemCache, keys: Mapping[str, str]) -> dict[str, partial[np.ndarray]]:
-    # A feature file is written in sorted order of the ids, so that entries can be requested
-    # before each is needed.
-    names = sorted(keys)
-    entries = cache.get_many(keys[name] for name in names)
-    return {name: partial(_next_array, entries, keys[name]) for name in names}
+def _arrays(
+    cache: ItemCache, ids: Sequence[str], present: Mapping[str, str]
+) -> Iterator[tuple[str, np.ndarray | None]]:
+    """Yield each id with its array; `present` maps those that have one to their keys."""
+    entries = cache.get_many(present[name] for name in ids if name in present)
+    for name in ids:
+        if name not in present:
+            yield name, None
+            continue
+        _, entry = next(entries)
+        if entry is None or entry.array is None:
+            raise _disappeared(name)
+        yield name, entry.array
 
 
-def _next_array(entries: Iterator[tuple[str, Entry | None]], key: str) -> np.ndarray:
-    next_key, entry = next(entries)
-    assert next_key == key, "feature files are written in sorted order"
-    if entry is None or entry.array is None:
-        raise ValueError("a cached item disappeared while it was packed; run again")
-    return entry.array
+def _disappeared(name: str) -> ValueError:
+    return ValueError(f"the features of {name} disappeared from the cache; run again")

@@ -1,4 +1,4 @@
-"""What an extraction takes: items, and a recipe that reads them and holds the network."""
+"""What an extraction takes: items, and a recipe that reads them and loads the network."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ class Item:
 
     @property
     def file(self) -> Path:
-        """The item's file; ValueError for an item that is a text."""
-        if self.path is None:
-            raise ValueError(f"item {self.id} has no file")
+        """The file of an item that is no text."""
+        assert self.path is not None
         return self.path
 
 
@@ -59,13 +58,12 @@ class Decoded:
     failure: Failure | None = None
 
 
-Reader = Callable[[Item], Decoded]
 Network = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
-@runtime_checkable
+@runtime_checkable  # for the tests, which check types
 class Recipe(Protocol):
-    """How one modality's features are made; sent to each worker process and opened there once."""
+    """How one modality's features are made; it is sent to each worker process."""
 
     modality: ClassVar[str]
     batch: ClassVar[int]  # items that the network takes at once
@@ -80,14 +78,14 @@ class Recipe(Protocol):
         """Everything beside the item that changes the result: code version, weights, parameters."""
         ...
 
-    def reader(self) -> Reader:
-        """Return the function that reads one item."""
+    def read(self, item: Item) -> Decoded:
+        """Read one item; raises MediaError for one that cannot be read."""
         ...
 
     def network(self) -> Network:
         """Load the network; the function returned takes up to `batch` inputs.
 
-        It gives one array an input, whose bytes do not depend on the others of the batch.
+        It returns one array an input, whose bytes do not depend on the others of the batch.
         """
         ...
 

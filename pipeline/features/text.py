@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.extractors.elmo import ELMo
 from pipeline.extractors.tokens import tokenize
-from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader, file_digest, identity
+from pipeline.features.recipe import Decoded, Identity, Item, Network, file_digest, identity
 from pipeline.runtime import device
 
 # A tweet has at most 280 characters; of a longer description the beginning is used.
@@ -46,9 +46,15 @@ class TextRecipe:
             longest=LONGEST_TEXT,
         )
 
-    def reader(self) -> Reader:
+    def read(self, item: Item) -> Decoded:
         """See Recipe."""
-        return _read
+        tokens = tokenize(item.text or "")
+        if not tokens:
+            return Decoded(None, ("empty_text", "no word in the text"))
+        if len(tokens) > LONGEST_TEXT:
+            message = f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
+            return Decoded(tokens[:LONGEST_TEXT], ("long_text", message))
+        return Decoded(tokens)
 
     def network(self) -> Network:
         """See Recipe."""
@@ -57,13 +63,3 @@ class TextRecipe:
 
     def _pick(self, layers: np.ndarray) -> np.ndarray:
         return layers[-1] if self.layer == "top" else layers.mean(axis=0)
-
-
-def _read(item: Item) -> Decoded:
-    tokens = tokenize(item.text or "")
-    if not tokens:
-        return Decoded(None, ("empty_text", "no word in the text"))
-    if len(tokens) > LONGEST_TEXT:
-        message = f"{len(tokens)} words; the first {LONGEST_TEXT} are used"
-        return Decoded(tokens[:LONGEST_TEXT], ("long_text", message))
-    return Decoded(tokens)

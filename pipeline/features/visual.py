@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.extractors.inception import InceptionV3
-from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Reader, identity
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, identity
 from pipeline.media import read_photo, sample_frames
 from pipeline.runtime import device
 
@@ -33,35 +33,30 @@ class VisualRecipe:
 
     def identity(self) -> Identity:
         """See Recipe."""
+        # Feature files hold these in this order.
         kind = "photo" if self.frames is None else "clip"
-        frames = {} if self.frames is None else {"frames": self.frames}
-        return identity(
-            InceptionV3.version,
-            self.weights,
-            reader=kind,
-            size=self.size,
+        frames: Identity = {} if self.frames is None else {"frames": self.frames}
+        parameters: Identity = {
+            "reader": kind,
+            "size": self.size,
             **frames,
-            precision=self.precision,
-        )
+            "precision": self.precision,
+        }
+        return identity(InceptionV3.version, self.weights, **parameters)
 
-    def reader(self) -> Reader:
+    def read(self, item: Item) -> Decoded:
         """See Recipe."""
-        return self._read_photo if self.frames is None else self._read_clip
+        if self.frames is None:
+            return Decoded(self._prepare(read_photo(item.file))[None])
+        clip = sample_frames(item.file, self.frames, item.start, item.end, self._prepare)
+        failure = ("truncated", f"{FILE}: damaged or cut off; what it has of frames is used")
+        return Decoded(clip.frames, failure if clip.truncated else None)
 
     def network(self) -> Network:
         """See Recipe."""
         network = InceptionV3.from_file(self.weights, device(), self.precision)
         return lambda inputs: [network.features(pictures, size=self.size) for pictures in inputs]
 
-    def _read_photo(self, item: Item) -> Decoded:
-        return Decoded(InceptionV3.prepare(read_photo(item.file)[None], self.size))
-
-    def _read_clip(self, item: Item) -> Decoded:
-        assert self.frames is not None
-        clip = sample_frames(item.file, self.frames, item.start, item.end, self._shrink)
-        failure = ("truncated", f"{FILE}: damaged or cut off; what it has of frames is used")
-        return Decoded(clip.frames, failure if clip.truncated else None)
-
-    def _shrink(self, picture: np.ndarray) -> np.ndarray:
-        # Applied while decoding, so that 40 large pictures are never held together.
+    def _prepare(self, picture: np.ndarray) -> np.ndarray:
+        # Of a clip while it is decoded, so that 40 large pictures are never held together.
         return InceptionV3.prepare(picture[None], self.size)[0]

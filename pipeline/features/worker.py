@@ -1,4 +1,4 @@
-"""What a worker makes of a batch: items are read, a network computes, the cache stores."""
+"""What a worker does with a batch: it reads the items, runs the network, fills the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from pipeline.extractors.device import exact_convolutions
 from pipeline.features.cache import Entry, ItemCache
-from pipeline.features.recipe import FILE, Decoded, Failure, Item, Network, Reader, Recipe
+from pipeline.features.recipe import FILE, Decoded, Failure, Item, Network, Recipe
 from pipeline.media import MediaError
 
 Batch = Sequence[tuple[str, Item]]  # cache keys and items
@@ -37,16 +37,16 @@ def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
 def extractor(
     recipe: Recipe, cache: ItemCache, decoding: Callable[[bool], None] = lambda active: None
 ) -> Callable[[Batch], None]:
-    """Open a recipe; the function returned extracts one batch into the cache.
+    """Load a recipe's network; the function returned extracts one batch into the cache.
 
     `decoding` is called with true before a batch is read, and with false afterwards.
     """
-    reader, network = recipe.reader(), recipe.network()
+    network = recipe.network()
 
     def extract(batch: Batch) -> None:
         items = [item for _, item in batch]
         decoding(True)
-        decoded = [read(reader, item) for item in items]
+        decoded = [read(recipe.read, item) for item in items]
         decoding(False)
         with exact_convolutions():
             entries = compute(network, items, decoded)
@@ -56,8 +56,8 @@ def extractor(
     return extract
 
 
-def read(reader: Reader, item: Item) -> Decoded:
-    """Read an item; what its bytes make impossible becomes its failure.
+def read(reader: Callable[[Item], Decoded], item: Item) -> Decoded:
+    """Read an item; a MediaError becomes its failure.
 
     Other errors are raised, with a note that names the item.
     """
@@ -75,7 +75,7 @@ def read(reader: Reader, item: Item) -> Decoded:
 
 
 def compute(network: Network, items: Sequence[Item], decoded: Sequence[Decoded]) -> list[Entry]:
-    """Run a network on the decoded items; returns an entry each, in order."""
+    """Run a network on the items that could be read; returns an entry for each item, in order."""
     inputs = [one.input for one in decoded if one.input is not None]
     with out_of_memory(f"the network on {items[0].id} and {len(items) - 1} more"):
         arrays = iter(network(inputs) if inputs else [])

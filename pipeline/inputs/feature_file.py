@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -11,45 +11,48 @@ import numpy as np
 from pipeline.ground.temporaries import written_whole
 from pipeline.inputs.hdf5 import attributes_of, open_hdf5, plain_dataset
 
-Load = Callable[[], np.ndarray]
-
 FORMAT = 1
 _CHUNK_BYTES = 1 << 18
 
 
 def write_features(
     path: Path,
-    arrays: Mapping[str, Load | None],
+    arrays: Iterable[tuple[str, np.ndarray | None]],
     dim: int,
     attributes: Mapping[str, str | int | float],
 ) -> None:
-    """Write a feature file in one pass, in sorted order of the ids, under a temporary name.
+    """Write a feature file in one pass, under a temporary name.
 
-    `arrays` maps each id to a function that loads its [length, dim] float32 array, or None where
-    the modality is absent. Each is loaded once, one at a time, so that memory does not grow with
-    their number. The same arrays give the same bytes. Raises ValueError for no id at all, and for
-    an array of another shape.
+    `arrays` yields the ids in ascending order, each with its [length, dim] float32 array, or None
+    where the modality is absent. One array is held at a time, so that memory does not grow with
+    their number. The same arrays give the same bytes. Raises ValueError for no id at all, an id
+    out of order, and an array of another shape.
     """
-    if not arrays:
-        raise ValueError(f"{path}: no sample to write")
-    ids = sorted(arrays)
     with (
         written_whole(path) as temporary,
         h5py.File(temporary, "w", track_order=False) as file,
     ):
-        lengths = _write_values(file, {name: arrays[name] for name in ids}, dim)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        _write_table(file, ids, offsets, [arrays[name] is not None for name in ids])
+        lengths = _write_values(file, arrays, dim)
+        if not lengths:
+            raise ValueError(f"{path}: no sample to write")
+        offsets = np.cumsum([0, *(length or 0 for length in lengths.values())], dtype=np.int64)
+        present = [length is not None for length in lengths.values()]
+        _write_table(file, list(lengths), offsets, present)
         file.attrs.update({**attributes, "format": FORMAT})
 
 
-def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) -> list[int]:
+def _write_values(
+    file: h5py.File, arrays: Iterable[tuple[str, np.ndarray | None]], dim: int
+) -> dict[str, int | None]:
     """Write all rows in whole chunks, since many small writes are slow; returns the lengths."""
     chunk = max(1, _CHUNK_BYTES // (4 * dim))
-    rows, lengths = np.empty((0, dim), np.float32), []
-    for name, load in arrays.items():
-        array = np.empty((0, dim), np.float32) if load is None else _load(name, load, dim)
-        lengths.append(len(array))
+    rows, lengths = np.empty((0, dim), np.float32), dict[str, int | None]()
+    for name, array in arrays:
+        if lengths and name <= (last := next(reversed(lengths))):
+            raise ValueError(f"the id {name} comes after {last}; ids must ascend")
+        lengths[name] = None if array is None else len(_checked(name, array, dim))
+        if array is None:
+            continue
         rows = np.concatenate([rows, array])
         if whole := len(rows) // chunk * chunk:
             _append(file, rows[:whole], chunk)
@@ -58,8 +61,7 @@ def _write_values(file: h5py.File, arrays: Mapping[str, Load | None], dim: int) 
     return lengths
 
 
-def _load(name: str, load: Load, dim: int) -> np.ndarray:
-    array = load()
+def _checked(name: str, array: np.ndarray, dim: int) -> np.ndarray:
     if array.ndim != 2 or array.shape[1] != dim or not len(array):
         raise ValueError(f"features of {name} have shape {array.shape}; expected [length, {dim}]")
     return array

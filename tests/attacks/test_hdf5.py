@@ -81,7 +81,7 @@ def test_elmos_file_is_refused(tmp_path: Path, change: Change, message: str) -> 
 @each_change
 def test_a_feature_file_is_refused(tmp_path: Path, change: Change, message: str) -> None:
     path = tmp_path / "text.h5"
-    write_features(path, {"a": lambda: np.ones((2, 16), np.float32)}, 16, {})
+    write_features(path, [("a", np.ones((2, 16), np.float32))], 16, {})
     change(path, "values", (261, 16))
     assert refusal(lambda: FeatureFile(path).read()) == f"{path}: values {message}; {AGAIN}"
 

@@ -6,9 +6,8 @@ import os
 import signal
 import time
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +17,7 @@ from pipeline.datasets.download import fill_raw
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Decoded, Identity, Item, Network, Reader, Recipe
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Recipe
 from pipeline.inputs.feature_file import write_features
 
 SECONDS = 0.002  # of an item of the toy
@@ -37,16 +36,12 @@ class ToyRecipe:
     def identity(self) -> Identity:
         return {"version": "1"}
 
-    def reader(self) -> Reader:
-        def read(item: Item) -> Decoded:
-            with self.log.open("a") as log:
-                log.write(f"{os.getpid()} {item.id}\n")
-            time.sleep(SECONDS)
-            text = item.text or ""
-            failed = Decoded(None, ("decode_failed", "a failure"))
-            return failed if "failure" in text else Decoded(text)
-
-        return read
+    def read(self, item: Item) -> Decoded:
+        with self.log.open("a") as log:
+            log.write(f"{os.getpid()} {item.id}\n")
+        time.sleep(SECONDS)
+        text = item.text or ""
+        return Decoded(None, ("decode_failed", "a failure")) if "failure" in text else Decoded(text)
 
     def network(self) -> Network:
         return lambda texts: [self._letters(text) for text in texts]
@@ -80,13 +75,13 @@ def extract(recipe: Recipe, items: Sequence[Item], folder: Path, workers: int) -
 def pack(folder: Path, count: int, last: int) -> None:
     """Pack `count` arrays; killed when array number `last` is loaded."""
 
-    def load(number: int) -> np.ndarray:
-        if number == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return np.full((50, 1000), number, np.float32)
+    def arrays() -> Iterator[tuple[str, np.ndarray]]:
+        for number in range(count):
+            if number == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield f"{number:02}", np.full((50, 1000), number, np.float32)
 
-    arrays = {f"{k:02}": partial(load, k) for k in range(count)}
-    write_features(folder / "out.h5", arrays, 1000, {})
+    write_features(folder / "out.h5", arrays(), 1000, {})
 
 
 def write_sounds(folder: Path) -> None:

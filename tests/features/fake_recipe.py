@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Reader
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network
 from pipeline.media import MediaError
 
 
@@ -34,21 +34,18 @@ class FakeRecipe:
     def identity(self) -> Identity:
         return {"version": self.version, "weights": self.weights, "scale": self.scale}
 
-    def reader(self) -> Reader:
-        def read(item: Item) -> Decoded:
-            with self.log.open("a") as log:
-                log.write(f"{item.id}\n")
-            contents = item.text if item.path is None else item.path.read_text()
-            assert contents is not None
-            if contents == "unreadable" and not self.mended:
-                raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
-            if contents == "bug":
-                raise KeyError("an error of the code, not of the item")
-            if contents == "mute":
-                return Decoded(None, ("empty_text", f"{FILE}: says nothing"))
-            return Decoded(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
-
-        return read
+    def read(self, item: Item) -> Decoded:
+        with self.log.open("a") as log:
+            log.write(f"{item.id}\n")
+        contents = item.text if item.path is None else item.path.read_text()
+        assert contents is not None
+        if contents == "unreadable" and not self.mended:
+            raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
+        if contents == "bug":
+            raise KeyError("an error of the code, not of the item")
+        if contents == "mute":
+            return Decoded(None, ("empty_text", f"{FILE}: says nothing"))
+        return Decoded(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
 
     def network(self) -> Network:
         if self.broken:
@@ -83,17 +80,12 @@ class DeadlyRecipe:
     def identity(self) -> Identity:
         return {"version": "1"}
 
-    def reader(self) -> Reader:
-        read = FakeRecipe(self.log).reader()
-
-        def live_or_die(item: Item) -> Decoded:
-            contents = item.text if item.path is None else item.path.read_text()
-            if not self.in_network:
-                self._die(contents)
-            time.sleep(self.seconds)
-            return read(item)
-
-        return live_or_die
+    def read(self, item: Item) -> Decoded:
+        contents = item.text if item.path is None else item.path.read_text()
+        if not self.in_network:
+            self._die(contents)
+        time.sleep(self.seconds)
+        return FakeRecipe(self.log).read(item)
 
     def network(self) -> Network:
         network = FakeRecipe(self.log).network()

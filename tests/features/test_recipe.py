@@ -3,8 +3,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pytest
-
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item, file_digest, identity
 
@@ -59,8 +57,3 @@ def test_an_identity_names_version_weights_and_parameters(tmp_path: Path) -> Non
         "size": 224,
     }
     assert file_digest(weights) == hashlib.sha256(b"w").hexdigest()
-
-
-def test_a_text_has_no_file() -> None:
-    with pytest.raises(ValueError, match="item a has no file"):
-        _ = Item("a", text="x").file

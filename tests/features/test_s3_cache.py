@@ -19,14 +19,18 @@ KEY = "ab" + "0" * 62
 ENTRY = Entry(np.arange(12, dtype=np.float32).reshape(3, 4))
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = AT_ONCE  # by default all but five connections would wait or be refused
+
+
 @pytest.fixture
 def objects(monkeypatch: pytest.MonkeyPatch, beside: None) -> Iterator[dict[str, bytes]]:
     from object_store import ObjectStore
 
     stored: dict[str, bytes] = {}
     monkeypatch.setattr(ObjectStore, "objects", stored, raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), ObjectStore) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), ObjectStore) as server:
         environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
             "AWS_ACCESS_KEY_ID": "nobody",

@@ -62,7 +62,7 @@ def write_outputs(folder: Path) -> None:
     table.reindex(columns=[*COLUMNS, *labels]).to_parquet(data / "index.parquet", index=False)
     (data / "tasks.json").write_text(json.dumps(TASKS))
     for name in ("visual", "text"):
-        rows = {key: (lambda k=k: np.full((1, 4), k % 6, np.float32)) for k, key in enumerate(ids)}
+        rows = [(key, np.full((1, 4), k % 6, np.float32)) for k, key in enumerate(ids)]
         write_features(data / f"features/{name}.h5", rows, 4, {"modality": name})
 
 

@@ -91,8 +91,8 @@ def small(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     index = pd.read_parquet(SETS[NAME].index)
     for modality, dim in (("text", 6), ("visual", 9)):
         arrays = {name: random.normal(size=(1, dim)).astype(np.float32) for name in index["id"]}
-        loaders = {name: lambda array=array: array for name, array in arrays.items()}
-        write_features(SETS[NAME].features(modality), loaders, dim, {"extractor": "made"})
+        path = SETS[NAME].features(modality)
+        write_features(path, sorted(arrays.items()), dim, {"extractor": "made"})
     change("params.yaml", fusion={"width": 8}, train={"max_epochs": 3})
     change("tables/params.yaml", rows=["hgfn_dmtl"])
     for path in CELLS.iterdir():
