@@ -23,12 +23,12 @@ def changed(path: Path, old: str, new: str) -> Path:
 
 
 def refusal(path: Path) -> str:
-    """What the user is told, without the file's name."""
+    """The error message, without the file's name."""
     with pytest.raises(ValueError, match=r".") as caught:
         load_params(path)
-    told = str(caught.value)
-    assert all(line.startswith(f"{path}: ") for line in told.splitlines())
-    return told.replace(f"{path}: ", "")
+    message = str(caught.value)
+    assert all(line.startswith(f"{path}: ") for line in message.splitlines())
+    return message.replace(f"{path}: ", "")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("alpha: 1.0", "alpha: abc", "mtl.alpha is 'abc'; allowed: a valid number"),
         ("alpha: 1.0", 'alpha: "1.0"', "mtl.alpha is '1.0'; allowed: a valid number"),
@@ -117,14 +117,14 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
     ],
 )
 def test_a_wrong_key_or_value_is_told_in_one_line(
-    file: Path, old: str, new: str, told: str
+    file: Path, old: str, new: str, message: str
 ) -> None:
-    assert refusal(changed(file, old, new)) == told
+    assert refusal(changed(file, old, new)) == message
 
 
 def test_each_of_several_faults_has_a_line_of_its_own(file: Path) -> None:
-    told = refusal(changed(file, "theta: 0.5", "thetta: 0.5"))
-    assert sorted(told.splitlines()) == [
+    message = refusal(changed(file, "theta: 0.5", "thetta: 0.5"))
+    assert sorted(message.splitlines()) == [
         "fusion.theta is missing; add it",
         "unknown key fusion.thetta (did you mean theta?); remove it or correct it",
     ]
@@ -134,7 +134,7 @@ SECTIONS = "a mapping of the keys seed, data, features, fusion, mtl, train, eval
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", f"the file is None; allowed: {SECTIONS}"),
         ("# nothing\n", f"the file is None; allowed: {SECTIONS}"),
@@ -142,14 +142,14 @@ SECTIONS = "a mapping of the keys seed, data, features, fusion, mtl, train, eval
         ("seed\n", f"the file is 'seed'; allowed: {SECTIONS}"),
     ],
 )
-def test_a_file_without_keys_is_refused(file: Path, text: str, told: str) -> None:
+def test_a_file_without_keys_is_refused(file: Path, text: str, message: str) -> None:
     file.write_text(text)
-    assert refusal(file) == told
+    assert refusal(file) == message
 
 
 def test_a_value_where_a_section_belongs_is_refused(file: Path) -> None:
-    told = refusal(changed(file, "fusion:\n", "fusion: hgfn\nother:\n"))
-    assert "fusion is 'hgfn'; allowed: a mapping of the keys name, theta, width, options" in told
+    message = refusal(changed(file, "fusion:\n", "fusion: hgfn\nother:\n"))
+    assert "fusion is 'hgfn'; allowed: a mapping of the keys name, theta, width, options" in message
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_a_value_where_a_section_belongs_is_refused(file: Path) -> None:
 )
 def test_broken_yaml_is_told_in_one_line(file: Path, text: str, reason: str) -> None:
     file.write_text(text)
-    told = refusal(file)
-    assert told.startswith("not valid YAML: ")
-    assert reason in told
-    assert "\n" not in told
+    message = refusal(file)
+    assert message.startswith("not valid YAML: ")
+    assert reason in message
+    assert "\n" not in message
 
 
 def test_bytes_that_are_not_text_are_refused(file: Path) -> None:

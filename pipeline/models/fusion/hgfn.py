@@ -109,8 +109,8 @@ class HGFN(Fusion):
         inputs, mask = self.masked_inputs(features, present)
         x = self._align(inputs, mask)  # (B, M, D)
         w_uni = torch.where(mask.unsqueeze(2), self.attention(x), 0.0)  # eq. 1, (B, M, W)
-        number = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        combined = [(w_uni * x).sum(dim=1) / number]  # eq. 2
+        present_count = mask.sum(dim=1, keepdim=True).clamp(min=1)  # M of eq. 2
+        combined = [(w_uni * x).sum(dim=1) / present_count]  # eq. 2
         report = {"absent": ~mask.any(dim=1), "unimodal": w_uni.mean(dim=2).detach()}
         pool, weights = x, w_uni
         for level, network in zip(self.levels, self.networks, strict=True):
@@ -125,10 +125,11 @@ class HGFN(Fusion):
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
             report[f"similarity.{level.name}"] = S.where(complete, 0.0).detach()
-            # For the level above: one vertex for each support, then the modalities.
-            carried = level.total(w) if self.tri_weight == "w" else level.average(q, q)
+            # The level above joins one vertex for each support (the mean where there are several)
+            # and the modalities.
+            support_weights = level.total(w) if self.tri_weight == "w" else level.average(q, q)
             pool = torch.cat([level.average(V, q), x], dim=1)
-            weights = torch.cat([carried, w_uni], dim=1)
+            weights = torch.cat([support_weights, w_uni], dim=1)
         return Fused(torch.cat(combined, dim=1), combined, report)  # eq. 7
 
     def _align(

@@ -1,4 +1,4 @@
-"""Labels that only two modalities together tell: the exclusive or of a sign in each."""
+"""Labels that follow from two modalities together: the exclusive or of a sign in each."""
 
 from __future__ import annotations
 
