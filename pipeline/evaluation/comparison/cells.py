@@ -28,7 +28,7 @@ from pipeline.training.predict import predict
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _NETWORK_CODE = ("models", "mtl", "training")
-_LINEAR_CODE = ("evaluation/baselines.py",)
+_LINEAR_CODE = ("evaluation/baselines.py", "evaluation/scores.py")
 _TITLES = {"mtinet": "MTI-NET"}
 
 

@@ -52,7 +52,6 @@ def compare(
     out: Path,
     fusions: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
-    settings: Settings = SETTINGS,
 ) -> Iterator[str]:
     """Compare the chosen pairs (all, without a choice) over the seeds 0, 1, ...; yields messages.
 
@@ -70,13 +69,13 @@ def compare(
     if message:
         yield message
     rows = _rows(list(views.features), fusions, methods)
-    rate = settings.train.learning_rate
+    rate = SETTINGS.train.learning_rate
     trainings = [
         Training(row, seed, rate if row.fusion else 0.0) for seed in splits for row in rows
     ]
-    cells = run_trainings(view_problem(views, splits), settings, trainings, out)
+    cells = run_trainings(view_problem(views, splits), SETTINGS, trainings, out)
     runs = pd.DataFrame(_runs(views, splits, cells, read_seconds(out)))
-    report = _report(f"{path.stem}: {_size(views)}", rows, runs, _notes(views, settings, seeds))
+    report = _report(f"{path.stem}: {_size(views)}", rows, runs, _notes(views, seeds))
     write_report(report, out, out, "comparison")
     runs.to_csv(out / "runs.csv", index=False, lineterminator="\n")
     width = max(len(row.title) for row in report.rows)
@@ -158,9 +157,9 @@ def _size(views: Views) -> str:
     return f"{rows:,} rows, {labels} labels, views {widths}"
 
 
-def _notes(views: Views, settings: Settings, seeds: int) -> list[str]:
+def _notes(views: Views, seeds: int) -> list[str]:
     split = "a 60/20/20 split of its own" if views.split is None else "the file's one split"
-    train, fusion, mtl = settings.train, settings.fusion, settings.mtl
+    train, fusion, mtl = SETTINGS.train, SETTINGS.fusion, SETTINGS.mtl
     return [
         f"Seeds: {seeds}, each with {split}. All networks: learning rate {train.learning_rate:g}, "
         f"batch {train.batch_size}, width {fusion.width}, dropout {train.dropout:g}, weight decay "
