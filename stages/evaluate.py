@@ -13,7 +13,6 @@ import typer
 from pipeline import runtime
 from pipeline.evaluation.evaluate import (
     baseline_scores,
-    beside_published,
     prediction_table,
     split_scores,
     thresholds_of,
@@ -31,9 +30,8 @@ from pipeline.training.predict import predict
 
 def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions, plots and all failures of one data set."""
-    data, params = data_set(name), load_params()
+    data, rule = data_set(name), load_params().evaluate.threshold
     typer.echo(f"{name}: {summary(join_failures(data))}")
-    rule = params.evaluate.threshold
     torch.set_num_threads(runtime.THREADS)
     network, spec = load_model(Path("models") / name)
     tasks, index = spec.tasks, pd.read_parquet(data.index)
@@ -57,8 +55,6 @@ def evaluate(name: str) -> None:
     truth = select(examples.targets, test)
     write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)
     typer.echo(_summary(name, scores["mean"], baselines))
-    if name == "crisismmd" and (note := beside_published(params.data.crisismmd.split, scores)):
-        typer.echo(f"{name}: {note}")
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -18,16 +18,6 @@ from pipeline.evaluation.scores import (
 from pipeline.mtl import Task
 from pipeline.training.examples import UNKNOWN, Examples
 
-# Accuracies on the authors' splits of CrisisMMD: Ofli, Alam and Imran, "Analysis of Social Media
-# Data using Multimodal Deep Learning for Disaster Response" (ISCRAM 2020), as later work quotes
-# them. Damage was left out there, because its label is the image's alone. See docs/protocols.md.
-PUBLISHED_BY = "Ofli, Alam and Imran 2020"
-PUBLISHED = {
-    "official_informative": {"text and image": 0.844, "image alone": 0.833},
-    "official_humanitarian": {"text and image": 0.784, "image alone": 0.768},
-    "official_damage": {},
-}
-
 
 def thresholds_of(
     tasks: Sequence[Task], examples: Examples, probabilities: Arrays, rule: str
@@ -89,16 +79,3 @@ def prediction_table(
         for code, label in enumerate(task.classes):
             columns[f"{task.name}.p.{label}"] = scores[:, code]
     return pd.DataFrame(columns)
-
-
-def beside_published(split: str, scores: Mapping[str, Scores]) -> str:
-    """Write the test accuracy beside the published ones; empty for a split without a protocol.
-
-    With several tasks (one a class) there is nothing to compare.
-    """
-    tasks = [values for name, values in scores.items() if name != "mean"]
-    if split not in PUBLISHED or len(tasks) != 1 or "accuracy" not in tasks[0]:
-        return ""
-    values = ", ".join(f"{model} {value:.3f}" for model, value in PUBLISHED[split].items())
-    published = f"{values} ({PUBLISHED_BY})" if values else "nothing"
-    return f"{split}: accuracy {tasks[0]['accuracy']:.3f}; published: {published}"

@@ -1,4 +1,4 @@
-"""Predictions as a table, and accuracies beside published ones."""
+"""Predictions as a table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from pipeline.evaluation.evaluate import PUBLISHED, beside_published, prediction_table
+from pipeline.evaluation.evaluate import prediction_table
 from pipeline.mtl import Task
-from pipeline.params import CrisisMMDParams
 from pipeline.training.examples import Examples
 
 KIND = Task("kind", ("none", "flood", "fire"))
@@ -59,36 +57,3 @@ def test_an_unknown_label_is_null(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "table.parquet"), result, check_dtype=False
     )
-
-
-def scores(*tasks: str) -> dict[str, dict[str, float | int]]:
-    values: dict[str, float | int] = {"accuracy": 0.8, "support": 10}
-    return {**dict.fromkeys(tasks, values), "mean": {"f1": 0.5}}
-
-
-def test_accuracy_stands_beside_the_published_ones() -> None:
-    assert beside_published("official_informative", scores("informative")) == (
-        "official_informative: accuracy 0.800; published: text and image 0.844, image alone 0.833 "
-        "(Ofli, Alam and Imran 2020)"
-    )
-    nothing = beside_published("official_damage", scores("damage"))
-    assert nothing == "official_damage: accuracy 0.800; published: nothing"
-
-
-@pytest.mark.parametrize(
-    ("split", "values"),
-    [
-        ("grouped", scores("informative")),
-        ("official_informative", scores("a_no", "a_yes")),
-        ("official_damage", {"damage": {"support": 0}, "mean": {}}),
-    ],
-)
-def test_what_cannot_be_compared_is_not(
-    split: str, values: dict[str, dict[str, float | int]]
-) -> None:
-    assert beside_published(split, values) == ""
-
-
-def test_every_official_split_has_an_entry() -> None:
-    schema = CrisisMMDParams.model_json_schema()["properties"]["split"]["enum"]
-    assert set(schema) == {"grouped", *PUBLISHED}
