@@ -91,7 +91,7 @@ def test_a_missing_file_and_unknown_names_are_one_line(
 ) -> None:
     assert refused("none.npz") == "error: none.npz: no such file"
     assert refused(tiny, "--fusion", "sum") == (
-        "error: --fusion is 'sum'; allowed: hgfn, cfc, dmf, gfn, matf"
+        "error: --fusion is 'sum'; allowed: hgfn, gfn, matf, cfc, dmf"
     )
     assert refused(tiny, "--mtl", "pcgrad") == (
         "error: --mtl is 'pcgrad'; allowed: dmtl, lsew, moo, mtinet"

@@ -205,13 +205,3 @@ def test_results_do_not_depend_on_the_number_of_threads(
     for name, by_task in predictions[0].items():
         for task, values in by_task.items():
             np.testing.assert_array_equal(values, predictions[1][name][task])
-
-
-def test_a_row_has_the_same_text_probability_whatever_other_rows_there_are(
-    examples: Examples, texts: list[str]
-) -> None:
-    truth = examples.targets["kind"]
-    whole = text_linear(KIND, texts, truth, SPLIT)
-    keep = np.flatnonzero(SPLIT != "val")
-    part = text_linear(KIND, [texts[row] for row in keep], truth[keep], SPLIT[keep])
-    np.testing.assert_array_equal(part, whole[keep])

@@ -21,9 +21,6 @@ from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
 
 REFERENCE = Row("hgfn", "dmtl")
-# In the order of the paper's own pair, then of the alphabet.
-FUSION_NAMES = ("hgfn", *sorted(FUSIONS.keys() - {"hgfn"}))
-METHOD_NAMES = ("dmtl", *sorted(METHODS.keys() - {"dmtl"}))
 COLUMNS = (
     Column(MEAN, "map", "MAP"),
     Column(MEAN, "macro_f1", "macro-F1"),
@@ -59,8 +56,8 @@ def compare(
     scores of each seed, and the cells, from which a later run resumes. Raises ValueError with one
     line for an unknown name, a bad file, or an `out` with cells of other data, settings or code.
     """
-    fusions = _chosen("fusion", fusions, FUSION_NAMES)
-    methods = _chosen("mtl", methods, METHOD_NAMES)
+    fusions = _chosen("fusion", fusions, FUSIONS)
+    methods = _chosen("mtl", methods, METHODS)
     views = read_views(path)
     try:
         views, splits, message = split_views(views, range(seeds))
@@ -84,7 +81,7 @@ def compare(
     yield f"written: {out / 'comparison.md'}"
 
 
-def _chosen(option: str, names: Iterable[str] | None, allowed: Sequence[str]) -> list[str]:
+def _chosen(option: str, names: Sequence[str] | None, allowed: Iterable[str]) -> list[str]:
     if unknown := [name for name in names or () if name not in allowed]:
         raise ValueError(f"--{option} is {unknown[0]!r}; allowed: {', '.join(allowed)}")
     return [name for name in allowed if not names or name in names]

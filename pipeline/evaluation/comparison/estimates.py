@@ -73,12 +73,12 @@ class Resamples:
     seeds: np.ndarray
 
 
-def draw_resamples(groups: Sequence[str], seeds: int, count: int, generator: int = 0) -> Resamples:
+def draw_resamples(groups: Sequence[str], seeds: int, count: int) -> Resamples:
     """Draw as many groups, and as many seeds, as there are, with replacement, `count` times.
 
     All rows of a group are drawn together: they are near-duplicates and no further evidence.
     """
-    random = np.random.default_rng(generator)
+    random = np.random.default_rng(0)
     names, group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     drawn = _with_replacement(random, len(names), count)
     return Resamples(drawn[:, group], _with_replacement(random, seeds, count))

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from pipeline.evaluation.comparison.cells import Row
 from pipeline.evaluation.comparison.estimates import MEAN, Estimate
-from pipeline.evaluation.comparison.report import Column, Report, grid, scores, write_report
+from pipeline.evaluation.comparison.report import Column, Report, scores, write_report
 
 CFC, GFN, HGFN = Row("cfc", "lsew"), Row("gfn", "mtinet"), Row("hgfn", "dmtl")
 COLUMNS = [
@@ -108,17 +107,6 @@ def test_one_seed_is_written_without_an_interval_and_no_paper_without_its_column
         "| logistic regression, all views | 0.100 | 1.5 |",
     ]
     assert lines[7] == "| logistic regression, all views | -0.400 |"
-
-
-def test_a_grid_has_a_rule_of_its_headers_width() -> None:
-    assert grid(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
-
-
-def test_the_csv_has_a_line_a_row_and_column_with_the_facts(tmp_path: Path) -> None:
-    written(tmp_path)
-    table = pd.read_csv(tmp_path / "table.csv")
-    assert len(table) == 3 * 2
-    assert (table["parameters"] == 886410).all()
 
 
 @pytest.mark.parametrize("count", [1, 7])

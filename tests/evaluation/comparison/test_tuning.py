@@ -165,20 +165,6 @@ def test_tuning_never_looks_at_the_test_side(small: Path) -> None:
     assert [line for line in after if "validation MAP" in line] == before
 
 
-def test_cells_are_the_same_again_and_a_further_seed_costs_its_own(small: Path) -> None:
-    train()
-    first = content()
-    for path in CELLS.iterdir():
-        path.unlink()
-    train()
-    assert content() == first
-    times = {path: path.stat().st_mtime_ns for path in CELLS.iterdir()}
-    change("tables/params.yaml", seeds=[0, 3, 4])
-    train()
-    assert times.items() < {path: path.stat().st_mtime_ns for path in CELLS.iterdir()}.items()
-    assert len(content()) == len(first) + 2
-
-
 def test_a_validation_side_without_a_positive_cannot_judge_trials(small: Path) -> None:
     one_task("informative")
     described = json.loads(SETS[NAME].tasks.read_text())
@@ -203,15 +189,6 @@ def test_without_a_finite_trial_there_is_nothing_to_choose(small: Path) -> None:
     change("tables/params.yaml", learning_rates=[1.0e30])
     with pytest.raises(ValueError, match="hgfn_dmtl: every learning rate diverged"):
         train()
-
-
-def test_what_training_lacks_is_logged_once(small: Path) -> None:
-    def clear(index: pd.DataFrame) -> None:
-        index.loc[index["split"] == "train", "damage"] = pd.NA
-
-    change_index(clear)
-    messages = [line for line in train() if "left out of training" in line]
-    assert messages == ["crisismmd: left out of training: damage (fewer than two classes)"]
 
 
 def test_trained_cells_make_the_tables(small: Path) -> None:

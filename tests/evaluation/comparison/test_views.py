@@ -163,41 +163,35 @@ def test_a_pickle_in_the_place_of_an_array_never_runs(
     assert not trap.exists()
 
 
-def test_a_pickle_file_under_the_name_never_runs(tmp_path: Path) -> None:
-    trap, path = tmp_path / "trap", tmp_path / "views.npz"
-    path.write_bytes(pickle.dumps(_Payload(trap)))
-    assert message(path) == "not an .npz (a zip of arrays); write it with numpy.savez"
-    assert not trap.exists()
-
-
 def test_what_is_no_file_empty_or_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "views.npz"
     assert message(path) == "no such file"
     assert message(tmp_path) == "no such file"
     np.save(tmp_path / "one.npy", np.ones(3))
-    for wrong in (b"", b"a,b\n1,2\n", (tmp_path / "one.npy").read_bytes(), b"PK\x03\x04 cut"):
+    trap = tmp_path / "trap"
+    for wrong in (
+        b"",
+        b"a,b\n1,2\n",
+        (tmp_path / "one.npy").read_bytes(),
+        pickle.dumps(_Payload(trap)),
+    ):
         path.write_bytes(wrong)
         assert message(path) == "not an .npz (a zip of arrays); write it with numpy.savez"
-
-
-def refusal(path: Path) -> str:
-    try:
-        read_views(path)
-    except ValueError as error:
-        return str(error)
-    return ""
+    assert not trap.exists()
 
 
 def test_damage_anywhere_is_one_line(write: Write) -> None:
     path = write()
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
-    messages = []
+    lines = []
     for place in rng.integers(0, len(whole), 300):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        messages.append(refusal(path))
-    lines = [line for line in messages if line]  # padding, dates and the like do not matter
+        try:
+            read_views(path)  # padding, dates and the like do not matter
+        except ValueError as error:
+            lines.append(str(error))
     assert len(lines) > 100
     assert all(line.startswith(f"{path}: ") and "\n" not in line for line in lines)

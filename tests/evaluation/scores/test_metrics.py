@@ -87,15 +87,6 @@ def test_the_hamming_losses_of_a_single_label_task_follow_from_its_error(case: C
             assert scores["hl_onehot"] == pytest.approx(2 * scores["hl"] / len(task.classes))
 
 
-def test_perfect_and_perfectly_wrong_predictions() -> None:
-    truth = np.array([0, 1, 2, 3])
-    right, wrong = np.eye(4), np.eye(4)[[1, 2, 3, 0]]
-    best = task_scores(MULTI, truth, right, decide(MULTI, right))
-    assert (best["f1"], best["hl"], best["map"], best["hl_onehot"]) == (1, 0, 1, 0)
-    worst = task_scores(MULTI, truth, wrong, decide(MULTI, wrong))
-    assert (worst["f1"], worst["hl"], worst["hl_onehot"]) == (0, 1, 0.5)
-
-
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.floats(0.01, 0.99))
 def test_the_average_precision_of_a_constant_score_is_the_prevalence(
     positives: list[bool], score: float
@@ -146,15 +137,6 @@ def test_whole_weights_are_repeated_rows(case: Case, seed: int) -> None:
                 assert np.isnan(value)
             else:
                 assert value == pytest.approx(expected[score], abs=1e-12)
-
-
-def test_a_resample_without_a_positive_has_no_f1_and_no_map_but_an_accuracy() -> None:
-    truth, predicted = np.array([1, 0, 0]), np.array([1, 0, 1])
-    probabilities = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])
-    scores = weighted_scores(SIGMOID, truth, probabilities, predicted, np.array([[0, 2, 1]]))
-    assert np.isnan([scores["f1"][0], scores["map"][0]]).all()
-    assert scores["accuracy"][0] == pytest.approx(2 / 3)
-    assert scores["hl"][0] == pytest.approx(1 / 3)
 
 
 def test_the_mean_of_the_defined_leaves_the_undefined_out() -> None:
