@@ -1,4 +1,4 @@
-"""What a model must beat: the majority class, linear text, and each modality alone."""
+"""Baselines of a model: the majority class, linear text, and each modality alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def baseline_probabilities(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Predict [n, classes] for all samples, by baseline and task, with models fitted on train.
 
-    `examples` holds one pooled vector a sample and modality; an absent one counts as the mean.
+    `examples` holds one pooled vector per sample and modality; an absent one counts as the mean.
     Baselines are `majority`, `text_linear`, and `single_<modality>` for each modality.
     """
     split, targets = examples.split, examples.targets
@@ -50,7 +50,7 @@ def concatenated_linear(tasks: Sequence[Task], examples: Examples) -> dict[str, 
     """Predict [n, classes] for all samples by task, from the modalities' concatenated vectors.
 
     An absent one counts as the training mean. One penalty serves all tasks: with rare labels, one
-    penalty a task would be chosen by a few rows.
+    penalty per task would be chosen by a few rows.
     """
     with threadpool_limits(1):
         features = _standardised(list(examples.sequences), examples)
@@ -98,7 +98,7 @@ def _best_penalty(
 def _standardised(modalities: Sequence[str], examples: Examples) -> np.ndarray:
     """Standardise by all training rows, and rotate into their span if that has fewer dimensions.
 
-    Scaling by the labelled rows alone would blow up features that hardly vary among those few. An
+    Scaling by only the labelled rows would enlarge features that hardly vary among those few. An
     L2 penalty is invariant to rotation: the solution is the same, at a fraction of the cost.
     """
     features = np.concatenate([_filled(examples, name) for name in modalities], axis=1)

@@ -125,5 +125,5 @@ def panels(
 
 
 def save(path: Path, figure: Figure) -> None:
-    """Write a picture of which the bytes do not depend on matplotlib's version string."""
+    """Write a picture whose bytes do not depend on matplotlib's version string."""
     figure.savefig(path, dpi=110, metadata={"Software": None})

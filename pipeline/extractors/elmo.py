@@ -1,8 +1,8 @@
-"""ELMo (Peters et al. 2018): words in their sentence to three layers of vectors.
+"""ELMo (Peters et al. 2018): three layers of vectors for the words of a sentence.
 
-Sentences of any lengths are laid end to end in 64 lanes, so that every step of the recurrent
-layers multiplies the same number of rows. Padding each sentence to the longest of its batch would
-waste a third of the time.
+Sentences of all lengths are put end to end in 64 lanes, so that every step of the recurrent layers
+multiplies the same number of rows. Padding each sentence to the longest of its batch would waste a
+third of the time.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pipeline.inputs.weight_files import weights_digest
 
 # Rows of every matrix product, and words that the character CNN takes at once. Both are constant:
 # the last bit of a product can change with its number of rows, and a sentence's vectors would then
-# depend on the sentences beside it.
+# depend on the other sentences.
 LANES = 64
 WORDS = 64
 
-# Steps of one block of lanes, more if a sentence is longer: bounds the memory.
+# Steps of one block of lanes, more if a sentence is longer. This bounds the memory.
 STEPS = 128
 
 

@@ -48,7 +48,7 @@ class _Section(BaseModel):
 
 
 class LSTMOptions(_Section):
-    """Sizes of the recurrent layers; a clip of null means none."""
+    """Sizes of the recurrent layers; null for a clip means that there is none."""
 
     use_skip_connections: Literal[True]
     projection_dim: _Size
@@ -185,7 +185,7 @@ def read_layers(
 
 
 def _character_cnn(options: CharacterOptions, tensor: _Tensor, matrix: _Tensor) -> CharacterCNN:
-    # The file has no row for id 0, which stands for "no word".
+    # The file has no row for id 0, which means "no word".
     embedding = torch.nn.functional.pad(tensor("char_embed"), (0, 0, 1, 0))
     filters = [
         # TensorFlow's [1, width, in, out] to [out, in, width].

@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-# A word is its UTF-8 bytes between two marks, padded to 50. Ids are these symbols plus one: zero
-# stands for "no word".
+# A word is its UTF-8 bytes between two marks, padded to 50. Ids are these symbols plus one; zero
+# means "no word".
 LONGEST_WORD = 50
 BEGIN_SENTENCE, END_SENTENCE, BEGIN_WORD, END_WORD, PADDING = 256, 257, 258, 259, 260
 SYMBOLS = 262
 
-# The official mapper takes these two words for the boundaries, even inside a text.
+# The official mapper treats these two words as the boundaries, even inside a text.
 BOUNDARIES = {"<S>": BEGIN_SENTENCE, "</S>": END_SENTENCE}
 
 
@@ -77,7 +77,7 @@ class CharacterCNN:
     b_projection: Float[Tensor, " D"]
 
     def __call__(self, ids: Int[Tensor, "W C"]) -> Float32[Tensor, "W D"]:
-        """Return the words' vectors; padding takes part in the maxima, as in the original."""
+        """Return the words' vectors; the maxima include padding, as in the original."""
         characters = F.embedding(ids, self.embedding).transpose(1, 2)  # [W, e, C]
         pooled = [F.conv1d(characters, w).amax(dim=2).add_(b) for w, b in self.filters]
         x = torch.cat(pooled, dim=1).relu_()
@@ -90,7 +90,7 @@ class CharacterCNN:
 class Cells:
     """Some of a layer's memory cells: the columns `columns` of its H, and their four gates.
 
-    They are few enough for their gates to stay in the processor's cache. Rows of `weights` are the
+    They are few enough for their gates to fit into the processor's cache. Rows of `weights` are the
     gates i, f, o and j, each for all cells, over input and h together. Those of j are doubled:
     tanh(j) = 2 sigmoid(2 j) - 1, and one sigmoid for all four takes a tenth of tanh's time.
     """
@@ -128,7 +128,7 @@ class RecurrentLayer:
     ) -> Float32[Tensor, "T R D"]:
         """Return h' of every step; where `first` is true, a sentence begins from zero."""
         width, memory = self.w_projection.shape
-        both = self.w_projection.new_zeros(x.shape[1], 2 * width)  # x beside h, for one product
+        both = self.w_projection.new_zeros(x.shape[1], 2 * width)  # [x, h], for one product
         c = x.new_zeros(x.shape[1], memory)
         gated = self.w_projection.new_empty(x.shape[1], memory)
         outputs = torch.empty_like(x)

@@ -1,4 +1,4 @@
-"""Inception V3 (Szegedy et al. 2016): frames to pooled 2048-d vectors."""
+"""Inception V3 (Szegedy et al. 2016): a pooled 2048-d vector of each frame."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torchvision.transforms.v2 import functional as F
 from pipeline.extractors.device import exact_convolutions, require_device, round_with_carry
 from pipeline.inputs.weight_files import load_weights, read_state, require_weights, weights_digest
 
-# Longer pictures are cut to their middle before resizing, which would enlarge them as many times;
-# the centre crop takes the middle anyway.
+# Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
+# The centre crop takes the middle in any case.
 MAX_RATIO = 16
 
 
@@ -105,7 +105,7 @@ def build_network(state: dict[str, Tensor], path: Path) -> Inception3:
 
 
 def without_classifiers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors that features depend on; a norm's count of batches is none of them."""
+    """Return the tensors that features depend on, without the norms' counts of batches."""
     return {
         name: tensor
         for name, tensor in state.items()

@@ -1,4 +1,4 @@
-"""SoundNet-8 (Aytar et al. 2016): a waveform to the features of one of its layers."""
+"""SoundNet-8 (Aytar et al. 2016): features of a waveform from one of its layers."""
 
 from __future__ import annotations
 

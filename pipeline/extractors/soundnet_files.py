@@ -51,7 +51,7 @@ _PORT_HEADS = {"conv8_objs": "conv8", "conv8_scns": "conv8_2"}
 def read_soundnet(path: Path) -> dict[str, Tensor]:
     """Read conv1.weight [filters, channels, kernel], conv1.bias, batchnorm1.weight and so on.
 
-    All tensors of the file are returned, whatever their shapes. Raises ValueError naming the file
+    All tensors of the file are returned, of any shape. Raises ValueError naming the file
     if its format is unknown or it cannot be read.
     """
     if path.suffix == ".t7":

@@ -38,7 +38,7 @@ RECTIFIED_VARIANCE = {STEM_BIAS: 0.751, BLOCK_BIAS: 0.960}
 _LAST_BRANCHES = ["1x1", "3x3_2a", "3x3_2b", "3x3dbl_3a", "3x3dbl_3b", "_pool"]
 LAST = tuple(f"Mixed_7c.branch{branch}." for branch in _LAST_BRANCHES)
 
-# ELMo. What distinguishes the seeds of the matrices of one group.
+# ELMo: distinguishes the seeds of the matrices of one group.
 _ELMO_SEEDS = {"W_transform": "t", "W_carry": "c", "W_0": "w", "W_P_0": "p"}
 
 # SoundNet. Root mean square of usual sound in [-1, 1], and how much a maximum over 4 or 8 steps
@@ -62,8 +62,8 @@ def write_inception(path: Path) -> None:
     With He initialisation the vectors of any two pictures become nearly parallel over 48 layers,
     because ReLU makes all means positive and these add up. Here each filter tap's weights sum to
     zero over the input channels, which removes the mean, and have variance 1 / (fan-in Var relu),
-    which keeps the variance at 1. ReLU alone would then push similar pictures apart; the blocks'
-    bias of 2 keeps them nearly linear.
+    so that the variance stays 1. Without a bias, ReLU would then push similar pictures apart; with
+    the bias of 2 the blocks are nearly linear.
     """
     with torch.device("meta"):
         state = Inception3(init_weights=False).state_dict()

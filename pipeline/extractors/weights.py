@@ -1,4 +1,4 @@
-"""The published weights: fetched or given, verified, and converted to what the encoders read."""
+"""The published weights: fetched or given, verified, and converted for the encoders."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pipeline.features.cache import Entry, ItemCache
 # Entries in one request: few enough to hold in memory (20 MB of clips).
 AT_ONCE = 64
 
-# Stores whose objects appear whole or not at all; elsewhere a file can be read half-written.
+# Stores that write objects atomically; elsewhere a half-written file may be read.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
 
@@ -25,10 +25,10 @@ def open_cache() -> ItemCache:
 
 
 class BucketCache(ItemCache):
-    """Entries below a URL that fsspec understands, for example s3://bucket/prefix.
+    """Entries below a URL that fsspec supports, for example s3://bucket/prefix.
 
-    Credentials come from where the store's own tools look (environment, instance role). Raises
-    ValueError where the store is unknown or cannot be reached.
+    Credentials are found as by the store's own tools (environment, instance role). Raises
+    ValueError if the store is unknown or cannot be reached.
     """
 
     def __init__(self, url: str) -> None:
@@ -52,7 +52,7 @@ class BucketCache(ItemCache):
                 yield key, self._checked(key, data)
 
     def clean(self) -> None:
-        """Do nothing: other writers cannot be seen from here."""
+        """Do nothing: a store's unfinished writes are not visible."""
 
     def _read(self, key: str) -> bytes | None:
         return next(self._read_many([key]))

@@ -1,4 +1,4 @@
-"""The item cache: what extraction gave for one sample, in a file named by what it came from."""
+"""The item cache: the result of one sample's extraction, in a file named by its inputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DIGEST_BYTES = 32
 
 @dataclass(frozen=True)
 class Entry:
-    """What extraction gave for one sample: an array, a failure (kind, message), or both."""
+    """The result of one sample's extraction: an array, a failure (kind, message), or both."""
 
     array: np.ndarray | None
     failure: Failure | None = None
@@ -66,7 +66,7 @@ class ItemCache:
         self.damaged = 0
 
     def get(self, key: str) -> Entry | None:
-        """Return the entry of a key, or None if there is none that is whole."""
+        """Return the entry of a key, or None if there is none or it is damaged."""
         return self._checked(key, self._read(key))
 
     def get_many(self, keys: Iterable[str]) -> Iterator[tuple[str, Entry | None]]:
@@ -105,7 +105,7 @@ class ItemCache:
         return str(self.folder)
 
     def clean(self) -> None:
-        """Remove what killed writers left behind."""
+        """Remove the temporary files of killed writers."""
         remove_left_over(self.folder / PARTS)
 
     def _read(self, key: str) -> bytes | None:
@@ -120,7 +120,7 @@ class ItemCache:
     def _write(self, key: str, data: bytes) -> None:
         path = Path(self._path(key))
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One folder for all, so that left-overs are found without a walk through every entry.
+        # One folder for all, so that temporary files can be removed without listing every entry.
         temporary = temporary_name(self.folder / PARTS / key)
         temporary.parent.mkdir(exist_ok=True)
         try:

@@ -1,4 +1,4 @@
-"""What lies in the item cache's folder, and the removal of entries not used for long."""
+"""`hgfn cache`: the size of the item cache, and the removal of old entries."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def prune(
 ) -> list[CachedFile]:
     """Remove entries not used for `older_than` days, then the least recently used above a size.
 
-    Also removes what killed writers left. Returns the removed entries.
+    Also removes temporary files of killed writers. Returns the removed entries.
     """
     remove_left_over(folder / PARTS)
     removed, files = [], cached_files(folder)

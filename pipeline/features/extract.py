@@ -1,4 +1,4 @@
-"""From the index to a feature file: what the cache lacks is computed, then all is packed."""
+"""From the index to a feature file: items missing in the cache are computed, then all packed."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def item_key(
     item: Item,
     hash_file: Callable[[Path], str] = file_digest,
 ) -> str:
-    """Name a cache entry by everything that its bytes depend on."""
+    """Return the key of a cache entry: a digest of everything that its bytes depend on."""
     description = json.dumps([modality, identity, item.digest(hash_file)], sort_keys=True)
     return hashlib.sha256(description.encode()).hexdigest()
 

@@ -23,7 +23,7 @@ from pipeline.features.worker import Batch, batched, extractor, shares
 from pipeline.ground.processes import end_with_parent
 from pipeline.runtime import THREADS
 
-# How a decoder crashes. SIGKILL is no such signal: the system sends it when memory runs out.
+# Signals of a crashed decoder. SIGKILL is not one: the system sends it when memory runs out.
 _CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}
 
 
@@ -42,7 +42,7 @@ def run_local(
     gpu_count = gpus() if device_of(recipe) == "cuda" else 0
     workers, size = shares(len(items), recipe.batch, workers)
     batches = batched(items, size)
-    # Texts need no decoder that could crash, and one worker no process of its own.
+    # Texts have no decoder that could crash, so a single worker needs no process of its own.
     if workers == 1 and all(item.path is None for item in items.values()):
         yield from _run_here(recipe, batches, cache)
         return
@@ -72,7 +72,7 @@ def _few_threads() -> Iterator[None]:
 
 
 class _Worker:
-    """A worker process and the batch that it has in hand."""
+    """A worker process and its current batch."""
 
     def __init__(self, recipe: Recipe, cache: ItemCache, gpu: int | None) -> None:
         # spawn, not fork: a forked child of a process that used torch's threads can hang.
@@ -136,7 +136,7 @@ class _Pool:
                 yield from (key for key, _ in done)
 
     def stop(self) -> None:
-        """End the workers, whatever they do."""
+        """End the workers, also while they work."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()

@@ -21,11 +21,11 @@ from pipeline.features.ray_node import Driver, facts
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, shares
 
-# An input that ended this many workers would end the next one too.
+# An item on which this many workers died would end the next one too.
 ATTEMPTS = 4
 # A core decodes clips slower than a GPU computes on them.
 WORKERS_A_GPU = 4
-_AHEAD = 2  # batches for each worker: one in hand, one waiting
+_AHEAD = 2  # batches for each worker: one in progress, one waiting
 _SECONDS_TO_ANSWER = 5.0
 # Only batches of paths pass through Ray's shared memory; features go straight to the cache.
 _SHARED_MEMORY = 200 * 2**20
@@ -114,7 +114,7 @@ def extract_batch(job: bytes, batch: Batch) -> Exception | None:
 
 @functools.lru_cache(maxsize=1)
 def _opened(job: bytes) -> Callable[[Batch], None]:
-    """Open a job's recipe in this process, once it is known to give the driver's bytes."""
+    """Open a job's recipe in this process, after a check that it gives the driver's bytes."""
     driver, cache, marker, pickled_recipe = pickle.loads(job)
     driver.imitate()
     if marker not in cache:
@@ -151,7 +151,7 @@ def _import_ray(address: str | None) -> Any:
     # Ray reads these while it is imported. It sends no statistics.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if address:
-        # By default it tries for a quarter of an hour where something else than Ray listens.
+        # By default Ray tries for a quarter of an hour if another program listens at the address.
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     else:
         # It listens on the loopback address alone, as it does by default on Windows and macOS.
@@ -179,7 +179,7 @@ def _start(ray: Any, workers: int) -> None:
 def _connect(ray: Any, address: str) -> None:
     host, port = address.split(":")
     try:
-        # Ray itself would wait for minutes where nobody listens.
+        # Ray itself would wait for minutes if nothing listens at the address.
         socket.create_connection((host, int(port)), _SECONDS_TO_ANSWER).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (OSError, OverflowError, RuntimeError, ValueError, ray.exceptions.RayError) as error:

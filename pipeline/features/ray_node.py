@@ -1,4 +1,4 @@
-"""What the nodes of a cluster must have in common to give the same bytes."""
+"""Checks that a node of a cluster gives the same bytes as the driver."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class Driver:
 
 
 def facts(recipe: Recipe, gpu: str | None) -> Facts:
-    """List what an item's bytes depend on, beside its own.
+    """List what an item's features depend on besides the item.
 
-    Of a processor that is torch's choice of vector code, and its model for oneDNN and MKL.
+    Of a processor these are torch's choice of vector code, and the model, for oneDNN and MKL.
     """
     model = re.search(r"model name\s*: (.*)", _CPUINFO.read_text()) if _CPUINFO.exists() else None
     return {

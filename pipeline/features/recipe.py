@@ -16,7 +16,7 @@ from pipeline import runtime
 Identity = dict[str, str | int]
 Failure = tuple[str, str]  # kind and message
 
-# Stands for the item's own file in a cached failure: every file of the same bytes shares it.
+# Placeholder for the file's path in a cached failure, which all files of the same bytes share.
 FILE = "{file}"
 
 
@@ -37,7 +37,7 @@ class Item:
     end: float | None = None
 
     def digest(self, hash_file: Callable[[Path], str] = file_digest) -> str:
-        """Hash what will be read: the text or the file's bytes, and the span."""
+        """Hash the item's content: the text or the file's bytes, and the span."""
         digest = hashlib.sha256(json.dumps([self.start, self.end]).encode())
         content = (self.text or "") if self.path is None else hash_file(self.path)
         digest.update(content.encode())
@@ -75,7 +75,7 @@ class Recipe(Protocol):
         ...
 
     def identity(self) -> Identity:
-        """Everything beside the item that changes the result: code version, weights, parameters."""
+        """Everything except the item that changes the result: code version, weights, parameters."""
         ...
 
     def read(self, item: Item) -> Decoded:

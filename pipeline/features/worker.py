@@ -20,8 +20,8 @@ Batch = Sequence[tuple[str, Item]]  # cache keys and items
 def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
     """Return how many workers to start, and how many items to give each at once.
 
-    No more workers than there are full batches, since a network computes a small one at a large
-    one's cost. Those that start share the items evenly.
+    There are no more workers than full batches, because a small batch costs a network as much as a
+    full one. The workers share the items evenly.
     """
     workers = max(min(workers, -(-items // batch)), 1)
     return workers, min(batch, max(-(-items // workers), 1))
@@ -66,7 +66,7 @@ def read(reader: Callable[[Item], Decoded], item: Item) -> Decoded:
             return reader(item)
     except MediaError as error:
         if error.kind == "missing_file":
-            # It existed when it was hashed: a failure of this machine, not of the item's bytes.
+            # The file existed when it was hashed, so this is a failure of the machine.
             raise
         return Decoded(None, (error.kind, str(error).replace(str(item.path), FILE)))
     except Exception as error:
@@ -96,7 +96,7 @@ def _entry(array: np.ndarray, failure: Failure | None) -> Entry:
 def out_of_memory(action: str) -> Iterator[None]:
     """Turn torch's out-of-memory errors into a MemoryError that names the action and the cure.
 
-    On a CPU torch raises a bare RuntimeError, which only its message tells from others.
+    On a CPU torch raises a plain RuntimeError that only its message identifies.
     """
     try:
         yield

@@ -1,1 +1,1 @@
-"""What strangers' files and addresses pass through: fetching, archives, weight files, manifests."""
+"""Untrusted files and addresses: fetching, archives, weight files, manifests, HDF5."""

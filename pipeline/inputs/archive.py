@@ -1,4 +1,4 @@
-"""Archives of others: a .tar.gz unpacked into a new folder, members of a .zip read by name."""
+"""Untrusted archives: a .tar.gz unpacked into a new folder, members of a .zip read by name."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _DAMAGE = (
 def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = SIZE) -> None:
     """Unpack the files and folders of a .tar.gz into the new `folder`, or raise ValueError.
 
-    `members` and `size` (bytes, unpacked) are the most that it may hold. Links, devices, paths
-    that lead outside and damaged archives are refused; then `folder` does not exist.
+    `members` and `size` (bytes, unpacked) are upper limits. Links, devices, paths that lead outside
+    and damaged archives are refused; then `folder` does not exist.
     """
     temporary = temporary_name(folder)
     temporary.mkdir(parents=True)
@@ -55,7 +55,7 @@ def _unpack(stream: _Bounded, folder: Path, members: int) -> None:
             if not (member.isdir() or member.isreg()) or member.issparse():
                 raise ValueError(f"member {member.name!r} is neither a file nor a folder")
             tar.extract(member, folder, filter="data")
-    # gzip compares its checksum at the end, behind the last member.
+    # gzip checks its checksum at the end, after the last member.
     while stream.read(CHUNK):
         pass
 

@@ -1,4 +1,4 @@
-"""Which certificate authorities the connections of this process trust."""
+"""Certificate authorities that the connections of this process trust."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CURE_TLS = "if your network has a certificate authority, name its file in SSL_CE
 
 @cache
 def trust_system_certificates() -> None:
-    """Make all HTTPS connections of this process trust what the system trusts.
+    """Make all HTTPS connections of this process trust the system's certificate store.
 
     Call it before a session of requests or a `yt_dlp.YoutubeDL` is made. SSL_CERT_FILE and
     SSL_CERT_DIR name another store, as for OpenSSL; REQUESTS_CA_BUNDLE counts as SSL_CERT_FILE, or

@@ -1,4 +1,4 @@
-"""Video and audio containers of strangers: allowed formats only, and nothing that they name."""
+"""Untrusted video and audio containers: only formats that cannot refer to other files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ FORMATS = (
 def open_container(file: Any) -> InputContainer:
     """Open a container of the allowed formats from an object with `read`, `seek` and `tell`.
 
-    FFmpeg opens no file or address by itself. Raises av.FFmpegError or ValueError for what is
-    no such container.
+    FFmpeg opens no file or address by itself. Raises av.FFmpegError or ValueError for anything
+    else.
     """
     options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
     return av.open(file, "r", container_options=options, metadata_errors="replace")

@@ -23,9 +23,9 @@ CURE = "check the network and the address, or give a local file instead"
 TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
 ATTEMPTS = 5
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-LONGEST_WAIT = 300  # seconds, whatever a server asks for in Retry-After
+LONGEST_WAIT = 300  # seconds, even if Retry-After is longer
 CHUNK = 1 << 16
-LIMIT = 4 << 30  # bytes, of a file whose size nobody knows
+LIMIT = 4 << 30  # bytes, of a file of unknown size
 # A connection that brings fewer new bytes than this counts as a failed attempt.
 PROGRESS_BYTES = 1 << 20
 
@@ -55,10 +55,10 @@ def fetch(
 ) -> str:
     """Fetch `url` to `path`, unless it is there already, and return its sha256.
 
-    `sha256` (or its first digits) and `size` in bytes are what is expected, None where nobody
-    knows. What may pass is tried again after `backoff` seconds, then twice as many and so on, or
-    when the server says. Raises FetchError; `path` then is as it was, and `<path>.part` is where
-    the next call continues if it knows the sha256.
+    `sha256` (or its first digits) and `size` in bytes are the expected ones, None if unknown.
+    Temporary errors are retried after `backoff` seconds, then twice as many and so on, or when the
+    server says. Raises FetchError; then `path` does not change, and the next call continues
+    `<path>.part` if it knows the sha256.
     """
     trust_system_certificates()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class _Interrupted(Exception):  # noqa: N818 - an error only when the attempts a
 
 @dataclass
 class _Download:
-    """A file on its way to `partial`; `version` is the server's name for the bytes there."""
+    """A file that is fetched to `partial`; `version` is the server's name for the bytes there."""
 
     url: str
     partial: Path
@@ -112,13 +112,13 @@ class _Download:
             return self.verify()
 
     def complete(self, session: requests.Session) -> bool:
-        """Request what is missing until nothing is; returns whether earlier bytes were used."""
+        """Request bytes until none are missing; returns whether earlier ones were used."""
         failures, longest = 0, self.received
         while True:
             try:
                 return self.receive(session)
             except _Interrupted as error:
-                # Bytes that were discarded and fetched again are not new.
+                # Bytes that were discarded and fetched again are no progress.
                 failures = 1 if self.received >= longest + PROGRESS_BYTES else failures + 1
                 longest = max(longest, self.received)
                 if failures == ATTEMPTS:
@@ -145,7 +145,7 @@ class _Download:
 
     def receive(self, session: requests.Session) -> bool:
         """Send one request and store its body; returns whether it continued earlier bytes."""
-        # Without a version, only a known sha256 would notice that two versions were joined.
+        # Without a version, only a known sha256 can detect that two versions were joined.
         start = self.received if self.version or self.sha256 else 0
         with self.request(session, start) as response:
             status, total = response.status_code, _total_size(response, start)
@@ -163,7 +163,7 @@ class _Download:
 
     def request(self, session: requests.Session, start: int) -> requests.Response:
         """Request the bytes from `start` on; returns the answer, its body unread."""
-        # Without compression, what arrives is what is stored, and its length is known.
+        # Without compression, the bytes that arrive are the file's, and their number is known.
         headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn"}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -176,7 +176,7 @@ class _Download:
             raise FetchError(self.url, f"no answer: {_root_cause(error)}", cure) from None
 
     def check(self, response: requests.Response, start: int, total: int | None) -> None:
-        """Raise FetchError for an answer that is not the file, or announces too large a one."""
+        """Raise FetchError for an answer that is not the file, or states too large a size."""
         status, limit = response.status_code, self.size or LIMIT
         length_known = total or self.sha256 or self.size or "Transfer-Encoding" in response.headers
         if self.url.startswith("https:") and not response.url.startswith("https:"):
@@ -189,7 +189,7 @@ class _Download:
             raise FetchError(self.url, "the server gives no length: a cut file would look whole")
 
     def store(self, response: requests.Response, start: int, total: int | None) -> None:
-        """Write the body behind the first `start` bytes; raises _Interrupted if it is cut."""
+        """Write the body after the first `start` bytes; raises _Interrupted if it ends early."""
         most, received = total or self.size or LIMIT, start
         with (
             progress(f"{self.partial.stem} (MiB)", most >> 20) as advance,
@@ -210,7 +210,7 @@ class _Download:
 
 
 def _session(backoff: float) -> requests.Session:
-    """Return a session that retries what happens before a body arrives."""
+    """Return a session that retries requests until a body arrives."""
     retry = Retry(
         total=ATTEMPTS - 1,
         backoff_factor=backoff,
@@ -236,7 +236,7 @@ def _total_size(response: requests.Response, start: int) -> int | None:
 
 
 def _body(response: requests.Response) -> Iterator[bytes]:
-    """Yield what has arrived: `iter_content` would lose up to a chunk at an interruption."""
+    """Yield bytes as they arrive; `iter_content` would lose up to a chunk at an interruption."""
     try:
         while chunk := response.raw.read1(CHUNK, decode_content=False):
             yield chunk

@@ -1,4 +1,4 @@
-"""HDF5 files from elsewhere: only plain arrays that are stored in the file itself are read."""
+"""Untrusted HDF5 files: only plain arrays that are stored in the file itself are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest of clips: one CSV row a clip, and what its `source` may be."""
+"""A manifest of clips: one CSV row per clip, and the allowed forms of its `source`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 from pipeline.inputs.tables import read_table
 
 COLUMNS = ("id", "source", "start", "end", "description")
-# What a clip was cut from, where that is not its source: clips of one origin stay together.
+# What a clip was cut from, if that is not its source: clips of one origin stay together.
 OPTIONAL = ("origin",)
-# What a concept cannot be called: columns of the index, and the mean of all in the metrics.
+# Names that a concept cannot have: columns of the index, and the mean in the metrics.
 RESERVED = ("group", "split", "text", "image", "video", "audio", "mean", "step")
 SOURCES = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
-LONGEST_ID = 200  # bytes: a file's name has 255, of which the clip's ending takes some
+LONGEST_ID = 200  # bytes: a file name has at most 255, including the clip's suffix
 
 # A concept names files and columns of what is made from it.
 _CONCEPT = re.compile(r"[^\W_][\w-]*")
@@ -30,15 +30,15 @@ _URL = re.compile(
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """Read and check a manifest: id, source, start, end, description, one 0/1 column a concept.
+    """Read and check a manifest: id, source, start, end, description, one 0/1 column per concept.
 
-    A column `origin` may be there. Times are seconds, empty for the whole clip; an empty concept
+    A column `origin` is optional. Times are seconds, empty for the whole clip; an empty concept
     is unknown. Concept columns come back as nullable integers. Raises ValueError naming file, row
     and column.
     """
     table = read_table(path, delimiter=",", quoting=True, required=COLUMNS)
     if table.empty:
-        raise ValueError(f"{path}: no clip; add a row a clip below the header")
+        raise ValueError(f"{path}: no clip; add one row per clip below the header")
     _check_columns(path, table)
     _check_ids(path, table["id"])
     times = {column: _times(path, table[column]) for column in ("start", "end")}
@@ -59,10 +59,10 @@ def concepts(manifest: pd.DataFrame) -> list[str]:
 
 
 def is_source(source: str) -> bool:
-    """Whether `source` is of one of the three forms; nothing is looked up.
+    """Whether `source` has one of the three forms; nothing is looked up.
 
-    A relative path that leads out of the manifest's folder is none: which files a manifest from
-    somebody else can name should be clear from where it is put.
+    A relative path that leads out of the manifest's folder is refused, so that the folder limits
+    the files that a manifest from others can name.
     """
     if _SCHEME.match(source):
         return _URL.fullmatch(source) is not None
@@ -83,7 +83,7 @@ def address(source: str, folder: Path) -> str | None:
 
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
     if not concepts(table):
-        raise ValueError(f"{path}: no concept column; add one a concept beside {COLUMNS}")
+        raise ValueError(f"{path}: no concept column; add one per concept to {COLUMNS}")
     names = list(table.columns)
     for name in names:
         if not name or name in RESERVED or names.count(name) > 1:
@@ -106,7 +106,7 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
     _refuse(path, long, "id", ids, f"at most {LONGEST_ID} bytes, since it names a file")
     _refuse(path, ids.duplicated(), "id", ids, "an id of its own for each clip")
-    # Some disks do not tell capitals apart, and a clip's file may add what another id ends in.
+    # Some file systems ignore case, and one id with a clip's suffix may equal another id.
     folded = ids.str.casefold()
     _refuse(path, folded.duplicated(), "id", ids, "an id that differs in more than capitals")
     parts = folded.str.rpartition(".")

@@ -30,7 +30,7 @@ def read_pickled_arrays(path: Path) -> Table:
             for layer, arrays in table.items()
         }
     except Exception as error:
-        # A damaged pickle raises whatever its instructions run into.
+        # A damaged pickle may raise any exception.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(
             f"{path}: not a pickled table of arrays ({reason}); nothing in it was run"
@@ -50,7 +50,7 @@ def _program(content: bytes) -> io.BytesIO:
 
 
 class _Pickled:
-    """Stands in for `numpy.ndarray` and `numpy.dtype`: only stores what the file says."""
+    """Replaces `numpy.ndarray` and `numpy.dtype`: only stores the arguments in the file."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -70,7 +70,7 @@ class _Pickled:
 
 
 def _encode(text: str, _: str) -> bytes:
-    """Stand in for `_codecs.encode`, by which protocol 2 writes bytes, always as Latin-1."""
+    """Replace `_codecs.encode`, with which protocol 2 writes bytes, always as Latin-1."""
     return text.encode("latin1")
 
 

@@ -1,4 +1,4 @@
-"""Pins: committed JSON files that say what a file to fetch must be (`sources/<name>.json`)."""
+"""Pins: committed JSON files with the address and digest of a file (`sources/<name>.json`)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _text(path: Path) -> str:
 
 
 def _plain(text: str, delimiter: str) -> list[list[str]]:
-    # Only a line feed ends a line: real texts hold carriage returns, U+0085 and U+2028.
+    # Only a line feed ends a line: real texts contain carriage returns, U+0085 and U+2028.
     lines = text.rstrip("\r\n").split("\n")
     return [line.removesuffix("\r").split(delimiter) for line in lines]
 

@@ -30,7 +30,7 @@ def require_weights(path: str | Path) -> Path:
 
 
 def weights_digest(*paths: Path) -> str:
-    """Return one hex SHA-256 over several files, in order: part of every feature's cache key."""
+    """Return one hex SHA-256 over several files, in order; it is part of every cache key."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

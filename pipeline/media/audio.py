@@ -49,7 +49,7 @@ def read_waveform(
         stream = best_audio(container, path)
         low, high = SAMPLE_RATES
         if not low <= stream.rate <= high:
-            message = f"{path}: {stream.rate} samples a second; allowed: {low:,} to {high:,}"
+            message = f"{path}: {stream.rate} samples per second; allowed: {low:,} to {high:,}"
             raise MediaError("too_large", message)
         sound = _read(container, stream, finish)
         if sound.length > MAX_SAMPLES:

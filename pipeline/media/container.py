@@ -86,7 +86,7 @@ def _open_source(path: Path) -> Iterator[Source]:
         try:
             yield source
         finally:
-            # Whatever the decoder made of it.
+            # A disk error comes first: the decoder only saw the end of the file.
             if source.error:
                 raise disk_error(path, source.error) from source.error
 

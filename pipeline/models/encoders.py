@@ -33,7 +33,7 @@ class AttentiveBiGRU(nn.Module):
     ) -> tuple[Float[Tensor, "b h"], Float[Tensor, "b t"]]:
         """Encode the first ``lengths[b]`` steps of each row to (B, 2h), attention (B, T).
 
-        Padded steps have no influence, whatever they contain; a row of length 0 gives zeros.
+        The contents of padded steps have no influence; a row of length 0 gives zeros.
         """
         rows, steps, _ = x.shape
         if steps == 0:  # no row has this modality

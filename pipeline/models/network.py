@@ -18,8 +18,8 @@ Heads = tuple[dict[str, Tensor], dict[str, Tensor], list[dict[str, Tensor]]]
 class TaskHeads(nn.Module):
     """Linear -> LeakyReLU -> Dropout -> Linear for each task.
 
-    The tasks share no layer here, so one task's gradient with respect to the fused vector costs
-    that task's head alone.
+    The tasks share no layer here, so one task's gradient with respect to the fused vector needs
+    only that task's head.
 
     Args:
         joint_dim: width of the fused vector.

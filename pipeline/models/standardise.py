@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.models.masking import valid_steps
 
-# Features are stored as float32: a deviation below its resolution is rounding, not information.
+# Features are stored as float32: a deviation below its resolution is only rounding.
 RESOLUTION = 10 * torch.finfo(torch.float32).eps
 
 

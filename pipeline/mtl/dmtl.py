@@ -124,7 +124,7 @@ class DMTL(MultiTaskMethod):
         """Descend eq. 11 once, over the tasks of this batch (k,) whose L_f(0) is known."""
         active = self.start_known[index]
         index, losses, norms = index[active], losses[active], norms[active]
-        if len(index) < 2:  # one weight alone cannot move: its sum is fixed
+        if len(index) < 2:  # a single weight cannot move: the sum is fixed
             return
         weights = self.task_weights[index]
         rates = inverse_training_rates(losses, self.start_losses[index], self.rate == "relative")

@@ -87,7 +87,7 @@ def last_layer_gradients(
     """Return dL_f / dW for the weight W (C_f, h) of each labelled task's own last Linear.
 
     Its logits are W h + b, hence dL_f / dW = Delta^T H with Delta (B, C_f) the loss by the logits
-    and H (B, h) the layer's input: one small product a task, and no backward pass.
+    and H (B, h) the layer's input: one small product per task, and no backward pass.
     """
     gradients = []
     for k, task in enumerate(batch.tasks):
@@ -102,7 +102,7 @@ def joint_gradients(
 ) -> list[Float[Tensor, "b d"]]:
     """Return dL_f / dJ, by the joint representation J, for each of k losses.
 
-    One small backward pass a task, through its head and never into the trunk; the graph stays for
+    One small backward pass per task, through its head and never into the trunk; the graph stays for
     the backward pass to come.
     """
     return [torch.autograd.grad(loss, joint, retain_graph=True)[0] for loss in losses]

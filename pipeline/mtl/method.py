@@ -22,7 +22,7 @@ class Predictions:
     hidden: task -> (B, h), the input of that task's last Linear ("last task-specific network
         layer" of eq. 11).
     joint: (B, d), the shared representation from which every head starts.
-    auxiliary: deep-supervision logits, one such dictionary a level; empty for plain heads.
+    auxiliary: deep-supervision logits, one such dictionary per level; empty for plain heads.
     """
 
     logits: dict[str, Tensor]
@@ -179,5 +179,5 @@ class MultiTaskMethod(nn.Module, ABC):
 
 
 def _attached_zero(predictions: Predictions) -> Tensor:
-    # Sums of no rows: 0 whatever the logits are, with zero gradients, so that backward() works.
+    # Sums of no rows: always 0 with zero gradients, so that backward() works.
     return sum((logits[:0].sum() for logits in predictions.logits.values()), torch.zeros(()))

@@ -14,7 +14,7 @@ from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
 
 # Added to every cosine of a gradient with itself: the minimiser becomes unique (equal gradients
-# share their weight evenly) and every system solvable, whatever the gradients' sizes.
+# share their weight evenly) and every system solvable, for gradients of any size.
 RIDGE = 1e-10
 # How far rounding may move an inner product, relative to the lengths that entered it.
 ROUNDING = 1e-13

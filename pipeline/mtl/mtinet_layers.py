@@ -101,7 +101,7 @@ class Distillation(nn.Module):
     def __init__(self, tasks: int, width: int) -> None:
         super().__init__()
         self.tasks, self.width = tasks, width
-        # One matrix a source holds the pairs (G, V) for all other tasks: the same weights, in
+        # One matrix per source holds the pairs (G, V) for all other tasks: the same weights, in
         # F products instead of 2 F (F - 1).
         others = 2 * (tasks - 1) * width
         self.sources = nn.ModuleList(
@@ -109,7 +109,7 @@ class Distillation(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "b f d"]) -> Float[Tensor, "b f d"]:
-        """Mix all tasks' features (B, F, d); one task alone stays as it is."""
+        """Mix all tasks' features (B, F, d); a single task's do not change."""
         mixed = list(features.unbind(dim=1))
         for a, source in enumerate(self.sources):
             gates, values = (

@@ -1,4 +1,4 @@
-"""What a task is: its name, its classes, and the shape of its head."""
+"""A task: its name, its classes, and the shape of its head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Task:
 
     `negative` is the class that means "nothing of this concept here"; the paper's n_f (eq. 11)
     counts the samples of the other classes. A "sigmoid" head has one logit, for `classes[1]`;
-    a "softmax" head has one logit a class. Raises ValueError naming the task where the
+    a "softmax" head has one logit per class. Raises ValueError naming the task where the
     declaration contradicts itself.
     """
 

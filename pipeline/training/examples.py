@@ -1,4 +1,4 @@
-"""From index and feature files to batches of padded sequences and masked targets."""
+"""Batches of padded sequences and masked targets, from the index and feature files."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarr
 def load_training_set(
     data: DataSet, modalities: Sequence[str]
 ) -> tuple[Examples, tuple[Task, ...], list[str]]:
-    """Load what a network can learn from a data set, and say what was left out of it and why.
+    """Load the examples and tasks that a network can learn, and describe what was left out.
 
-    Left out are the modalities that no training sample has, and the tasks of which the training
-    rows have fewer than two classes. Raises ValueError if no modality remains.
+    Left out are the modalities that no training sample has, and the tasks whose training rows have
+    fewer than two classes. Raises ValueError if no modality remains.
     """
     names = [name for name in data.modalities if name in modalities]
     if not names:
@@ -161,7 +161,7 @@ def drop_absent_modalities(examples: Examples) -> tuple[Examples, list[str]]:
 
 
 def trainable(tasks: Sequence[Task], examples: Examples) -> list[Task]:
-    """Return the tasks of which the training rows have at least two classes."""
+    """Return the tasks whose training rows have at least two classes."""
     train = examples.rows("train")
     return [
         task

@@ -110,7 +110,7 @@ def test_a_concept_needs_a_name_that_is_free(write: Write, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (HEADER, "no clip; add a row"),
+        (HEADER, "no clip; add one row"),
         ("", "column id is missing; the header is"),
         ("id,source,start,end,description\na,a.mp4,,,x\n", "no concept column"),
         (HEADER + 'a,a.mp4,,,"never closed,1,0\n', "line 2 is not CSV"),

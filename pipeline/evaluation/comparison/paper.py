@@ -1,6 +1,6 @@
 """Tables I-V of Wang and Chen's paper: their columns, and the numbers printed in them.
 
-The numbers are shown beside ours, never targeted: they cannot all come from one set of metrics, see
+They are printed beside ours for comparison only: they cannot all come from one set of metrics, see
 docs/methods.md and `test_paper_tables.py`.
 """
 

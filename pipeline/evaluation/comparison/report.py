@@ -58,7 +58,7 @@ def write_report(report: Report, folder: Path, pictures: Path, name: str) -> Non
 
 
 def scores(report: Report) -> pd.DataFrame:
-    """Build one line a row and column: the score, its interval, both differences, the paper's.
+    """Build one line per row and column: the score, its interval, both differences, the paper's.
 
     The best other row is the one with the best mean in that column on the test side.
     """

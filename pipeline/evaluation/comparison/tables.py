@@ -139,7 +139,7 @@ def _notes(
         f"Seeds {', '.join(map(str, tables.seeds))}; {tables.resamples} resamples; learning rate: "
         f"the best of {', '.join(map(str, tables.learning_rates))} on validation; thresholds: "
         f"{params.evaluate.threshold}.",
-        "`paper`: as printed, on the full data sets; shown, never targeted.",
+        "`paper`: as printed, on the full data sets; for comparison only.",
         "How to read scores, intervals and differences: docs/tables.md.",
     ]
 
@@ -150,7 +150,7 @@ def _log_unlisted(result: _Results, log: Log) -> None:
     if unlisted:
         log(
             f"{result.folder} has {len(unlisted)} cells that tables/params.yaml does not list, the "
-            f"first is {unlisted[0]}; no table shows them"
+            f"first is {unlisted[0]}; they are in no table"
         )
 
 

@@ -30,7 +30,7 @@ class Views:
     """`features[name]` [n, d] float32, a row of NaN where the view is absent; `labels` [n, L].
 
     A label is 1, 0, or -1 for unknown. `groups` [n] must not be divided by a split; `split` [n]
-    holds train, val or test, or is None where each seed makes its own.
+    holds train, val or test, or is None if each seed makes its own.
     """
 
     features: dict[str, np.ndarray]
@@ -74,7 +74,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
                 arrays[name] = archive[name]
-    except Exception as error:  # whatever zipfile, zlib and numpy's own parser raise
+    except Exception as error:  # zipfile, zlib and numpy's parser raise many kinds of errors
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{name} cannot be read: {message}") from None
     return arrays
@@ -125,7 +125,7 @@ def _names(labels: np.ndarray | None, count: int) -> tuple[str, ...]:
         return tuple(f"label_{i}" for i in range(count))
     names = tuple(labels.tolist())
     if len(names) != count or len(set(names)) != count or not all(names):
-        raise ValueError(f"labels must be {count} different names, one a column of Y")
+        raise ValueError(f"labels must be {count} different names, one per column of Y")
     return names
 
 

@@ -16,7 +16,7 @@ from pipeline.models.masking import masked_mean, masked_softmax
 
 
 class GFN(Fusion):
-    """Three levels of a graph whose importances come from each modality alone.
+    """Three levels of a graph; each modality's importance depends on that modality only.
 
     HGFN differs in that its importances depend on all modalities, its similarity is a cosine, its
     third level joins unweighted vertices with softmaxed weights, and no ELU follows. Here the

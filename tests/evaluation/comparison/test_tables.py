@@ -92,7 +92,7 @@ def test_a_cell_that_is_not_listed_changes_nothing_and_is_logged(project: Path) 
     path.write_text("{}")
     assert (
         "tables/youtube/cells has 1 cells that tables/params.yaml does not list, the first is "
-        "hgfn_dmtl-9-0.001; no table shows them"
+        "hgfn_dmtl-9-0.001; they are in no table"
     ) in write()
     assert content() == first
 
@@ -104,7 +104,7 @@ def test_the_notes_say_how_rows_were_tuned_and_what_is_not_comparable(project: P
     assert "learning rate: the best of 0.0003, 0.001 on validation" in text
     assert "20 samples in 10 groups" in text
     assert "Seeds 0, 3; 100 resamples" in text
-    assert "shown, never targeted" in text
+    assert "for comparison only" in text
     assert "The sample's scores say nothing about disasters." in text
 
 

@@ -97,7 +97,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"Y": np.array([[0]] * 4 + [[2], [3]])}, "Y has 2 in row 4; allowed: 1, 0, -1 (unknown)"),
     ({"Y": np.full((6, 1), np.nan)}, "Y has nan in row 0; allowed: 1, 0, -1 (unknown)"),
     *(
-        ({"labels": np.array(names)}, "labels must be 2 different names, one a column of Y")
+        ({"labels": np.array(names)}, "labels must be 2 different names, one per column of Y")
         for names in (["same", "same"], ["one"], ["one", ""])
     ),
     (
