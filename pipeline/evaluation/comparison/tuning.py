@@ -110,7 +110,7 @@ def tune(
         row: {t: _validation_map(tasks, truth, trials[t]) for t in tables.trials(row)}
         for row in rows
     }
-    chosen = {row: tables.of_seeds(row, best_rate(scores[row])) for row in rows}
+    chosen = {row: tables.of_seeds(row, _best_rate(scores[row])) for row in rows}
     cells = cells_of([training for row in rows for training in chosen[row]])
     for training, cell in cells.items():
         if "failed" in cell.facts:
@@ -134,7 +134,7 @@ def _validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
     return mean
 
 
-def best_rate(scores: Mapping[Training, float]) -> float:
+def _best_rate(scores: Mapping[Training, float]) -> float:
     """Return the learning rate with the best score; among equals the lowest one."""
     best = max(scores, key=lambda training: (scores[training], -training.rate))
     if math.isinf(scores[best]):
