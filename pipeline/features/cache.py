@@ -82,7 +82,7 @@ class ItemCache:
 
     @contextmanager
     def marker(self) -> Iterator[str]:
-        """Store an entry for the block; whoever finds its key has the same cache."""
+        """Store an entry for the block; a process that finds its key has the same cache."""
         key = 2 * uuid4().hex
         self.put(key, Entry(None))
         try:

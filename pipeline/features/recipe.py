@@ -1,4 +1,4 @@
-"""What an extraction takes: items, and a recipe that reads them and loads the network."""
+"""Inputs of an extraction: items, and a recipe that reads them and loads the network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Item:
 
     @property
     def file(self) -> Path:
-        """The file of an item that is no text."""
+        """The file of an item that is not a text."""
         assert self.path is not None
         return self.path
 
@@ -63,7 +63,7 @@ Network = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 @runtime_checkable  # for the tests, which check types
 class Recipe(Protocol):
-    """How one modality's features are made; it is sent to each worker process."""
+    """How one modality's features are computed; it is sent to each worker process."""
 
     modality: ClassVar[str]
     batch: ClassVar[int]  # items that the network takes at once
@@ -85,7 +85,7 @@ class Recipe(Protocol):
     def network(self) -> Network:
         """Load the network; the function returned takes up to `batch` inputs.
 
-        It returns one array an input, whose bytes do not depend on the others of the batch.
+        It returns one array per input, whose bytes do not depend on the rest of the batch.
         """
         ...
 

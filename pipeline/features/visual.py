@@ -58,5 +58,5 @@ class VisualRecipe:
         return lambda inputs: [network.features(pictures, size=self.size) for pictures in inputs]
 
     def _prepare(self, picture: np.ndarray) -> np.ndarray:
-        # Of a clip while it is decoded, so that 40 large pictures are never held together.
+        # For a clip, while it is decoded, so that 40 large pictures are never held together.
         return InceptionV3.prepare(picture[None], self.size)[0]

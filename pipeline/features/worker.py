@@ -1,4 +1,4 @@
-"""What a worker does with a batch: it reads the items, runs the network, fills the cache."""
+"""A worker's steps for a batch: read the items, run the network, store results in the cache."""
 
 from __future__ import annotations
 

@@ -79,12 +79,12 @@ def _by_schedule(
     schedule = read_schedule(path)
     if schedule is None:
         return None
-    shown = np.flatnonzero(schedule.shown)
-    shown = shown[np.argsort(schedule.seconds[shown], kind="stable")]
-    chosen = nearest_frames(schedule.seconds[shown], count, *span)
+    order = np.flatnonzero(schedule.shown)
+    order = order[np.argsort(schedule.seconds[order], kind="stable")]
+    chosen = nearest_frames(schedule.seconds[order], count, *span)
     if chosen is None:
-        raise _no_frames(path, span, schedule.truncated and not shown.size)
-    rows = shown[chosen]
+        raise _no_frames(path, span, schedule.truncated and not order.size)
+    rows = order[chosen]
     try:
         frames = _gather(decode_rows(path, schedule, set(rows.tolist()), shrink), rows)
     except DAMAGE:
