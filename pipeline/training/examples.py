@@ -141,23 +141,20 @@ def load_training_set(
     features = {name: data.features(name) for name in names}
     pooled = data.encoder == "pooled"
     examples = load_examples(pd.read_parquet(data.index), tasks, features, pooled=pooled)
-    examples, absent = drop_absent_modalities(examples)
+    present = present_modalities(examples)
     learnable = tuple(trainable(tasks, examples))
-    left_out = [f"{name} (no training sample has it)" for name in absent]
+    left_out = [f"{name} (no training sample has it)" for name in names if name not in present]
     left_out += [f"{t.name} (fewer than two classes)" for t in tasks if t not in learnable]
-    return examples, learnable, left_out
+    return examples.keep(present), learnable, left_out
 
 
-def drop_absent_modalities(examples: Examples) -> tuple[Examples, list[str]]:
-    """Leave out the modalities that no training sample has; returns their names too.
-
-    Raises ValueError if none remains.
-    """
+def present_modalities(examples: Examples) -> list[str]:
+    """Return the modalities that some training sample has; raises ValueError if there are none."""
     train = examples.rows("train")
     names = [name for name in examples.sequences if examples.present(name)[train].any()]
     if not names:
         raise ValueError("no training sample has any modality: there is nothing to learn from")
-    return examples.keep(names), [name for name in examples.sequences if name not in names]
+    return names
 
 
 def trainable(tasks: Sequence[Task], examples: Examples) -> list[Task]:
