@@ -17,6 +17,9 @@ from pipeline.evaluation.plots import panels, save
 
 NOTHING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 LOWER_IS_BETTER = ("hl", "hamming_loss")
+# One line of `scores` by column, and such lines by row.
+Line = Mapping[Any, Any]
+Lines = Mapping[Row, Sequence[Line]]
 _OURS, _PAPER, _REFERENCE = "#1f4e79", "#c55a11", "#c1272d"
 
 
@@ -103,39 +106,46 @@ def _interval(prefix: str, value: Estimate | None) -> dict[str, float]:
 
 def _markdown(report: Report, table: pd.DataFrame) -> str:
     """Write the scores, then both kinds of paired differences, then the notes."""
-    by_key = {(x["row"], x["task"], x["score"]): x for x in table.to_dict("records")}
-    cells = {
+    by_key = {(line["row"], line["task"], line["score"]): line for line in table.to_dict("records")}
+    lines = {
         row: [by_key[row.name, column.task, column.score] for column in report.columns]
         for row in report.rows
     }
-    titles = {row.name: row.title for row in report.rows}
-    forms = [_score, _paper] if table["paper"].notna().any() else [_score]
-    labels = [column.label for column in report.columns]
-    scores_header = [name for label in labels for name in (label, "paper")[: len(forms)]]
-    facts_header = [name.replace("_", " ") for name in next(iter(report.facts.values()))]
     parts = [
         f"# {report.title}",
-        grid(
-            ["Method", *scores_header, *facts_header],
-            (
-                [row.title, *(form(cell) for cell in cells[row] for form in forms)]
-                + [f"{f:,}" if isinstance(f, int) else str(f) for f in report.facts[row].values()]
-                for row in report.rows
-            ),
-        ),
+        _score_grid(report, lines),
         f"## Paired differences to {report.reference.title}",
-        grid(
-            ["Method", *labels],
-            ([row.title, *(_marked(c, "reference") for c in cells[row])] for row in report.rows),
-        ),
+        _difference_grid(report, lines, "reference"),
         "## Paired differences to the best other row",
-        grid(
-            ["Method", *labels],
-            ([row.title, *(_to_best(c, titles) for c in cells[row])] for row in report.rows),
-        ),
+        _difference_grid(report, lines, "best_other"),
         "\n".join(f"- {note}" for note in report.notes),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _score_grid(report: Report, lines: Lines) -> str:
+    printed = any(not math.isnan(line["paper"]) for of_row in lines.values() for line in of_row)
+    header = ["Method"]
+    for column in report.columns:
+        header += [column.label, "paper"] if printed else [column.label]
+    header += [name.replace("_", " ") for name in next(iter(report.facts.values()))]
+    body = []
+    for row, of_row in lines.items():
+        cells = [row.title]
+        for line in of_row:
+            cells += [_score(line), _paper(line)] if printed else [_score(line)]
+        facts = report.facts[row].values()
+        body.append(cells + [f"{f:,}" if isinstance(f, int) else str(f) for f in facts])
+    return grid(header, body)
+
+
+def _difference_grid(report: Report, lines: Lines, name: str) -> str:
+    titles = {row.name: f" ({row.title})" for row in lines} if name == "best_other" else {}
+    body = [
+        [row.title, *(_difference_text(line, name) + titles.get(line[name], "") for line in of_row)]
+        for row, of_row in lines.items()
+    ]
+    return grid(["Method", *(column.label for column in report.columns)], body)
 
 
 def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -144,30 +154,25 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *lines])
 
 
-def _score(cell: dict[Any, Any]) -> str:
-    if math.isnan(cell["mean"]):
+def _score(line: Line) -> str:
+    if math.isnan(line["mean"]):
         return NOTHING
-    if math.isnan(cell["low"]):
-        return f"{cell['mean']:.3f}"
-    return f"{cell['mean']:.3f} ± {cell['sd']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
+    if math.isnan(line["low"]):
+        return f"{line['mean']:.3f}"
+    return f"{line['mean']:.3f} ± {line['sd']:.3f} [{line['low']:.3f}, {line['high']:.3f}]"
 
 
-def _paper(cell: dict[Any, Any]) -> str:
-    return NOTHING if math.isnan(cell["paper"]) else f"{cell['paper']:.3f}"
+def _paper(line: Line) -> str:
+    return NOTHING if math.isnan(line["paper"]) else f"{line['paper']:.3f}"
 
 
-def _marked(cell: dict[Any, Any], name: str) -> str:
-    mean, low, high = (cell[f"{name}_{key}"] for key in ("mean", "low", "high"))
+def _difference_text(line: Line, name: str) -> str:
+    mean, low, high = (line[f"{name}_{key}"] for key in ("mean", "low", "high"))
     if math.isnan(mean):
         return NOTHING
     if math.isnan(low):
         return f"{mean:+.3f}"
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]{' *' if low > 0 or high < 0 else ''}"
-
-
-def _to_best(cell: dict[Any, Any], titles: Mapping[str, str]) -> str:
-    text = _marked(cell, "best_other")
-    return text if text == NOTHING else f"{text} ({titles[cell['best_other']]})"
 
 
 def _draw(path: Path, report: Report, table: pd.DataFrame) -> None:
