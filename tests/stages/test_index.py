@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline.ground.failures import Failure, read_failures, write_failures
 from stages.index import index
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_clip_that_could_not_be_fetched_has_the_sites_reason(
@@ -19,6 +22,7 @@ def test_a_clip_that_could_not_be_fetched_has_the_sites_reason(
     (raw / "manifest.csv").write_text("\n".join(["id,source,start,end,description,flood", *rows]))
     reason = Failure("0", "clip", "private", "https://film.test/0: Private video")
     write_failures(raw / "failures.csv", [reason])
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     index("youtube")
     failures = read_failures(tmp_path / "data" / "youtube" / "failures" / "index.csv")
