@@ -183,7 +183,7 @@ def load_checked(path: Path, schema: type[Schema]) -> Schema:
 def check_component(
     section: str, params: FusionParams | MTLParams, names: Iterable[str], load: Callable[[str], Any]
 ) -> None:
-    """Raise ValueError, naming the key, where a setting does not fit the fusion or the method.
+    """Raise ValueError, naming the key, if a setting does not fit the fusion or the method.
 
     `names` are the known ones. `load` imports the class of a name, and torch with it, so it is
     called only where the answer depends on the class.

@@ -1,4 +1,4 @@
-"""Score one data set's model on its test samples, beside the baselines."""
+"""Score one data set's model and its baselines on the test samples."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _check_layout(folder: Path, source: Path) -> None:
 def _files_below(folder: Path) -> Iterator[Path]:
     """List the files below a folder in order, through links too; none if it does not exist.
 
-    Raises ValueError naming a link that leads nowhere or to a folder that holds it, and what is
+    Raises ValueError naming a link to nothing or to a folder that contains it, or a path that is
     neither a file nor a folder.
     """
     if folder.is_dir() or folder.is_symlink():

@@ -61,7 +61,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = NEAR) -> np.ndarray
 
 
 def _shingles(texts: list[str]) -> csr_matrix:
-    """Count which text (row) holds which word triple (column)."""
+    """Count the word triples (columns) of each text (row)."""
     if not any(len(text.split()) >= SHINGLE for text in texts):
         return csr_matrix((len(texts), 1), dtype=np.int32)  # the vectorizer refuses to find none
     triples = CountVectorizer(

@@ -30,7 +30,7 @@ def official_samples(
     """Select an official split's samples, with their side in `split`, and its one task.
 
     Samples are matched by image path, since one tweet has two different image ids. The note that
-    is returned says how many were left out. Raises ValueError where a side has no sample.
+    is returned says how many were left out. Raises ValueError if a side has no sample.
     """
     chosen = [task for task in tasks if split == f"official_{task['name']}"]
     name, others = chosen[0]["name"], [t["name"] for t in tasks if t not in chosen]

@@ -16,7 +16,7 @@ FORMS = {
     "clips": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
     "(sources/<name>.json)",
 }
-# What a folder must hold, and the endings of files.
+# The entry that a folder must have, and the suffixes of files.
 ENTRIES = {"tweets": "annotations", "clips": "manifest.csv"}
 ARCHIVES = (".tar.gz", ".tgz")
 ENDINGS = {"tweets": (*ARCHIVES, ".json"), "clips": (".csv", ".json")}

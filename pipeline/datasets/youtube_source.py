@@ -83,7 +83,7 @@ def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) 
     """Copy each file once and rewrite the rows' sources; returns the files that do not exist.
 
     A file in the manifest's own `clips/` keeps its path; any other gets the id of the first row
-    with it. Raises ValueError where two files, or one and a fetched clip, get one name.
+    with it. Raises ValueError if two files, or one and a fetched clip, get one name.
     """
     copies: dict[str, str] = {}
     names = {f"clips/{row['id']}" for row in fetched}

@@ -25,7 +25,7 @@ def score_tasks(
 ) -> dict[str, Scores]:
     """Score every task (see `task_scores`), and under "mean" the tasks that have support.
 
-    Raises ValueError where no task has support.
+    Raises ValueError if no task has support.
     """
     scores = {}
     for task in tasks:

@@ -170,7 +170,7 @@ def read_layers(
         return tensors.pop(name).to(device)  # its memory is free once it is converted
 
     def matrix(name: str) -> Tensor:
-        # The weights of one output lie side by side, which is fastest to multiply.
+        # The weights of one output are contiguous, which is fastest to multiply.
         return tensor(name).T.to(kind).contiguous()
 
     cnn = _character_cnn(options.char_cnn, tensor, matrix)

@@ -48,7 +48,7 @@ POOLING_GAIN = 3.0
 
 
 def normal(name: str, shape: tuple[int, ...], std: float) -> Float32[np.ndarray, ...]:
-    """Draw a normal tensor that depends on `SEED` and its name alone.
+    """Draw a normal tensor that depends only on `SEED` and its name.
 
     NumPy's generator gives the same numbers on every processor, which torch's does not promise.
     """

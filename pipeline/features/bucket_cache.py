@@ -19,7 +19,7 @@ _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
 
 
 def open_cache() -> ItemCache:
-    """Open the item cache where HGFN_CACHE says: at a URL, or in a folder."""
+    """Open the item cache at HGFN_CACHE: a URL or a folder."""
     url = runtime.cache_url()
     return BucketCache(url) if url else ItemCache(runtime.cache_folder())
 

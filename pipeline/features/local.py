@@ -34,7 +34,7 @@ def run_local(
 
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
     of threads, with HGFN_DEVICE=cuda on the GPUs in turn. An item whose decoder crashes twice gets
-    a failure of kind decoder_crashed. Raises what a worker raised, and ValueError where one died
+    a failure of kind decoder_crashed. Raises what a worker raised, and ValueError if one died
     of something else.
     """
     if not items:

@@ -131,7 +131,7 @@ def _opened(job: bytes) -> Callable[[Batch], None]:
 def cluster(workers: int) -> Iterator[Any]:
     """Connect to the cluster at RAY_ADDRESS, or start one with `workers` CPUs; yields `ray`.
 
-    Raises ValueError where Ray is not installed or the cluster does not answer.
+    Raises ValueError if Ray is not installed or the cluster does not answer.
     """
     address = runtime.cluster()
     ray = _import_ray(address)
@@ -154,7 +154,7 @@ def _import_ray(address: str | None) -> Any:
         # By default Ray tries for a quarter of an hour if another program listens at the address.
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     else:
-        # It listens on the loopback address alone, as it does by default on Windows and macOS.
+        # Makes Ray listen only on the loopback address, as by default on Windows and macOS.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
         import ray

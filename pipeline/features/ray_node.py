@@ -40,7 +40,7 @@ class Driver:
     def imitate(self) -> None:
         """Work in the driver's folder, with its modules and device.
 
-        Raises ValueError where the folder does not exist.
+        Raises ValueError if the folder does not exist.
         """
         try:
             os.chdir(self.folder)

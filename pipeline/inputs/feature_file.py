@@ -85,7 +85,7 @@ def _write_table(
     file: h5py.File, ids: Sequence[str], offsets: np.ndarray, present: Sequence[bool]
 ) -> None:
     # Plain HDF5 reads most flipped bits without an error; fletcher32 detects them. HDF5's filters
-    # skip text of variable length, so that ids are padded to the longest.
+    # skip text of variable length, so ids are padded to the longest.
     text = np.array([name.encode() for name in ids])
     text = text.astype(h5py.string_dtype("utf-8", text.dtype.itemsize))
     columns = {"ids": text, "offsets": offsets, "present": np.array(present, bool)}

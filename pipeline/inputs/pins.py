@@ -14,7 +14,7 @@ from pipeline.inputs.fetch import ContentError, FetchError, fetch
 
 
 class _Entry(BaseModel):
-    """What the JSON says: address, sha256 (or its first digits) and size in bytes, licence."""
+    """The JSON's fields: address, sha256 (or its first digits), size in bytes, licence, note."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -42,7 +42,7 @@ def open_container(path: str | Path) -> Iterator[InputContainer]:
 
 
 class Source:
-    """A file as FFmpeg reads it, which takes a failing disk for the end of the file.
+    """A file for FFmpeg, which cannot tell a failing disk from the end of the file.
 
     The first OSError is stored in `error`, and the file ends there.
     """

@@ -93,7 +93,7 @@ def decode_rows(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield each requested row of the schedule with its frame as an RGB picture, through `shrink`.
 
-    Rows whose frame the decoder does not give are left out. Raises av.FFmpegError where a packet
+    Rows whose frame the decoder does not return are left out. Raises av.FFmpegError if a packet
     on the way does not decode.
     """
     rows = {int(schedule.pts[row]): row for row in requested}
@@ -148,7 +148,7 @@ def _run_frames(
         stream.codec_context.skip_frame = "DEFAULT" if row in run.requested else "NONREF"
         yield from ((run, frame) for frame in stream.codec_context.decode(packet))
         if row == run.last:
-            # The decoder still holds frames; an empty packet makes it give them.
+            # The decoder still holds frames; an empty packet makes it return them.
             yield from ((run, frame) for frame in stream.codec_context.decode(None))
             following = next(remaining, None)
             if following is None:

@@ -97,7 +97,7 @@ def _by_schedule(
 def _by_decoding(
     path: str | Path, count: int, span: tuple[float, float], shrink: Shrink | None
 ) -> Clip:
-    """Sample from what the decoder really gives, in two passes; slower, for difficult files."""
+    """Sample from the frames that the decoder returns, in two passes: slow, for difficult files."""
     seconds, damaged = frame_times(path)
     chosen = nearest_frames(seconds, count, *span)
     if chosen is None:

@@ -66,7 +66,7 @@ class Task:
 
 
 def check_tasks(tasks: tuple[Task, ...]) -> None:
-    """Raise ValueError where there is no task, or two share a name."""
+    """Raise ValueError if there is no task, or two share a name."""
     if not tasks:
         raise ValueError("tasks is empty; at least one task is needed")
     names = [task.name for task in tasks]

@@ -64,7 +64,7 @@ def train(
     monitors the loss can do without `score`, and saves that pass over the validation rows.
 
     Raises:
-        ValueError: where no validation row has a label, a task has no positive training row, or
+        ValueError: if no validation row has a label, a task has no positive training row, or
             torch finds no GPU for "cuda".
         DivergenceError: where the validation loss is not finite.
     """

@@ -195,7 +195,7 @@ def _compare(url: str, came: float, seconds: float) -> None:
 
 
 def _text(info: dict[str, Any]) -> str:
-    """Join title and description, as the site gives them."""
+    """Join the site's title and description."""
     texts = (str(info.get(key) or "").replace("\0", "").strip() for key in ("title", "description"))
     return "\n".join(text for text in texts if text)
 

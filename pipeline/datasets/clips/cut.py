@@ -69,7 +69,7 @@ def _packets(
         container.seek(round((begin + zero) * av.time_base), backward=True)
     unread, unfinished = set(streams), set(streams)
     for packet in container.demux(streams):
-        # Matroska states no times of decoding, and FFmpeg cannot tell those of the first packets.
+        # Matroska has no decoding times, and FFmpeg cannot compute those of the first packets.
         ticks = packet.pts if packet.dts is None else packet.dts
         if ticks is None or packet.time_base is None:
             continue  # the empty packet at the end
@@ -111,7 +111,7 @@ def _copy(
 
 @dataclass(frozen=True)
 class Seconds:
-    """Ends of the picture (of the sound, if there is none) and of all, and the stated duration."""
+    """Ends of the picture (or else the sound) and of all streams, and the stated duration."""
 
     picture: float
     last: float
@@ -153,7 +153,7 @@ class _Times:
         self.start = max(self.start, start)
         self.stop = max(self.stop, start + float((packet.duration or 0) * packet.time_base))
         if packet.dts is not None:
-            # By times of decoding: packets are not in the order of display.
+            # By decoding times, because packets are not in the order of display.
             decoded = float(packet.dts * packet.time_base)
             self.longest = max(self.longest, decoded - self.decoded)
             self.decoded = decoded

@@ -1,4 +1,4 @@
-"""A file of a site read in pieces, so that little but the requested seconds is transferred."""
+"""A site's file read in pieces, so that little more than the requested seconds is transferred."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.datasets.clips.failures import with_retries
 
 PLAIN = ("http", "https")  # yt-dlp's protocols of files; others come in segments
 PIECE = 512 << 10
-# Pieces in memory: picture and sound lie beside each other, an index may lie at either end.
+# Pieces in memory: picture and sound are interleaved, and an index may be at either end.
 CACHED = 8
 
 
@@ -36,7 +36,7 @@ class RangedFile:
     """What FFmpeg needs of a file, each piece requested when it is read.
 
     `request` takes the places of a piece's first and last byte. Reading raises what it raises, and
-    NoRanges where a piece is of another version of the file than the first one.
+    NoRanges if a piece is of another version of the file than the first one.
     """
 
     def __init__(self, request: Callable[[int, int], Piece]) -> None:
@@ -48,7 +48,7 @@ class RangedFile:
         self._piece(0)  # for the size, and to know whether the server sends pieces
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place, which may lie after the end, and return it."""
+        """Move to a position, which may be after the end, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = max(base + offset, 0)
         return self._place

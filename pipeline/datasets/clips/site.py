@@ -24,7 +24,7 @@ PLAIN_FORMAT, SEGMENTED_FORMAT = (
     f"b[height<=?480]{way}/bv*[height<=?480]{way}+ba{way}/bv*[height<=?480]{way}/ba{way}"
     for way in (_HTTP, _SEGMENTS)
 )
-# Files come first: their requested seconds can be read alone, and not those of HLS or DASH.
+# Files come first: only their requested seconds are read; HLS and DASH are fetched as a whole.
 FORMAT = f"{PLAIN_FORMAT}/{SEGMENTED_FORMAT}"
 
 DEFAULTS = f"""
@@ -57,8 +57,8 @@ SILENT = Logger("yt-dlp", CRITICAL)  # errors are raised as well
 def read_options(config: Path | None, pause: float) -> dict[str, Any]:
     """Return the options for YoutubeDL: our defaults, overridden by the lines of `config`.
 
-    Between two requests that look up a clip lies a fifth of `pause` seconds. Raises ValueError for
-    a file that yt-dlp would not accept, or that sets what is fixed.
+    Two requests of a look-up are a fifth of `pause` seconds apart. Raises ValueError for a file
+    that yt-dlp does not accept, or that sets a fixed option.
     """
     defaults = f"--sleep-requests {pause / 5:g} {DEFAULTS}"
     if config is None:
@@ -155,7 +155,7 @@ class Site:
         return files
 
     def _check(self, size: int) -> None:
-        """Raise ClipError where a file of `size` bytes so far is too large, or the time is over."""
+        """Raise ClipError if a file of `size` bytes so far is too large, or the time is over."""
         most = self._options["max_filesize"]
         if size > most:
             raise ClipError("download_failed", f"{self.url}: sends more than {most:,} bytes")

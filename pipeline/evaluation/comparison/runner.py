@@ -81,7 +81,7 @@ def read_seconds(folder: Path) -> dict[str, float]:
 def run_work(
     work: Work, trainings: Sequence[Training]
 ) -> Iterator[tuple[Training, tuple[Cell, float]]]:
-    """Yield each training with its result, as it is done; an error ends all of them.
+    """Yield each training with its result when it ends; an error ends all of them.
 
     HGFN_WORKERS processes work side by side; a GPU trains one at a time.
     """
@@ -97,7 +97,7 @@ def run_work(
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException as error:
-            # Leaving the pool would wait for what runs, which may take hours.
+            # Leaving the pool would wait for running trainings, which may take hours.
             for process in set(active_children()) - set(before):
                 process.terminate()
             if not isinstance(error, BrokenProcessPool):

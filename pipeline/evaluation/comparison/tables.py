@@ -53,7 +53,7 @@ class _Results:
 def write_tables(params: Params, tables: TableParams, log: Log) -> None:
     """Write Tables I-V, the costs and the trials into tables/results.
 
-    Raises ValueError where a cell is missing, or of other samples than the index holds.
+    Raises ValueError if a cell is missing, or of other samples than the index holds.
     """
     results = [_load(data, tables) for data in SETS.values()]
     for result in results:

@@ -43,7 +43,7 @@ class TableParams(Section):
 
     rows: Annotated[list[RowName], Field(min_length=1), OnceEach]
     learning_rates: Annotated[list[Rate], Field(min_length=1), OnceEach]
-    seeds: Annotated[list[Seed], Field(min_length=2), OnceEach]  # one alone has no deviation
+    seeds: Annotated[list[Seed], Field(min_length=2), OnceEach]  # a single seed has no deviation
     resamples: Annotated[int, Field(ge=100)]  # fewer say little of the 2.5th percentile
 
     def trials(self, row: Row) -> list[Training]:
@@ -51,7 +51,7 @@ class TableParams(Section):
         return [Training(row, self.seeds[0], rate) for rate in sorted(self.learning_rates)]
 
     def of_seeds(self, row: Row, rate: float) -> list[Training]:
-        """The trainings of a row with every seed, the first of which is a trial."""
+        """The trainings of a row with every seed; the first of them is a trial."""
         return [Training(row, seed, rate) for seed in self.seeds]
 
     def parsed_rows(self) -> list[Row]:
@@ -102,7 +102,7 @@ def tune(
     """Choose every row's learning rate by its trials, and return its cells at that rate.
 
     `truth` is that of the validation rows; `cells_of` trains cells, or reads them. Raises
-    ValueError where every trial of a row diverged, or a further seed did at the chosen rate.
+    ValueError if every trial of a row diverged, or a further seed did at the chosen rate.
     """
     rows = tables.parsed_rows()
     trials = cells_of([trial for row in rows for trial in tables.trials(row)])

@@ -82,7 +82,7 @@ class Fusion(nn.Module):
         An absent row's content has no influence: even NaN there reaches no value and no gradient.
 
         Raises:
-            ValueError: where the modalities or their widths are not those of the fusion.
+            ValueError: if the modalities or their widths are not those of the fusion.
         """
         self._check_names("features", features)
         values = [features[name] for name in self.modalities]
