@@ -94,7 +94,7 @@ def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) 
             own = row["source"].startswith("clips/")
             copy = row["source"] if own else f"clips/{row['id']}{path.suffix}"
             if copy in names or (own and copy.removesuffix(path.suffix) in names):
-                raise ValueError(f"{manifest}: two clips would be {copy}; rename {path}")
+                raise ValueError(f"{manifest}: two clips would be copied to {copy}; rename {path}")
             names.add(copy)
             copies[row["source"]] = copy
             if path.is_file():
@@ -172,7 +172,7 @@ def _nothing(missing: list[Path], failures: list[Failure]) -> str:
     """Say why there is no clip at all, from the first failure, and what to do."""
     if not failures:
         return (
-            f"none of its clips is there, the first would be {missing[0].absolute()}; "
+            f"none of its clips exists, the first would be {missing[0].absolute()}; "
             "sources are relative to the manifest"
         )
     first = failures[0]

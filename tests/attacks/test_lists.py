@@ -51,7 +51,7 @@ def test_a_source_is_never_an_option_or_a_command(
     path = tmp_path / "clips.csv"
     path.write_text(f"id,source,start,end,description,flood\na,{source},,,,1\n")
     assert fill(path) == (
-        f"{path}: none of its clips is there, the first would be {tmp_path}/{source}; "
+        f"{path}: none of its clips exists, the first would be {tmp_path}/{source}; "
         "sources are relative to the manifest"
     )
     assert not (tmp_path / "pwned").exists()

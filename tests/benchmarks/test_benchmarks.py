@@ -34,7 +34,7 @@ def test_work_is_done_in_turn_and_the_first_rounds_are_not_counted() -> None:
     done: list[str] = []
     times = interleaved({name: lambda name=name: done.append(name) for name in "ab"}, 2)
     assert done == ["a", "b"] * 5
-    assert {name: len(found.seconds) for name, found in times.items()} == {"a": 2, "b": 2}
+    assert {name: len(measured.seconds) for name, measured in times.items()} == {"a": 2, "b": 2}
 
 
 def test_a_ratio_is_of_neighbours_and_knows_its_limit() -> None:
@@ -87,9 +87,9 @@ def test_growth_is_measured_at_every_size() -> None:
 
 
 def test_what_a_step_keeps_does_not_grow_with_the_epochs() -> None:
-    found = growth.measure_epochs(TINY, early=10, late=40)
-    assert found.graph_bytes[0] == found.graph_bytes[1] > 0
-    assert found.state_bytes[0] == found.state_bytes[1] > 0
+    endurance = growth.measure_epochs(TINY, early=10, late=40)
+    assert endurance.graph_bytes[0] == endurance.graph_bytes[1] > 0
+    assert endurance.state_bytes[0] == endurance.state_bytes[1] > 0
 
 
 def test_a_line_is_met_within_its_limit_if_both_results_agree() -> None:
@@ -109,12 +109,12 @@ def test_the_command_prints_tables_and_writes_what_it_measured(
 ) -> None:
     monkeypatch.setattr(command, "Effort", functools.partial(Effort, size=TINY))
     names = ["training", "growth", "epochs"]
-    command.main(repeats=1, late=20, only=names, json_file=tmp_path / "found.json")
+    command.main(repeats=1, late=20, only=names, json_file=tmp_path / "measured.json")
     printed = capsys.readouterr().out
     assert "DMTL step / LSEW step" in printed
     assert "M = 6" in printed
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert set(found) == set(names)
+    measured = json.loads((tmp_path / "measured.json").read_text())
+    assert set(measured) == set(names)
 
 
 def test_lines_are_printed_in_one_table(

@@ -87,7 +87,7 @@ def test_two_clips_of_one_name_are_refused(tmp_path: Path, raw: Path, other: str
         (tmp_path / name).write_bytes(b"x")
     path = tmp_path / "own.csv"
     path.write_text(f"{HEADER}a,{other},,,,1,0\nb,clips/a.mp4,,,,1,0\n")
-    message = f"{path}: two clips would be clips/a.mp4; rename {tmp_path}/clips/a.mp4"
+    message = f"{path}: two clips would be copied to clips/a.mp4; rename {tmp_path}/clips/a.mp4"
     with pytest.raises(ValueError, match=re.escape(message)):
         fill_raw("youtube", str(path), raw)
     assert files(raw) == {"old.txt": b"old"}
@@ -96,7 +96,7 @@ def test_two_clips_of_one_name_are_refused(tmp_path: Path, raw: Path, other: str
 def test_a_manifest_without_any_clip_is_refused(tmp_path: Path, raw: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text(f"{HEADER}a,nowhere/a.mp4,,,,1,0\n")
-    with pytest.raises(ValueError, match=r"none of its clips is there, the first would be .*nowh"):
+    with pytest.raises(ValueError, match=r"none of its clips exists, the first would be .*nowh"):
         fill_raw("youtube", str(path), raw)
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]

@@ -37,15 +37,15 @@ def module(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProc
 
 
 def test_arguments_come_from_the_signature(call: Call) -> None:
-    seen = []
+    names = []
 
     def stage(name: str) -> None:
-        seen.append(name)
+        names.append(name)
 
     assert call(stage, "youtube") == 0
-    assert seen == ["youtube"]
+    assert names == ["youtube"]
     assert call(stage) == 2
-    assert seen == ["youtube"]
+    assert names == ["youtube"]
 
 
 def test_a_users_error_is_one_line_and_exit_code_1(
@@ -55,9 +55,9 @@ def test_a_users_error_is_one_line_and_exit_code_1(
         raise ValueError("params.yaml: seed is -1; allowed: 0 or more")
 
     assert call(stage) == 1
-    told = capsys.readouterr()
-    assert told.err == "error: params.yaml: seed is -1; allowed: 0 or more\n"
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert output.err == "error: params.yaml: seed is -1; allowed: 0 or more\n"
+    assert output.out == ""
 
 
 def test_what_was_noted_of_an_error_is_told_in_its_line(

@@ -34,14 +34,14 @@ def test_none_is_a_table_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failures", "told"),
+    ("failures", "expected"),
     [
         ([], "no failures"),
         (FAILURES, "4 failures (empty_text 1, missing_file 2, truncated 1)"),
     ],
 )
-def test_the_summary_counts_kinds(failures: list[Failure], told: str) -> None:
-    assert summary(failures) == told
+def test_the_summary_counts_kinds(failures: list[Failure], expected: str) -> None:
+    assert summary(failures) == expected
 
 
 def test_a_kind_that_is_not_in_the_list_is_never_written(tmp_path: Path) -> None:

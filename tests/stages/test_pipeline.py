@@ -220,8 +220,8 @@ def test_predictions_are_one_row_a_sample_with_probabilities(project: Path, name
     for task in spec.tasks:
         expected = index_table[task.name].astype("Float64").fillna(-1).tolist()
         assert table[task.name].astype("Float64").fillna(-1).tolist() == expected
-        shown = table[[f"{task.name}.p.{label}" for label in task.classes]].to_numpy()
-        np.testing.assert_allclose(shown.sum(axis=1), 1, atol=1e-6)
+        probabilities = table[[f"{task.name}.p.{label}" for label in task.classes]].to_numpy()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
         assert table[f"{task.name}.predicted"].isin(range(len(task.classes))).all()
 
 

@@ -1,4 +1,4 @@
-"""Whoever has a DVC remote and no raw data pulls the features and starts at training."""
+"""A checkout with a DVC remote and no raw data pulls the features and starts at training."""
 
 from __future__ import annotations
 
