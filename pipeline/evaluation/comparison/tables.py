@@ -55,7 +55,7 @@ def write_tables(params: Params, tables: TableParams, log: Log) -> None:
 
     Raises ValueError if a cell is missing, or of other samples than the index holds.
     """
-    results = [_load(data, tables) for data in SETS.values()]
+    results = [_load(SETS[name], tables) for name in TITLES]
     for result in results:
         _write_reports(result, params, tables, log)
         _log_unlisted(result, log)
