@@ -39,7 +39,8 @@ def doctor() -> None:
 @app.command()
 def cache(
     prune_older_than: Annotated[
-        str | None, typer.Option(metavar="DAYS", help="Remove entries not used for so many days.")
+        float | None,
+        typer.Option(metavar="DAYS", min=0, help="Remove entries not used for so many days."),
     ] = None,
     max_size: Annotated[
         str | None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
+from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline import runtime
 from pipeline.features.cache import DAY, PARTS
@@ -16,8 +17,7 @@ from pipeline.ground.temporaries import remove_left_over
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
-@dataclass(frozen=True, order=True)
-class CachedFile:
+class CachedFile(NamedTuple):
     """A file of the cache: time of its last use (seconds since 1970) and size in bytes."""
 
     used: float
@@ -25,33 +25,29 @@ class CachedFile:
     size: int
 
 
-def show_or_prune(older_than: str | None, max_size: str | None) -> Iterator[str]:
-    """Prune the item cache where a bound is given, then describe it; yields lines.
+def show_or_prune(older_than: float | None, max_size: str | None) -> Iterator[str]:
+    """Prune the item cache where a limit is given, then describe it; yields lines.
 
-    `older_than` is in days, `max_size` as in 2GB. Raises ValueError for other values.
+    `older_than` is in days, `max_size` as in 2GB; raises ValueError for another size.
     """
     if url := runtime.cache_url():
         raise ValueError(f"HGFN_CACHE is {url}: show and prune it with that store's own tools")
     folder = runtime.cache_folder()
     if older_than is not None or max_size is not None:
-        days = None if older_than is None else parse_days(older_than)
-        size = None if max_size is None else parse_size(max_size)
-        yield f"removed {_count(prune(folder, days, size), 'entry', 'entries')}"
-    yield from _describe(folder)
+        days = inf if older_than is None else older_than
+        removed = prune(folder, days, inf if max_size is None else parse_size(max_size))
+        yield f"removed {_count(removed, 'entry', 'entries')}"
+    files = cached_files(folder)
+    yield f"{folder}: {_count(files, 'entry', 'entries')}"
+    if files:
+        first, last = (date.fromtimestamp(file.used) for file in (files[0], files[-1]))
+        yield f"last used between {first} and {last}"
+    for other in sorted(path for path in folder.glob("*") if path.is_dir()):
+        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}", other.name):
+            yield f"{other.name}: {_count(_files(other.rglob('*')), 'file', 'files')}; never pruned"
 
 
-def cached_files(folder: Path) -> list[CachedFile]:
-    """List the entries, the least recently used first."""
-    # Other tools have folders of two digits too: only files named by a key are entries.
-    paths = folder.glob("[0-9a-f][0-9a-f]/*")
-    return sorted(
-        _files(p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
-    )
-
-
-def prune(
-    folder: Path, older_than: float | None = None, max_bytes: int | None = None
-) -> list[CachedFile]:
+def prune(folder: Path, older_than: float = inf, max_bytes: float = inf) -> list[CachedFile]:
     """Remove entries not used for `older_than` days, then the least recently used above a size.
 
     Also removes temporary files of killed writers. Returns the removed entries.
@@ -60,40 +56,38 @@ def prune(
     removed, files = [], cached_files(folder)
     total, now = sum(file.size for file in files), time.time()
     for file in files:
-        too_old = older_than is not None and now - file.used > older_than * DAY
-        too_much = max_bytes is not None and total > max_bytes
-        if too_old or too_much:
+        if now - file.used > older_than * DAY or total > max_bytes:
             file.path.unlink(missing_ok=True)
             removed.append(file)
             total -= file.size
     return removed
 
 
-def parse_days(text: str) -> float:
-    """Read a number of days, at least 0; ValueError for anything else."""
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise ValueError(f"--prune-older-than is {text!r}; allowed: a number of days, as in 30")
-    return float(text)
+def cached_files(folder: Path) -> list[CachedFile]:
+    """List the entries, the least recently used first."""
+    # Other tools have folders of two digits too: only files named by a key are entries.
+    paths = folder.glob("[0-9a-f][0-9a-f]/*")
+    return _files(p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str) -> float:
     """Read a size in bytes, or in decimal units: `500MB`, `2GB`; ValueError for anything else."""
     match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})?", text.upper())
     if not match:
         raise ValueError(f"--max-size is {text!r}; allowed: a size, as in 500MB, 2GB, 1.5TB")
-    return int(float(match[1]) * _UNITS[match[2] or "B"])
+    return float(match[1]) * _UNITS[match[2] or "B"]
 
 
-def _describe(folder: Path) -> Iterator[str]:
-    files = cached_files(folder)
-    yield f"{folder}: {_count(files, 'entry', 'entries')}"
-    if files:
-        first, last = (date.fromtimestamp(file.used) for file in (files[0], files[-1]))
-        yield f"last used between {first} and {last}"
-    for other in sorted(path for path in folder.glob("*") if path.is_dir()):
-        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}", other.name):
-            contents = list(_files(other.rglob("*")))
-            yield f"{other.name}: {_count(contents, 'file', 'files')}; never pruned"
+def _files(paths: Iterable[Path]) -> list[CachedFile]:
+    files = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # another process may prune too
+            continue
+        if path.is_file():
+            files.append(CachedFile(status.st_mtime, path, status.st_size))
+    return sorted(files)
 
 
 def _count(files: Sequence[CachedFile], one: str, many: str) -> str:
@@ -102,13 +96,3 @@ def _count(files: Sequence[CachedFile], one: str, many: str) -> str:
     digits = 0 if unit == "B" else 1
     noun = one if len(files) == 1 else many
     return f"{len(files):,} {noun}, {size / _UNITS[unit]:.{digits}f} {unit}"
-
-
-def _files(paths: Iterable[Path]) -> Iterator[CachedFile]:
-    for path in paths:
-        try:
-            status = path.stat()
-        except FileNotFoundError:  # another process may prune too
-            continue
-        if path.is_file():
-            yield CachedFile(status.st_mtime, path, status.st_size)

@@ -7,9 +7,15 @@ import itertools
 import logging
 import os
 import pickle
+import platform
+import re
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +23,6 @@ import torch
 from pipeline import runtime
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
-from pipeline.features.ray_node import Driver, facts
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, shares
 
@@ -29,6 +34,11 @@ _AHEAD = 2  # batches for each worker: one in progress, one waiting
 _SECONDS_TO_ANSWER = 5.0
 # Only batches of paths pass through Ray's shared memory; features go straight to the cache.
 _SHARED_MEMORY = 200 * 2**20
+# Another version of one of these could give other bytes for the same item.
+_LIBRARIES = ("av", "librosa", "numpy", "pillow", "torch", "torchvision")
+_CPUINFO = Path("/proc/cpuinfo")
+
+Facts = Mapping[str, Mapping[str, object]]
 
 
 def run_ray(
@@ -75,8 +85,8 @@ def _run_tasks(
             _raise_error_of(ray, done, running[done])
             yield from (key for key, _ in running.pop(done))
     finally:
-        for task_result in running:
-            ray.cancel(task_result)
+        for result in running:
+            ray.cancel(result)
 
 
 def _places(ray: Any, device: str) -> int:
@@ -86,17 +96,13 @@ def _places(ray: Any, device: str) -> int:
 
 
 def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
+    kinds = ray.exceptions
     try:
         error = ray.get(result)
-    except (
-        ray.exceptions.WorkerCrashedError,
-        ray.exceptions.OutOfMemoryError,
-        ray.exceptions.NodeDiedError,
-    ) as error:
+    except (kinds.WorkerCrashedError, kinds.OutOfMemoryError, kinds.NodeDiedError) as error:
         ids = ", ".join(item.id for _, item in batch)
-        raise ValueError(
-            f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input"
-        ) from error
+        message = f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input"
+        raise ValueError(message) from error
     if error is not None:
         raise error
 
@@ -127,6 +133,59 @@ def _opened(job: bytes) -> Callable[[Batch], None]:
     return extractor(recipe, cache)
 
 
+@dataclass(frozen=True)
+class Driver:
+    """The process that runs an extraction; `facts` are what its features depend on."""
+
+    folder: Path
+    modules: tuple[str, ...]
+    device: str
+    facts: Facts
+
+    @classmethod
+    def here(cls, recipe: Recipe, gpu: str | None) -> Driver:
+        """Describe this process; `gpu` is the kind of GPU to compute on, if any."""
+        return cls(Path.cwd(), tuple(sys.path), runtime.device(), facts(recipe, gpu))
+
+    def imitate(self) -> None:
+        """Take the driver's folder, modules and device; ValueError if there is no such folder."""
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise ValueError(
+                f"no {self.folder} ({error.strerror}): every node needs the project's folder at "
+                "the same path"
+            ) from None
+        sys.path += [folder for folder in self.modules if folder not in sys.path]
+        os.environ["HGFN_DEVICE"] = self.device
+
+    def require_same(self, here: Facts) -> None:
+        """Raise ValueError that lists how the facts here differ from the driver's."""
+        for what, expected in self.facts.items():
+            actual = here[what]
+            names = sorted(n for n in {*expected, *actual} if expected.get(n) != actual.get(n))
+            if names:
+                values = [f"{n} {actual.get(n)}, not {expected.get(n)}" for n in names]
+                raise ValueError(f"other {what}: {', '.join(values)}; use nodes of one kind only")
+
+
+def facts(recipe: Recipe, gpu: str | None) -> Facts:
+    """List what an item's features depend on besides the item.
+
+    Of a processor these are torch's choice of vector code, and the model, for oneDNN and MKL.
+    """
+    model = re.search(r"model name\s*: (.*)", _CPUINFO.read_text()) if _CPUINFO.exists() else None
+    return {
+        "code or weights": recipe.identity(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+        "processor": {
+            "vector code": torch.backends.cpu.get_cpu_capability(),
+            "model": model[1] if model else platform.processor() or platform.machine(),
+            "GPU": gpu,
+        },
+    }
+
+
 @contextmanager
 def cluster(workers: int) -> Iterator[Any]:
     """Connect to the cluster at RAY_ADDRESS, or start one with `workers` CPUs; yields `ray`.
@@ -142,7 +201,8 @@ def cluster(workers: int) -> Iterator[Any]:
         _connect(ray, address) if address else _start(ray, workers)
         yield ray
     except ray.exceptions.RayError as error:
-        raise ValueError(f"the Ray cluster failed: {_last_line(error)}") from error
+        last_line = str(error).strip().split("\n")[-1]
+        raise ValueError(f"the Ray cluster failed: {last_line}") from error
     finally:
         ray.shutdown()
 
@@ -187,7 +247,3 @@ def _connect(ray: Any, address: str) -> None:
             f"cannot connect to the Ray cluster at RAY_ADDRESS {address}: "
             f"{' '.join(str(error).split())}; see docs/scaling.md for address, versions and token"
         ) from error
-
-
-def _last_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[-1]

@@ -16,8 +16,7 @@ import pytest
 
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.extract import extract_features
-from pipeline.features.ray_engine import ATTEMPTS, cluster, extract_batch, run_ray
-from pipeline.features.ray_node import Driver
+from pipeline.features.ray_engine import ATTEMPTS, Driver, cluster, extract_batch, run_ray
 from pipeline.features.recipe import Item, Recipe
 from pipeline.ground.failures import Failure
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.features.ray_node import Driver, facts
+from pipeline.features.ray_engine import Driver, facts
 
 Fake = Callable[..., Any]
 ONE_KIND = "; use nodes of one kind only"
