@@ -10,7 +10,7 @@ import itertools
 import signal
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
@@ -54,19 +54,13 @@ def run_local(
 
 
 def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Iterator[str]:
-    with _few_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
         extract = extractor(recipe, cache)
         for batch in batches:
             extract(batch)
             yield from (key for key, _ in batch)
-
-
-@contextmanager
-def _few_threads() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        yield
     finally:
         torch.set_num_threads(threads)
 
@@ -78,6 +72,7 @@ class _Worker:
         # spawn, not fork: a forked child of a process that used torch's threads can hang.
         context = get_context("spawn")
         self.connection, other_end = context.Pipe()
+        self.gpu = gpu
         self.batch: Batch = []
         self.decoding = False
         arguments = (other_end, recipe, cache, gpu)
@@ -115,25 +110,22 @@ class _Pool:
     def __init__(
         self, recipe: Recipe, cache: ItemCache, batches: Iterator[Batch], workers: int, gpus: int
     ) -> None:
-        self._recipe, self._cache, self._batches, self._gpus = recipe, cache, batches, gpus
+        self._recipe, self._cache, self._batches = recipe, cache, batches
         self._crashed: set[str] = set()
-        self._workers = [self._new_worker(number) for number in range(workers)]
+        self._workers = [
+            _Worker(recipe, cache, number % gpus if gpus else None) for number in range(workers)
+        ]
 
     def run(self) -> Iterator[str]:
         """Extract all batches; yields the keys as they are done."""
         self._start_idle()
-        while busy := {w.connection: number for number, w in enumerate(self._workers) if w.batch}:
-            for connection in wait(list(busy)):
-                assert isinstance(connection, Connection)
-                number = busy[connection]
-                worker = self._workers[number]
-                try:
-                    done = worker.receive()
-                except EOFError:
-                    done = self._after_crash(worker)
-                    self._workers[number] = self._new_worker(number)
-                self._start_idle()
-                yield from (key for key, _ in done)
+        while busy := [worker for worker in self._workers if worker.batch]:
+            ready = wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection in ready:
+                    done = self._receive(worker)
+                    self._start_idle()
+                    yield from (key for key, _ in done)
 
     def stop(self) -> None:
         """End the workers, also while they work."""
@@ -148,13 +140,19 @@ class _Pool:
         for worker, batch in zip(idle, self._batches, strict=False):
             worker.start(batch)
 
-    def _new_worker(self, number: int) -> _Worker:
-        return _Worker(self._recipe, self._cache, number % self._gpus if self._gpus else None)
+    def _receive(self, worker: _Worker) -> Batch:
+        try:
+            return worker.receive()
+        except EOFError:
+            self._workers.remove(worker)
+            worker.process.join()
+            worker.connection.close()
+        done = self._after_crash(worker)
+        self._workers.append(_Worker(self._recipe, self._cache, worker.gpu))
+        return done
 
     def _after_crash(self, worker: _Worker) -> Batch:
         """Queue a dead worker's batch again, item by item; one that crashed before fails."""
-        worker.process.join()
-        worker.connection.close()
         code, batch = worker.process.exitcode or 0, worker.batch
         if not worker.decoding or code not in _CRASHES:
             raise ValueError(_unexplained(code, batch))

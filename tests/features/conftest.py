@@ -116,9 +116,9 @@ def real_items(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Item]
     for number in range(5):
         pixels = rng.integers(0, 256, (90 + 7 * number, 120, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
-        write_film(folder / f"{number}.mp4", rng, frames=4 + number)
+        write_film(folder / f"{number}.mkv", rng, frames=4 + number)
         write_noise(folder / f"{number}.wav", rng, samples=11_025 + 3_001 * number)
-    suffixes = {"photo": "png", "clip": "mp4", "sound": "wav"}
+    suffixes = {"photo": "png", "clip": "mkv", "sound": "wav"}
     files = {kind: sorted(folder.glob(f"*.{suffix}")) for kind, suffix in suffixes.items()}
     items = {kind: [Item(path.stem, path=path) for path in files[kind]] for kind in files}
     return {**items, "text": [Item(f"{n:02}", text=TEXT[: 3 * n] + "!") for n in range(24)]}

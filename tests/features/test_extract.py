@@ -18,7 +18,6 @@ from pipeline.features.extract import extract, extract_features
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.visual import VisualRecipe
 from pipeline.ground.data_set import SETS
-from pipeline.ground.failures import Failure
 from pipeline.inputs.feature_file import FeatureFile
 
 Fake = Callable[..., Any]
@@ -238,15 +237,6 @@ def test_an_error_of_the_code_is_raised_and_what_was_done_is_cached(
     assert extracted() == ["a", "b"]
     extract_features(fake(), items[:1], [], out, cache, workers=1)
     assert extracted() == []
-
-
-def test_a_failure_is_listed_for_each_sample_that_shares_it(
-    fake: Fake, cache: ItemCache, out: Path
-) -> None:
-    items = texts({"a": "good", "b": "nan", "c": "nan"})
-    failures = extract_features(fake(), items, [], out, cache, workers=1)
-    assert [failure.id for failure in failures] == ["b", "c"]
-    assert all(isinstance(failure, Failure) for failure in failures)
 
 
 def test_a_bucket_is_read_in_few_requests_and_gives_the_same_file(

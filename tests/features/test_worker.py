@@ -119,17 +119,6 @@ def test_a_failing_disk_is_raised_and_nothing_of_the_item_is_cached(
     assert not (tmp_path / "entries").exists()
 
 
-def test_a_recipe_gives_an_entry_an_item(
-    fake: Callable[..., Any], opened: Callable[..., Any]
-) -> None:
-    texts = ("flood", "mute", "cut", "unreadable")
-    entries = opened(fake(scale=3))([Item(text, text=text) for text in texts])
-    values = [None if entry.array is None else entry.array[0, 0] for entry in entries]
-    assert values == [15, None, 9, None]
-    kinds = [entry.failure and entry.failure[0] for entry in entries]
-    assert kinds == [None, "empty_text", "truncated", "decode_failed"]
-
-
 def test_out_of_memory_while_reading_names_the_item_and_the_cure() -> None:
     with pytest.raises(MemoryError, match=r"^reading: no memory left; use fewer HGFN_WO") as caught:
         read(greedy, Item("clip 7"))
