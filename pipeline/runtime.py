@@ -8,10 +8,6 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-# A network runs on one thread, because sums of floats depend on the number of threads. More workers
-# use more cores.
-THREADS = 1
-
 
 def workers() -> int:
     """Number of processes to run in parallel (HGFN_WORKERS, else one per core)."""

@@ -22,6 +22,7 @@ from pipeline.evaluation.scores import Scores, select
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
+from pipeline.ground.processes import THREADS
 from pipeline.params import load_params
 from pipeline.training.examples import load_examples
 from pipeline.training.model import load_model
@@ -32,7 +33,7 @@ def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions, plots and all failures of one data set."""
     data, rule = data_set(name), load_params().evaluate.threshold
     typer.echo(f"{name}: {summary(join_failures(data))}")
-    torch.set_num_threads(runtime.THREADS)
+    torch.set_num_threads(THREADS)
     network, spec = load_model(Path("models") / name)
     tasks, index = spec.tasks, pd.read_parquet(data.index)
     features = {modality: data.features(modality) for modality in data.modalities}

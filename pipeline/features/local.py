@@ -20,8 +20,7 @@ from pipeline.extractors.device import gpus, on_gpu
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import FILE, Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, shares
-from pipeline.ground.processes import end_with_parent
-from pipeline.runtime import THREADS
+from pipeline.ground.processes import THREADS, end_with_parent
 
 # Signals of a crashed decoder. SIGKILL is not one: the system sends it when memory runs out.
 _CRASHES = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, -signal.SIGILL}

@@ -25,6 +25,7 @@ from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, shares
+from pipeline.ground.processes import THREADS
 
 # An item on which this many workers died would end the next one too.
 ATTEMPTS = 4
@@ -109,7 +110,7 @@ def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
 
 def extract_batch(job: bytes, batch: Batch) -> Exception | None:
     """Extract a batch in a Ray worker; returns its error, which Ray itself would wrap."""
-    torch.set_num_threads(runtime.THREADS)  # here: Ray calls from a thread of its choice
+    torch.set_num_threads(THREADS)  # here: Ray calls from a thread of its choice
     try:
         _opened(job)(batch)
     except Exception as error:

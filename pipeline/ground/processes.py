@@ -7,6 +7,10 @@ import threading
 from multiprocessing import parent_process
 from pathlib import Path
 
+# A network runs on one thread, because sums of floats depend on the number of threads. More
+# processes use more cores.
+THREADS = 1
+
 
 def is_running(process: int, started: int | None = None) -> bool:
     """Return whether a process of this machine runs.

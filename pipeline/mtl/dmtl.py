@@ -78,6 +78,11 @@ class DMTL(MultiTaskMethod):
         rebalance: str = "reset",
         cycle_epochs: int = 1,
     ) -> None:
+        self.check_options(
+            {"W": W, "norm": norm, "imbalance": imbalance, "rate": rate, "initial": initial}
+            | {"weight_learning_rate": weight_learning_rate, "rebalance": rebalance}
+            | {"cycle_epochs": cycle_epochs}
+        )
         super().__init__(tasks, beta=beta, cycle_epochs=cycle_epochs)
         self.alpha, self.weight_learning_rate = alpha, weight_learning_rate
         self.W, self.norm, self.imbalance = W, norm, imbalance

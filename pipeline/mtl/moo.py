@@ -39,6 +39,7 @@ class MOO(MultiTaskMethod):
     options: ClassVar[Options] = {"normaliser": ("none", "l2", "loss", "loss+")}
 
     def __init__(self, tasks: Sequence[Task], *, normaliser: str = "none") -> None:
+        self.check_options({"normaliser": normaliser})
         super().__init__(tasks)
         self.task_weights /= len(self.tasks)
         self.normaliser = normaliser

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.ground.processes import THREADS
 from pipeline.models.network import MultimodalNetwork
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task, build_mtl
 from pipeline.mtl.method import MultiTaskMethod, Predictions
 from pipeline.params import TrainParams
-from pipeline.runtime import THREADS
 from pipeline.training.examples import Batch, Examples, label_counts
 from pipeline.training.model import ModelSpec
 from pipeline.training.predict import predict

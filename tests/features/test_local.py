@@ -12,7 +12,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.local import run_local
 from pipeline.features.recipe import Item
-from pipeline.runtime import THREADS
+from pipeline.ground.processes import THREADS
 
 Fake = Callable[..., Any]
 

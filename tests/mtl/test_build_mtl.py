@@ -60,3 +60,9 @@ def test_the_package_needs_torch_and_nothing_else_of_the_project():
             for name in names:
                 own = name.startswith("pipeline.mtl")
                 assert own or name.split(".")[0] in allowed, f"{file.name} imports {name}"
+
+
+@pytest.mark.parametrize(("name", "option"), [("dmtl", "norm"), ("moo", "normaliser")])
+def test_a_class_built_directly_checks_its_options_too(name, option, tasks):
+    with pytest.raises(ValueError, match=f"{option} is 'l1'; allowed: "):
+        method_class(name)(tasks, **{option: "l1"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import time
@@ -200,12 +201,13 @@ def identity(problem: Problem, settings: Settings, training: Training) -> str:
 
 @cache
 def _code_digest(names: tuple[str, ...]) -> str:
+    """Digest the syntax trees of the code, in which comments and layout leave no trace."""
     digest = hashlib.sha256()
     for name in names:
         path = _PACKAGE / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
-            digest.update(file.read_bytes())
+            digest.update(ast.dump(ast.parse(file.read_text(encoding="utf-8"))).encode())
     return digest.hexdigest()
 
 

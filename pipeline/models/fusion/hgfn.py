@@ -125,8 +125,8 @@ class HGFN(Fusion):
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
             report[f"similarity.{level.name}"] = S.where(complete, 0.0).detach()
-            # The level above joins one vertex for each support (the mean where there are several)
-            # and the modalities.
+            # The level above joins the modalities and one vertex per support. With unordered pairs
+            # and M = 3 a support has one vertex, and total and average change nothing.
             support_weights = level.total(w) if self.tri_weight == "w" else level.average(q, q)
             pool = torch.cat([level.average(V, q), x], dim=1)
             weights = torch.cat([support_weights, w_uni], dim=1)
