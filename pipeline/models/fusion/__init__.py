@@ -39,9 +39,10 @@ def build_fusion(
         options: of the fusion's class, see `Fusion.options`.
 
     Raises:
-        ValueError: for an unknown name, and for a value that is not allowed.
+        ValueError: for an unknown name or option, and for a value that is not allowed.
     """
     fusion = fusion_class(name)
+    fusion.check_options(options)
     values = {"width": width, "theta": theta}
     return fusion(dims, **{key: values[key] for key in fusion.takes}, **options)
 

@@ -62,8 +62,10 @@ class Fusion(nn.Module):
 
     @classmethod
     def check_options(cls, values: Mapping[str, Any]) -> None:
-        """Raise a ValueError that names the first option whose value is not allowed."""
+        """Raise a ValueError that names the first option that is unknown or has a wrong value."""
         for option, value in values.items():
+            if option not in cls.options:
+                raise ValueError(f"{option} is not an option of {cls.__name__}")
             allowed = cls.options[option]
             if isinstance(allowed, tuple):
                 valid, expected = value in allowed, ", ".join(allowed)

@@ -22,7 +22,9 @@ def test_every_declared_option_and_setting_reaches_the_fusion(name: str) -> None
         assert wide / narrow == 12 / 8
 
 
-def test_an_unknown_name_and_no_modality_are_errors() -> None:
+def test_an_unknown_name_an_unknown_option_and_no_modality_are_errors() -> None:
+    with pytest.raises(ValueError, match="algin is not an option of HGFN"):
+        build_fusion("hgfn", DIMS, algin="pad")
     with pytest.raises(ValueError, match="unknown fusion 'hgnf'; allowed: hgfn, gfn"):
         build_fusion("hgnf", DIMS)
     with pytest.raises(ValueError, match="at least one modality"):
