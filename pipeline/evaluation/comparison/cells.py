@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -18,6 +17,7 @@ import pandas as pd
 
 from pipeline import runtime
 from pipeline.evaluation.baselines import concatenated_linear
+from pipeline.evaluation.comparison.code_digest import code_digest
 from pipeline.evaluation.scores import select, validation_scores
 from pipeline.ground.temporaries import written_whole
 from pipeline.mtl import Task
@@ -27,9 +27,10 @@ from pipeline.training.fit import DivergenceError, make_repeatable, train
 from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
 
-_PACKAGE = Path(__file__).resolve().parents[2]
-_NETWORK_CODE = ("models", "mtl", "training")
-_LINEAR_CODE = ("evaluation/baselines.py", "evaluation/scores.py")
+# The code that decides a cell, below pipeline/.
+_BOTH_CODE = ("evaluation/comparison/cells.py", "evaluation/scores.py", "ground/processes.py")
+_NETWORK_CODE = (*_BOTH_CODE, "models", "mtl", "training")
+_LINEAR_CODE = (*_BOTH_CODE, "evaluation/baselines.py", "training/examples.py")
 _TITLES = {"mtinet": "MTI-NET"}
 
 
@@ -195,24 +196,17 @@ def identity(problem: Problem, settings: Settings, training: Training) -> str:
         own = settings.of(training)
         train_params = own.train.model_dump(exclude={"modalities"})
         values += [own.fusion.model_dump(), own.mtl.model_dump(), train_params]
-    values.append(_code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE))
+    values.append(code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE))
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-@cache
-def _code_digest(names: tuple[str, ...]) -> str:
-    """Digest the syntax trees of the code, in which comments and layout leave no trace."""
-    digest = hashlib.sha256()
-    for name in names:
-        path = _PACKAGE / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{file.relative_to(_PACKAGE).as_posix()}\n".encode())
-            digest.update(ast.dump(ast.parse(file.read_text(encoding="utf-8"))).encode())
-    return digest.hexdigest()
-
-
 def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> None:
-    """Write <name>.parquet (id, `<task>.p.<class>`), then <name>.json with facts and identity."""
+    """Write <name>.parquet (id, `<task>.p.<class>`), then <name>.json with facts and identity.
+
+    A cell without its JSON does not exist. The old one is removed first: the run may be killed
+    between the two files, and the old identity must not vouch for new probabilities.
+    """
+    (folder / f"{name}.json").unlink(missing_ok=True)
     columns = {
         column: cell.probabilities[task.name][:, code]
         for task in tasks

@@ -141,6 +141,16 @@ def test_a_cell_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_cell(tmp_path, "other", [ODD]) is None
 
 
+def test_a_cell_whose_replacement_was_cut_off_does_not_exist(tmp_path: Path) -> None:
+    def cell(value: float, **facts: float) -> Cell:
+        return Cell(["1"], {ODD.name: np.full((1, 2), value)}, facts, "old")
+
+    write_cell(tmp_path, "x", cell(0.1), [ODD])
+    with pytest.raises(ValueError, match="JSON"):  # after the Parquet file, before the JSON file
+        write_cell(tmp_path, "x", cell(0.9, parameters=float("nan")), [ODD])
+    assert read_cell(tmp_path, "x", [ODD]) is None
+
+
 @pytest.mark.parametrize("suffix", ["json", "parquet"])
 def test_a_damaged_cell_is_an_error_with_its_cure(tmp_path: Path, suffix: str) -> None:
     write_cell(tmp_path, "x", Cell([], {}, {}, ""), [])
