@@ -62,12 +62,13 @@ def run_trainings(
     seconds = read_seconds(folder)
     with progress("trainings", len(missing)) as advance:
         for training, (cell, time) in run_work(partial(train_cell, problem, settings), missing):
-            write_cell(place, training.name, cell, problem.tasks)
-            cells[training] = cell
-            # Apart from the cells: seconds differ from run to run, cells do not.
+            # Apart from the cells: seconds differ from run to run, cells do not. Before the cell,
+            # so that a killed run leaves none without its seconds.
             seconds[training.name] = round(time, 3)
             with written_whole(folder / "seconds.json") as path:
                 path.write_text(json.dumps(seconds, indent=2, sort_keys=True) + "\n")
+            write_cell(place, training.name, cell, problem.tasks)
+            cells[training] = cell
             advance()
     return {training: cells[training] for training in trainings}
 

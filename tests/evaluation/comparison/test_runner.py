@@ -90,6 +90,15 @@ def test_cells_of_other_settings_are_refused_or_trained_again_and_logged_once(
     assert run(tmp_path, problem, other, seeds=2) == []
 
 
+def test_a_run_killed_at_a_cell_has_its_seconds_before(
+    tmp_path: Path, problem: Problem, settings: Settings
+) -> None:
+    (tmp_path / "cells").write_text("a file, so that no cell can be written")
+    with pytest.raises(OSError, match="cells"):
+        run(tmp_path, problem, settings)
+    assert list(read_seconds(tmp_path)) == [trainings()[0].name]
+
+
 # In a module of its own, which the other process can import as this one can.
 WORK = """
 import os
