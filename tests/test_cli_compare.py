@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +114,51 @@ def test_a_label_that_training_lacks_is_left_out_and_named(tiny: Path) -> None:
     result = compare(tiny, "--seeds", 1, "--fusion", "hgfn", "--mtl", "dmtl")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == (
-        "labels left out (a training side lacks positives or negatives of it): fire"
+        "labels left out (a training side lacks positives or negatives of it): fire (seed 0)"
     )
-    assert "2 labels" in Path("results/comparison.md").read_text().splitlines()[0]
+    text = Path("results/comparison.md").read_text()
+    assert "2 labels" in text.splitlines()[0]
+    assert f"- {result.stdout.splitlines()[0]}\n" in text
 
 
-def test_help_shows_the_shapes_of_the_arrays() -> None:
-    result = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200"})
-    for shape in ("view_<name> [n, d]", "Y [n, labels]", "groups [n]", "split [n]"):
-        assert shape in result.output
+def test_a_further_seed_that_leaves_out_a_further_label_is_refused_with_that_reason(
+    tiny: Path,
+) -> None:
+    rare = np.arange(40) == 0  # in training for seed 0, but not for every seed
+    write(tiny, Y=np.stack([rare, np.arange(40) % 2, np.arange(40) // 2 % 2], axis=1).astype(int))
+    chosen = ("--fusion", "hgfn", "--mtl", "dmtl")
+    first = compare(tiny, "--seeds", 1, *chosen)
+    assert first.exit_code == 0, first.output
+    assert "labels left out" not in first.output
+    result = compare(tiny, "--seeds", 9, *chosen)
+    (seed,) = re.findall(r"label_0 \(seed (\d)\)", result.stdout)
+    assert result.stderr == (
+        f"error: results/cells: the split of seed {seed} leaves out label label_0, with which "
+        "these cells were trained, so all rows must be trained again; take another --out "
+        "folder, or delete this one\n"
+    )
+
+
+def test_a_row_that_diverges_has_dashes_and_a_note_and_the_others_go_on(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = (tiny, "--seeds", 2, "--fusion", "cfc", "--mtl", "lsew")
+    assert compare(*chosen).exit_code == 0
+    # The cell as `train_cell` makes it of a training that diverges.
+    cells = Path("results/cells")
+    values = json.loads((cells / "cfc_lsew-1-0.001.json").read_text())
+    values["facts"] = {"failed": "training diverged"}
+    (cells / "cfc_lsew-1-0.001.json").write_text(json.dumps(values))
+    table = pd.read_parquet(cells / "cfc_lsew-1-0.001.parquet")
+    table[["id"]].to_parquet(cells / "cfc_lsew-1-0.001.parquet", index=False)
+    result = compare(*chosen)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-2].split() == ["CFC", "+", "LSEW", "MAP", "–"]  # noqa: RUF001
+    text = Path("results/comparison.md").read_text()
+    assert "| CFC + LSEW | – | – | – | – |" in text  # noqa: RUF001
+    assert "- 1 of 10 trainings diverged, their rows have no scores: CFC + LSEW (seed 1)" in text
+    assert "nan" not in text
+    assert "nan" not in result.output
+    runs = pd.read_csv("results/runs.csv").set_index(["row", "seed"])
+    assert runs.loc[("cfc_lsew", 0), "map"] > 0
+    assert runs["map"].isna().sum() == 1

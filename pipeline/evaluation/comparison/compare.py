@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.comparison.cells import Cell, Problem, Row, Settings, Training
+from pipeline.evaluation.comparison.cells import (
+    Cell,
+    Problem,
+    Row,
+    Settings,
+    Training,
+    read_cell,
+)
 from pipeline.evaluation.comparison.estimates import MEAN, Estimate, Estimates
-from pipeline.evaluation.comparison.report import Column, Report, write_report
+from pipeline.evaluation.comparison.report import (
+    NOTHING,
+    Column,
+    Report,
+    networks_note,
+    write_report,
+)
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
 from pipeline.evaluation.comparison.views import Views, read_views, split_views
 from pipeline.evaluation.scores import label_scores
@@ -27,6 +40,7 @@ COLUMNS = (
     Column(MEAN, "micro_f1", "micro-F1"),
     Column(MEAN, "hamming_loss", "Hamming loss"),
 )
+_NO_SCORES = {column.score: math.nan for column in COLUMNS}
 SETTINGS = Settings(
     FusionParams(name="hgfn", theta=0.5, width=64),
     MTLParams(name="dmtl", alpha=1.0, beta=2.0),
@@ -55,29 +69,34 @@ def compare(
     The last ones rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with the
     scores of each seed, and the cells, from which a later run resumes. Raises ValueError with one
     line for an unknown name, a bad file, or an `out` with cells of other data, settings or code.
+    A row of which a training diverged has no scores, and a note that says so.
     """
     fusions = _chosen("fusion", fusions, FUSIONS)
     methods = _chosen("mtl", methods, METHODS)
     views = read_views(path)
     try:
-        views, splits, message = split_views(views, range(seeds))
+        views, splits, omitted = split_views(views, range(seeds))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if message:
-        yield message
+    left_out = _left_out(omitted)
+    yield from left_out
     rows = _rows(list(views.features), fusions, methods)
     rate = SETTINGS.train.learning_rate
     trainings = [
         Training(row, seed, rate if row.fusion else 0.0) for seed in splits for row in rows
     ]
+    _check_labels(omitted, trainings, out)
     cells = run_trainings(view_problem(views, splits), SETTINGS, trainings, out)
     runs = pd.DataFrame(_runs(views, splits, cells, read_seconds(out)))
-    report = _report(f"{path.stem}: {_size(views)}", rows, runs, _notes(views, seeds))
+    runs = runs.astype({"parameters": "Int64"})  # unknown where a training diverged
+    notes = [*_notes(views, seeds, rows), *left_out, *_diverged(cells)]
+    report = _report(f"{path.stem}: {_size(views)}", rows, runs, notes)
     write_report(report, out, out, "comparison")
     runs.to_csv(out / "runs.csv", index=False, lineterminator="\n")
     width = max(len(row.title) for row in report.rows)
     for row, estimates in report.rows.items():
-        yield f"{row.title:<{width}}  MAP {estimates[MEAN, 'map'].mean:.3f}"
+        mean = estimates[MEAN, "map"].mean
+        yield f"{row.title:<{width}}  MAP {NOTHING if math.isnan(mean) else f'{mean:.3f}'}"
     yield f"written: {out / 'comparison.md'}"
 
 
@@ -94,6 +113,33 @@ def _rows(views: Sequence[str], fusions: Sequence[str], methods: Sequence[str]) 
     return list(dict.fromkeys([REFERENCE, *pairs, Row(), *single]))
 
 
+def _left_out(omitted: Mapping[str, int]) -> list[str]:
+    if not omitted:
+        return []
+    labels = ", ".join(f"{label} (seed {seed})" for label, seed in omitted.items())
+    return [f"labels left out (a training side lacks positives or negatives of it): {labels}"]
+
+
+def _check_labels(omitted: Mapping[str, int], trainings: Sequence[Training], out: Path) -> None:
+    """Raise ValueError if a cell in `out` was trained with a label that is now left out.
+
+    All rows then learn another set of labels, which happens when a further seed is requested.
+    """
+    tasks = [_label_task(name) for name in omitted]
+    for training in trainings if omitted else ():
+        cell = read_cell(out / "cells", training.name, tasks)
+        for label in cell.probabilities if cell else ():
+            raise ValueError(
+                f"{out / 'cells'}: the split of seed {omitted[label]} leaves out label {label}, "
+                "with which these cells were trained, so all rows must be trained again; take "
+                "another --out folder, or delete this one"
+            )
+
+
+def _label_task(name: str) -> Task:
+    return Task(name, ("absent", "present"), negative="absent", head="sigmoid")
+
+
 def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
     """Make each label a task with one logit, and each view a sequence of one step, or of none."""
     sequences = {
@@ -102,9 +148,7 @@ def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
     }
     targets = {name: views.labels[:, label] for label, name in enumerate(views.names)}
     ids = [str(row) for row in range(len(views.labels))]
-    tasks = [
-        Task(name, ("absent", "present"), negative="absent", head="sigmoid") for name in views.names
-    ]
+    tasks = [_label_task(name) for name in views.names]
     examples = Examples(ids, next(iter(splits.values())), sequences, targets)
     return Problem(examples, tuple(tasks), "pooled", splits)
 
@@ -116,35 +160,48 @@ def _runs(
     seconds: dict[str, float],
 ) -> Iterator[dict[str, object]]:
     for training, cell in cells.items():
-        if "failed" in cell.facts:
-            raise ValueError(f"{training.row.title}, seed {training.seed}: {cell.facts['failed']}")
-        split = splits[training.seed]
-        # The cell's rows: validation, then test.
-        rows = np.concatenate([np.flatnonzero(split == side) for side in ("val", "test")])
-        scores = np.stack([cell.probabilities[name][:, 1] for name in views.names], axis=1)
+        diverged = "failed" in cell.facts
         yield {
             "row": training.row.name,
             "seed": training.seed,
-            **label_scores(views.labels[rows], scores, split[rows]),
-            "parameters": cell.facts["parameters"],
+            **(_NO_SCORES if diverged else _scores(views, splits[training.seed], cell)),
+            "parameters": cell.facts.get("parameters"),
             "seconds": seconds.get(training.name, math.nan),
         }
 
 
+def _scores(views: Views, split: np.ndarray, cell: Cell) -> dict[str, float]:
+    # The cell's rows: validation, then test.
+    rows = np.concatenate([np.flatnonzero(split == side) for side in ("val", "test")])
+    probabilities = np.stack([cell.probabilities[name][:, 1] for name in views.names], axis=1)
+    return label_scores(views.labels[rows], probabilities, split[rows])
+
+
+def _diverged(cells: Mapping[Training, Cell]) -> list[str]:
+    failed = [training for training, cell in cells.items() if "failed" in cell.facts]
+    if not failed:
+        return []
+    names = ", ".join(f"{t.row.title} (seed {t.seed})" for t in failed)
+    return [f"{len(failed)} of {len(cells)} trainings diverged, their rows have no scores: {names}"]
+
+
 def _report(title: str, rows: Sequence[Row], runs: pd.DataFrame, notes: Sequence[str]) -> Report:
-    by_row = {row: runs[runs["row"] == row.name] for row in rows}
-    rows = sorted(rows, key=lambda row: -by_row[row]["map"].mean())
     estimates: dict[Row, Estimates] = {}
     facts: dict[Row, dict[str, int | float]] = {}
     for row in rows:
-        of_row = by_row[row]
+        of_row = runs[runs["row"] == row.name]
         estimates[row] = {
             (MEAN, c.score): Estimate(of_row[c.score].to_numpy(float)) for c in COLUMNS
         }
+        parameters = of_row["parameters"].dropna()
         facts[row] = {
-            "parameters": int(of_row["parameters"].iloc[0]),
+            "parameters": int(parameters.iloc[0]) if len(parameters) else math.nan,
             "seconds": round(of_row["seconds"].mean(), 1),
         }
+    # Rows without a mean come last.
+    means = {row: values[MEAN, "map"].mean for row, values in estimates.items()}
+    ranked = sorted(rows, key=lambda row: (math.isnan(means[row]), -means[row]))
+    estimates = {row: estimates[row] for row in ranked}
     return Report(title, COLUMNS, estimates, facts, REFERENCE, notes)
 
 
@@ -154,13 +211,10 @@ def _size(views: Views) -> str:
     return f"{rows:,} rows, {labels} labels, views {widths}"
 
 
-def _notes(views: Views, seeds: int) -> list[str]:
+def _notes(views: Views, seeds: int, rows: Sequence[Row]) -> list[str]:
     split = "a 60/20/20 split of its own" if views.split is None else "the file's one split"
-    train, fusion, mtl = SETTINGS.train, SETTINGS.fusion, SETTINGS.mtl
     return [
-        f"Seeds: {seeds}, each with {split}. All networks: learning rate {train.learning_rate:g}, "
-        f"batch {train.batch_size}, width {fusion.width}, dropout {train.dropout:g}, weight decay "
-        f"{train.weight_decay:g}, at most {train.max_epochs} epochs, patience {train.patience}; "
-        f"DMTL with alpha {mtl.alpha:g}, beta {mtl.beta:g}.",
+        f"Seeds: {seeds}, each with {split}; learning rate: {SETTINGS.train.learning_rate:g}.",
+        networks_note(SETTINGS, rows),
         "How to read scores, intervals and differences: docs/compare.md.",
     ]

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.evaluation.comparison.cells import Row
+from pipeline.evaluation.comparison.cells import Row, Settings, Training
 from pipeline.evaluation.comparison.estimates import Estimate, Estimates
 from pipeline.evaluation.plots import panels, save
+from pipeline.models.fusion import fusion_class
+from pipeline.mtl import method_class
 
 NOTHING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 LOWER_IS_BETTER = ("hl", "hamming_loss")
@@ -134,8 +136,7 @@ def _score_grid(report: Report, lines: Lines) -> str:
         cells = [row.title]
         for line in of_row:
             cells += [_score(line), _paper(line)] if printed else [_score(line)]
-        facts = report.facts[row].values()
-        body.append(cells + [f"{f:,}" if isinstance(f, int) else str(f) for f in facts])
+        body.append(cells + [_fact(value) for value in report.facts[row].values()])
     return grid(header, body)
 
 
@@ -152,6 +153,48 @@ def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table; all columns but the first are aligned to the right."""
     rule = ["---", *("---:" for _ in header[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *lines])
+
+
+def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
+    """Say in one sentence how all networks among the rows are built and trained.
+
+    The learning rate is not named: it may differ from row to row.
+    """
+    train = settings.train
+    own: dict[str, str] = {}
+    for row in rows:
+        if row.fusion:
+            own |= _own_settings(row, settings.of(Training(row, 0, train.learning_rate)))
+    listed = "".join(f"; {name} with {values}" for name, values in own.items() if values)
+    return (
+        f"All networks: batch {train.batch_size}, dropout {train.dropout:g}, weight decay "
+        f"{train.weight_decay:g}, at most {train.max_epochs} epochs, patience {train.patience} by "
+        f"validation {train.monitor}{listed}; all other widths are the fusions' own."
+    )
+
+
+def _own_settings(row: Row, settings: Settings) -> dict[str, str]:
+    """Return what the fusion and what the method of a row takes, by their names in reports."""
+    fusion, method = fusion_class(row.fusion), method_class(row.mtl)
+    of_fusion = settings.fusion.model_dump(include=set(fusion.takes))
+    of_method = settings.mtl.model_dump(include=set(method.takes))
+    if method.heads is not None:  # a method's own heads have the same width
+        of_method["width"] = settings.fusion.width
+    fusion_name, method_name = row.title.split(" + ")
+    return {
+        fusion_name: _listed(of_fusion | settings.fusion.options),
+        method_name: _listed(of_method | settings.mtl.options),
+    }
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _fact(value: int | float) -> str:
+    if math.isnan(value):
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _score(line: Line) -> str:

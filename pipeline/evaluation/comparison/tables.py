@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.comparison.cells import Cell, Row, Training, read_cell
+from pipeline.evaluation.comparison.cells import Cell, Row, Settings, Training, read_cell
 from pipeline.evaluation.comparison.estimates import Estimates, draw_resamples, estimate_tasks
 from pipeline.evaluation.comparison.paper import tables_of
-from pipeline.evaluation.comparison.report import Report, grid, write_report
+from pipeline.evaluation.comparison.report import NOTHING, Report, grid, networks_note, write_report
 from pipeline.evaluation.comparison.runner import read_seconds
 from pipeline.evaluation.comparison.tuning import (
     FOLDER,
@@ -139,6 +139,7 @@ def _notes(
         f"Seeds {', '.join(map(str, tables.seeds))}; {tables.resamples} resamples; learning rate: "
         f"the best of {', '.join(map(str, tables.learning_rates))} on validation; thresholds: "
         f"{params.evaluate.threshold}.",
+        networks_note(Settings(params.fusion, params.mtl, params.train), result.rows),
         "`paper`: as printed, on the full data sets; for comparison only.",
         "How to read scores, intervals and differences: docs/tables.md.",
     ]
@@ -155,6 +156,7 @@ def _log_unlisted(result: _Results, log: Log) -> None:
 
 
 def _write_costs(results: Sequence[_Results]) -> None:
+    # A seconds.json of a killed run may lack a training.
     costs = pd.DataFrame(
         {
             "set": result.data.name,
@@ -182,15 +184,24 @@ def _write_costs(results: Sequence[_Results]) -> None:
 
 
 def _cost_lines(result: _Results, costs: pd.DataFrame) -> Iterator[list[str]]:
-    sums = costs.groupby("row", sort=False)[["seconds", "epochs"]].sum()
+    sums = costs.dropna().groupby("row", sort=False)[["seconds", "epochs"]].sum()
     rates = sums["seconds"] / sums["epochs"]
+    rates = rates.reindex([row.name for row in result.rows])
     reference = rates.get(REFERENCE.name, rates.iloc[0])
     for row in result.rows:
         of_row = costs[costs["row"] == row.name]
+        relative = rates[row.name] / reference
         yield [
             row.title,
             f"{of_row['parameters'].iloc[0]:,}",
             f"{of_row['epochs'].mean():.1f}",
-            f"{of_row['seconds'].mean():.1f} ± {of_row['seconds'].std():.1f}",
-            f"{rates[row.name] / reference:.2f}",
+            _mean_and_deviation(of_row["seconds"].dropna()),
+            NOTHING if math.isnan(relative) else f"{relative:.2f}",
         ]
+
+
+def _mean_and_deviation(values: pd.Series) -> str:
+    if values.empty:
+        return NOTHING
+    deviation = f"{values.std():.1f}" if len(values) > 1 else NOTHING
+    return f"{values.mean():.1f} ± {deviation}"

@@ -129,28 +129,31 @@ def _names(labels: np.ndarray | None, count: int) -> tuple[str, ...]:
     return names
 
 
-def split_views(views: Views, seeds: Sequence[int]) -> tuple[Views, dict[int, np.ndarray], str]:
+def split_views(
+    views: Views, seeds: Sequence[int]
+) -> tuple[Views, dict[int, np.ndarray], dict[str, int]]:
     """Give each seed its split [n], and leave out the labels that cannot be learnt in all of them.
 
     A split is the file's own, or the seed's: 60/20/20 over whole groups, stratified by all labels.
     A label is left out, in all seeds alike, where one split has no positive or no negative training
-    row of it; the text returned says so. Raises ValueError for a divided group, a view that
-    training never has, and where nothing is left to learn or to score.
+    row of it; these labels are returned with the first such seed. Raises ValueError for a divided
+    group, a view that training never has, and where nothing is left to learn or to score.
     """
     splits = {seed: _split_of(views, seed) for seed in seeds}
-    learnable = np.ones(len(views.names), bool)
-    for split in splits.values():
+    omitted: dict[str, int] = {}
+    for seed, split in splits.items():
         train = views.labels[split == "train"]
-        learnable &= (train == 1).any(axis=0) & (train == 0).any(axis=0)
-    if not learnable.any():
+        learnable = (train == 1).any(axis=0) & (train == 0).any(axis=0)
+        for label in np.flatnonzero(~learnable):
+            omitted.setdefault(views.names[label], seed)
+    columns = [label for label, name in enumerate(views.names) if name not in omitted]
+    if not columns:
         raise ValueError("no label has positives and negatives among the training rows")
-    omitted = [name for name, keep in zip(views.names, learnable, strict=True) if not keep]
-    names = tuple(name for name in views.names if name not in omitted)
-    views = replace(views, labels=views.labels[:, learnable], names=names)
+    names = tuple(views.names[label] for label in columns)
+    views = replace(views, labels=views.labels[:, columns], names=names)
     for split in splits.values():
         _check_sides(views, split)
-    reason = "a training side lacks positives or negatives of it"
-    return views, splits, f"labels left out ({reason}): {', '.join(omitted)}" if omitted else ""
+    return views, splits, omitted
 
 
 def _split_of(views: Views, seed: int) -> np.ndarray:

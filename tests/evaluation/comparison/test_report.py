@@ -10,8 +10,16 @@ import pytest
 from PIL import Image
 
 from pipeline.evaluation.comparison.cells import Row
+from pipeline.evaluation.comparison.compare import SETTINGS
 from pipeline.evaluation.comparison.estimates import MEAN, Estimate
-from pipeline.evaluation.comparison.report import Column, Report, scores, write_report
+from pipeline.evaluation.comparison.report import (
+    Column,
+    Report,
+    networks_note,
+    scores,
+    write_report,
+)
+from pipeline.params import FusionParams
 
 CFC, GFN, HGFN = Row("cfc", "lsew"), Row("gfn", "mtinet"), Row("hgfn", "dmtl")
 COLUMNS = [
@@ -98,6 +106,26 @@ def test_one_seed_is_written_without_an_interval_and_no_paper_without_its_column
         "| logistic regression, all views | 0.100 | 1.5 |",
     ]
     assert lines[7] == "| logistic regression, all views | -0.400 |"
+
+
+def test_unknown_facts_are_dashes(tmp_path: Path) -> None:
+    _, lines = written(
+        tmp_path, replace(THREE, facts={row: {"seconds": float("nan")} for row in THREE.rows})
+    )
+    assert lines[2].endswith("| – |")  # noqa: RUF001
+
+
+def test_the_note_on_networks_lists_what_each_fusion_and_method_takes() -> None:
+    settings = replace(SETTINGS, fusion=FusionParams(name="matf", theta=0.5, width=64))
+    settings = replace(
+        settings, fusion=settings.fusion.model_copy(update={"options": {"channels": 32}})
+    )
+    rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), Row()]
+    assert networks_note(settings, rows) == (
+        "All networks: batch 64, dropout 0.3, weight decay 0, at most 100 epochs, patience 10 by "
+        "validation loss; HGFN with theta 0.5, width 64; DMTL with alpha 1.0, beta 2.0; MATF with "
+        "channels 32; MTI-NET with width 64; all other widths are the fusions' own."
+    )
 
 
 @pytest.mark.parametrize("count", [1, 7])
