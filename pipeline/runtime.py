@@ -67,7 +67,12 @@ def cache_folder() -> Path:
     It also holds the item cache, unless that is at `cache_url`.
     """
     value = os.environ.get("HGFN_CACHE", "")
-    return Path(value).expanduser() if value and not cache_url() else user_cache_path("hgfn")
+    if not value or cache_url():
+        return user_cache_path("hgfn")
+    folder = Path(value).expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"HGFN_CACHE is {value!r}, a file; allowed: a folder or a URL")
+    return folder
 
 
 def ytdlp_config() -> Path | None:

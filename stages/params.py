@@ -7,17 +7,13 @@ from pathlib import Path
 import typer
 
 from pipeline.datasets.source import check_sources
+from pipeline.doctor import check_params
 from pipeline.ground.command import run
-from pipeline.models.fusion import FUSIONS, fusion_class
-from pipeline.mtl import METHODS, method_class
-from pipeline.params import check_component, load_params
 
 
 def params() -> None:
     """Write a marker if all is right; it is always the same, so no stage re-runs because of it."""
-    values = load_params()
-    check_component("fusion", values.fusion, FUSIONS, fusion_class)
-    check_component("mtl", values.mtl, METHODS, method_class)
+    values = check_params()
     for note in check_sources(values.data.sources):
         typer.echo(note)
     marker = Path("data/params.checked")

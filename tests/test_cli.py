@@ -78,6 +78,65 @@ def test_a_lock_that_a_killed_dvc_left_is_found(project: Path, left: str) -> Non
     assert "delete the file" in output
 
 
+@pytest.mark.parametrize("config", ["[cache\n", "cache = 3\n"])
+def test_a_malformed_config_of_dvc_is_a_fault(project: Path, config: str) -> None:
+    (project / ".dvc/config").write_text(config)
+    code, output = doctor()
+    assert code == 1
+    assert output.startswith("fault: .dvc: ")
+    assert "correct its config files" in output
+    assert "1 faults" in output
+
+
+def test_what_cannot_be_read_in_dvcs_cache_is_a_fault(project: Path) -> None:
+    # A folder in a file's place: a file without permissions can still be read by root.
+    (project / ".dvc/cache/files/md5/aa/bb").mkdir(parents=True)
+    code, output = doctor()
+    assert code == 1
+    assert ".dvc/cache/files/md5/aa/bb cannot be read: Is a directory" in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: hgfn", "name: hgnf", "fusion.name is 'hgnf' (did you mean hgfn?)"),
+        ("name: dmtl", "name: dtml", "mtl.name is 'dtml'"),
+        ("options: {}", "options: {algin: pad}", "unknown key fusion.options.algin"),
+    ],
+)
+def test_a_name_or_option_that_nothing_has_is_found(
+    project: Path, old: str, new: str, message: str
+) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace(old, new, 1))
+    code, output = doctor()
+    assert code == 1
+    assert message in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HGFN_DEVICE", "tpu"),
+        ("HGFN_ENGINE", "spark"),
+        ("RAY_ADDRESS", "nowhere"),
+        ("HGFN_CACHE", "params.yaml"),
+        ("HGFN_YTDLP", "none.conf"),
+        ("HGFN_PAUSE", "long"),
+        ("HGFN_MIRROR", "ftp://host"),
+        ("HGFN_WEIGHTS", "none"),
+    ],
+)
+def test_a_wrong_environment_variable_is_found(
+    project: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, output = doctor()
+    assert code == 1
+    assert f"fault: {variable} is {value!r}" in output
+    assert "1 faults" in output
+
+
 def test_wrong_settings_are_found(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("theta: 0.5", "theta: 2.0"))
