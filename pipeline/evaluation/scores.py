@@ -14,7 +14,6 @@ import numpy as np
 from pipeline.mtl import Task
 
 SCORES = ("f1", "hl", "map", "accuracy")
-LABEL_SCORES = ("map", "macro_f1", "micro_f1", "hamming_loss")
 HALF = 0.5
 Arrays = Mapping[str, np.ndarray]
 Scores = dict[str, float | int]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 
 from pipeline.evaluation.scores import (
-    LABEL_SCORES,
     decide,
     label_scores,
     score_tasks,
@@ -95,7 +94,6 @@ def test_label_scores_are_scikit_learns_where_validation_says_half(seed: int) ->
         "micro_f1": pytest.approx(f1_score(truth[test], decided, average="micro")),
         "hamming_loss": pytest.approx(hamming_loss(truth[test], decided)),
     }
-    assert tuple(scores) == LABEL_SCORES
 
 
 def test_thresholds_come_from_validation_and_move_the_f1_alone() -> None:
