@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +44,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real test inputs are not at {folder}; set HGFN_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def largest_file() -> Callable[[int], AbstractContextManager[None]]:
+    """`with largest_file(4000):` makes the disk seem full after 4,000 bytes of a file."""
+    resource = pytest.importorskip("resource")  # not on Windows
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    return limit
 
 
 @dataclass

@@ -47,6 +47,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add to an OSError of the block, such as that of a full disk, that `path` was written."""
+    try:
+        yield
+    except OSError as error:
+        error.add_note(f"while {path} was written")
+        raise
+
+
 def remove_left_over(folder: Path, of: str | None = None) -> int:
     """Remove temporary files and folders whose writer is gone; return how many.
 

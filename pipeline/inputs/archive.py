@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from pipeline.ground.temporaries import temporary_name
+from pipeline.ground.temporaries import naming, temporary_name
 
 MEMBERS = 200_000
 SIZE = 32 << 30  # bytes, unpacked
@@ -35,7 +35,7 @@ def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = S
     temporary = temporary_name(folder)
     temporary.mkdir(parents=True)
     try:
-        with gzip.open(archive) as stream:
+        with naming(folder), gzip.open(archive) as stream:
             _unpack(_Bounded(stream, size), temporary, members)
         os.replace(temporary, folder)
     except _DAMAGE as error:
@@ -93,10 +93,10 @@ def read_members(
                     if len(content) > limit:
                         raise ValueError(f"{name} unpacks to more than {limit:,} bytes")
                     yield name, content
-    except (*_DAMAGE, OSError) as error:  # OSError: bzip2's word for damage
+    except (*_DAMAGE, OSError) as error:  # OSError: damaged bzip2 data
         raise _damaged(archive, error) from None
 
 
 def _damaged(archive: Path, error: BaseException) -> ValueError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return ValueError(f"{archive}: {reason}; fetch it again")
+    return ValueError(f"{archive}: {reason}; delete it and fetch it again")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 import urllib3
@@ -17,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from pipeline.ground.progress import progress
+from pipeline.ground.temporaries import naming
 from pipeline.inputs.certificates import CURE_TLS, trust_system_certificates
 
 CURE = "check the network and the address, or give a local file instead"
@@ -38,6 +40,10 @@ class FetchError(ValueError):
         self.url = url
         self.reason = reason
         self.cure = cure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled with their message alone, which is not what this class is made of.
+        return type(self), (self.url, self.reason, self.cure), self.__dict__
 
 
 class ContentError(FetchError):
@@ -64,7 +70,7 @@ def fetch(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{path}.lock", timeout=0):
-            if path.is_file() and (digest := sha256_of(path)).startswith(sha256 or ""):
+            if _has_size(path, size) and (digest := sha256_of(path)).startswith(sha256 or ""):
                 return digest
             partial = path.with_name(f"{path.name}.part")
             digest = _Download(url, partial, sha256, size, timeout, backoff).run()
@@ -74,6 +80,10 @@ def fetch(
             return digest
     except Timeout:
         raise FetchError(url, f"another process is fetching {path}", "wait for it") from None
+
+
+def _has_size(path: Path, size: int | None) -> bool:
+    return path.is_file() and size in (None, path.stat().st_size)
 
 
 def sha256_of(path: Path) -> str:
@@ -133,10 +143,20 @@ class _Download:
             reason = f"has {size:,} bytes, expected {self.size:,}"
         elif not digest.startswith(self.sha256 or ""):
             reason = f"sha256 is {digest}, expected {self.sha256}"
+        elif digest != self.sha256 and self.is_web_page():
+            self.partial.unlink()
+            reason = "returns a web page, perhaps of a network that wants a login"
+            raise FetchError(self.url, reason)
         else:
             return digest
         self.partial.unlink()
         raise ContentError(self.url, reason)
+
+    def is_web_page(self) -> bool:
+        """Whether the complete file begins as HTML does."""
+        with self.partial.open("rb") as file:
+            start = file.read(64)
+        return start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
     @property
     def received(self) -> int:
@@ -192,6 +212,7 @@ class _Download:
         """Write the body after the first `start` bytes; raises _Interrupted if it ends early."""
         most, received = total or self.size or LIMIT, start
         with (
+            naming(self.partial),
             progress(f"{self.partial.stem} (MiB)", most >> 20) as advance,
             self.partial.open("ab" if start else "wb") as file,
         ):

@@ -23,7 +23,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path}: not a readable HDF5 file ({reason}); make or fetch it again"
+            f"{path}: not a readable HDF5 file ({reason}); delete it, then make or fetch it again"
         ) from None
 
 

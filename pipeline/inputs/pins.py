@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline import runtime
-from pipeline.inputs.fetch import ContentError, FetchError, fetch
+from pipeline.inputs.fetch import ContentError, fetch
 
 
 class _Entry(BaseModel):
@@ -32,13 +33,15 @@ class Pin(_Entry):
 
     @property
     def name(self) -> str:
-        """The file's own name: the last part of the address."""
-        return self.address.rpartition("/")[2]
+        """The file's own name: the last part of the address's path."""
+        return urlsplit(self.address).path.rpartition("/")[2] or "file"
 
     @property
     def path(self) -> Path:
         """Where the fetched file is stored, for all checkouts of this user."""
-        return runtime.cache_folder() / "downloads" / self.name
+        # Files of one name at several addresses are different files.
+        folder = hashlib.sha256(self.address.encode()).hexdigest()[:12]
+        return runtime.cache_folder() / "downloads" / folder / self.name
 
 
 def read_pin(path: Path) -> Pin:
@@ -56,8 +59,8 @@ def read_pins(path: Path) -> dict[str, Pin]:
 
 def mirrored(url: str) -> str:
     """Return the address to fetch `url` from: `<HGFN_MIRROR>/<host>/<path>` if that is set."""
-    mirror, parts = runtime.mirror(), urlsplit(url)
-    return f"{mirror}/{parts.netloc}{parts.path}" if mirror else url
+    mirror = runtime.mirror()
+    return f"{mirror}/{url.partition('://')[2]}" if mirror else url
 
 
 def fetch_pin(pin: Pin) -> Path:
@@ -73,17 +76,8 @@ def fetch_pin(pin: Pin) -> Path:
         cure = f"open the address by hand; if its authors published a new file, correct {pin.where}"
         raise ContentError(url, error.reason, cure) from None
     if digest != pin.sha256 and not cached:
-        _refuse_web_page(url, path)
         typer.echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
     return path
-
-
-def _refuse_web_page(url: str, path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        path.unlink()
-        raise FetchError(url, "returns a web page, perhaps of a network that wants a login")
 
 
 def _read(path: Path, content: Any) -> Any:

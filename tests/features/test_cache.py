@@ -6,10 +6,11 @@ import hashlib
 import os
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -193,3 +194,11 @@ def test_what_a_killed_writer_left_is_cleaned_away(tmp_path: Path) -> None:
     assert new.exists()
     assert not old.exists()
     assert KEY in cache
+
+
+def test_a_full_disk_names_the_entry(tmp_path: Path, largest_file: Callable[[int], Any]) -> None:
+    cache = ItemCache(tmp_path)
+    with largest_file(40), pytest.raises(OSError, match="File too large") as caught:
+        cache.put(KEY, BOTH)
+    assert caught.value.__notes__ == [f"while {tmp_path / KEY[:2] / KEY} was written"]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -9,10 +9,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.inputs.archive import read_members, unpack
+
+AGAIN = "; delete it and fetch it again"
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -40,6 +43,14 @@ def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
     unpack(archive, tmp_path / "raw")
     assert (tmp_path / "raw" / "annotations" / "a.tsv").read_bytes() == b"good"
     assert (tmp_path / "raw" / "empty").is_dir()
+
+
+def test_a_full_disk_names_the_folder(tmp_path: Path, largest_file: Callable[[int], Any]) -> None:
+    archive = pack(tmp_path / "a.tar.gz", [member("large", bytes(100_000))])
+    with largest_file(50_000), pytest.raises(OSError, match="File too large") as caught:
+        unpack(archive, tmp_path / "raw")
+    assert caught.value.__notes__ == [f"while {tmp_path / 'raw'} was written"]
+    assert list(tmp_path.iterdir()) == [archive]
 
 
 @pytest.fixture
@@ -102,7 +113,7 @@ def test_a_member_is_refused(
 ) -> None:
     text = refused(pack(tmp_path / "evil.tar.gz", members))
     assert message in text
-    assert text.endswith("; fetch it again")
+    assert text.endswith(AGAIN)
 
 
 def test_an_absolute_path_stays_inside(tmp_path: Path) -> None:
@@ -121,7 +132,7 @@ def repeated(path: Path, block: bytes, times: int) -> Path:
 def test_members_are_counted(refused: Callable[..., str], tmp_path: Path) -> None:
     block = member("folder", type=tarfile.DIRTYPE)[0].tobuf() * 1000
     text = refused(repeated(tmp_path / "evil.tar.gz", block, 1000), members=2000)
-    assert text == "holds more than 2,000 members; fetch it again"
+    assert text == f"holds more than 2,000 members{AGAIN}"
 
 
 def test_bytes_are_counted_where_they_arrive(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -129,7 +140,7 @@ def test_bytes_are_counted_where_they_arrive(refused: Callable[..., str], tmp_pa
     head.size = 10 << 30
     path = tmp_path / "evil.tar.gz"
     path.write_bytes(gzip.compress(head.tobuf()) + gzip.compress(bytes(1 << 24)) * 3)
-    assert refused(path, size=1 << 20) == "unpacks to more than 1,048,576 bytes; fetch it again"
+    assert refused(path, size=1 << 20) == f"unpacks to more than 1,048,576 bytes{AGAIN}"
 
 
 def test_bytes_behind_the_last_member_are_counted(
@@ -137,7 +148,7 @@ def test_bytes_behind_the_last_member_are_counted(
 ) -> None:
     path = pack(tmp_path / "evil.tar.gz", [GOOD])
     path.write_bytes(path.read_bytes() + gzip.compress(bytes(1 << 24)))
-    assert refused(path, size=1 << 20) == "unpacks to more than 1,048,576 bytes; fetch it again"
+    assert refused(path, size=1 << 20) == f"unpacks to more than 1,048,576 bytes{AGAIN}"
 
 
 def test_a_chain_of_headers_ends(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -145,7 +156,7 @@ def test_a_chain_of_headers_ends(refused: Callable[..., str], tmp_path: Path) ->
     body = b"11 path=ab\n"
     head.type, head.size = tarfile.XHDTYPE, len(body)
     one = head.tobuf(tarfile.USTAR_FORMAT) + body.ljust(512, b"\0")
-    assert refused(repeated(tmp_path / "evil.tar.gz", one * 100, 100)).endswith("; fetch it again")
+    assert refused(repeated(tmp_path / "evil.tar.gz", one * 100, 100)).endswith(AGAIN)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +177,7 @@ def test_a_damaged_archive_is_refused(
     noise = bytes(range(256)) * 100
     path = pack(tmp_path / "evil.tar.gz", [GOOD, member("b.bin", noise), member("c.bin", noise)])
     path.write_bytes(damage(path.read_bytes()))
-    assert refused(path).endswith("; fetch it again")
+    assert refused(path).endswith(AGAIN)
 
 
 @pytest.fixture
@@ -186,7 +197,7 @@ def test_members_are_read_by_name_and_lead_nowhere(zipped: Path) -> None:
 
 
 def test_a_member_is_read_up_to_its_limit(zipped: Path) -> None:
-    message = f"{zipped}: zeros.bin unpacks to more than 1,048,576 bytes; fetch it again"
+    message = f"{zipped}: zeros.bin unpacks to more than 1,048,576 bytes{AGAIN}"
     with pytest.raises(ValueError, match=re.escape(message)):
         list(read_members(zipped, "zeros.bin".__eq__, limit=1 << 20))
 

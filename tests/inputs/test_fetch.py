@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from pipeline.inputs.fetch import FetchError, fetch
+from pipeline.inputs.fetch import ContentError, FetchError, fetch
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -111,6 +112,28 @@ def test_a_file_with_another_digest_is_replaced(serve: Any, get: Any, path: Path
     path.write_bytes(b"bit rot")
     assert get(f"{serve(rest).url}/f", sha256=SHA256) == SHA256
     assert_whole(path)
+
+
+def test_a_file_of_another_size_is_replaced(serve: Any, get: Any, path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"of another version")
+    assert get(f"{serve(rest).url}/f", size=len(BODY)) == SHA256
+    assert_whole(path)
+
+
+def test_an_error_passes_between_processes_whole() -> None:
+    error = ContentError("http://h/f", "has 3 bytes", "look")
+    error.add_note("a note")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.__dict__) == (ContentError, str(error), error.__dict__)
+
+
+def test_a_full_disk_names_the_file(
+    serve: Any, get: Any, path: Path, largest_file: Callable[[int], Any]
+) -> None:
+    with largest_file(4000), pytest.raises(OSError, match="File too large") as caught:
+        get(f"{serve(rest).url}/f", sha256=SHA256)
+    assert caught.value.__notes__ == [f"while {path}.part was written"]
 
 
 def test_a_second_process_is_named(path: Path, message: Any) -> None:
