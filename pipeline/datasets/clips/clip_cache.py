@@ -178,20 +178,20 @@ def _verify(path: Path, offset: float, request: ClipRequest, duration: float) ->
 
     Raises ClipError if more than SLACK are missing.
     """
-    came = measure(path)
+    received = measure(path)
     start = request.start or 0.0
     end = duration if request.end is None else request.end
-    _compare(request.url, came.picture - offset, end - start)
-    if start and came.picture <= offset:
+    _compare(request.url, received.picture - offset, end - start)
+    if start and received.picture <= offset:
         raise ClipError("download_failed", f"{request.url}: ends before second {start:g}")
     if request.end is None:  # the file states the end of its longest stream
-        _compare(request.url, came.last - offset, came.stated - offset)
+        _compare(request.url, received.last - offset, received.stated - offset)
 
 
-def _compare(url: str, came: float, seconds: float) -> None:
-    if max(came, 0.0) < seconds - min(SLACK, seconds / 2):
-        message = f"{url}: {max(came, 0.0):.1f} of the {seconds:.1f} requested seconds came"
-        raise ClipError("download_failed", message)
+def _compare(url: str, received: float, seconds: float) -> None:
+    if max(received, 0.0) < seconds - min(SLACK, seconds / 2):
+        share = f"{max(received, 0.0):.1f} of the {seconds:.1f} requested seconds"
+        raise ClipError("download_failed", f"{url}: {share} were received")
 
 
 def _text(info: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC, EROFS
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 from yt_dlp import YoutubeDL
@@ -55,6 +55,10 @@ class ClipError(Exception):
         super().__init__(message)
         self.kind = kind
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled with their message alone.
+        return type(self), (self.kind, str(self)), self.__dict__
+
 
 @contextmanager
 def isolate_errors(url: str) -> Iterator[None]:
@@ -84,8 +88,8 @@ def with_retries(client: YoutubeDL, request: Callable[[], Result]) -> Result:
         try:
             return request()
         except YoutubeDLError as error:
-            passes = _kind(error) == "network" and not _has_cause(error, CertificateVerifyError)
-            if not passes or attempt >= client.params["retries"]:
+            temporary = _kind(error) == "network" and not _has_cause(error, CertificateVerifyError)
+            if not temporary or attempt >= client.params["retries"]:
                 raise
         time.sleep(sleep(n=attempt) if sleep else 0)
         attempt += 1

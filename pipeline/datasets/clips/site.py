@@ -146,9 +146,11 @@ class Site:
         plain = YoutubeDL.sanitize_info(info, remove_private_keys=True)
         with open_client(self._options | {"format": names}) as client:
             client.add_progress_hook(lambda status: self._check(status.get("downloaded_bytes", 0)))
-            client.process_ie_result(plain, download=True)
-        files = sorted(self.folder.glob("*"))
-        if not files or any(file.suffix in (".part", ".ytdl") for file in files):
+            result = client.process_ie_result(plain, download=True)
+        # Not all files of the folder: a user's options may write a description or a link too.
+        downloads = result["requested_downloads"]
+        files = sorted(Path(file.get("filepath", "")) for file in downloads)
+        if not all(file.is_file() for file in files):
             most = self._options["max_filesize"]
             message = f"{self.url}: did not arrive whole, or is larger than {most:,} bytes"
             raise ClipError("download_failed", message)

@@ -146,11 +146,11 @@ def test_what_a_killed_run_left_is_never_taken_for_whole(
 @pytest.mark.parametrize(
     ("span", "reason"),
     [
-        ((9.0, 12.0), "1.0 of the 3.0 requested seconds came"),
-        ((20.0, 30.0), "0.0 of the 10.0 requested seconds came"),
-        ((20.0, 21.0), "seconds came"),
-        ((20.0, None), "(seconds came|ends before second 20)"),
-        ((9.6, 10.5), "seconds came"),
+        ((9.0, 12.0), "1.0 of the 3.0 requested seconds were received"),
+        ((20.0, 30.0), "0.0 of the 10.0 requested seconds were received"),
+        ((20.0, 21.0), "seconds were received"),
+        ((20.0, None), "(seconds were received|ends before second 20)"),
+        ((9.6, 10.5), "seconds were received"),
     ],
 )
 def test_a_span_after_the_end_is_refused(
@@ -174,7 +174,7 @@ def test_a_film_that_was_cut_before_it_was_put_online_is_refused(
     site = serve(give(film[: len(film) // 2], ranges=ranges))
     kind, message = refused(ClipRequest(f"{site.url}/film.mp4", *span))
     assert kind == "download_failed"
-    assert message.endswith("seconds came")
+    assert message.endswith("seconds were received")
 
 
 @both_ways

@@ -1,4 +1,4 @@
-"""Clips are cut without decoding, and the seconds of picture that came are measured."""
+"""Clips are cut without decoding, and the seconds of picture that were received are measured."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_sound_does_not_stand_for_a_picture_that_ends(
     film = write(tmp_path / "film.mp4", steps(4.0, 0.1))
     assert measure(film).picture == pytest.approx(4.0, abs=0.15)
     assert measure(film).last == pytest.approx(10.0, abs=0.2)
-    with pytest.raises(ClipError, match=r"[34]\.\d of the 7\.0 requested seconds came"):
+    with pytest.raises(ClipError, match=r"[34]\.\d of the 7\.0 requested seconds were received"):
         fetch(film, 1.0, 8.0)
     fetch(film, 1.0, 3.0)
 

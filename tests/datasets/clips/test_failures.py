@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import pickle
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +166,8 @@ def test_a_disk_that_fills_up_during_a_download_ends_the_run(
         with pytest.raises(OSError, match="No space left"), isolate_errors(url):
             site.download(info)
     gc.collect()
+
+
+def test_an_error_passes_between_processes_whole() -> None:
+    error = pickle.loads(pickle.dumps(ClipError("removed", f"{URL}: is gone")))
+    assert (error.kind, str(error)) == ("removed", f"{URL}: is gone")

@@ -128,3 +128,13 @@ def test_a_look_up_that_fails_for_a_while_is_tried_again(
 ) -> None:
     site = serve(give(status=500), give(status=503), give(film))
     assert clips.fetch(ClipRequest(f"{site.url}/film.mp4")).text == "film"
+
+
+@pytest.mark.parametrize("line", ["--write-info-json", "--write-link", "--write-desktop-link"])
+def test_a_file_that_is_written_beside_the_clip_is_not_taken_for_it(
+    tmp_path: Path, serve: Any, give: Any, film: bytes, options: Options, line: str
+) -> None:
+    clips = ClipCache(tmp_path / "clips", options(line))
+    clip = clips.fetch(ClipRequest(f"{serve(give(film)).url}/film.mp4"))
+    assert clip.path.read_bytes() == film
+    assert {path.name for path in clip.path.parent.iterdir()} == {"clip.mp4", "about.json"}
