@@ -19,7 +19,9 @@ FORMS = {
 # The entry that a folder must have, and the suffixes of files.
 ENTRIES = {"tweets": "annotations", "clips": "manifest.csv"}
 ARCHIVES = (".tar.gz", ".tgz")
-ENDINGS = {"tweets": (*ARCHIVES, ".json"), "clips": (".csv", ".json")}
+# Of a file, by itself or pinned.
+PINNED = {"tweets": ARCHIVES, "clips": (".csv",)}
+ENDINGS = {form: (*suffixes, ".json") for form, suffixes in PINNED.items()}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -79,8 +81,18 @@ def _problem(form: str, path: Path) -> str | None:
     if path.name.endswith(ARCHIVES) and not _is_gzip(path):
         return f"{path.absolute()} is no gzip file; fetch it again"
     if path.suffix == ".json":
-        read_pin(path)
+        return _pin_problem(form, path, read_pin(path).name)
     return None
+
+
+def _pin_problem(form: str, path: Path, name: str) -> str | None:
+    """Say why a pin of the file `name` is not of this form; None if it is."""
+    if name.endswith(PINNED[form]):
+        return None
+    problem = f"{path.absolute()} pins {name}; allowed: a pin of a file {' or '.join(PINNED[form])}"
+    if form == "clips":
+        problem += ". From VIDI's lists `python -m tools.vidi_manifest` makes a manifest"
+    return problem
 
 
 def _is_gzip(path: Path) -> bool:

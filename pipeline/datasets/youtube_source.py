@@ -38,12 +38,15 @@ def fill_youtube(source: Path, raw: Path) -> str:
     """Write `manifest.csv` and `clips/` into `raw`; returns a summary for the user.
 
     `source` is a folder with `manifest.csv`, a manifest, or a pin of one. Local paths are relative
-    to the manifest's folder. A clip that is missing keeps its row and is counted; why one cannot be
-    fetched is in `failures.csv`. Raises ValueError if there is no clip at all.
+    to the manifest's folder; a pinned manifest may have none. A clip that is missing keeps its row
+    and is counted; why one cannot be fetched is in `failures.csv`. Raises ValueError if there is no
+    clip at all.
     """
     manifest = _manifest(source)
     table = read_manifest(manifest)
     urls = [address(clip, manifest.parent) for clip in table["source"]]
+    if source.suffix == ".json":
+        _refuse_local(source, table, urls)
     if any(urls) and "origin" not in table.columns:
         # Spans of one film become separate files, but must stay on one side of the split.
         table["origin"] = table["source"]
@@ -66,6 +69,16 @@ def _manifest(source: Path) -> Path:
     if source.is_dir():
         return source / "manifest.csv"
     return fetch_pin(read_pin(source)) if source.suffix == ".json" else source
+
+
+def _refuse_local(pin: Path, table: pd.DataFrame, urls: list[str | None]) -> None:
+    """Raise ValueError for a local path: a fetched manifest must not name a user's files."""
+    for number, (clip, url) in enumerate(zip(table["source"], urls, strict=True), start=2):
+        if url is None:
+            raise ValueError(
+                f"{pin}: row {number} of the fetched manifest, column source is {clip!r}; allowed: "
+                "an http(s) URL or a YouTube id; for files of your own give a local manifest"
+            )
 
 
 def _note(missing: list[Path], failures: list[Failure]) -> str:

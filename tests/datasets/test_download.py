@@ -121,16 +121,38 @@ def test_an_origin_of_ones_own_keeps_clips_together(raw: Path, tmp_path: Path) -
     assert index.table["group"].tolist() == [str(n // 2 * 2) for n in range(10)]
 
 
+def write_pin(path: Path, address: str) -> Path:
+    pin = {"address": address, "sha256": None, "size": None, "licence": "none"}
+    path.write_text(json.dumps(pin))
+    return path
+
+
 def test_a_pinned_manifest_is_a_source(
-    raw: Path, tmp_path: Path, serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch
+    raw: Path, tmp_path: Path, serve: Any, give: Any, film: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "a.mp4").write_bytes(b"clip")
-    site = serve(give(f"{HEADER}a,{tmp_path}/a.mp4,,,,1,0\n".encode(), type="text/csv"))
-    pin = {"address": f"{site.url}/own.csv", "sha256": None, "size": None, "licence": "none"}
-    (tmp_path / "pin.json").write_text(json.dumps(pin))
-    assert fill_raw("youtube", str(tmp_path / "pin.json"), raw).startswith("youtube: 1 clips from ")
-    assert files(raw)["clips/a.mp4"] == b"clip"
+    film_url = f"{serve(give(film)).url}/a.mp4"
+    site = serve(give(f"{HEADER}a,{film_url},,,,1,0\n".encode(), type="text/csv"))
+    pin = write_pin(tmp_path / "pin.json", f"{site.url}/own.csv")
+    assert fill_raw("youtube", str(pin), raw).startswith("youtube: 1 clips from ")
+    assert files(raw)["clips/a.mp4"] == film
+
+
+@pytest.mark.parametrize("clip", ["{}/a.mp4", "clips/a.mp4"])
+def test_a_fetched_manifest_cannot_name_a_local_file(
+    raw: Path, tmp_path: Path, serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch, clip: str
+) -> None:
+    monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.mp4").write_bytes(b"private")
+    clip = clip.format(tmp_path)
+    rows = f"a,abcdefghijk,,,,1,0\nb,{clip},,,,1,0\n"
+    site = serve(give(f"{HEADER}{rows}".encode(), type="text/csv"))
+    pin = write_pin(tmp_path / "pin.json", f"{site.url}/own.csv")
+    with pytest.raises(ValueError, match="row 3 of the fetched manifest") as caught:
+        fill_raw("youtube", str(pin), raw)
+    expected = f"column source is {clip!r}; allowed: an http(s) URL or a YouTube id"
+    assert expected in str(caught.value)
+    assert files(raw) == {"old.txt": b"old"}
 
 
 @pytest.mark.parametrize("name", ["crisismmd", "youtube"])

@@ -20,8 +20,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "layout.tar.gz").write_bytes(b"\x1f\x8b and the rest")
     (folder / "clips" / "manifest.csv").touch()
     (folder / "own.csv").touch()
-    pin = {"address": "http://h/c.tar.gz", "sha256": None, "size": None, "licence": "none"}
-    (folder / "pin.json").write_text(json.dumps(pin))
+    for pin, file in (("layout.json", "c.tar.gz"), ("manifest.json", "own.csv?version=2")):
+        values = {"address": f"http://h/{file}", "sha256": None, "size": None, "licence": "none"}
+        (folder / pin).write_text(json.dumps(values))
     monkeypatch.chdir(folder)
     return folder
 
@@ -38,10 +39,10 @@ def message(name: str, source: str) -> str:
     [
         ("crisismmd", "layout"),
         ("crisismmd", "layout.tar.gz"),
-        ("crisismmd", "pin.json"),
+        ("crisismmd", "layout.json"),
         ("youtube", "clips"),
         ("youtube", "own.csv"),
-        ("youtube", "pin.json"),
+        ("youtube", "manifest.json"),
     ],
 )
 def test_each_form_is_a_source_by_relative_and_by_absolute_path(
@@ -57,6 +58,16 @@ def test_each_form_is_a_source_by_relative_and_by_absolute_path(
 def test_the_sample_is_a_source(sources: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).resolve().parents[2])
     assert check_sources(sources) == []
+
+
+def test_a_pin_of_the_other_sets_form_is_refused(root: Path) -> None:
+    assert message("crisismmd", "manifest.json") == (
+        f"{root}/manifest.json pins own.csv; allowed: a pin of a file .tar.gz or .tgz"
+    )
+    assert message("youtube", "layout.json") == (
+        f"{root}/layout.json pins c.tar.gz; allowed: a pin of a file .csv. From VIDI's lists "
+        "`python -m tools.vidi_manifest` makes a manifest"
+    )
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {
