@@ -46,6 +46,12 @@ MERGED = {
     "missing_or_found_people": "affected_individuals",
 }
 UNKNOWN = ("nan", "dont_know_or_cant_judge")
+# The values of each label column.
+VALUES = {
+    **dict.fromkeys(("text_info", "image_info"), (*INFORMATIVE, *UNKNOWN)),
+    **dict.fromkeys(("text_human", "image_human"), (*HUMANITARIAN, *MERGED, *UNKNOWN)),
+    "image_damage": (*DAMAGE, *UNKNOWN),
+}
 
 TASKS = [
     {"name": "informative", "classes": INFORMATIVE, "negative": "not_informative"},
@@ -122,6 +128,14 @@ def _read_event(file: Path) -> pd.DataFrame:
             raise ValueError(
                 f"{file}: row {number}, image_path is {path!r}; allowed: a path below data_image/"
             )
+    for column, allowed in VALUES.items():
+        strange = ~table[column].isin(allowed)
+        if strange.any():
+            row = int(strange.to_numpy().argmax())
+            raise ValueError(
+                f"{file}: row {row + 2}, {column} is {table[column].iloc[row]!r}; "
+                f"allowed: {', '.join(allowed)}"
+            )
     return table[list(COLUMNS)]
 
 
@@ -136,11 +150,5 @@ def _labels(table: pd.DataFrame, group: str, classes: tuple[str, ...], labels: L
 
 
 def _codes(column: pd.Series, classes: tuple[str, ...]) -> pd.Series:
-    merged = column.replace(MERGED)
-    strange = ~merged.isin([*classes, *UNKNOWN])
-    if strange.any():
-        raise ValueError(
-            f"{column.name} is {column[strange].iloc[0]!r} in {int(strange.sum())} rows; "
-            f"allowed: {', '.join([*classes, *MERGED, *UNKNOWN])}"
-        )
-    return merged.map({name: code for code, name in enumerate(classes)}).astype("Int64")
+    codes = {name: code for code, name in enumerate(classes)}
+    return column.replace(MERGED).map(codes).astype("Int64")

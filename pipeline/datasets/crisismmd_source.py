@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,16 +62,16 @@ def _copy_layout(source: Path, raw: Path) -> None:
 
 
 def _unpack_layout(archive: Path, raw: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=raw.parent) as temporary:
-        whole = Path(temporary) / "whole"
-        unpack(archive, whole)
-        homes = sorted(path.parent for path in whole.rglob("annotations") if path.is_dir())
-        source = homes[0] if homes else whole
-        _check_layout(source, archive)
-        copy_splits(source, raw / "splits")
-        for name in FOLDERS:
-            if (source / name).is_dir():
-                os.replace(source / name, raw / name)
+    whole = raw / "unpacked"  # in `raw`, which is itself temporary: a later run removes it
+    unpack(archive, whole)
+    homes = sorted(path.parent for path in whole.rglob("annotations") if path.is_dir())
+    source = homes[0] if homes else whole
+    _check_layout(source, archive)
+    copy_splits(source, raw / "splits")
+    for name in FOLDERS:
+        if (source / name).is_dir():
+            os.replace(source / name, raw / name)
+    shutil.rmtree(whole)
 
 
 def _check_layout(folder: Path, source: Path) -> None:

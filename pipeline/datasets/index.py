@@ -54,7 +54,7 @@ def index_crisismmd(
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    index = _index(samples, tasks, keys, failures)
+    index = _index(raw, samples, tasks, keys, failures)
     if note:
         index = replace(index, note=f"{note}; {leak_note(index.table)}")
     if layout == "grouped":
@@ -73,10 +73,11 @@ def index_youtube(raw: Path) -> Index:
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(samples, tasks, keys, failures)
+    return _index(raw, samples, tasks, keys, failures)
 
 
 def _index(
+    raw: Path,
     samples: pd.DataFrame,
     tasks: list[dict[str, Any]],
     keys: dict[str, pd.Series],
@@ -85,7 +86,9 @@ def _index(
     names = [task["name"] for task in tasks]
     repeated = samples.loc[samples["id"].duplicated(), "id"]
     if len(repeated):
-        raise ValueError(f"id {repeated.iloc[0]!r} appears in two rows; each sample needs its own")
+        raise ValueError(
+            f"{raw}: id {repeated.iloc[0]!r} appears in two rows; each sample needs its own"
+        )
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group has the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")

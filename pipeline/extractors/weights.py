@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pipeline.extractors.elmo_files import (
     tensor_shapes,
 )
 from pipeline.extractors.soundnet_files import read_soundnet
+from pipeline.ground.temporaries import remove_left_over, temporary_name
 from pipeline.inputs.archive import read_members
 from pipeline.inputs.fetch import CURE, FetchError, sha256_of
 from pipeline.inputs.pins import Pin, fetch_pin, mirrored, read_pins
@@ -101,10 +101,15 @@ def convert_inception(source: Path, path: Path) -> None:
 
 def convert_soundnet(source: Path, path: Path) -> None:
     """Write SoundNet-8's tensors as safetensors, from its authors' archive or any known file."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    remove_left_over(path.parent, of=path.name)
+    folder = temporary_name(path)
+    folder.mkdir()
+    try:
         if source.suffix == ".zip":
-            source = _unzip(source, Path(folder))
+            source = _unzip(source, folder)
         _save(soundnet.build_network(read_soundnet(source), source).state_dict(), path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_elmo(

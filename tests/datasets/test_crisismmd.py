@@ -152,13 +152,24 @@ def test_labels_are_nullable_integers_even_where_none_is_known(
         assert samples[task].isna().all()
 
 
-@pytest.mark.parametrize("column", ["text_info", "image_info", "text_human", "image_damage"])
-def test_a_class_nobody_knows_is_named_with_its_column(
-    tweet: Make, write_annotations: Write, column: str
+@pytest.mark.parametrize(
+    ("column", "value", "allowed"),
+    [
+        ("text_info", "Informative", "not_informative, informative"),
+        ("image_human", "severe_damage", "not_humanitarian, .*, vehicle_damage, .*"),
+        ("image_damage", "vehicle_damage", "little_or_no_damage, mild_damage, severe_damage"),
+    ],
+)
+def test_an_unknown_class_is_named_with_file_row_column_and_its_classes(
+    tweet: Make, write_annotations: Write, column: str, value: str, allowed: str
 ) -> None:
-    rows = [tweet(0), tweet(1, **{column: "Informative"}), tweet(2, **{column: "Informative"})]
-    with pytest.raises(ValueError, match=rf"{column} is 'Informative' in 2 rows; allowed: .*nan"):
-        read_samples(write_annotations(rows), "agreed")
+    raw = write_annotations([tweet(0), tweet(1, **{column: value}), tweet(2, **{column: value})])
+    expected = (
+        rf"^{raw}/annotations/\S+_final_data\.tsv: row 3, {column} is '{value}'; "
+        rf"allowed: {allowed}, nan, dont_know_or_cant_judge$"
+    )
+    with pytest.raises(ValueError, match=expected):
+        read_samples(raw, "agreed")
 
 
 def test_the_negative_class_of_each_task_is_its_first() -> None:

@@ -8,6 +8,9 @@ import os
 import random
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +112,34 @@ def test_a_damaged_archive_is_refused_in_one_line(
             "wrong checksum": whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],
         }[damage]
     )
-    assert_refused(path, raw, r"^\S+c.tar.gz: .*; fetch it again$")
+    assert_refused(path, raw, r"^\S+c.tar.gz: .*; delete it and fetch it again$")
+
+
+KILLED = """
+import resource, signal, sys
+from pathlib import Path
+from pipeline.datasets.download import fill_raw
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # ends the process, as SIGKILL would
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+fill_raw("crisismmd", sys.argv[1], Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit of file sizes")
+def test_what_a_killed_run_unpacked_is_removed_by_the_next(
+    layout: Path, raw: Path, tmp_path: Path
+) -> None:
+    (layout / "data_image" / "large.jpg").write_bytes(random.Random(0).randbytes(100_000))
+    path = tmp_path / "c.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(layout, arcname="c")
+    process = subprocess.run([sys.executable, "-c", KILLED, str(path), str(raw)], check=False)
+    assert process.returncode == -signal.SIGXFSZ
+    assert len(list(raw.parent.iterdir())) == 2
+    fill_raw("crisismmd", str(path), raw)
+    assert list(raw.parent.iterdir()) == [raw]
+    assert {entry.name for entry in raw.iterdir()} == {"annotations", "data_image", "splits"}
 
 
 def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -154,8 +154,9 @@ def test_the_order_of_the_rows_changes_nothing(
 def test_two_photos_of_one_name_are_refused(tweet: Make, write_annotations: Write) -> None:
     rows = [tweet(k) for k in range(9)]
     rows[8] = tweet(8, image_path="data_image/other/1_1_2017/90000_0.jpg")
-    with pytest.raises(ValueError, match="id '90000_0' appears in two rows"):
-        index_crisismmd(write_annotations(rows), "agreed")
+    raw = write_annotations(rows)
+    with pytest.raises(ValueError, match=f"^{raw}: id '90000_0' appears in two rows"):
+        index_crisismmd(raw, "agreed")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A set of one's own under a new name: an entry in `SETS` is all that this room needs."""
+"""A third data set: an entry in `SETS` is all that `pipeline/datasets` needs."""
 
 from __future__ import annotations
 
