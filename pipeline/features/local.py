@@ -19,7 +19,7 @@ import torch
 from pipeline.extractors.device import gpus, on_gpu
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import FILE, Item, Recipe, device_of
-from pipeline.features.worker import Batch, batched, extractor, shares
+from pipeline.features.worker import Batch, batched, extractor, picklable, shares
 from pipeline.ground.processes import THREADS, end_with_parent
 
 # Signals of a crashed decoder. SIGKILL is not one: the system sends it when memory runs out.
@@ -188,4 +188,4 @@ def _serve(connection: Connection, recipe: Recipe, cache: ItemCache, gpu: int | 
                 extract(batch)
                 connection.send(None)
             except Exception as error:
-                connection.send((error, traceback.format_exc()))
+                connection.send((picklable(error), traceback.format_exc()))

@@ -24,7 +24,7 @@ from pipeline import runtime
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
 from pipeline.features.recipe import Item, Recipe, device_of
-from pipeline.features.worker import Batch, batched, extractor, shares
+from pipeline.features.worker import Batch, batched, extractor, picklable, shares
 from pipeline.ground.processes import THREADS
 
 # An item on which this many workers died would end the next one too.
@@ -47,8 +47,9 @@ def run_ray(
 ) -> Iterator[str]:
     """Extract items (by cache key) into the cache; yields each key when its entry is there.
 
-    Bytes and errors are those of `run_local`. On the cluster at RAY_ADDRESS every free core (or
-    share of a GPU) is used, also of nodes that join later, at most HGFN_WORKERS; without it,
+    Bytes and errors are those of `run_local`, except that a decoder that crashes ends the run,
+    because Ray does not say what a worker died of. On the cluster at RAY_ADDRESS every free core
+    (or share of a GPU) is used, also of nodes that join later, at most HGFN_WORKERS; without it,
     `workers` cores of this machine. Ray gives a batch whose worker died to another worker; raises
     ValueError for one that ended `ATTEMPTS` of them.
     """
@@ -102,7 +103,10 @@ def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
         error = ray.get(result)
     except (kinds.WorkerCrashedError, kinds.OutOfMemoryError, kinds.NodeDiedError) as error:
         ids = ", ".join(item.id for _, item in batch)
-        message = f"{ATTEMPTS} workers died on {ids}: out of memory, or a fatal input"
+        message = (
+            f"{ATTEMPTS} workers died on {ids}: out of memory, or a decoder that crashes; run once "
+            "with HGFN_ENGINE=local, where such a crash fails its item alone"
+        )
         raise ValueError(message) from error
     if error is not None:
         raise error
@@ -115,7 +119,7 @@ def extract_batch(job: bytes, batch: Batch) -> Exception | None:
         _opened(job)(batch)
     except Exception as error:
         error.add_note(f"on node {socket.gethostname()}")
-        return error
+        return picklable(error)
     return None
 
 
@@ -217,6 +221,8 @@ def _import_ray(address: str | None) -> Any:
     else:
         # Makes Ray listen only on the loopback address, as by default on Windows and macOS.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # By default Ray repeats without limit what it ended because memory ran out.
+        os.environ.setdefault("RAY_task_oom_retries", str(ATTEMPTS - 1))
     try:
         import ray
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -90,6 +91,16 @@ def _entry(array: np.ndarray, failure: Failure | None) -> Entry:
     if not np.isfinite(array).all():
         return Entry(None, ("not_finite", f"{FILE}: features are not finite"))
     return Entry(array, failure)
+
+
+def picklable(error: Exception) -> Exception:
+    """Return an error that another process can read: itself, or a RuntimeError with its text."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        text = ", ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        return RuntimeError(text)
+    return error
 
 
 @contextmanager

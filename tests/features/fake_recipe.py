@@ -43,6 +43,8 @@ class FakeRecipe:
             raise MediaError("decode_failed", f"{item.path}: no picture in {item.path}")
         if contents == "bug":
             raise KeyError("an error of the code, not of the item")
+        if contents == "strange":
+            raise TwoPartError(item.id, "an error of a library")
         if contents == "mute":
             return Decoded(None, ("empty_text", f"{FILE}: says nothing"))
         return Decoded(contents, ("truncated", f"{FILE}: cut") if contents == "cut" else None)
@@ -103,3 +105,17 @@ class DeadlyRecipe:
             with self.crashes.open("a") as crashes:
                 crashes.write("x")
             os.kill(os.getpid(), self.signal)
+
+
+@dataclass(frozen=True)
+class DeadlyBatchRecipe(DeadlyRecipe):
+    """As `DeadlyRecipe`, three items at once."""
+
+    batch: ClassVar[int] = 3
+
+
+class TwoPartError(Exception):
+    """Cannot be pickled: exceptions are made again from their message alone."""
+
+    def __init__(self, subject: str, problem: str) -> None:
+        super().__init__(f"{subject}: {problem}")

@@ -134,6 +134,29 @@ def test_a_crash_of_a_decoder_fails_its_item_alone_and_only_if_it_happens_again(
 
 
 @pytest.mark.slow
+def test_a_batch_whose_decoder_crashed_is_repeated_item_by_item(
+    deadly: Fake, tmp_path: Path, cache: ItemCache
+) -> None:
+    from fake_recipe import DeadlyBatchRecipe
+
+    for name, contents in (("a", "fine"), ("b", "deadly"), ("c", "fine")):
+        (tmp_path / name).write_text(contents)
+    chosen = {f"{name}key": Item(name, path=tmp_path / name) for name in "abc"}
+    recipe = DeadlyBatchRecipe(
+        tmp_path / "log.txt", tmp_path / "crashes", times=2, signal=signal.SIGSEGV
+    )
+    assert sorted(run_local(recipe, chosen, cache, workers=1)) == ["akey", "bkey", "ckey"]
+    kinds = [entry.failure and entry.failure[0] for key in chosen if (entry := cache.get(key))]
+    assert kinds == [None, "decoder_crashed", None]
+
+
+@pytest.mark.slow
+def test_an_error_that_cannot_be_pickled_keeps_its_text(fake: Fake, cache: ItemCache) -> None:
+    with pytest.raises(RuntimeError, match="TwoPartError: 01: an error of a library, while 01 was"):
+        list(run_local(fake(), items("a", "strange", "b"), cache, workers=2))
+
+
+@pytest.mark.slow
 def test_one_worker_reads_files_in_a_process_that_may_crash(
     deadly: Fake, tmp_path: Path, cache: ItemCache
 ) -> None:
