@@ -37,13 +37,18 @@ def failed_stages(kinds: Collection[str]) -> Counter[str]:
     tables = [(name, path) for name, data in SETS.items() for path in data.all_failures()]
     if not tables:
         raise ValueError("no table of failures in data/; run `dvc repro` in the project's root")
-    # A file that is missing in the index must be fetched again.
     return Counter(
-        f"{'download' if path.stem == 'index' else path.stem}@{name}"
+        f"{_stage(path.stem, failure.kind)}@{name}"
         for name, path in tables
         for failure in read_failures(path)
         if failure.kind in kinds
     )
+
+
+def _stage(table: str, kind: str) -> str:
+    """Return the stage to run again; a file that is missing in the index must be fetched again."""
+    fetched = table == "index" and kind in ("missing_file", *DOWNLOAD_KINDS)
+    return "download" if fetched else table
 
 
 def commands(stages: Collection[str]) -> list[list[str]]:
@@ -53,12 +58,15 @@ def commands(stages: Collection[str]) -> list[list[str]]:
     before features are extracted.
     """
     fetched = sorted(stage for stage in stages if stage.startswith("download@"))
-    extracted = sorted(set(stages) - set(fetched))
+    indexed = sorted(stage for stage in stages if stage.startswith("index@"))
+    extracted = sorted(set(stages) - {*fetched, *indexed})
     force = ["dvc", "repro", "--force", "--single-item"]
     result = []
     if fetched:
         result.append([*force, *fetched])
         result.append(["dvc", "repro", *(s.replace("download", "index") for s in fetched)])
+    if indexed:
+        result.append([*force, *indexed])
     if extracted:
         result.append([*force, *extracted])
     return [*result, ["dvc", "repro"]]

@@ -73,6 +73,8 @@ def hgfn(*kinds: str, options: tuple[str, ...] = ()) -> tuple[int, list[str]]:
                 "dvc repro",
             ],
         ),
+        # Nothing is missing: a clip or a photo must not be fetched again.
+        (("empty_text",), [f"{FORCE} index@crisismmd", "dvc repro"]),
     ],
 )
 def test_only_the_stages_with_such_failures_run_again_in_their_order(
