@@ -9,10 +9,9 @@ import numpy as np
 
 from benchmarks.cosine import cosines
 from benchmarks.plain_elmo import PlainELMo
-from benchmarks.section import Effort
+from benchmarks.section import Effort, cpu_has_bfloat16
 from benchmarks.timing import Line, Times, interleaved, times_as_fast
 from pipeline.extractors import ELMo
-from pipeline.extractors.device import cpu_has_bfloat16
 from pipeline.extractors.untrained import write_elmo
 
 TWEETS, WORDS = 256, 20

@@ -14,10 +14,9 @@ from torchvision.models import Inception3, Inception_V3_Weights
 from torchvision.transforms.v2 import functional as F
 
 from benchmarks.cosine import cosines
-from benchmarks.section import Effort
+from benchmarks.section import Effort, cpu_has_bfloat16
 from benchmarks.timing import Line, Times, interleaved, times_as_fast
 from pipeline.extractors import InceptionV3
-from pipeline.extractors.device import cpu_has_bfloat16
 from pipeline.extractors.untrained import write_inception
 
 FRAMES, SIZE = 40, 224

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from rich.table import Table
 
 from benchmarks.problem import Size
@@ -33,6 +34,12 @@ class Measurement:
     lines: list[Line] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16 in hardware; on others it is slow."""
+    features = torch.cpu.get_capabilities()
+    return any(features.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 Section = Callable[[Effort], Measurement]

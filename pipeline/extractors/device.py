@@ -55,12 +55,6 @@ def exact_convolutions() -> AbstractContextManager[None]:
     return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
-def cpu_has_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 in hardware; on others it is slow."""
-    features = torch.cpu.get_capabilities()
-    return any(features.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
 def round_with_carry(weights: Float32[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Round to bfloat16, carrying each weight's rounding error to the next of the same output.
 

@@ -22,9 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.datasets.crisismmd import read_annotations
-from pipeline.evaluation.comparison.paper import CONCEPTS
 from tools.sample import write_crisismmd, write_youtube
 from tools.sample.__main__ import pack
+from tools.sample.concepts import CONCEPTS
 from tools.sample.proportions import HUMANITARIAN, TEXT_BY_IMAGE
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.comparison.paper import CONCEPTS
-
+# The paper's seven concepts, in the order of its Table V.
+CONCEPTS = (
+    "demonstration",
+    "emergency_response",
+    "flood_storm",
+    "human_relief",
+    "damage",
+    "victim",
+    "briefing",
+)
 # Cues by modality. `rain` is uninformative: it occurs as often without any concept as with one.
 CUES = {
     "visual": ("crowd", "water", "ruin", "parcels"),

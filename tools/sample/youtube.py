@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.evaluation.comparison.paper import CONCEPTS
 from tools.sample import grammar, sounds
 from tools.sample.clips import write_clip
-from tools.sample.concepts import Content, plan_contents
+from tools.sample.concepts import CONCEPTS, Content, plan_contents
 from tools.sample.dirt import EMOJI, mojibake
 from tools.sample.scenes import draw_frames
 from tools.sample.words import CLIP_CUES
