@@ -18,7 +18,7 @@ from pipeline.datasets.clips.site import read_options
 from pipeline.datasets.youtube import FAILURES
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.ground.progress import progress
-from pipeline.inputs.certificates import trust_system_certificates
+from pipeline.inputs.certificates import system_certificates
 from pipeline.inputs.manifest import address, read_manifest
 from pipeline.inputs.pins import fetch_pin, read_pin
 
@@ -124,12 +124,11 @@ def _fetch_remote(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
 
     Its span then counts from the file's beginning, and an empty description becomes the site's.
     """
-    trust_system_certificates()
     pause = runtime.pause()
     options = read_options(runtime.ytdlp_config(), pause)
     fetcher = _Fetcher(ClipCache(runtime.cache_folder() / "clips", options), pause)
     failures = []
-    with progress("clips", len(rows)) as advance:
+    with system_certificates(), progress("clips", len(rows)) as advance:
         for row, url in zip(rows, urls, strict=True):
             request = ClipRequest(url, _seconds(row["start"]), _seconds(row["end"]))
             try:

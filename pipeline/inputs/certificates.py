@@ -1,9 +1,10 @@
-"""Certificate authorities that the connections of this process trust."""
+"""Certificate authorities that downloads trust."""
 
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import truststore
@@ -11,14 +12,13 @@ import truststore
 CURE_TLS = "if your network has a certificate authority, name its file in SSL_CERT_FILE"
 
 
-@cache
-def trust_system_certificates() -> None:
-    """Make all HTTPS connections of this process trust the system's certificate store.
+@contextmanager
+def system_certificates() -> Iterator[None]:
+    """Let HTTPS connections that are made in the block trust the system's certificate store.
 
-    Call it before a session of requests or a `yt_dlp.YoutubeDL` is made. SSL_CERT_FILE and
-    SSL_CERT_DIR name another store, as for OpenSSL; REQUESTS_CA_BUNDLE counts as SSL_CERT_FILE, or
-    as SSL_CERT_DIR where it is a folder, since yt-dlp does not read it. Raises ValueError for a
-    path that does not exist.
+    SSL_CERT_FILE and SSL_CERT_DIR name another store, as for OpenSSL; REQUESTS_CA_BUNDLE counts as
+    SSL_CERT_FILE, or as SSL_CERT_DIR where it is a folder, since yt-dlp does not read it. Raises
+    ValueError for a path that does not exist.
     """
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
         value = os.environ.get(name)
@@ -27,3 +27,9 @@ def trust_system_certificates() -> None:
     if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
         os.environ.setdefault("SSL_CERT_DIR" if Path(bundle).is_dir() else "SSL_CERT_FILE", bundle)
     truststore.inject_into_ssl()
+    try:
+        yield
+    finally:
+        # Other libraries in this process, such as botocore, hold the class that was replaced and
+        # would recurse without end.
+        truststore.extract_from_ssl()

@@ -19,7 +19,7 @@ from urllib3.util import Retry
 
 from pipeline.ground.progress import progress
 from pipeline.ground.temporaries import naming
-from pipeline.inputs.certificates import CURE_TLS, trust_system_certificates
+from pipeline.inputs.certificates import CURE_TLS, system_certificates
 
 CURE = "check the network and the address, or give a local file instead"
 TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
@@ -66,10 +66,9 @@ def fetch(
     server says. Raises FetchError; then `path` does not change, and the next call continues
     `<path>.part` if it knows the sha256.
     """
-    trust_system_certificates()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(f"{path}.lock", timeout=0):
+        with system_certificates(), FileLock(f"{path}.lock", timeout=0):
             if _has_size(path, size) and (digest := sha256_of(path)).startswith(sha256 or ""):
                 return digest
             partial = path.with_name(f"{path.name}.part")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from pipeline.inputs.fetch import FetchError, fetch
 
 BODY = b"body" * 100
 DOWNLOAD = """
@@ -91,6 +94,17 @@ def test_an_authority_in_the_systems_store_is_trusted(
 def test_a_path_without_certificates_is_named(download: Any, variable: str) -> None:
     message = download("https://127.0.0.1:9/f", **{variable: "/no/such"})
     assert message.endswith(f"{variable} is '/no/such'; allowed: certificates (PEM) that exist")
+
+
+def test_other_libraries_keep_their_own_certificates(
+    serve: Any, authority: Any, tmp_path: Path
+) -> None:
+    before = ssl.SSLContext
+    site = serve(BODY, tls=authority.tls)
+    with pytest.raises(FetchError, match="certificate verify failed"):
+        fetch(f"{site.url}/f", tmp_path / "f", sha256=None, backoff=0.0)
+    assert ssl.SSLContext is before
+    before(ssl.PROTOCOL_TLS_CLIENT).minimum_version = ssl.TLSVersion.TLSv1_2
 
 
 def test_encryption_is_not_given_up_by_a_redirect(
