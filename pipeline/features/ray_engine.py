@@ -76,19 +76,17 @@ def _run_tasks(
     task = ray.remote(**options, max_retries=ATTEMPTS - 1, max_calls=0)(extract_batch)
     batches = batched(items, shares(len(items), recipe.batch, places)[1])
     running: dict[Any, Batch] = {}
-    try:
-        while True:
-            limit = runtime.most_workers() or _AHEAD * max(_places(ray, device), 1)
-            for batch in itertools.islice(batches, max(limit - len(running), 0)):
-                running[task.remote(job, batch)] = batch
-            if not running:
-                return
-            (done, *_), _ = ray.wait(list(running), num_returns=1)
-            _raise_error_of(ray, done, running[done])
-            yield from (key for key, _ in running.pop(done))
-    finally:
-        for result in running:
-            ray.cancel(result)
+    # Where this ends early, the few batches that are running end with the connection. `ray.cancel`
+    # can abort this process: "Tried to complete task that was not pending", seen with Ray 2.60.0.
+    while True:
+        limit = runtime.most_workers() or _AHEAD * max(_places(ray, device), 1)
+        for batch in itertools.islice(batches, max(limit - len(running), 0)):
+            running[task.remote(job, batch)] = batch
+        if not running:
+            return
+        (done, *_), _ = ray.wait(list(running), num_returns=1)
+        _raise_error_of(ray, done, running[done])
+        yield from (key for key, _ in running.pop(done))
 
 
 def _places(ray: Any, device: str) -> int:
