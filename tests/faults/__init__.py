@@ -1,0 +1,1 @@
+"""Experiments on kills, full disks and damaged files: `python -m tests.faults`."""
