@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.ground.messages import echo
+
 # Imports are inside the commands, because torch and pandas take seconds to load.
 
 # No rich markup: it would take the brackets of `[n, labels]` for a style.
@@ -31,8 +33,8 @@ def doctor() -> None:
 
     faults = list(diagnose(Path()))
     for fault in faults:
-        typer.echo(f"fault: {fault}", err=True)
-    typer.echo(f"{len(faults)} faults" if faults else "nothing wrong")
+        echo(f"fault: {fault}", err=True)
+    echo(f"{len(faults)} faults" if faults else "nothing wrong")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -118,7 +120,7 @@ def compare(
 def _print(lines: Iterable[str]) -> None:
     try:
         for line in lines:
-            typer.echo(line)
+            echo(line)
     except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

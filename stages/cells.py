@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from pipeline.evaluation.comparison.tuning import load_table_params, train_cells
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
+from pipeline.ground.messages import echo
 from pipeline.params import load_params
 
 
 def cells(name: str) -> None:
     """Train the cells that tables/<set> lacks: trials of learning rates, then the other seeds."""
-    train_cells(data_set(name), load_params(), load_table_params(), typer.echo)
+    train_cells(data_set(name), load_params(), load_table_params(), echo)
 
 
 if __name__ == "__main__":

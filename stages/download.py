@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import typer
-
 from pipeline.datasets.download import fill_raw
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
+from pipeline.ground.messages import echo
 from pipeline.params import load_params
 
 
 def download(name: str) -> None:
     """Fill one data set's raw folder; see `pipeline.datasets.download`."""
     raw = data_set(name).raw
-    typer.echo(fill_raw(name, load_params().data.sources[name], raw))
+    echo(fill_raw(name, load_params().data.sources[name], raw))
 
 
 if __name__ == "__main__":

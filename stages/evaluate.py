@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import typer
 
 from pipeline import runtime
 from pipeline.evaluation.evaluate import (
@@ -22,6 +21,7 @@ from pipeline.evaluation.scores import Scores, select
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
+from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
 from pipeline.params import load_params
 from pipeline.training.examples import load_examples
@@ -32,7 +32,7 @@ from pipeline.training.predict import predict
 def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions, plots and all failures of one data set."""
     data, rule = data_set(name), load_params().evaluate.threshold
-    typer.echo(f"{name}: {summary(join_failures(data))}")
+    echo(f"{name}: {summary(join_failures(data))}")
     torch.set_num_threads(THREADS)
     network, spec = load_model(Path("models") / name)
     tasks, index = spec.tasks, pd.read_parquet(data.index)
@@ -55,7 +55,7 @@ def evaluate(name: str) -> None:
     test = examples.rows("test")
     truth = select(examples.targets, test)
     write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)
-    typer.echo(_summary(name, scores["mean"], baselines))
+    echo(_summary(name, scores["mean"], baselines))
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import typer
-
 from pipeline.datasets.index import index_crisismmd, index_youtube
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import summary, write_failures
+from pipeline.ground.messages import echo
 from pipeline.params import load_params
 
 
@@ -26,9 +25,9 @@ def index(name: str) -> None:
     write_failures(chosen.failures("index"), result.failures)
     sides = result.table["split"].value_counts()
     counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
-    typer.echo(f"{name}: {len(result.table)} samples ({counts}); {summary(result.failures)}")
+    echo(f"{name}: {len(result.table)} samples ({counts}); {summary(result.failures)}")
     if result.note:
-        typer.echo(f"{name}: {result.note}")
+        echo(f"{name}: {result.note}")
 
 
 if __name__ == "__main__":

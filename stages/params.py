@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from pipeline.datasets.source import check_sources
 from pipeline.doctor import check_params
 from pipeline.ground.command import run
+from pipeline.ground.messages import echo
 
 
 def params() -> None:
     """Write a marker if all is right; it is always the same, so no stage re-runs because of it."""
     values = check_params()
     for note in check_sources(values.data.sources):
-        typer.echo(note)
+        echo(note)
     marker = Path("data/params.checked")
     marker.parent.mkdir(exist_ok=True)
     marker.write_text("params.yaml fits the schema\n")

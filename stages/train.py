@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import typer
 from dvclive import Live
 
 from pipeline import runtime
 from pipeline.evaluation.scores import select, validation_scores
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
+from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
 from pipeline.models.network import MultimodalNetwork
 from pipeline.params import TrainParams, load_params
@@ -27,7 +27,7 @@ def train(name: str) -> None:
     make_repeatable()
     examples, tasks, left_out = load_training_set(data, params.train.modalities)
     if left_out:
-        typer.echo(f"{name}: left out of training: {', '.join(left_out)}")
+        echo(f"{name}: left out of training: {', '.join(left_out)}")
     spec = ModelSpec(
         modalities=examples.dims,
         encoder=data.encoder,
@@ -51,7 +51,7 @@ def train(name: str) -> None:
         positives=positives,
         parameters=parameters,
     )
-    typer.echo(
+    echo(
         f"{name}: {spec.fusion.name} + {spec.mtl.name} on {', '.join(spec.modalities)}, "
         f"{parameters:,} parameters; best of {fitted.epochs} epochs: {fitted.best_epoch}"
     )

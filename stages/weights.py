@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
 from pipeline.extractors.weights import (
     convert_inception,
@@ -13,6 +11,7 @@ from pipeline.extractors.weights import (
 )
 from pipeline.ground.command import run
 from pipeline.ground.data_set import ELMO_OPTIONS, ELMO_WEIGHTS, INCEPTION, SOUNDNET, WEIGHTS
+from pipeline.ground.messages import echo
 from pipeline.params import load_params
 
 
@@ -30,7 +29,7 @@ def weights() -> None:
         write_inception(INCEPTION)
         write_elmo(ELMO_OPTIONS, ELMO_WEIGHTS, model=model)
         write_soundnet(SOUNDNET)
-    typer.echo(f"weights: {features.weights} Inception V3, ELMo {model}, SoundNet-8")
+    echo(f"weights: {features.weights} Inception V3, ELMo {model}, SoundNet-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import typer
 
 from pipeline import runtime
 from pipeline.features.bucket_cache import open_cache
@@ -21,6 +20,7 @@ from pipeline.features.ray_engine import run_ray
 from pipeline.features.recipe import FILE, Identity, Item, Recipe, device_of, file_digest
 from pipeline.ground.data_set import DataSet
 from pipeline.ground.failures import Failure, retried_kinds, summary, write_failures
+from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
 from pipeline.inputs.feature_file import write_features
 
@@ -34,7 +34,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
     known = index[column].notna()
     items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
     if runtime.device() != device_of(recipe):
-        typer.echo(f"{recipe.modality}: runs on the CPU; HGFN_DEVICE is not for its network")
+        echo(f"{recipe.modality}: runs on the CPU; HGFN_DEVICE is not for its network")
     cache = open_cache()
     failures = extract_features(
         recipe,
@@ -47,7 +47,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
     )
     write_failures(chosen.failures(recipe.modality), failures)
     damaged = f"; {cache.damaged} damaged cache entries made again" if cache.damaged else ""
-    typer.echo(
+    echo(
         f"{chosen.name} {recipe.modality}: {len(items)} of {len(index)} samples have a source, "
         f"{summary(failures)}{damaged}"
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import typer
 
+from pipeline.ground.messages import echo
+
 
 def run(stage: Callable[..., None]) -> None:
     """Run a stage with the command line's arguments.
@@ -22,5 +24,5 @@ def run(stage: Callable[..., None]) -> None:
         if os.environ.get("HGFN_TRACE"):
             raise
         message = ", ".join([str(error), *getattr(error, "__notes__", ())])
-        typer.echo(f"error: {message}", err=True)
+        echo(f"error: {message}", err=True)
         raise SystemExit(1) from None

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline import runtime
+from pipeline.ground.messages import echo
 from pipeline.inputs.fetch import ContentError, fetch
 
 
@@ -76,7 +76,7 @@ def fetch_pin(pin: Pin) -> Path:
         cure = f"open the address by hand; if its authors published a new file, correct {pin.where}"
         raise ContentError(url, error.reason, cure) from None
     if digest != pin.sha256 and not cached:
-        typer.echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
+        echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
     return path
 
 

@@ -60,6 +60,16 @@ def test_a_users_error_is_one_line_and_exit_code_1(
     assert output.out == ""
 
 
+def test_a_users_error_never_steers_the_terminal(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stage() -> None:
+        raise ValueError("\x1b]0;owned\x07.csv: no such table")
+
+    assert call(stage) == 1
+    assert capsys.readouterr().err == "error: \\x1b]0;owned\\x07.csv: no such table\n"
+
+
 def test_what_was_noted_of_an_error_is_told_in_its_line(
     call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
