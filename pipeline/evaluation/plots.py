@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
 
 from pipeline.evaluation.scores import Arrays, decide
+from pipeline.ground.csv_tables import write_csv
 from pipeline.mtl import Task
 
 
@@ -34,8 +35,8 @@ def write_plots(
         labels, scores = truth[task.name], probabilities[task.name]
         curves = precision_recall(task, labels, scores)
         decisions = _decisions(task, labels, decide(task, scores, thresholds[task.name]))
-        _write_table(folder / "evaluation" / "pr" / f"{task.name}.csv", curves)
-        _write_table(folder / "evaluation" / "confusion" / f"{task.name}.csv", decisions)
+        write_csv(folder / "evaluation" / "pr" / f"{task.name}.csv", curves)
+        write_csv(folder / "evaluation" / "confusion" / f"{task.name}.csv", decisions)
         _draw_precision_recall(left, task, curves)
         _draw_confusion(right, task, decisions)
     losses, axes = panels(2)
@@ -48,11 +49,6 @@ def write_plots(
     save(folder / "figures" / "confusion.png", confusion)
     save(folder / "figures" / "learning.png", losses)
     save(folder / "figures" / "weights.png", weights)
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n")
 
 
 def precision_recall(task: Task, truth: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:

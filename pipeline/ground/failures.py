@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.ground.csv_tables import read_csv, write_csv
 from pipeline.ground.data_set import DataSet
 
 # Kinds of failed downloads; the first is for all causes without a kind of their own.
@@ -74,14 +75,12 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     """
     check_kinds([failure.kind for failure in failures])
     rows = [astuple(failure) for failure in sorted(failures)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False, lineterminator="\n")
+    write_csv(path, pd.DataFrame(rows, columns=list(COLUMNS), dtype=object))
 
 
 def read_failures(path: Path) -> list[Failure]:
     """Read a failures.csv."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return [Failure(*row) for row in table[list(COLUMNS)].itertuples(index=False, name=None)]
+    return [Failure(*(row[name] for name in COLUMNS)) for row in read_csv(path)]
 
 
 def join_failures(data: DataSet) -> list[Failure]:

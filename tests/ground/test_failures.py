@@ -11,6 +11,7 @@ FAILURES = [
     Failure("a", "visual", "missing_file", 'a comma, a "quote",\na line feed, \r, ü'),
     Failure("a", "audio", "missing_file", ""),
     Failure("nan", "text", "empty_text", "NA"),
+    Failure("-dQw4w9WgXc", "clip", "removed", "=HYPERLINK(0) \x1b[2J"),
 ]
 
 
@@ -18,7 +19,10 @@ def test_failures_come_back_sorted(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "failures.csv"
     write_failures(path, FAILURES)
     assert read_failures(path) == sorted(FAILURES)
-    assert path.read_text().startswith("id,modality,kind,message\na,audio,")
+    header, first, second = path.read_text().splitlines()[:3]
+    assert header == "id,modality,kind,message"
+    assert first == "'-dQw4w9WgXc,clip,removed,'=HYPERLINK(0) \\x1b[2J"
+    assert second.startswith("a,audio,")
 
 
 def test_their_order_changes_no_byte(tmp_path: Path) -> None:
@@ -37,7 +41,7 @@ def test_none_is_a_table_too(tmp_path: Path) -> None:
     ("failures", "expected"),
     [
         ([], "no failures"),
-        (FAILURES, "4 failures (empty_text 1, missing_file 2, truncated 1)"),
+        (FAILURES, "5 failures (empty_text 1, missing_file 2, removed 1, truncated 1)"),
     ],
 )
 def test_the_summary_counts_kinds(failures: list[Failure], expected: str) -> None:

@@ -28,6 +28,7 @@ from pipeline.evaluation.comparison.report import (
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
 from pipeline.evaluation.comparison.views import Views, read_views, split_views
 from pipeline.evaluation.scores import label_scores
+from pipeline.ground.csv_tables import write_csv
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS, Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
@@ -92,7 +93,7 @@ def compare(
     notes = [*_notes(views, seeds, rows), *left_out, *_diverged(cells)]
     report = _report(f"{path.stem}: {_size(views)}", rows, runs, notes)
     write_report(report, out, out, "comparison")
-    runs.to_csv(out / "runs.csv", index=False, lineterminator="\n")
+    write_csv(out / "runs.csv", runs)
     width = max(len(row.title) for row in report.rows)
     for row, estimates in report.rows.items():
         mean = estimates[MEAN, "map"].mean

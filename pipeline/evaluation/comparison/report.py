@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from pipeline.evaluation.comparison.cells import Row, Settings, Training
 from pipeline.evaluation.comparison.estimates import Estimate, Estimates
 from pipeline.evaluation.plots import panels, save
+from pipeline.ground.csv_tables import write_csv
 from pipeline.models.fusion import fusion_class
 from pipeline.mtl import method_class
 
@@ -57,7 +58,7 @@ def write_report(report: Report, folder: Path, pictures: Path, name: str) -> Non
         path.mkdir(parents=True, exist_ok=True)
     facts = pd.DataFrame([{"row": row.name, **f} for row, f in report.facts.items()])
     merged = table.merge(facts, on="row", validate="many_to_one")
-    merged.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    write_csv(folder / f"{name}.csv", merged)
     (folder / f"{name}.md").write_text(_markdown(report, table), encoding="utf-8")
     _draw(pictures / f"{name}.png", report, table)
 

@@ -23,6 +23,7 @@ from pipeline.evaluation.comparison.tuning import (
     tune,
 )
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
+from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
 from pipeline.mtl import Task
 from pipeline.params import Params
@@ -66,7 +67,7 @@ def write_tables(params: Params, tables: TableParams, log: Log) -> None:
         for row, tuned in result.rows.items()
         for t, score in tuned.trials.items()
     ]
-    pd.DataFrame(trials).to_csv(RESULTS / "trials.csv", index=False, lineterminator="\n")
+    write_csv(RESULTS / "trials.csv", pd.DataFrame(trials))
 
 
 def _load(data: DataSet, tables: TableParams) -> _Results:
@@ -170,7 +171,7 @@ def _write_costs(results: Sequence[_Results]) -> None:
         for row, tuned in result.rows.items()
         for training, cell in tuned.cells.items()
     )
-    costs.to_csv(RESULTS / "costs.csv", index=False, lineterminator="\n")
+    write_csv(RESULTS / "costs.csv", costs)
     parts = ["# What the rows cost"]
     header = ["Method", "parameters", "epochs", "seconds", "time of an epoch"]
     for result in results:

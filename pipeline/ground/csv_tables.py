@@ -1,0 +1,46 @@
+"""CSV tables for people, in which texts from outside are neither formulas nor terminal escapes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.ground.messages import UNSAFE, escape
+from pipeline.ground.temporaries import written_whole
+
+# Also a backslash that would be read back as the beginning of an escape.
+_TO_ESCAPE = re.compile(rf"{UNSAFE}|\\(?=x[0-9a-f]{{2}}|u[0-9a-f]{{4}})")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
+# A spreadsheet computes a cell that begins so, in some languages with the full-width forms too.
+_FORMULA = r"(?:[\t\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_TO_QUOTE = re.compile(f"'*{_FORMULA}")
+_QUOTED = re.compile(f"'+{_FORMULA}")
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table whose texts `read_csv` returns exactly.
+
+    A text that a spreadsheet would compute gets a leading quote; unsafe characters are escaped.
+    """
+    cells = table.map(lambda value: _cell(value) if isinstance(value, str) else value)
+    with written_whole(path) as temporary:
+        cells.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read the rows of a table of `write_csv`, every cell as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{name: _text(row[name]) for name in row} for row in csv.DictReader(file)]
+
+
+def _cell(text: str) -> str:
+    escaped = _TO_ESCAPE.sub(escape, text)
+    return f"'{escaped}" if _TO_QUOTE.match(escaped) else escaped
+
+
+def _text(cell: str) -> str:
+    escaped = cell[1:] if _QUOTED.match(cell) else cell
+    return _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), escaped)
