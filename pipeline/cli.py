@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.ground.messages import echo
+from pipeline.ground.system_errors import explain
 
 # Imports are inside the commands, because torch and pandas take seconds to load.
 
@@ -122,5 +123,5 @@ def _print(lines: Iterable[str]) -> None:
         for line in lines:
             echo(line)
     except (ValueError, OSError) as error:
-        echo(f"error: {error}", err=True)
+        echo(f"error: {explain(error)}", err=True)
         raise typer.Exit(1) from None

@@ -23,6 +23,7 @@ from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
+from pipeline.ground.temporaries import write_text, written_whole
 from pipeline.params import load_params
 from pipeline.training.examples import load_examples
 from pipeline.training.model import load_model
@@ -47,11 +48,9 @@ def evaluate(name: str) -> None:
     baselines = baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule)
     _write_json(Path("metrics") / f"{name}.json", scores)
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)
-    predictions = Path("predictions") / f"{name}.parquet"
-    predictions.parent.mkdir(parents=True, exist_ok=True)
-    prediction_table(tasks, examples, probabilities, thresholds).to_parquet(
-        predictions, index=False
-    )
+    predictions = prediction_table(tasks, examples, probabilities, thresholds)
+    with written_whole(Path("predictions") / f"{name}.parquet") as temporary:
+        predictions.to_parquet(temporary, index=False)
     test = examples.rows("test")
     truth = select(examples.targets, test)
     write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)
@@ -59,8 +58,7 @@ def evaluate(name: str) -> None:
 
 
 def _write_json(path: Path, values: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def _summary(name: str, mean: Scores, baselines: dict[str, dict[str, Scores]]) -> str:

@@ -8,6 +8,7 @@ from pipeline.datasets.source import check_sources
 from pipeline.doctor import check_params
 from pipeline.ground.command import run
 from pipeline.ground.messages import echo
+from pipeline.ground.temporaries import write_text
 
 
 def params() -> None:
@@ -15,9 +16,7 @@ def params() -> None:
     values = check_params()
     for note in check_sources(values.data.sources):
         echo(note)
-    marker = Path("data/params.checked")
-    marker.parent.mkdir(exist_ok=True)
-    marker.write_text("params.yaml fits the schema\n")
+    write_text(Path("data/params.checked"), "params.yaml fits the schema\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pipeline.datasets.crisismmd_source import fill_crisismmd
 from pipeline.datasets.source import check_source
 from pipeline.datasets.youtube_source import fill_youtube
 from pipeline.ground.data_set import data_set
+from pipeline.ground.system_errors import naming
 from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 FILL: dict[str, Callable[[Path, Path], str]] = {
@@ -42,7 +43,8 @@ def _replacing(raw: Path) -> Iterator[Path]:
     temporary, old = temporary_name(raw), temporary_name(raw)
     temporary.mkdir()
     try:
-        yield temporary
+        with naming(raw, temporary):
+            yield temporary
         # Moved away before it is removed: an interrupted removal would leave half of it as `raw`.
         if raw.exists():
             os.replace(raw, old)

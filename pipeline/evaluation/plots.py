@@ -14,6 +14,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, precision_recall_curve
 
 from pipeline.evaluation.scores import Arrays, decide
 from pipeline.ground.csv_tables import write_csv
+from pipeline.ground.temporaries import written_whole
 from pipeline.mtl import Task
 
 
@@ -44,7 +45,6 @@ def write_plots(
         _draw_epochs(ax, folder / "live", f"loss/{side}", f"{side} loss", "unweighted task loss")
     weights, (ax,) = panels(1)
     _draw_epochs(ax, folder / "live", "weight", "task weights", "$w_f$")
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
     save(folder / "figures" / "precision_recall.png", precision)
     save(folder / "figures" / "confusion.png", confusion)
     save(folder / "figures" / "learning.png", losses)
@@ -122,4 +122,5 @@ def panels(
 
 def save(path: Path, figure: Figure) -> None:
     """Write a picture whose bytes do not depend on matplotlib's version string."""
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})

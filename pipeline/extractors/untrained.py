@@ -7,11 +7,10 @@ import zlib
 from math import prod, sqrt
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from jaxtyping import Float32
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torchvision.models import Inception3
 
 from pipeline.extractors.elmo_files import Options, published_options
@@ -19,6 +18,8 @@ from pipeline.extractors.elmo_files import tensor_shapes as elmo_shapes
 from pipeline.extractors.elmo_layers import PADDING
 from pipeline.extractors.soundnet import AMPLITUDE, Network
 from pipeline.extractors.soundnet_files import BLOCKS
+from pipeline.ground.temporaries import write_bytes, write_text
+from pipeline.inputs.hdf5 import allocate, new_hdf5
 from pipeline.inputs.weight_files import expected_shapes
 
 SEED = 0
@@ -68,7 +69,9 @@ def write_inception(path: Path) -> None:
     with torch.device("meta"):
         state = Inception3(init_weights=False).state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    save_file({name: _inception_tensor(name, shape) for name, shape in shapes.items()}, path)
+    write_bytes(
+        path, save({name: _inception_tensor(name, shape) for name, shape in shapes.items()})
+    )
 
 
 def _inception_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -100,11 +103,13 @@ def write_elmo(options_path: Path, weights_path: Path, model: str = "small") -> 
     near 1 from layer to layer.
     """
     options = published_options(model)
-    options_path.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+    write_text(options_path, json.dumps(options, indent=2) + "\n")
     filters = [count for _, count in options["char_cnn"]["filters"]]
-    with h5py.File(weights_path, "w") as file:  # h5py writes no times by default
+    with new_hdf5(weights_path) as file:
         for name, shape in elmo_shapes(Options.model_validate(options)).items():
-            file[name] = _elmo_tensor(name, shape, filters)
+            tensor = _elmo_tensor(name, shape, filters)
+            allocate(file, tensor.nbytes)
+            file[name] = tensor
 
 
 def _elmo_tensor(name: str, shape: tuple[int, ...], filters: list[int]) -> np.ndarray:
@@ -145,7 +150,7 @@ def write_soundnet(path: Path) -> None:
     """
     with torch.device("meta"):
         shapes = expected_shapes(Network())
-    save_file({name: _soundnet_tensor(name, shape) for name, shape in shapes.items()}, path)
+    write_bytes(path, save({name: _soundnet_tensor(name, shape) for name, shape in shapes.items()}))
 
 
 def _soundnet_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:

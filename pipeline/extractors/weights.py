@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from pipeline import runtime
@@ -20,7 +20,12 @@ from pipeline.extractors.elmo_files import (
     tensor_shapes,
 )
 from pipeline.extractors.soundnet_files import read_soundnet
-from pipeline.ground.temporaries import remove_left_over, temporary_name
+from pipeline.ground.temporaries import (
+    remove_left_over,
+    temporary_name,
+    write_bytes,
+    written_whole,
+)
 from pipeline.inputs.archive import read_members
 from pipeline.inputs.fetch import CURE, FetchError, sha256_of
 from pipeline.inputs.pins import Pin, fetch_pin, mirrored, read_pins
@@ -119,8 +124,9 @@ def copy_elmo(
     expected = tensor_shapes(Options.model_validate(published_options(model)))
     check_shapes(options, f"ELMo's {model} model", tensor_shapes(read_options(options)), expected)
     read_elmo(options, weights)
-    shutil.copyfile(options, options_path)
-    shutil.copyfile(weights, weights_path)
+    for source, path in ((options, options_path), (weights, weights_path)):
+        with written_whole(path) as temporary:
+            shutil.copyfile(source, temporary)
 
 
 def _unzip(archive: Path, folder: Path) -> Path:
@@ -133,7 +139,7 @@ def _unzip(archive: Path, folder: Path) -> Path:
 
 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.float().contiguous() for name, tensor in tensors.items()}, path)
+    write_bytes(path, save({n: tensor.float().contiguous() for n, tensor in tensors.items()}))
 
 
 def weights_report(weights: str, model: str) -> Iterator[str]:

@@ -16,7 +16,8 @@ from uuid import uuid4
 import numpy as np
 
 from pipeline.features.recipe import Failure
-from pipeline.ground.temporaries import naming, remove_left_over, temporary_name
+from pipeline.ground.system_errors import naming
+from pipeline.ground.temporaries import remove_left_over, temporary_name
 
 DAY = 86400.0
 PARTS = "parts"  # the folder of entries that are being written
@@ -124,9 +125,9 @@ class ItemCache:
         temporary = temporary_name(self.folder / PARTS / key)
         temporary.parent.mkdir(exist_ok=True)
         try:
-            with naming(path):
+            with naming(path, temporary):
                 temporary.write_bytes(data)
-            os.replace(temporary, path)
+                os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import typer
 
 from pipeline.ground.messages import echo
+from pipeline.ground.system_errors import explain
 
 
 def run(stage: Callable[..., None]) -> None:
@@ -23,6 +24,5 @@ def run(stage: Callable[..., None]) -> None:
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("HGFN_TRACE"):
             raise
-        message = ", ".join([str(error), *getattr(error, "__notes__", ())])
-        echo(f"error: {message}", err=True)
+        echo(f"error: {explain(error)}", err=True)
         raise SystemExit(1) from None

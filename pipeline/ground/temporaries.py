@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipeline.ground.processes import is_running, start_time
+from pipeline.ground.system_errors import naming
 
 _DAY = 86400.0
 _NAME = re.compile(
@@ -41,20 +42,22 @@ def written_whole(path: Path) -> Iterator[Path]:
     remove_left_over(path.parent, of=path.name)
     temporary = temporary_name(path)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with naming(path, temporary):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add to an OSError of the block, such as that of a full disk, that `path` was written."""
-    try:
-        yield
-    except OSError as error:
-        error.add_note(f"while {path} was written")
-        raise
+def write_bytes(path: Path, contents: bytes) -> None:
+    """Write a file whole (see `written_whole`)."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole (see `written_whole`)."""
+    write_bytes(path, text.encode())
 
 
 def remove_left_over(folder: Path, of: str | None = None) -> int:

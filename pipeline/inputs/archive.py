@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from pipeline.ground.temporaries import naming, temporary_name
+from pipeline.ground.system_errors import naming
+from pipeline.ground.temporaries import temporary_name
 
 MEMBERS = 200_000
 SIZE = 32 << 30  # bytes, unpacked
@@ -35,7 +36,7 @@ def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = S
     temporary = temporary_name(folder)
     temporary.mkdir(parents=True)
     try:
-        with naming(folder), gzip.open(archive) as stream:
+        with naming(folder, temporary), gzip.open(archive) as stream:
             _unpack(_Bounded(stream, size), temporary, members)
         os.replace(temporary, folder)
     except _DAMAGE as error:

@@ -8,8 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.ground.temporaries import written_whole
-from pipeline.inputs.hdf5 import attributes_of, open_hdf5, plain_dataset
+from pipeline.inputs.hdf5 import allocate, attributes_of, new_hdf5, open_hdf5, plain_dataset
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 18
@@ -28,10 +27,7 @@ def write_features(
     their number. The same arrays give the same bytes. Raises ValueError for no id at all, an id
     out of order, and an array of another shape.
     """
-    with (
-        written_whole(path) as temporary,
-        h5py.File(temporary, "w", track_order=False) as file,
-    ):
+    with new_hdf5(path) as file:
         lengths = _write_values(file, arrays, dim)
         if not lengths:
             raise ValueError(f"{path}: no sample to write")
@@ -77,6 +73,7 @@ def _append(file: h5py.File, rows: np.ndarray, chunk: int) -> None:
         )
     values = file["values"]
     start = len(values)
+    allocate(file, rows.nbytes)
     values.resize(start + len(rows), axis=0)
     values[start:] = rows
 
@@ -88,6 +85,7 @@ def _write_table(
     # skip text of variable length, so ids are padded to the longest.
     text = np.array([name.encode() for name in ids])
     text = text.astype(h5py.string_dtype("utf-8", text.dtype.itemsize))
+    allocate(file, text.nbytes + offsets.nbytes + len(present))
     columns = {"ids": text, "offsets": offsets, "present": np.array(present, bool)}
     for name, values in columns.items():
         file.create_dataset(name, data=values, chunks=values.shape, fletcher32=True)

@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from pipeline.ground.progress import progress
-from pipeline.ground.temporaries import naming
+from pipeline.ground.system_errors import naming
 from pipeline.inputs.certificates import CURE_TLS, system_certificates
 
 CURE = "check the network and the address, or give a local file instead"
@@ -211,7 +211,7 @@ class _Download:
         """Write the body after the first `start` bytes; raises _Interrupted if it ends early."""
         most, received = total or self.size or LIMIT, start
         with (
-            naming(self.partial),
+            naming(self.partial, self.partial),
             progress(f"{self.partial.stem} (MiB)", most >> 20) as advance,
             self.partial.open("ab" if start else "wb") as file,
         ):

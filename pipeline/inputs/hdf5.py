@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,37 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pipeline.ground.temporaries import written_whole
+
 # Float numbers hardly compress: a larger ratio of declared to stored bytes is a memory bomb.
 MAX_RATIO = 100
+# Bytes. More than HDF5's cache of a dataset's chunks (1 MiB) and of metadata (2 MiB) together.
+_TO_CLOSE = 4 << 20
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Create a file that replaces `path` when the block succeeds; see `allocate`."""
+    with written_whole(path) as temporary:
+        # h5py writes no times by default.
+        with h5py.File(temporary, "w", track_order=False) as file:
+            allocate(file, 0)
+            yield file
+            file.flush()
+            end = file.id.get_filesize()
+        # What was allocated and not used; HDF5 has cut it off only if it gave space back.
+        os.truncate(temporary, min(end, temporary.stat().st_size))
+
+
+def allocate(file: h5py.File, size: int) -> None:
+    """Reserve disk space for `size` more bytes of a file of `new_hdf5`, and for closing it.
+
+    HDF5 ends the process with a segmentation fault if it cannot write while it closes a file, so a
+    full disk must raise OSError here, before HDF5 writes.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on Windows and macOS
+        with open(file.filename, "r+b") as same:
+            os.posix_fallocate(same.fileno(), file.id.get_filesize(), size + _TO_CLOSE)
 
 
 @contextmanager

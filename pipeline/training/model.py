@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from pipeline.ground.temporaries import write_bytes, write_text
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
@@ -120,11 +121,10 @@ def _unused_by_method(name: str) -> set[str]:
 
 def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) -> None:
     """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
+    write_bytes(folder / "model.safetensors", save(state))
     values = {"format": FORMAT, "spec": spec.to_json(), **facts}
-    (folder / "model.json").write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+    write_text(folder / "model.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:

@@ -200,5 +200,5 @@ def test_a_full_disk_names_the_entry(tmp_path: Path, largest_file: Callable[[int
     cache = ItemCache(tmp_path)
     with largest_file(40), pytest.raises(OSError, match="File too large") as caught:
         cache.put(KEY, BOTH)
-    assert caught.value.__notes__ == [f"while {tmp_path / KEY[:2] / KEY} was written"]
+    assert caught.value.filename == str(tmp_path / KEY[:2] / KEY)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -19,7 +19,7 @@ from pipeline import runtime
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.comparison.code_digest import code_digest
 from pipeline.evaluation.scores import select, validation_scores
-from pipeline.ground.temporaries import written_whole
+from pipeline.ground.temporaries import write_text, written_whole
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
@@ -216,8 +216,8 @@ def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> No
     with written_whole(folder / f"{name}.parquet") as path:
         pd.DataFrame({"id": cell.ids, **columns}).to_parquet(path, index=False)
     values = {"identity": cell.identity, "facts": cell.facts}
-    with written_whole(folder / f"{name}.json") as path:
-        path.write_text(json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_text(folder / f"{name}.json", text)
 
 
 def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:

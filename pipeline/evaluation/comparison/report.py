@@ -15,6 +15,7 @@ from pipeline.evaluation.comparison.cells import Row, Settings, Training
 from pipeline.evaluation.comparison.estimates import Estimate, Estimates
 from pipeline.evaluation.plots import panels, save
 from pipeline.ground.csv_tables import write_csv
+from pipeline.ground.temporaries import write_text
 from pipeline.models.fusion import fusion_class
 from pipeline.mtl import method_class
 
@@ -54,12 +55,10 @@ class Report:
 def write_report(report: Report, folder: Path, pictures: Path, name: str) -> None:
     """Write <name>.csv and <name>.md into `folder`, <name>.png into `pictures`."""
     table = scores(report)
-    for path in (folder, pictures):
-        path.mkdir(parents=True, exist_ok=True)
     facts = pd.DataFrame([{"row": row.name, **f} for row, f in report.facts.items()])
     merged = table.merge(facts, on="row", validate="many_to_one")
     write_csv(folder / f"{name}.csv", merged)
-    (folder / f"{name}.md").write_text(_markdown(report, table), encoding="utf-8")
+    write_text(folder / f"{name}.md", _markdown(report, table))
     _draw(pictures / f"{name}.png", report, table)
 
 

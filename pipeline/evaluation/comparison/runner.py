@@ -23,7 +23,7 @@ from pipeline.evaluation.comparison.cells import (
 )
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.progress import progress
-from pipeline.ground.temporaries import written_whole
+from pipeline.ground.temporaries import write_text
 
 Work = Callable[[Training], tuple[Cell, float]]
 # Set in each worker process, so that the data are sent to it once.
@@ -65,8 +65,8 @@ def run_trainings(
             # Apart from the cells: seconds differ from run to run, cells do not. Before the cell,
             # so that a killed run leaves none without its seconds.
             seconds[training.name] = round(time, 3)
-            with written_whole(folder / "seconds.json") as path:
-                path.write_text(json.dumps(seconds, indent=2, sort_keys=True) + "\n")
+            text = json.dumps(seconds, indent=2, sort_keys=True) + "\n"
+            write_text(folder / "seconds.json", text)
             write_cell(place, training.name, cell, problem.tasks)
             cells[training] = cell
             advance()

@@ -25,6 +25,7 @@ from pipeline.evaluation.comparison.tuning import (
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
+from pipeline.ground.temporaries import write_text
 from pipeline.mtl import Task
 from pipeline.params import Params
 from pipeline.training.examples import load_tasks, targets_of
@@ -181,7 +182,7 @@ def _write_costs(results: Sequence[_Results]) -> None:
         "Mean ± standard deviation over the seeds; the processor's seconds of training on one "
         "thread, early stopping included. The time of an epoch is relative to the first row's."
     )
-    (RESULTS / "costs.md").write_text("\n\n".join(parts) + "\n")
+    write_text(RESULTS / "costs.md", "\n\n".join(parts) + "\n")
 
 
 def _cost_lines(result: _Results, costs: pd.DataFrame) -> Iterator[list[str]]:

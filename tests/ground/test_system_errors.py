@@ -1,0 +1,67 @@
+"""What the system refuses ends in one line that names the file, the cause and the cure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.ground.system_errors import explain, naming, require_space
+from pipeline.ground.temporaries import written_whole
+
+NUMBERS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EMFILE", "ENFILE")
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "ENAMETOOLONG"])
+def test_a_line_names_file_cause_and_cure_and_survives_another_process(name: str) -> None:
+    number = getattr(errno, name)
+    error = OSError(number, os.strerror(number))
+    error.filename = "models/a.json"
+    error.add_note("while clip 7 was read")
+    line = explain(pickle.loads(pickle.dumps(error)))
+    assert line.startswith(f"models/a.json: {os.strerror(number)}; ")
+    assert line.endswith(", while clip 7 was read")
+    assert len(line) > 60
+
+
+def test_what_a_library_adds_is_left_out_and_what_we_add_stays() -> None:
+    wordy = OSError(errno.ENOSPC, "Driver write request failed (file write failed: time = \n)", "a")
+    ours = OSError(errno.ENOSPC, "No space left on device (needs 7 bytes)", "a")
+    assert explain(wordy) == explain(OSError(errno.ENOSPC, "No space left on device", "a"))
+    assert explain(ours).startswith("a: No space left on device (needs 7 bytes); free ")
+
+
+def test_of_two_names_the_written_one_counts() -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "source", None, "copy")
+    assert explain(error).startswith("copy: ")
+
+
+@pytest.mark.parametrize("error", [ValueError("a: wrong"), OSError("x"), OSError(5, "bad", "a")])
+def test_other_errors_stay_as_they_are(error: Exception) -> None:
+    assert explain(error) == str(error)
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    with pytest.raises(OSError, match="No space") as caught, written_whole(path) as temporary:  # noqa: PT012
+        temporary.symlink_to("/dev/full")
+        pd.DataFrame({"a": range(9)}).to_parquet(temporary)
+    assert explain(caught.value).startswith(f"{path}: No space left on device; free ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught, naming(tmp_path, tmp_path / "t"):
+        open(tmp_path / "another")  # noqa: SIM115
+    assert caught.value.filename == str(tmp_path / "another")
+
+
+def test_a_need_that_does_not_fit_is_stated(tmp_path: Path) -> None:
+    require_space(tmp_path / "a.h5", 1)
+    with pytest.raises(OSError, match="needs") as caught:
+        require_space(tmp_path / "a.h5", 1 << 60)
+    assert f"a.h5: No space left on device (needs {1 << 60:,} bytes, " in explain(caught.value)
