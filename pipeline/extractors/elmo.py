@@ -40,7 +40,7 @@ class ELMo:
     together, `digest` the SHA-256 of both files.
     """
 
-    version = "2"
+    version = "3"
 
     def __init__(
         self, cnn: CharacterCNN, directions: list[list[RecurrentLayer]], digest: str

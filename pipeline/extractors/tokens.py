@@ -5,30 +5,28 @@ from __future__ import annotations
 import html
 import re
 
-# A letter of any script with its combining marks (which \w lacks), or a digit: everything but
-# space, control, punctuation, symbol and emoji.
-LETTER = (
-    r"[^\s\x00-/:-@\[-^`{-\xa9\xab-\xb1\xb4\xb6-\xb8\xbb-\xbf\xd7\xf7\u2000-\u200b\u200e-\u2bff"
-    r"\u3000-\u303f\ufe0e\ufe0f\ufe30-\ufe4f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
-    r"\ufff0-\uffff\U0001f000-\U0001faff\U000e0000-\U000e007f]"
-)
+from pipeline.ground.letters import WORD
+
 SYMBOL = r"[\xa9\xae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 
-NOT = rf"[nN]['\u2019][tT](?!{LETTER})"
+# A joiner alone is no word.
+START = rf"(?![\u200c\u200d]){WORD}"
+
+NOT = rf"[nN]['\u2019][tT](?!{WORD})"
 
 TOKEN = re.compile(
     rf"""
     (?i:https?://|www\.)[^\s<>"]*[^\s<>".,:;!?'\)\]\u2026]  # address, without what ends a sentence
-    | [@#]{LETTER}+                                         # mention, hashtag
+    | [@#]{WORD}+                                         # mention, hashtag
     | [\U0001f1e6-\U0001f1ff]{{2}}                          # flag
     | [0-9\#*]\ufe0f?\u20e3                                 # keycap
     | {SYMBOL}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*          # emoji with variant or skin tone,
       (?:\u200d{SYMBOL}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*)*  # joined to others
     | \d+(?:[.,:]\d+)*                                      # number, time
-    | {LETTER}+?(?={NOT})                                   # do n't, as ELMo learnt it
+    | {START}{WORD}*?(?={NOT})                              # do n't, as ELMo learnt it
     | {NOT}
-    | ['\u2019](?i:s|m|d|re|ve|ll)(?!{LETTER})               # it 's
-    | {LETTER}+(?:-{LETTER}+)*                              # word, also with hyphens
+    | ['\u2019](?i:s|m|d|re|ve|ll)(?!{WORD})               # it 's
+    | {START}{WORD}*(?:-{WORD}+)*                           # word, also with hyphens
     | \.\.+                                                 # ellipsis
     | [^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]  # a mark
     """,

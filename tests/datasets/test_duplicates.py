@@ -26,6 +26,10 @@ def partition(numbers: np.ndarray) -> set[frozenset[int]]:
         ("Smart ART starts", "smart art starts"),  # RT within a word is no mark
         ("STRASSE Straße", "strasse strasse"),
         ("inundación 洪水", "inundación 洪水"),
+        ("INUNDACIO\u0301N", "inundación"),
+        ("\ufeffFlood\u200d in Hous\xadton", "flood in houston"),
+        ("@पीडि़त बाढ़ आई। क्\u200dष", "बाढ़ आई क्ष"),
+        ("فيضان، كبير؟ น้ำท่วม๏", "فيضان كبير น้ำท่วม"),
     ],
 )
 def test_normalised_is_what_a_tweet_says(text: str, said: str) -> None:

@@ -55,3 +55,20 @@ def test_tokens_are_pieces_of_the_text_in_order(text: str) -> None:
         assert not any(unicodedata.category(c)[0] in "LN" for c in skipped)
         position = start + len(token)
     assert not any(unicodedata.category(c)[0] in "LN" for c in text[position:])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\ufeffबाढ़ आई। मदद॥", ["बाढ़", "आई", "।", "मदद", "॥"]),
+        ("क्\u200dष में\u200c \u200d \u200c", ["क्\u200dष", "में\u200c"]),
+        ("فيضان، كبير؟", ["فيضان", "،", "كبير", "؟"]),
+        ("น้ำท่วม๏ ពួក។ ရေ၊", ["น้ำท่วม", "๏", "ពួក", "។", "ရေ", "၊"]),
+        ("שִׁיטָפוֹן־עז ጎርፍ። ჭ՜", ["שִׁיטָפוֹן", "־", "עז", "ጎርፍ", "።", "ჭ", "՜"]),
+        ("時々洪水。", ["時々洪水", "。"]),
+        ("cafe\u0301 Flo\ufeffod ½ á½", ["cafe\u0301", "Flo", "od", "½", "á", "½"]),
+        ("#बाढ़_2024। @पीडि़त!", ["#बाढ़_2024", "।", "@पीडि़त", "!"]),
+    ],
+)
+def test_a_word_is_letters_and_marks_of_any_script(text: str, expected: list[str]) -> None:
+    assert tokenize(text) == expected
