@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from typing import cast
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from pipeline.inputs import containers
@@ -118,10 +120,10 @@ def time_span(path: str | Path, start: float | None, end: float | None) -> tuple
 
 
 def best_video(container: InputContainer, path: str | Path) -> VideoStream:
-    """Return the stream that a player would show, to be decoded on one thread.
+    """Return the stream that a player would show.
 
-    Its decoder refuses every picture of more than `MAX_PIXELS`. Raises MediaError of kind
-    no_video_stream, or too_large where the stream states such a size.
+    Raises MediaError of kind no_video_stream, or too_large where the stream states pictures of
+    more than `MAX_PIXELS`.
     """
     stream = containers.best_video(container)
     if stream is None:
@@ -131,12 +133,23 @@ def best_video(container: InputContainer, path: str | Path) -> VideoStream:
         raise MediaError(
             "too_large", f"{path}: pictures of more than {MAX_PIXELS} pixels; make it smaller"
         )
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def video_decoder(stream: VideoStream) -> VideoCodecContext:
+    """Return the stream's decoder: on one thread, and for pictures of up to `MAX_PIXELS`."""
+    decoder = stream.codec_context
+    # FFmpeg's own decoders of VP8 and VP9 ignore transparency.
+    with_alpha = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(decoder.name, "")
+    has_alpha = "alpha_mode" in map(str.lower, stream.metadata)  # capitals after a copy
+    if has_alpha and with_alpha in av.codecs_available:
+        decoder = cast(VideoCodecContext, VideoCodecContext.create(with_alpha, "r"))
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
     # With threads, what a damaged stream decodes to would depend on their timing. Clips are
     # decoded side by side instead.
-    stream.codec_context.thread_type = "NONE"
-    stream.codec_context.thread_count = 1
-    return stream
+    decoder.thread_type = "NONE"
+    decoder.thread_count = 1
+    return decoder
 
 
 def best_audio(container: InputContainer, path: str | Path) -> AudioStream:

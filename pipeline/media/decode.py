@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -10,15 +10,14 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import best_video, ends_early, open_container
+from pipeline.media.container import best_video, ends_early, open_container, video_decoder
 from pipeline.media.errors import DAMAGE
-
-# A function of one upright RGB picture, which makes it smaller before the next is decoded.
-Shrink = Callable[[np.ndarray], np.ndarray]
+from pipeline.media.picture import Painter, Shrink
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,8 @@ def decode_rows(
         stream = best_video(container, path)
         paint = Painter(stream, shrink)
         packets = (packet for packet in container.demux(stream) if packet.size)
-        for run, frame in _run_frames(packets, stream, plan_runs(schedule, requested)):
+        runs = plan_runs(schedule, requested)
+        for run, frame in _run_frames(packets, video_decoder(stream), runs):
             row = rows.get(frame.pts) if frame.pts is not None else None
             if row in run.requested and not frame.is_corrupt:
                 yield row, paint(frame)
@@ -136,7 +136,7 @@ def plan_runs(schedule: Schedule, requested: set[int]) -> list[Run]:
 
 
 def _run_frames(
-    packets: Iterable[av.Packet], stream: VideoStream, runs: list[Run]
+    packets: Iterable[av.Packet], decoder: VideoCodecContext, runs: list[Run]
 ) -> Iterator[tuple[Run, av.VideoFrame]]:
     """Feed the decoder the packets of the runs alone; packets between them are only read."""
     remaining = iter(runs)
@@ -145,34 +145,16 @@ def _run_frames(
         if row < run.first:
             continue
         # A frame that no other depends on is decoded only if it is requested itself.
-        stream.codec_context.skip_frame = "DEFAULT" if row in run.requested else "NONREF"
-        yield from ((run, frame) for frame in stream.codec_context.decode(packet))
+        decoder.skip_frame = "DEFAULT" if row in run.requested else "NONREF"
+        yield from ((run, frame) for frame in decoder.decode(packet))
         if row == run.last:
             # The decoder still holds frames; an empty packet makes it return them.
-            yield from ((run, frame) for frame in stream.codec_context.decode(None))
+            yield from ((run, frame) for frame in decoder.decode(None))
             following = next(remaining, None)
             if following is None:
                 return
             run = following
-            stream.codec_context.flush_buffers()
-
-
-class Painter:
-    """Turns the frames of one stream into upright RGB pictures of one size.
-
-    Colour matrix and range are the frame's own, and it is turned by its rotation metadata. Where
-    a stream changes its size midway, later frames are scaled to the first size.
-    """
-
-    def __init__(self, stream: VideoStream, shrink: Shrink | None) -> None:
-        self.width, self.height = stream.codec_context.width, stream.codec_context.height
-        self.shrink = shrink
-
-    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return the picture [height, width, 3], uint8, or what `shrink` makes of it."""
-        rgb = frame.to_ndarray(format="rgb24", width=self.width, height=self.height, threads=1)
-        upright = np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))
-        return self.shrink(upright) if self.shrink else upright
+            decoder.flush_buffers()
 
 
 def frame_times(path: str | Path) -> tuple[Float[np.ndarray, " frames"], bool]:
@@ -203,10 +185,11 @@ def decode_indices(
 
 def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | None]:
     """Yield every frame of a stream, and None for a packet that cannot be read or decoded."""
+    decoder = video_decoder(stream)
     try:
         for packet in container.demux(stream):
             try:
-                yield from stream.codec_context.decode(packet)
+                yield from decoder.decode(packet)
             except DAMAGE:
                 yield None
     except DAMAGE:

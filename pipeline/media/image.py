@@ -17,6 +17,7 @@ from pipeline.media.errors import (
     explain_memory,
     require_file,
 )
+from pipeline.media.picture import over_white
 
 # Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
@@ -83,11 +84,7 @@ def _decode(path: Path, contents: bytes) -> UInt8[np.ndarray, "height width 3"]:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _scale_to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        page = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(page, image)
-    return image.convert("RGB")
+    return over_white(image) if image.has_transparency_data else image.convert("RGB")
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:

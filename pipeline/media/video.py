@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from pipeline.media.container import time_span
-from pipeline.media.decode import Shrink, decode_indices, decode_rows, frame_times, read_schedule
+from pipeline.media.decode import decode_indices, decode_rows, frame_times, read_schedule
 from pipeline.media.errors import DAMAGE, MediaError
+from pipeline.media.picture import Shrink
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def _copy(
     output: OutputContainer, streams: list[Stream], packets: Iterator[tuple[float, av.Packet]]
 ) -> float:
     """Write packets so that decoding begins at 0; return the time of the first one in display."""
-    copies = {id(stream): output.add_stream_from_template(stream) for stream in streams}
+    copies = {id(stream): _copied(output, stream) for stream in streams}
     first: float | None = None
     earliest = inf
     for time, packet in packets:
@@ -107,6 +107,13 @@ def _copy(
     if earliest == inf:
         raise ValueError("holds nothing in the requested seconds")
     return earliest
+
+
+def _copied(output: OutputContainer, stream: Stream) -> Stream:
+    copy = output.add_stream_from_template(stream)
+    if "alpha_mode" in stream.metadata:  # without it, transparent VP8 and VP9 look opaque
+        copy.metadata["alpha_mode"] = stream.metadata["alpha_mode"]
+    return copy
 
 
 @dataclass(frozen=True)

@@ -143,3 +143,16 @@ def test_picture_and_sound_are_joined(
     expected_sound = read_waveform(tmp_path / "film.mp4", 16_000, *span).samples
     assert len(sound) == pytest.approx(len(expected_sound), abs=1600)
     assert measure(tmp_path / "clip.mkv").picture >= (1.75 if span[1] else 9.9)
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparency_survives(tmp_path: Path, codec: str) -> None:
+    with av.open(str(tmp_path / "film.webm"), "w") as film:
+        stream = film.add_stream(codec, rate=10, options={"auto-alt-ref": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        clear = av.VideoFrame.from_ndarray(np.zeros((48, 64, 4), np.uint8), format="rgba")
+        for _ in range(5):
+            film.mux(stream.encode(clear))
+        film.mux(stream.encode())
+    cut([tmp_path / "film.webm"], tmp_path / "clip.mkv", 0.0, 0.3)
+    assert (sample_frames(tmp_path / "clip.mkv", 2).frames == 255).all()
