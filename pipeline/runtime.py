@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 from platformdirs import user_cache_path
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def workers() -> int:
@@ -29,6 +33,57 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory() -> int:
+    """Bytes of features to hold in memory (HGFN_MEMORY, as in 8GB; else half of what is free)."""
+    value = os.environ.get("HGFN_MEMORY", "")
+    return int(parse_size("HGFN_MEMORY", value)) if value else free_memory() // 2
+
+
+def free_memory(root: Path = Path("/")) -> int:
+    """Bytes that the machine has free, or less where a control group below `root` limits them."""
+    return max(0, min([psutil.virtual_memory().available, *_free_in_groups(root)]))
+
+
+def _free_in_groups(root: Path) -> Iterator[int]:
+    """Yield what the process's control groups and their parents (version 1 and 2) leave."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # not Linux
+        return
+    for group in groups:
+        _, controllers, name = group.split(":", 2)
+        if controllers == "":
+            mount, limit, used, cache = "", "memory.max", "memory.current", "inactive_file"
+        elif controllers == "memory":
+            mount, limit, used = "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache = "total_inactive_file"
+        else:
+            continue
+        top = root / "sys/fs/cgroup" / mount
+        folder = top / name.lstrip("/")
+        for place in (folder, *folder.parents[: len(folder.parts) - len(top.parts)]):
+            try:
+                files = dict(s.split() for s in (place / "memory.stat").read_text().splitlines())
+                free = int((place / limit).read_text()) - int((place / used).read_text())
+                yield free + int(files.get(cache, 0))  # cached files make room
+            except (OSError, ValueError):  # not mounted, or "max"
+                continue
+
+
+def parse_size(name: str, text: str) -> float:
+    """Read a size in bytes, or in decimal units (`500MB`, `2GB`); ValueError with `name` else."""
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})?", text.upper())
+    if not match:
+        raise ValueError(f"{name} is {text!r}; allowed: a size, as in 500MB, 2GB, 1.5TB")
+    return float(match[1]) * _UNITS[match[2] or "B"]
+
+
+def size_text(size: int) -> str:
+    """Write a size in decimal units: `2.0 GB`."""
+    unit = [unit for unit in _UNITS if size >= _UNITS[unit] or unit == "B"][-1]
+    return f"{size / _UNITS[unit]:.{0 if unit == 'B' else 1}f} {unit}"
 
 
 def device() -> str:

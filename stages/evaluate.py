@@ -40,6 +40,8 @@ def evaluate(name: str) -> None:
     features = {modality: data.features(modality) for modality in data.modalities}
     of_model = {modality: features[modality] for modality in spec.modalities}
     examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
+    if examples.readers:
+        echo(f"{name}: {examples.readers.description}")
     network.to(runtime.device())
     probabilities = predict(network, examples, tasks, np.arange(len(examples.ids)))
     thresholds = thresholds_of(tasks, examples, probabilities, rule)

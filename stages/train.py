@@ -25,9 +25,9 @@ def train(name: str) -> None:
     """Train on one data set; writes the best epoch's model and a log of every epoch."""
     data, params = data_set(name), load_params()
     make_repeatable()
-    examples, tasks, left_out = load_training_set(data, params.train.modalities)
-    if left_out:
-        echo(f"{name}: left out of training: {', '.join(left_out)}")
+    examples, tasks, notes = load_training_set(data, params.train.modalities)
+    for note in notes:
+        echo(f"{name}: {note}")
     spec = ModelSpec(
         modalities=examples.dims,
         encoder=data.encoder,

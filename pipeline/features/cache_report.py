@@ -14,8 +14,6 @@ from pipeline import runtime
 from pipeline.features.cache import DAY, PARTS
 from pipeline.ground.temporaries import remove_left_over
 
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
 
 class CachedFile(NamedTuple):
     """A file of the cache: time of its last use (seconds since 1970) and size in bytes."""
@@ -35,7 +33,8 @@ def show_or_prune(older_than: float | None, max_size: str | None) -> Iterator[st
     folder = runtime.cache_folder()
     if older_than is not None or max_size is not None:
         days = inf if older_than is None else older_than
-        removed = prune(folder, days, inf if max_size is None else parse_size(max_size))
+        size = inf if max_size is None else runtime.parse_size("--max-size", max_size)
+        removed = prune(folder, days, size)
         yield f"removed {_count(removed, 'entry', 'entries')}"
     files = cached_files(folder)
     yield f"{folder}: {_count(files, 'entry', 'entries')}"
@@ -70,14 +69,6 @@ def cached_files(folder: Path) -> list[CachedFile]:
     return _files(p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
 
 
-def parse_size(text: str) -> float:
-    """Read a size in bytes, or in decimal units: `500MB`, `2GB`; ValueError for anything else."""
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})?", text.upper())
-    if not match:
-        raise ValueError(f"--max-size is {text!r}; allowed: a size, as in 500MB, 2GB, 1.5TB")
-    return float(match[1]) * _UNITS[match[2] or "B"]
-
-
 def _files(paths: Iterable[Path]) -> list[CachedFile]:
     files = []
     for path in paths:
@@ -92,7 +83,5 @@ def _files(paths: Iterable[Path]) -> list[CachedFile]:
 
 def _count(files: Sequence[CachedFile], one: str, many: str) -> str:
     size = sum(file.size for file in files)
-    unit = [unit for unit in _UNITS if size >= _UNITS[unit] or unit == "B"][-1]
-    digits = 0 if unit == "B" else 1
     noun = one if len(files) == 1 else many
-    return f"{len(files):,} {noun}, {size / _UNITS[unit]:.{digits}f} {unit}"
+    return f"{len(files):,} {noun}, {runtime.size_text(size)}"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from pipeline.inputs.hdf5 import allocate, attributes_of, new_hdf5, open_hdf5, plain_dataset
+from pipeline.inputs.hdf5 import (
+    allocate,
+    attributes_of,
+    new_hdf5,
+    open_hdf5,
+    plain_dataset,
+    readable,
+)
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 18
@@ -118,11 +125,44 @@ class FeatureFile:
         ends = (self.offsets[0], self.offsets[-1]) == (0, rows)
         return ends and len(lengths) == len(self.present) == n and bool((lengths >= 0).all())
 
-    def read(self) -> list[np.ndarray]:
-        """Load every sample's [length, dim] array, in the order of `ids`; absent ones are empty."""
-        with open_hdf5(self.path) as file:
-            values = _column(file, "values", "f")[:]
-        return np.split(values, self.offsets[1:-1])
+    def rows(self, pooled: bool = False) -> FeatureRows:
+        """Return every sample's [length, dim] array, in the order of `ids`; absent ones are empty.
+
+        `pooled` averages each over its length, to [1, dim].
+        """
+        return FeatureRows(self.path, self.offsets, self.dim, pooled)
+
+
+class FeatureRows:
+    """The samples' arrays in a feature file, each read when it is indexed.
+
+    A copy in another process opens the file itself. Raises ValueError naming the file where it is
+    damaged.
+    """
+
+    def __init__(self, path: Path, offsets: np.ndarray, dim: int, pooled: bool) -> None:
+        self.path, self.pooled = path, pooled
+        self.present: np.ndarray = np.diff(offsets) > 0
+        steps = int(self.present.sum() if pooled else offsets[-1])
+        self.nbytes = 4 * dim * steps  # of all arrays in memory
+        self._offsets = offsets
+        self._values: h5py.Dataset | None = None
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        with readable(self.path):
+            if self._values is None:
+                self._values = _column(h5py.File(self.path, "r"), "values", "f")
+            array = self._values[self._offsets[row] : self._offsets[row + 1]]
+        return array.mean(axis=0, keepdims=True) if self.pooled and len(array) else array
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_values": None}  # HDF5's handles belong to one process
 
 
 def _column(file: h5py.File, name: str, kind: str) -> h5py.Dataset:

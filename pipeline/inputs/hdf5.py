@@ -47,9 +47,15 @@ def allocate(file: h5py.File, size: int) -> None:
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a file for reading; raises ValueError naming it if it cannot be read."""
+    with readable(path), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn HDF5's errors into a ValueError that names the file."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
+        yield
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline import runtime
 from pipeline.ground.data_set import DataSet
-from pipeline.inputs.feature_file import FeatureFile
+from pipeline.inputs.feature_file import FeatureFile, FeatureRows
 from pipeline.mtl import Task
+from pipeline.training.readers import Arrays, Padded, Readers, pad
 
 UNKNOWN = -1
+# Part of every result, since they decide the order of the batches.
+WINDOW, BLOCK = 8192, 64
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Examples:
-    """All samples of a data set: `sequences[m][i]` is [length, d_m], of length 0 where absent."""
+    """All samples of a data set: `sequences[m][i]` is [length, d_m], of length 0 where absent.
+
+    With `readers` the sequences are not in memory, and batches are read ahead by processes.
+    """
 
     ids: list[str]
     split: np.ndarray
-    sequences: dict[str, list[np.ndarray]]
+    sequences: Mapping[str, Arrays]
     targets: dict[str, np.ndarray]
+    readers: Readers | None = None
 
     @property
     def dims(self) -> dict[str, int]:
@@ -57,38 +65,52 @@ class Examples:
 
     def keep(self, modalities: Sequence[str]) -> Examples:
         """Restrict the examples to some modalities."""
-        sequences = {name: self.sequences[name] for name in modalities}
-        return Examples(self.ids, self.split, sequences, self.targets)
+        return replace(self, sequences={name: self.sequences[name] for name in modalities})
 
     def present(self, modality: str) -> np.ndarray:
         """Return for each sample whether it has the modality."""
-        return np.array([len(array) > 0 for array in self.sequences[modality]])
-
-    def batch(self, rows: np.ndarray) -> Batch:
-        """Pad the given rows into one batch."""
-        sequences, lengths = {}, {}
-        for name, arrays in self.sequences.items():
-            chosen = [arrays[row] for row in rows]
-            lengths[name] = torch.tensor([len(array) for array in chosen])
-            sequences[name] = _pad(chosen, self.dims[name])
-        targets = {name: torch.from_numpy(values[rows]) for name, values in self.targets.items()}
-        return Batch(sequences, lengths, targets)
+        arrays = self.sequences[modality]
+        if isinstance(arrays, FeatureRows):
+            return arrays.present
+        return np.array([len(array) > 0 for array in arrays])
 
     def batches(
         self, rows: np.ndarray, size: int, order: np.random.Generator | None = None
     ) -> Iterator[Batch]:
-        """Yield the rows in batches, in the order given or shuffled."""
-        rows = rows if order is None else order.permutation(rows)
-        for start in range(0, len(rows), size):
-            yield self.batch(rows[start : start + size])
+        """Yield the rows in batches, in the order given or shuffled.
+
+        Batches are the same whether they come from memory or from the readers.
+        """
+        rows = rows if order is None else shuffled(rows, order)
+        batches = _slices(rows, size)
+        inputs: Iterable[Padded] = (pad(self.sequences, batch) for batch in batches)
+        if self.readers is not None:
+            inputs = self.readers.read(list(self.sequences), batches)
+        for batch, padded in zip(batches, inputs, strict=True):
+            yield self._batch(batch, padded)
+
+    def _batch(self, rows: np.ndarray, inputs: Padded) -> Batch:
+        return Batch(
+            {name: torch.from_numpy(padded) for name, (padded, _) in inputs.items()},
+            {name: torch.from_numpy(lengths) for name, (_, lengths) in inputs.items()},
+            {name: torch.from_numpy(values[rows]) for name, values in self.targets.items()},
+        )
 
 
-def _pad(arrays: Sequence[np.ndarray], dim: int) -> Tensor:
-    longest = max(1, *(len(array) for array in arrays))
-    padded = np.zeros((len(arrays), longest, dim), np.float32)
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = array
-    return torch.from_numpy(padded)
+def shuffled(rows: np.ndarray, order: np.random.Generator) -> np.ndarray:
+    """Permute up to WINDOW rows; of more, blocks of neighbours, then the rows of each window.
+
+    Neighbours are read from the disk together, and every other row is then in the system's cache.
+    """
+    if len(rows) <= WINDOW:
+        return order.permutation(rows)
+    blocks = _slices(rows, BLOCK)
+    mixed = np.concatenate([blocks[number] for number in order.permutation(len(blocks))])
+    return np.concatenate([order.permutation(window) for window in _slices(mixed, WINDOW)])
+
+
+def _slices(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def load_tasks(path: Path) -> list[Task]:
@@ -100,23 +122,30 @@ def load_tasks(path: Path) -> list[Task]:
 
 
 def load_examples(
-    index: pd.DataFrame, tasks: Sequence[Task], features: Mapping[str, Path], pooled: bool
+    index: pd.DataFrame,
+    tasks: Sequence[Task],
+    features: Mapping[str, Path],
+    pooled: bool,
+    copies: int = 1,
 ) -> Examples:
     """Load the features of every indexed sample.
 
     `features` maps each modality to its file. `pooled` averages each sequence to one vector, for
-    data without a time axis worth modelling. Raises ValueError if a file's samples are not the
-    index's.
+    data without a time axis worth modelling. The features stay in their files where `copies` of
+    them exceed HGFN_MEMORY. Raises ValueError if a file's samples are not the index's.
     """
-    sequences = {}
+    stored, ids = {}, index["id"].tolist()
     for modality, path in features.items():
         file = FeatureFile(path)
-        if file.ids != index["id"].tolist():
+        if file.ids != ids:
             raise ValueError(f"{path} and the index hold different samples; extract again")
-        arrays = file.read()
-        sequences[modality] = [_mean(array) for array in arrays] if pooled else arrays
+        stored[modality] = file.rows(pooled)
     targets = targets_of(index, tasks)
-    return Examples(index["id"].tolist(), index["split"].to_numpy(str), sequences, targets)
+    examples = Examples(ids, index["split"].to_numpy(str), stored, targets, Readers(stored))
+    if sum(arrays.nbytes for arrays in stored.values()) > runtime.memory() // copies:
+        return examples
+    sequences = {name: list(arrays) for name, arrays in stored.items()}
+    return replace(examples, sequences=sequences, readers=None)
 
 
 def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarray]:
@@ -125,12 +154,13 @@ def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarr
 
 
 def load_training_set(
-    data: DataSet, modalities: Sequence[str]
+    data: DataSet, modalities: Sequence[str], copies: int = 1
 ) -> tuple[Examples, tuple[Task, ...], list[str]]:
-    """Load the examples and tasks that a network can learn, and describe what was left out.
+    """Load the examples and tasks that a network can learn, with notes on what is not as usual.
 
     Left out are the modalities that no training sample has, and the tasks whose training rows have
-    fewer than two classes. Raises ValueError if no modality remains.
+    fewer than two classes. `copies` is the number of processes that hold the features. Raises
+    ValueError if no modality remains.
     """
     names = [name for name in data.modalities if name in modalities]
     if not names:
@@ -140,12 +170,14 @@ def load_training_set(
     tasks = load_tasks(data.tasks)
     features = {name: data.features(name) for name in names}
     pooled = data.encoder == "pooled"
-    examples = load_examples(pd.read_parquet(data.index), tasks, features, pooled=pooled)
+    examples = load_examples(pd.read_parquet(data.index), tasks, features, pooled, copies)
     present = present_modalities(examples)
     learnable = tuple(trainable(tasks, examples))
     left_out = [f"{name} (no training sample has it)" for name in names if name not in present]
     left_out += [f"{t.name} (fewer than two classes)" for t in tasks if t not in learnable]
-    return examples.keep(present), learnable, left_out
+    notes = [f"left out of training: {', '.join(left_out)}"] if left_out else []
+    notes += [examples.readers.description] if examples.readers else []
+    return examples.keep(present), learnable, notes
 
 
 def present_modalities(examples: Examples) -> list[str]:
@@ -183,7 +215,3 @@ def label_counts(
             negative = task.classes.index(task.negative)
             positives[task.name] = int(((truth >= 0) & (truth != negative)).sum())
     return labelled, positives
-
-
-def _mean(array: np.ndarray) -> np.ndarray:
-    return array.mean(axis=0, keepdims=True) if len(array) else array

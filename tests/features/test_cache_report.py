@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pipeline import runtime
 from pipeline.cli import app
 from pipeline.features.cache import DAY, PARTS, Entry, ItemCache
-from pipeline.features.cache_report import cached_files, parse_size, prune
+from pipeline.features.cache_report import cached_files, prune
 
 SIZE = 1000
 
@@ -126,7 +127,7 @@ def test_a_wrong_size_is_output_in_one_line_and_nothing_is_removed(
     ("text", "size"), [("0", 0), ("12", 12), ("2GB", 2 * 10**9), ("1.5 tb", 1_500_000_000_000)]
 )
 def test_sizes_are_decimal(text: str, size: int) -> None:
-    assert parse_size(text) == size
+    assert runtime.parse_size("--max-size", text) == size
 
 
 @pytest.mark.parametrize("days", ["-1", "a week"])

@@ -41,7 +41,7 @@ def texts(contents: Mapping[str, str]) -> list[Item]:
 
 def lengths(path: Path) -> dict[str, int]:
     file = FeatureFile(path)
-    return {name: len(array) for name, array in zip(file.ids, file.read(), strict=True)}
+    return {name: len(array) for name, array in zip(file.ids, file.rows(), strict=True)}
 
 
 def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) -> None:
@@ -50,7 +50,7 @@ def test_all_samples_are_in_the_file(fake: Fake, cache: ItemCache, out: Path) ->
     file = FeatureFile(out)
     assert file.ids == ["a", "b", "c", "d"]
     assert file.present.tolist() == [True, False, True, False]
-    assert np.array_equal(file.read()[2], np.full((3, 2), 9, np.float32))
+    assert np.array_equal(file.rows()[2], np.full((3, 2), 9, np.float32))
     assert file.attributes == {
         **{"modality": "text", "version": "1", "weights": "00ff", "scale": 3},
         "format": 1,
@@ -105,7 +105,7 @@ def test_another_parameter_weight_or_version_computes_anew_and_the_old_stays(
     for options, computed in [({}, ["a"]), (change, ["a"]), ({}, []), (change, [])]:
         extract_features(fake(**options), items, [], out, cache, workers=1)
         assert extracted() == computed
-        assert FeatureFile(out).read()[0][0, 0] == 5 * options.get("scale", 1)
+        assert FeatureFile(out).rows()[0][0, 0] == 5 * options.get("scale", 1)
 
 
 def test_anything_else_that_changes_computes_nothing(

@@ -49,7 +49,7 @@ def test_ids_offsets_and_arrays_come_back(path: Path) -> None:
     assert file.offsets[0] == 0
     assert file.dim == 4
     assert file.attributes == {**ATTRIBUTES, "format": FORMAT}
-    for name, read in zip(file.ids, file.read(), strict=True):
+    for name, read in zip(file.ids, file.rows(), strict=True):
         assert read.dtype == np.float32
         assert read.tobytes() == array(name, LENGTHS[name] or 0).tobytes()
         assert read.shape == (LENGTHS[name] or 0, 4)
@@ -84,7 +84,7 @@ def test_the_same_arrays_give_the_same_bytes(
     assert (folder / "one.h5").read_bytes() == (folder / "two.h5").read_bytes()
     file = FeatureFile(folder / "one.h5")
     assert file.ids == sorted(lengths)
-    assert [len(read) for read in file.read()] == [lengths[name] or 0 for name in file.ids]
+    assert [len(read) for read in file.rows()] == [lengths[name] or 0 for name in file.ids]
 
 
 def test_the_bytes_do_not_hold_the_time(path: Path) -> None:
@@ -100,7 +100,7 @@ def test_values_of_many_chunks_come_back(path: Path) -> None:
     write_features(path, arrays(lengths, dim=1000), 1000, {})
     with h5py.File(path) as file:
         assert file["values"].chunks[0] < file["values"].shape[0]
-    read = FeatureFile(path).read()
+    read = FeatureFile(path).rows()
     assert all(np.array_equal(read[k], array(f"{k:02}", 1 + k, 1000)) for k in range(40))
 
 
@@ -113,7 +113,7 @@ def test_a_flipped_bit_is_detected(path: Path, dataset: str) -> None:
     damaged[chunk.byte_offset + chunk.size // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(ValueError, match=r"(?i)visual\.h5: .*(fletcher32|checksum|filter)"):
-        FeatureFile(path).read()
+        list(FeatureFile(path).rows())
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "ü"]])
@@ -122,7 +122,7 @@ def test_a_set_without_the_modality_has_a_file_too(path: Path, names: list[str])
     file = FeatureFile(path)
     assert file.ids == names
     assert not file.present.any()
-    assert [read.shape for read in file.read()] == [(0, 4)] * len(names)
+    assert [read.shape for read in file.rows()] == [(0, 4)] * len(names)
     with h5py.File(path) as raw:
         assert raw["values"].fletcher32
 

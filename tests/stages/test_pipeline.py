@@ -155,7 +155,7 @@ def test_feature_files_hold_every_sample_in_the_fixed_format(project: Path, name
             assert len(file.attrs["weights"]) == 64
         features = FeatureFile(path)
         assert features.ids == ids
-        lengths = [len(array) for array in features.read()]
+        lengths = [len(array) for array in features.rows()]
         assert [length > 0 for length in lengths] == features.present.tolist()
         if modality == "visual":
             assert set(lengths) <= {0, 1 if name == "crisismmd" else 2}

@@ -95,7 +95,7 @@ def test_a_batch_is_padded_with_zeros_behind_each_end(
 ) -> None:
     examples = make_examples(longest=4)
     rows = np.array([7, 3, 0, 11])
-    batch = examples.batch(rows)
+    (batch,) = examples.batches(rows, len(rows))
     for name, arrays in examples.sequences.items():
         lengths = [len(arrays[row]) for row in rows]
         assert batch.lengths[name].tolist() == lengths
@@ -112,7 +112,7 @@ def test_a_batch_is_padded_with_zeros_behind_each_end(
 def test_a_batch_in_which_all_lack_a_modality_has_one_step_of_padding(
     make_examples: Callable[..., Examples],
 ) -> None:
-    batch = make_examples().batch(np.array([0, 7, 14]))
+    (batch,) = make_examples().batches(np.array([0, 7, 14]), 3)
     assert batch.lengths["text"].tolist() == [0, 0, 0]
     assert batch.sequences["text"].shape == (3, 1, 3)
 

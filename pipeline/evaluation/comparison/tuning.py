@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from pipeline import runtime
 from pipeline.evaluation.comparison.cells import Cell, Problem, Row, Settings, Training
 from pipeline.evaluation.comparison.runner import run_trainings
 from pipeline.evaluation.scores import Arrays, mean_map, select
@@ -70,9 +71,10 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
         raise ValueError(
             "data.crisismmd.layout is 'binary', which has no tables; set it to grouped"
         )
-    examples, tasks, left_out = load_training_set(data, data.modalities)
-    if left_out:
-        log(f"{data.name}: left out of training: {', '.join(left_out)}")
+    copies = 1 + runtime.workers()  # each training process gets its own
+    examples, tasks, notes = load_training_set(data, data.modalities, copies)
+    for note in notes:
+        log(f"{data.name}: {note}")
     problem = Problem(examples, tasks, data.encoder)
     settings = Settings(params.fusion, params.mtl, params.train)
     run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
