@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from pipeline import runtime
@@ -23,7 +22,8 @@ from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
-from pipeline.ground.temporaries import write_text, written_whole
+from pipeline.ground.temporaries import write_text
+from pipeline.inputs.parquet import read_table, write_table
 from pipeline.params import load_params
 from pipeline.training.examples import load_examples
 from pipeline.training.model import load_model
@@ -36,7 +36,7 @@ def evaluate(name: str) -> None:
     echo(f"{name}: {summary(join_failures(data))}")
     torch.set_num_threads(THREADS)
     network, spec = load_model(Path("models") / name)
-    tasks, index = spec.tasks, pd.read_parquet(data.index)
+    tasks, index = spec.tasks, read_table(data.index)
     features = {modality: data.features(modality) for modality in data.modalities}
     of_model = {modality: features[modality] for modality in spec.modalities}
     examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
@@ -50,9 +50,8 @@ def evaluate(name: str) -> None:
     baselines = baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule)
     _write_json(Path("metrics") / f"{name}.json", scores)
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)
-    predictions = prediction_table(tasks, examples, probabilities, thresholds)
-    with written_whole(Path("predictions") / f"{name}.parquet") as temporary:
-        predictions.to_parquet(temporary, index=False)
+    predictions = Path("predictions") / f"{name}.parquet"
+    write_table(predictions, prediction_table(tasks, examples, probabilities, thresholds))
     test = examples.rows("test")
     truth = select(examples.targets, test)
     write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)

@@ -9,7 +9,8 @@ from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import summary, write_failures
 from pipeline.ground.messages import echo
-from pipeline.ground.temporaries import write_text, written_whole
+from pipeline.ground.temporaries import write_text
+from pipeline.inputs.parquet import write_table
 from pipeline.params import load_params
 
 
@@ -21,8 +22,7 @@ def index(name: str) -> None:
         result = index_crisismmd(chosen.raw, params.labels, params.layout, params.split)
     else:
         result = index_youtube(chosen.raw)
-    with written_whole(chosen.index) as temporary:
-        result.table.to_parquet(temporary, index=False)
+    write_table(chosen.index, result.table)
     write_text(chosen.tasks, json.dumps(result.tasks, indent=2) + "\n")
     write_failures(chosen.failures("index"), result.failures)
     sides = result.table["split"].value_counts()

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
+from pipeline.inputs.parquet import read_table, write_table
 
 
 @pytest.fixture
@@ -149,8 +150,8 @@ def test_a_row_that_diverges_has_dashes_and_a_note_and_the_others_go_on(
     values = json.loads((cells / "cfc_lsew-1-0.001.json").read_text())
     values["facts"] = {"failed": "training diverged"}
     (cells / "cfc_lsew-1-0.001.json").write_text(json.dumps(values))
-    table = pd.read_parquet(cells / "cfc_lsew-1-0.001.parquet")
-    table[["id"]].to_parquet(cells / "cfc_lsew-1-0.001.parquet", index=False)
+    path = cells / "cfc_lsew-1-0.001.parquet"
+    write_table(path, read_table(path)[["id"]])
     result = compare(*chosen)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-2].split() == ["CFC", "+", "LSEW", "MAP", "–"]  # noqa: RUF001

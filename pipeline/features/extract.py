@@ -23,6 +23,7 @@ from pipeline.ground.failures import Failure, retried_kinds, summary, write_fail
 from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
 from pipeline.inputs.feature_file import write_features
+from pipeline.inputs.parquet import read_table
 
 
 def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
@@ -30,7 +31,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
 
     `column` of the index holds its texts, or paths below the set's raw folder.
     """
-    index = pd.read_parquet(chosen.index)
+    index = read_table(chosen.index)
     known = index[column].notna()
     items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
     if runtime.device() != device_of(recipe):

@@ -15,6 +15,7 @@ from torch import Tensor
 from pipeline import runtime
 from pipeline.ground.data_set import DataSet
 from pipeline.inputs.feature_file import FeatureFile, FeatureRows
+from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.training.readers import Arrays, Padded, Readers, pad
 
@@ -170,7 +171,7 @@ def load_training_set(
     tasks = load_tasks(data.tasks)
     features = {name: data.features(name) for name in names}
     pooled = data.encoder == "pooled"
-    examples = load_examples(pd.read_parquet(data.index), tasks, features, pooled, copies)
+    examples = load_examples(read_table(data.index), tasks, features, pooled, copies)
     present = present_modalities(examples)
     learnable = tuple(trainable(tasks, examples))
     left_out = [f"{name} (no training sample has it)" for name in names if name not in present]

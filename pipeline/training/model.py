@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import nn
 
 from pipeline.ground.temporaries import write_bytes, write_text
@@ -21,7 +22,7 @@ from pipeline.mtl import Task, method_class
 from pipeline.params import DEFAULTS, FusionParams, MTLParams
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -120,19 +121,52 @@ def _unused_by_method(name: str) -> set[str]:
 
 
 def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) -> None:
-    """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter."""
+    """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter.
+
+    model.json holds the SHA-256 of both files, of itself without that entry.
+    """
     state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    write_bytes(folder / "model.safetensors", save(state))
+    weights = save(state)
     values = {"format": FORMAT, "spec": spec.to_json(), **facts}
+    values["sha256"] = _digests(weights, values)
+    write_bytes(folder / "model.safetensors", weights)
     write_text(folder / "model.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:
-    """Read a network and its specification; ValueError if the files are of another format."""
-    values = json.loads((folder / "model.json").read_text())
+    """Read a network and its specification.
+
+    Raises ValueError naming the file if it is of another format or damaged.
+    """
+    values = _read_json(folder / "model.json")
     if values.get("format") != FORMAT:
         raise ValueError(f"{folder}/model.json: format {values.get('format')}; train again")
+    weights = (folder / "model.safetensors").read_bytes()
+    written = values.pop("sha256", None)
+    for name, digest in _digests(weights, values).items():
+        if not isinstance(written, dict) or written.get(name) != digest:
+            raise _damaged(folder / name, "its SHA-256 is not that in model.json")
     spec = ModelSpec.from_json(values["spec"])
     network = spec.build()
-    network.load_state_dict(load_file(folder / "model.safetensors"))
+    network.load_state_dict(load(weights))
     return network, spec
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise _damaged(path, f"not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise _damaged(path, "not a JSON object")
+    return values
+
+
+def _digests(weights: bytes, values: Mapping[str, Any]) -> dict[str, str]:
+    described = json.dumps(values, sort_keys=True).encode()
+    files = {"model.json": described, "model.safetensors": weights}
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+
+
+def _damaged(path: Path, reason: str) -> ValueError:
+    return ValueError(f"{path}: damaged ({reason}); delete {path.parent}, then run `dvc repro`")

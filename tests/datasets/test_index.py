@@ -11,6 +11,7 @@ import pytest
 from pipeline.datasets.duplicates import normalise
 from pipeline.datasets.index import COLUMNS, Index, index_crisismmd, index_youtube
 from pipeline.ground.failures import Failure
+from pipeline.inputs.parquet import read_table, write_table
 
 Row = dict[str, str]
 Make = Callable[..., Row]
@@ -135,8 +136,8 @@ def test_unknown_labels_are_null(by_name: pd.DataFrame) -> None:
 
 
 def test_types_survive_the_file(dirty: tuple[Path, Index], tmp_path: Path) -> None:
-    dirty[1].table.to_parquet(tmp_path / "index.parquet", index=False)
-    read = pd.read_parquet(tmp_path / "index.parquet")
+    write_table(tmp_path / "index.parquet", dirty[1].table)
+    read = read_table(tmp_path / "index.parquet")
     pd.testing.assert_frame_equal(read, dirty[1].table, check_dtype=False)
     assert read["damage"].dtype == "Int64"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.evaluate import prediction_table
+from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -53,7 +54,5 @@ def test_an_unknown_label_is_null(tmp_path: Path) -> None:
     assert result["victim"].isna().tolist() == [True, False, False]
     assert (result["kind"].dtype, result["kind.predicted"].dtype) == ("Int64", "int64")
     assert result["kind.p.none"].dtype == "float64"
-    result.to_parquet(tmp_path / "table.parquet")
-    pd.testing.assert_frame_equal(
-        pd.read_parquet(tmp_path / "table.parquet"), result, check_dtype=False
-    )
+    write_table(tmp_path / "table.parquet", result)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), result, check_dtype=False)

@@ -19,6 +19,7 @@ from pipeline.features.recipe import Item, Recipe
 from pipeline.features.visual import VisualRecipe
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import FeatureFile
+from pipeline.inputs.parquet import write_table
 
 Fake = Callable[..., Any]
 Extracted = Callable[[], list[str]]
@@ -274,7 +275,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     weights.write_text("")
     YOUTUBE.index.parent.mkdir(parents=True)
     columns = {"id": ["a"], "audio": [None], "video": [None], "start": [None], "end": [None]}
-    pd.DataFrame(columns).to_parquet(YOUTUBE.index)
+    write_table(YOUTUBE.index, pd.DataFrame(columns))
     return weights
 
 

@@ -16,6 +16,7 @@ import pytest
 from pipeline.datasets.crisismmd import TASKS
 from pipeline.datasets.index import COLUMNS
 from pipeline.inputs.feature_file import write_features
+from pipeline.inputs.parquet import write_table
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def write_outputs(folder: Path) -> None:
     labels = {task["name"]: [row % len(task["classes"]) for row in range(ROWS)] for task in TASKS}
     sides = [("train", "train", "train", "val", "test")[row // 6 % 5] for row in range(ROWS)]
     table = pd.DataFrame({"id": ids, "group": ids, "split": sides, **labels})
-    table.reindex(columns=[*COLUMNS, *labels]).to_parquet(data / "index.parquet", index=False)
+    write_table(data / "index.parquet", table.reindex(columns=[*COLUMNS, *labels]))
     (data / "tasks.json").write_text(json.dumps(TASKS))
     for name in ("visual", "text"):
         rows = [(key, np.full((1, 4), k % 6, np.float32)) for k, key in enumerate(ids)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -108,10 +109,10 @@ def test_other_parameters_are_another_format(
         state = spec.build().state_dict()
         names += [f"{name} {tuple(value.shape)}" for name, value in sorted(state.items())]
     current = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    assert (FORMAT, current) == (3, digest), "raise FORMAT, then record this digest"
+    assert (FORMAT, current) == (4, digest), "raise FORMAT, then record this digest"
 
 
-@pytest.mark.parametrize("other", [2, None])
+@pytest.mark.parametrize("other", [3, None])
 def test_a_model_of_another_format_is_an_error(
     spec_of: SpecOf, tmp_path: Path, other: int | None
 ) -> None:
@@ -120,6 +121,42 @@ def test_a_model_of_another_format_is_an_error(
     described = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps({**described, "format": other}))
     with pytest.raises(ValueError, match=f"model.json: format {other}; train again"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.json"])
+def test_no_flipped_bit_gives_another_model(spec_of: SpecOf, tmp_path: Path, name: str) -> None:
+    spec = spec_of({"text": 3, "visual": 4}, mtl="lsew")
+    network = spec.build()
+    save_model(tmp_path, network, spec, epochs=3)
+    path, expected = tmp_path / name, network.state_dict()
+    whole, chance, errors = path.read_bytes(), random.Random(0), list[str]()
+    for bit in chance.sample(range(8 * len(whole)), 120):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            again, read = load_model(tmp_path)
+        except ValueError as error:
+            errors.append(str(error))
+        else:  # one blank for another between the entries of model.json
+            assert read == spec
+            for key, value in again.state_dict().items():
+                torch.testing.assert_close(value, expected[key], rtol=0, atol=0)
+    assert len(errors) == 120 if name == "model.safetensors" else len(errors) > 60
+    for line in errors:
+        assert line.startswith(f"{tmp_path}/model.")
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\xff"])
+def test_a_model_file_that_is_no_json_is_named(
+    spec_of: SpecOf, tmp_path: Path, content: str
+) -> None:
+    spec = spec_of({"text": 3})
+    save_model(tmp_path, spec.build(), spec)
+    (tmp_path / "model.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"model\.json: damaged \(not .*\); delete"):
         load_model(tmp_path)
 
 

@@ -19,7 +19,8 @@ from pipeline import runtime
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.comparison.code_digest import code_digest
 from pipeline.evaluation.scores import select, validation_scores
-from pipeline.ground.temporaries import write_text, written_whole
+from pipeline.ground.temporaries import write_text
+from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples
@@ -213,8 +214,7 @@ def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> No
         if task.name in cell.probabilities
         for code, column in enumerate(_columns(task))
     }
-    with written_whole(folder / f"{name}.parquet") as path:
-        pd.DataFrame({"id": cell.ids, **columns}).to_parquet(path, index=False)
+    write_table(folder / f"{name}.parquet", pd.DataFrame({"id": cell.ids, **columns}))
     values = {"identity": cell.identity, "facts": cell.facts}
     text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_text(folder / f"{name}.json", text)
@@ -230,7 +230,7 @@ def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:
         return None
     try:
         values = json.loads(path.read_text())
-        table = pd.read_parquet(folder / f"{name}.parquet")
+        table = read_table(folder / f"{name}.parquet")
         probabilities = {
             task.name: table[_columns(task)].to_numpy()
             for task in tasks

@@ -26,6 +26,7 @@ from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
 from pipeline.ground.temporaries import write_text
+from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.params import Params
 from pipeline.training.examples import load_tasks, targets_of
@@ -72,7 +73,7 @@ def write_tables(params: Params, tables: TableParams, log: Log) -> None:
 
 
 def _load(data: DataSet, tables: TableParams) -> _Results:
-    index, tasks = pd.read_parquet(data.index), load_tasks(data.tasks)
+    index, tasks = read_table(data.index), load_tasks(data.tasks)
     result = _Results(data, index, tasks, {})
     truth = targets_of(result.side("val"), tasks)
     rows = tune(tables, tasks, truth, lambda trainings: {t: _read(result, t) for t in trainings})

@@ -17,6 +17,7 @@ from pipeline.evaluation.comparison.compare import SETTINGS
 from pipeline.evaluation.comparison.paper import CONCEPTS
 from pipeline.evaluation.comparison.tuning import load_table_params
 from pipeline.ground.data_set import SETS
+from pipeline.inputs.parquet import write_table
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -103,7 +104,7 @@ def _write_set(name: str, count: int = 60) -> None:
         labels = pd.Series(random.integers(0, len(task.classes), count), dtype="Int64")
         index[task.name] = labels.mask(random.random(count) < 0.1)
     SETS[name].folder.mkdir(parents=True)
-    index.to_parquet(SETS[name].index, index=False)
+    write_table(SETS[name].index, index)
     described = [{**vars(task), "classes": list(task.classes)} for task in TASKS[name]]
     SETS[name].tasks.write_text(json.dumps(described))
     tables, folder = load_table_params(), Path("tables") / name

@@ -13,6 +13,7 @@ from pipeline.evaluation.comparison.tables import write_tables
 from pipeline.evaluation.comparison.tuning import load_table_params
 from pipeline.evaluation.scores import task_scores
 from pipeline.ground.data_set import SETS
+from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import load_params
 
@@ -57,10 +58,10 @@ def test_a_csv_has_a_line_a_row_and_column_with_everything_beside_it(project: Pa
 
 def test_a_score_is_the_mean_of_the_metrics_over_seeds(project: Path) -> None:
     write()
-    index = pd.read_parquet("data/crisismmd/index.parquet").set_index("id")
+    index = read_table(Path("data/crisismmd/index.parquet")).set_index("id")
     scores = []
     for seed in (0, 3):
-        table = pd.read_parquet(f"tables/crisismmd/cells/hgfn_dmtl-{seed}-0.001.parquet")
+        table = read_table(Path(f"tables/crisismmd/cells/hgfn_dmtl-{seed}-0.001.parquet"))
         table = table[index.loc[table["id"], "split"].to_numpy() == "test"]
         values = table[[c for c in table.columns if c.startswith("damage.p.")]].to_numpy()
         truth = index.loc[table["id"], "damage"].fillna(-1).to_numpy(int)
@@ -80,7 +81,7 @@ def test_a_missing_cell_is_named_with_its_cure(project: Path, training: str) -> 
 
 def test_cells_of_another_index_are_refused(project: Path) -> None:
     path = project / "tables/crisismmd/cells/cfc_lsew-0-0.001.parquet"
-    pd.read_parquet(path).iloc[:-1].to_parquet(path, index=False)
+    write_table(path, read_table(path).iloc[:-1])
     with pytest.raises(ValueError, match=r"cfc_lsew-0-0\.001 and .* hold different samples"):
         write()
 

@@ -25,6 +25,7 @@ from pipeline.evaluation.comparison.tuning import (
 )
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import write_features
+from pipeline.inputs.parquet import read_table, write_table
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS, Task
 from pipeline.params import load_checked, load_params
@@ -131,7 +132,7 @@ def test_without_a_finite_trial_or_a_positive_there_is_nothing_to_choose() -> No
 def small(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The project without CrisisMMD's cells: features to train on, one row, few epochs."""
     random = np.random.default_rng(5)
-    index = pd.read_parquet(SETS[NAME].index)
+    index = read_table(SETS[NAME].index)
     for modality, dim in (("text", 6), ("visual", 9)):
         arrays = {name: random.normal(size=(1, dim)).astype(np.float32) for name in index["id"]}
         path = SETS[NAME].features(modality)
@@ -169,8 +170,8 @@ def one_task(name: str) -> None:
     described = json.loads(SETS[NAME].tasks.read_text())
     SETS[NAME].tasks.write_text(json.dumps([t for t in described if t["name"] == name]))
     others = {"informative", "humanitarian", "damage"} - {name}
-    index = pd.read_parquet(SETS[NAME].index).drop(columns=list(others))
-    index.to_parquet(SETS[NAME].index, index=False)
+    index = read_table(SETS[NAME].index).drop(columns=list(others))
+    write_table(SETS[NAME].index, index)
 
 
 def test_a_row_has_all_trials_of_the_first_seed_and_the_best_rate_of_every_seed(
@@ -184,7 +185,7 @@ def test_a_row_has_all_trials_of_the_first_seed_and_the_best_rate_of_every_seed(
         "hgfn_dmtl-0-0.001",
         f"hgfn_dmtl-3-{best}",
     }
-    first, other = (pd.read_parquet(CELLS / f"hgfn_dmtl-{seed}-{best}.parquet") for seed in (0, 3))
+    first, other = (read_table(CELLS / f"hgfn_dmtl-{seed}-{best}.parquet") for seed in (0, 3))
     assert first["id"].equals(other["id"])
     assert not first.equals(other)
     write_tables(load_params(), load_table_params(), lambda message: None)
@@ -203,7 +204,7 @@ def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row:
     one_task("humanitarian")
     change("tables/params.yaml", rows=[row], learning_rates=[0.001])
     train()
-    table = pd.read_parquet(CELLS / f"{row}-0-0.001.parquet")
+    table = read_table(CELLS / f"{row}-0-0.001.parquet")
     assert {column.partition(".")[0] for column in table} == {"id", "humanitarian"}
 
 
