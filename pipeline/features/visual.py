@@ -47,10 +47,13 @@ class VisualRecipe:
     def read(self, item: Item) -> Decoded:
         """See Recipe."""
         if self.frames is None:
-            return Decoded(self._prepare(read_photo(item.file))[None])
-        clip = sample_frames(item.file, self.frames, item.start, item.end, self._prepare)
-        failure = ("truncated", f"{FILE}: damaged or cut off; what it has of frames is used")
-        return Decoded(clip.frames, failure if clip.truncated else None)
+            photo = read_photo(item.file)
+            pictures, truncated = self._prepare(photo.pixels)[None], photo.truncated
+        else:
+            clip = sample_frames(item.file, self.frames, item.start, item.end, self._prepare)
+            pictures, truncated = clip.frames, clip.truncated
+        failure = ("truncated", f"{FILE}: damaged or cut off; what can be decoded of it is used")
+        return Decoded(pictures, failure if truncated else None)
 
     def network(self) -> Network:
         """See Recipe."""

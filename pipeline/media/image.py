@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from pipeline.media.errors import (
     MAX_PIXELS,
@@ -20,28 +23,48 @@ from pipeline.media.errors import (
 from pipeline.media.picture import over_white
 
 # Raster formats only. Pillow would also run Ghostscript on an EPS and open WMF, HDF5 and others.
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP")
+register_heif_opener(decode_threads=1)  # photos are decoded side by side instead
 
 # More than `MAX_PIXELS` take in any of these formats; the file is held in memory as a whole.
 MAX_PHOTO_BYTES = 2**30
 
+# What Pillow says of a file that ends within its rows, or before them.
+_ENDS_EARLY = "(?i)truncated|cannot load this image"
 
-def read_photo(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as RGB; `truncated`: the file ends early, but has a third of the picture or more."""
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    truncated: bool
+
+
+def read_photo(path: str | Path) -> Photo:
     """Read a photo as RGB, as a viewer shows it on a white page.
 
-    The EXIF orientation is applied, transparency is laid over white, 16-bit values are scaled
-    (not cut) to 8 bits, and an animation gives its first frame. Colour profiles are ignored.
+    Its orientation is applied, transparency is laid over white, 16-bit values are scaled (not
+    cut) to 8 bits, and an animation gives its first frame. Colour profiles are ignored.
 
-    Raises MediaError of kind missing_file, not_an_image, truncated, too_large (more than
-    `MAX_PIXELS`, checked before decoding) or decode_failed; OSError and MemoryError for what this
-    machine could not do.
+    Raises MediaError of kind missing_file, not_an_image, truncated (less than a third of the
+    picture can be decoded), too_large (more than `MAX_PIXELS`, checked before decoding) or
+    decode_failed; OSError and MemoryError for what this machine could not do.
     """
     path = require_file(path)
     contents = _contents(path)
     # Pillow's decoders raise a plain MemoryError for a picture that is too wide for them.
     with explain_memory(path, by_decoder=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is checked here
-        return _decode(path, contents)
+        warnings.simplefilter("ignore")  # about metadata, and the size, which is checked here
+        try:
+            return Photo(_decode(path, contents), truncated=_missing_bytes(contents) > 0)
+        except MediaError as error:
+            if error.kind != "truncated":
+                raise
+            try:
+                return Photo(_decode_beginning(path, contents), truncated=True)
+            except MediaError:
+                raise error from None
 
 
 def _contents(path: Path) -> bytes:
@@ -56,29 +79,73 @@ def _contents(path: Path) -> bytes:
         raise disk_error(path, error) from error
 
 
-def _decode(path: Path, contents: bytes) -> UInt8[np.ndarray, "height width 3"]:
+def _decode(
+    path: Path, contents: bytes, incomplete: bool = False
+) -> UInt8[np.ndarray, "height width 3"]:
     try:
         with Image.open(io.BytesIO(contents), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
+            image.load()
+            if incomplete and _missing_rows(image) > image.height * 2 / 3:
+                raise OSError("truncated in the first third of its rows")
             return np.array(_to_rgb(ImageOps.exif_transpose(image)))
     except Image.DecompressionBombError:
         message = f"{path}: more than {MAX_PIXELS} pixels; make it smaller"
         raise MediaError("too_large", message) from None
-    except UnidentifiedImageError:
-        message = f"{path}: not a readable {', '.join(FORMATS)} picture"
-        raise MediaError("not_an_image", message) from None
     except MemoryError:
         raise
     # For a damaged picture decoders raise nearly anything, also struct.error and IndexError.
     except Exception as error:
         if "out of memory" in str(error):  # Pillow's decoders report it so
             raise MemoryError from error
-        if "truncated" in str(error).lower():
-            message = f"{path}: the picture ends early ({error})"
+        if _missing_bytes(contents) or re.search(_ENDS_EARLY, str(error)):
+            message = f"{path}: the picture ends early; fetch it again"
             raise MediaError("truncated", message) from error
+        if isinstance(error, UnidentifiedImageError):
+            message = f"{path}: not a readable {', '.join(FORMATS)} picture"
+            raise MediaError("not_an_image", message) from None
         message = f"{path}: {type(error).__name__}: {error}"
         raise MediaError("decode_failed", message) from error
+
+
+def _decode_beginning(path: Path, contents: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode what there is of a truncated picture; raises MediaError for less than a third."""
+    missing = _missing_bytes(contents)
+    if missing > 2 * len(contents):
+        raise MediaError("truncated", f"{path}: {missing} bytes are missing")
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # of the whole process, which decodes on one thread
+    try:
+        # Decoders of WebP, AVIF and HEIF need all bytes; zeros spoil only the picture's end.
+        return _decode(path, contents + bytes(missing), incomplete=True)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _missing_rows(image: Image.Image) -> int:
+    """Count the rows without any value but those that decoders leave where data are missing."""
+    values = np.asarray(image).reshape(image.height, -1)
+    missing = values == 0
+    if image.format in ("JPEG", "MPO"):
+        missing |= (values >= 127) & (values <= 129)
+    return int(missing.all(axis=1).sum())
+
+
+def _missing_bytes(contents: bytes) -> int:
+    """Return how many bytes are missing at the end, of formats that state their length."""
+    end = 0
+    if contents[12:16] == b"IHDR" and b"IEND\xaeB`\x82" not in contents:
+        return 12
+    if contents[:4] == b"RIFF":  # WebP
+        end = 8 + int.from_bytes(contents[4:8], "little")
+    while contents[4:8] == b"ftyp" and end + 8 <= len(contents):  # AVIF and HEIF: boxes
+        size = int.from_bytes(contents[end : end + 4])
+        if size == 1:
+            size = int.from_bytes(contents[end + 8 : end + 16])
+        if size < 8:  # 0: up to the end of the file
+            break
+        end += size
+    return max(end - len(contents), 0)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -92,4 +159,8 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise ValueError("32-bit grey values without a known white; save the picture with 8 bits")
     # Pillow's own conversion cuts everything above 255 to white.
-    return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    scaled = Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    if "transparency" in image.info:
+        opaque = values != image.info["transparency"]
+        scaled.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
+    return scaled

@@ -93,7 +93,7 @@ def test_a_drawing_is_not_a_photo(tmp_path: Path, drawing: str) -> None:
         read_photo(photo)
     assert caught.value.kind == "not_an_image"
     assert str(caught.value) == (
-        f"{photo}: not a readable JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP picture"
+        f"{photo}: not a readable JPEG, PNG, GIF, WEBP, AVIF, HEIF, TIFF, BMP picture"
     )
 
 

@@ -124,7 +124,9 @@ def test_like_pictures_are_nearer_than_unlike_ones(
 def test_real_photos_are_distinct(inception: InceptionV3, shared_data: Path) -> None:
     folder = shared_data / "media" / "image"
     names = ("incidents_fire.jpg", "incidents_flood.jpg", "cat.jpg")
-    features = np.concatenate([inception.features(read_photo(folder / n)[None]) for n in names])
+    features = np.concatenate(
+        [inception.features(read_photo(folder / n).pixels[None]) for n in names]
+    )
     assert (features.std(axis=0).mean() / features.mean()) > 0.1
 
 

@@ -74,7 +74,19 @@ def test_a_clip_cut_short_gives_what_it_has_and_a_failure(
     entry = opened(VisualRecipe(inception, SIZE, 2))([Item("a", path=clip)])[0]
     assert entry.array is not None
     assert entry.array.shape == (2, 2048)
-    message = f"{FILE}: damaged or cut off; what it has of frames is used"
+    message = f"{FILE}: damaged or cut off; what can be decoded of it is used"
+    assert entry.failure == ("truncated", message)
+
+
+def test_a_photo_cut_short_gives_what_it_has_and_a_failure(
+    inception: Path, photo: Path, tmp_path: Path, opened: Opened
+) -> None:
+    Image.open(photo).save(tmp_path / "cut.jpg", quality=95)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-2])
+    entry = opened(VisualRecipe(inception, SIZE))([Item("a", path=tmp_path / "cut.jpg")])[0]
+    assert entry.array is not None
+    assert entry.array.shape == (1, 2048)
+    message = f"{FILE}: damaged or cut off; what can be decoded of it is used"
     assert entry.failure == ("truncated", message)
 
 

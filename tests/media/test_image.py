@@ -22,13 +22,10 @@ SHAPES = {
     "mode_16bit.png": (64, 128, 3),
     "pil_sample_cmyk.jpg": (100, 100, 3),
     "transparent.webp": (150, 200, 3),
+    "truncated_image.png": (480, 640, 3),
+    "truncated_jpeg.jpg": (100, 100, 3),
 }
-ERRORS = {
-    "broken.png": "not_an_image",
-    "decompression_bomb.gif": "too_large",
-    "truncated_image.png": "truncated",
-    "truncated_jpeg.jpg": "truncated",
-}
+ERRORS = {"broken.png": "not_an_image", "decompression_bomb.gif": "too_large"}
 
 
 def test_every_real_picture_has_an_expected_outcome(shared_data: Path) -> None:
@@ -39,8 +36,9 @@ def test_every_real_picture_has_an_expected_outcome(shared_data: Path) -> None:
 @pytest.mark.parametrize(("name", "shape"), SHAPES.items())
 def test_real_pictures_become_rgb(shared_data: Path, name: str, shape: tuple[int, ...]) -> None:
     photo = read_photo(shared_data / "media" / "image" / name)
-    assert photo.shape == shape
-    assert photo.dtype == np.uint8
+    assert photo.pixels.shape == shape
+    assert photo.pixels.dtype == np.uint8
+    assert photo.truncated == name.startswith("truncated")
 
 
 @pytest.mark.parametrize(("name", "kind"), ERRORS.items())
@@ -52,9 +50,9 @@ def test_broken_pictures_are_named_by_kind(shared_data: Path, name: str, kind: s
 
 def test_the_same_picture_is_the_same_in_every_format(shared_data: Path) -> None:
     folder = shared_data / "media" / "image"
-    reference = read_photo(folder / "hopper.webp").astype(int)
+    reference = read_photo(folder / "hopper.webp").pixels.astype(int)
     for name in ("hopper.avif", "hopper.gif", "hopper_orientation_6.jpg"):
-        assert np.abs(read_photo(folder / name) - reference).mean() < 12, name
+        assert np.abs(read_photo(folder / name).pixels - reference).mean() < 12, name
 
 
 @pytest.mark.parametrize("name", ["nothing.jpg", ""])
@@ -79,7 +77,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90 degrees clockwise: what is left comes to the top
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    photo = read_photo(tmp_path / "turned.png")
+    photo = read_photo(tmp_path / "turned.png").pixels
     assert photo.shape == (16, 8, 3)
     assert (photo[:8] == 255).all()
     assert (photo[8:] == 0).all()
@@ -89,7 +87,13 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path) -> None:
     values = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
     for name in ("grey.png", "grey.tif"):
         Image.fromarray(values).save(tmp_path / name)
-        assert read_photo(tmp_path / name)[0, :, 0].tolist() == [0, 1, 1, 128, 255]
+        assert read_photo(tmp_path / name).pixels[0, :, 0].tolist() == [0, 1, 1, 128, 255]
+
+
+def test_a_transparent_16_bit_value_lies_over_white(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+    image.save(tmp_path / "grey.png", transparency=257)
+    assert read_photo(tmp_path / "grey.png").pixels[0, :, 0].tolist() == [0, 255, 255]
 
 
 def test_floating_point_pictures_are_refused(tmp_path: Path) -> None:
@@ -105,7 +109,7 @@ def test_transparency_lies_over_white(tmp_path: Path, mode: str) -> None:
     image.putpixel((1, 2), (0, 0, 0, 255))
     image.putpixel((2, 2), (0, 0, 0, 128))
     image.convert(mode).save(tmp_path / "clear.tif" if mode == "PA" else tmp_path / "clear.png")
-    photo = read_photo(tmp_path / ("clear.tif" if mode == "PA" else "clear.png"))
+    photo = read_photo(tmp_path / ("clear.tif" if mode == "PA" else "clear.png")).pixels
     assert photo[0, 0].tolist() == [255, 255, 255]
     assert photo[2, 1].tolist() == [0, 0, 0]
     assert photo[2, 2].tolist() == [127, 127, 127]
@@ -116,25 +120,14 @@ def test_a_transparent_palette_colour_lies_over_white(tmp_path: Path) -> None:
     image.putpalette([10, 20, 30, 200, 0, 0])
     image.putpixel((1, 0), 1)
     image.save(tmp_path / "palette.gif", transparency=0)
-    assert read_photo(tmp_path / "palette.gif").tolist() == [[[255, 255, 255], [200, 0, 0]]]
+    assert read_photo(tmp_path / "palette.gif").pixels.tolist() == [[[255, 255, 255], [200, 0, 0]]]
 
 
 def test_an_animation_gives_its_first_frame(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     for name in ("moving.gif", "moving.webp", "moving.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **_lossless(name))
-        assert read_photo(tmp_path / name)[0, 0].tolist() == [255, 0, 0]
-
-
-@pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "cut.gif", "cut.bmp", "cut.webp"])
-def test_a_photo_cut_anywhere_is_an_error_of_a_known_kind(tmp_path: Path, name: str) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / name)
-    content = (tmp_path / name).read_bytes()
-    for length in range(0, len(content) * 3 // 4, len(content) // 12):
-        (tmp_path / name).write_bytes(content[:length])
-        with pytest.raises(MediaError):
-            read_photo(tmp_path / name)
+        assert read_photo(tmp_path / name).pixels[0, 0].tolist() == [255, 0, 0]
 
 
 def _lossless(name: str) -> dict[str, bool]:
