@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 from platformdirs import user_cache_path
 
+# Folder in `cache_folder` of the states from which killed trainings resume.
+CHECKPOINTS = "checkpoints"
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -148,9 +150,18 @@ def ytdlp_config() -> Path | None:
 
 def pause() -> float:
     """Seconds between two clips that are fetched from the web (HGFN_PAUSE, else 5)."""
-    value = os.environ.get("HGFN_PAUSE", "") or "5"
+    return _seconds("HGFN_PAUSE", "5")
+
+
+def checkpoint_interval() -> float:
+    """Seconds between two checkpoints of a training (HGFN_CHECKPOINT, else 60)."""
+    return _seconds("HGFN_CHECKPOINT", "60")
+
+
+def _seconds(name: str, default: str) -> float:
+    value = os.environ.get(name, "") or default
     if not re.fullmatch(r"\d{1,4}(\.\d+)?", value):
-        raise ValueError(f"HGFN_PAUSE is {value!r}; allowed: seconds from 0 to 9999")
+        raise ValueError(f"{name} is {value!r}; allowed: seconds from 0 to 9999")
     return float(value)
 
 

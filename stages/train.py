@@ -15,6 +15,7 @@ from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
 from pipeline.models.network import MultimodalNetwork
 from pipeline.params import TrainParams, load_params
+from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples, label_counts, load_training_set
 from pipeline.training.fit import Fitted, make_repeatable
 from pipeline.training.fit import train as train_network
@@ -36,8 +37,14 @@ def train(name: str) -> None:
         mtl=params.mtl,
         dropout=params.train.dropout,
     )
+    checkpoint = Checkpoint(
+        runtime.cache_folder() / runtime.CHECKPOINTS,
+        training_key(spec, examples, params.train, params.seed, runtime.device()),
+        runtime.checkpoint_interval(),
+        notify=lambda message: echo(f"{name}: {message}"),
+    )
     with Live(f"plots/{name}/live", save_dvc_exp=False, dvcyaml=None, report=None) as live:
-        network, fitted = _train(spec, examples, params.train, params.seed, live)
+        network, fitted = _train(spec, examples, params.train, params.seed, live, checkpoint)
     labelled, positives = label_counts(examples, tasks)
     parameters = sum(p.numel() for p in network.parameters())
     save_model(
@@ -51,6 +58,7 @@ def train(name: str) -> None:
         positives=positives,
         parameters=parameters,
     )
+    checkpoint.remove()
     echo(
         f"{name}: {spec.fusion.name} + {spec.mtl.name} on {', '.join(spec.modalities)}, "
         f"{parameters:,} parameters; best of {fitted.epochs} epochs: {fitted.best_epoch}"
@@ -58,7 +66,12 @@ def train(name: str) -> None:
 
 
 def _train(
-    spec: ModelSpec, examples: Examples, params: TrainParams, seed: int, live: Live
+    spec: ModelSpec,
+    examples: Examples,
+    params: TrainParams,
+    seed: int,
+    live: Live,
+    checkpoint: Checkpoint,
 ) -> tuple[MultimodalNetwork, Fitted]:
     truth = select(examples.targets, examples.rows("val"))
     with progress("epochs", params.max_epochs) as advance:
@@ -77,6 +90,7 @@ def _train(
             score=partial(validation_scores, spec.tasks, truth),
             log=log,
             device=runtime.device(),
+            checkpoint=checkpoint,
         )
 
 

@@ -16,6 +16,7 @@ VARIABLES: dict[str, Callable[[], object]] = {
     "RAY_ADDRESS": runtime.cluster,
     "HGFN_YTDLP": runtime.ytdlp_config,
     "HGFN_PAUSE": runtime.pause,
+    "HGFN_CHECKPOINT": runtime.checkpoint_interval,
 }
 
 
@@ -37,6 +38,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RAY_ADDRESS", "head.node:6379", "head.node:6379"),
         ("HGFN_PAUSE", "0", 0.0),
         ("HGFN_PAUSE", "2.5", 2.5),
+        ("HGFN_CHECKPOINT", "0", 0.0),
+        ("HGFN_CHECKPOINT", "600", 600.0),
         ("HGFN_YTDLP", __file__, Path(__file__)),
         ("HGFN_CACHE", "/some where/é", Path("/some where/é")),
         ("HGFN_CACHE", "~/cache", Path.home() / "cache"),
@@ -100,8 +103,11 @@ def test_a_variable_that_is_no_longer_read_is_an_error(monkeypatch: pytest.Monke
         runtime.ytdlp_config()
 
 
+@pytest.mark.parametrize("variable", ["HGFN_PAUSE", "HGFN_CHECKPOINT"])
 @pytest.mark.parametrize("value", ["-1", "1e9", "10000", "nan", "soon"])
-def test_a_bad_pause_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("HGFN_PAUSE", value)
-    with pytest.raises(ValueError, match=f"HGFN_PAUSE is '{value}'; allowed: seconds from 0"):
-        runtime.pause()
+def test_bad_seconds_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=f"{variable} is '{value}'; allowed: seconds from 0"):
+        VARIABLES[variable]()

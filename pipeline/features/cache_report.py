@@ -42,7 +42,7 @@ def show_or_prune(older_than: float | None, max_size: str | None) -> Iterator[st
         first, last = (date.fromtimestamp(file.used) for file in (files[0], files[-1]))
         yield f"last used between {first} and {last}"
     for other in sorted(path for path in folder.glob("*") if path.is_dir()):
-        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}", other.name):
+        if not re.fullmatch(f"[0-9a-f]{{2}}|{PARTS}|{runtime.CHECKPOINTS}", other.name):
             yield f"{other.name}: {_count(_files(other.rglob('*')), 'file', 'files')}; never pruned"
 
 
@@ -51,7 +51,8 @@ def prune(folder: Path, older_than: float = inf, max_bytes: float = inf) -> list
 
     Also removes temporary files of killed writers. Returns the removed entries.
     """
-    remove_left_over(folder / PARTS)
+    for name in (PARTS, runtime.CHECKPOINTS):
+        remove_left_over(folder / name)
     removed, files = [], cached_files(folder)
     total, now = sum(file.size for file in files), time.time()
     for file in files:
@@ -63,10 +64,11 @@ def prune(folder: Path, older_than: float = inf, max_bytes: float = inf) -> list
 
 
 def cached_files(folder: Path) -> list[CachedFile]:
-    """List the entries, the least recently used first."""
+    """List the entries and the trainings' checkpoints, the least recently used first."""
     # Other tools have folders of two digits too: only files named by a key are entries.
     paths = folder.glob("[0-9a-f][0-9a-f]/*")
-    return _files(p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
+    entries = (p for p in paths if re.fullmatch(rf"{p.parent.name}[0-9a-f]{{62}}", p.name))
+    return _files([*entries, *(folder / runtime.CHECKPOINTS).glob("*.pt")])
 
 
 def _files(paths: Iterable[Path]) -> list[CachedFile]:

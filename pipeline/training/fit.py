@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task, build_mtl
 from pipeline.mtl.method import MultiTaskMethod, Predictions
 from pipeline.params import TrainParams
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Batch, Examples, label_counts
 from pipeline.training.model import ModelSpec
 from pipeline.training.predict import predict
@@ -56,12 +58,15 @@ def train(
     score: Score | None = None,
     log: Log | None = None,
     device: str = "cpu",
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[MultimodalNetwork, Fitted]:
     """Build a network and train it; the same seed, data and kind of processor give the same bits.
 
     After each epoch `log` gets its number and its values by name: losses, task weights, and the
     scores that `score` computes from the validation rows' probabilities. Only a training that
     monitors the loss can do without `score`, and saves that pass over the validation rows.
+    `checkpoint` is of these very arguments; where it holds a state, `log` first gets the epochs
+    before it again. The caller removes it once the result is stored.
 
     Raises:
         ValueError: if no validation row has a label, a task has no positive training row, or
@@ -87,34 +92,45 @@ def train(
         labelled=labelled,
         **spec.mtl.options,
     ).to(device)
-    learner = _Learner(network, method, spec.tasks, examples, params)
-    return network, _fit(learner, np.random.default_rng(seed), score, log)
+    learner = _Learner(network, method, spec.tasks, examples, params, np.random.default_rng(seed))
+    return network, _fit(learner, score, log or (lambda epoch, values: None), checkpoint)
 
 
-def _fit(
-    learner: _Learner, order: np.random.Generator, score: Score | None, log: Log | None
-) -> Fitted:
+def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoint | None) -> Fitted:
     """Run epochs until the best one lies `patience` epochs back, then restore that one.
 
     Each epoch is judged by one value, lower being better: see `train.monitor`.
     """
     params = learner.params
-    best_value, best_epoch, best_state = math.inf, -1, dict[str, Tensor]()
-    for epoch in range(params.max_epochs):
-        trained = learner.train_epoch(order)
+    best, epochs = _Best(), list[dict[str, float]]()
+    if checkpoint and (state := checkpoint.load()):
+        learner.load_state(state["learner"])
+        best, epochs = _Best(**state["best"]), state["epochs"]
+        checkpoint.notify(f"resumes at epoch {len(epochs)}")
+    for epoch, values in enumerate(epochs):
+        log(epoch, values)
+    for epoch in range(len(epochs), params.max_epochs):
+        trained = learner.train_epoch()
         validated = learner.validation_losses()
         relative = relative_loss(validated, learner.method.initial_losses)
         scores = score(learner.validation_probabilities()) if score else {}
-        if log:
-            log(epoch, _log_values(trained, validated, relative, learner.method.weights, scores))
-        value = relative if params.monitor == "loss" else -scores[f"mean_{params.monitor}"]
-        if value < best_value:  # never where it is not a number
-            best_value, best_epoch = value, epoch
-            _copy_state(learner.network, best_state)
-        if epoch - best_epoch >= params.patience:
+        epochs.append(_log_values(trained, validated, relative, learner.method.weights, scores))
+        log(epoch, epochs[-1])
+        best.update(
+            relative if params.monitor == "loss" else -scores[f"mean_{params.monitor}"],
+            epoch,
+            learner.network,
+        )
+        if epoch - best.epoch >= params.patience:
             break
-    learner.network.load_state_dict(best_state)
-    return Fitted(epoch + 1, best_epoch)
+        if checkpoint:
+            checkpoint.save(lambda: _state(learner, best, epochs))
+    learner.network.load_state_dict(best.network)
+    return Fitted(len(epochs), best.epoch)
+
+
+def _state(learner: _Learner, best: _Best, epochs: list[dict[str, float]]) -> dict[str, Any]:
+    return {"learner": learner.state(), "best": vars(best), "epochs": epochs}
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:
@@ -140,7 +156,10 @@ def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> 
 
 
 class _Learner:
-    """A network, its method and its optimiser, with the examples they learn from."""
+    """A network, its method and its optimiser, with the examples they learn from.
+
+    `order` shuffles the training rows of each epoch.
+    """
 
     def __init__(
         self,
@@ -149,21 +168,44 @@ class _Learner:
         tasks: Sequence[Task],
         examples: Examples,
         params: TrainParams,
+        order: np.random.Generator,
     ) -> None:
         self.network, self.method, self.tasks = network, method, tasks
-        self.examples, self.params = examples, params
+        self.examples, self.params, self.order = examples, params, order
         self.device = next(network.parameters()).device
         # Fused: a quarter of the time on a CPU for networks with many parameters, as MTI-Net's.
         self.optimizer = torch.optim.AdamW(
             network.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
         )
 
-    def train_epoch(self, order: np.random.Generator) -> dict[str, float]:
+    def state(self) -> dict[str, Any]:
+        """Return all that the coming epochs depend on, random states included."""
+        cuda = self.device.type == "cuda"
+        return {
+            "network": self.network.state_dict(),
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "order": self.order.bit_generator.state,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if cuda else None,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.order.bit_generator.state = state["order"]
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"])
+
+    def train_epoch(self) -> dict[str, float]:
         """Run one epoch; returns each task's mean loss over its labelled rows."""
         self.network.train()
         losses = _MeanLosses()
         rows = self.examples.rows("train")
-        for batch in self.examples.batches(rows, self.params.batch_size, order):
+        for batch in self.examples.batches(rows, self.params.batch_size, self.order):
             batch = batch.to(self.device)
             objective = self.method.objective(self._predictions(batch), batch.targets)
             self.optimizer.zero_grad()
@@ -211,11 +253,22 @@ class _MeanLosses:
         return {task: total / self.counts[task] for task, total in self.sums.items()}
 
 
-@torch.no_grad()
-def _copy_state(network: nn.Module, state: dict[str, Tensor]) -> None:
-    """Copy the network's state into `state`, into the same memory every time."""
-    for name, tensor in network.state_dict().items():
-        state.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
+@dataclass
+class _Best:
+    """The best epoch so far: its monitored value, lower being better, and the network's state."""
+
+    value: float = math.inf
+    epoch: int = -1
+    network: dict[str, Tensor] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def update(self, value: float, epoch: int, network: nn.Module) -> None:
+        """Take an epoch that is better; one whose value is not a number never is."""
+        if value < self.value:
+            self.value, self.epoch = float(value), epoch
+            for name, tensor in network.state_dict().items():
+                # Into the same memory every time.
+                self.network.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
 
 
 def _log_values(
@@ -230,5 +283,6 @@ def _log_values(
         **{f"loss/validation/{task}": loss for task, loss in validated.items()},
         "loss/validation_relative": relative,
         **{f"weight/{task}": weight for task, weight in weights.items()},
-        **{f"validation/{name}": value for name, value in scores.items()},
+        # Python's floats, as checkpoints take no others.
+        **{f"validation/{name}": float(value) for name, value in scores.items()},
     }

@@ -89,6 +89,20 @@ def test_a_writers_leftovers_go_when_a_day_old(cache: ItemCache) -> None:
     assert len(ages(cache)) == 4
 
 
+def test_checkpoints_of_abandoned_trainings_go_by_age_and_size_as_entries_do(
+    cache: ItemCache,
+) -> None:
+    folder = cache.folder / "checkpoints"
+    folder.mkdir()
+    for name, days in (("a.pt", 35), ("b.pt", 1), (".c.pt.elsewhere@1.01234567.part", 2)):
+        (folder / name).write_bytes(bytes(SIZE))
+        os.utime(folder / name, (0, time.time() - days * DAY))
+    assert len(prune(cache.folder, 25.0)) == 3
+    assert [path.name for path in folder.iterdir()] == ["b.pt"]
+    assert len(prune(cache.folder, max_bytes=float(SIZE))) == 2
+    assert [path.name for path in folder.iterdir()] == ["b.pt"]
+
+
 def test_the_command_tells_what_lies_there_and_what_it_removed(cache: ItemCache) -> None:
     (cache.folder / "clips").mkdir()
     (cache.folder / "clips" / "a.mp4").write_bytes(bytes(2_500_000))

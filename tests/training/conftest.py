@@ -15,8 +15,9 @@ from pipeline.evaluation.scores import select, validation_scores
 from pipeline.models.network import MultimodalNetwork
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Examples
-from pipeline.training.fit import Fitted, Score, train
+from pipeline.training.fit import Fitted, Log, Score, train
 from pipeline.training.model import ModelSpec
 
 TASKS = (
@@ -75,11 +76,12 @@ def make_spec(
     mtl: str = "lsew",
     encoder: Any = "pooled",
     width: int = 8,
+    options: dict[str, Any] | None = None,
     **changes: Any,
 ) -> ModelSpec:
     """Return the specification of a small network."""
     fusion_params = FusionParams(name=fusion, theta=0.5, width=width)
-    mtl_params = MTLParams(name=mtl, alpha=1.0, beta=2.0)
+    mtl_params = MTLParams(name=mtl, alpha=1.0, beta=2.0, options=options or {})
     spec = ModelSpec(dims, encoder, tuple(tasks), fusion_params, mtl_params, dropout=0.1)
     return replace(spec, **changes)
 
@@ -92,21 +94,28 @@ def train_small(
     mtl: str = "lsew",
     encoder: str = "pooled",
     score: Score | None = None,
+    log: Log | None = None,
+    checkpoint: Checkpoint | None = None,
+    options: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Run:
     """Train a small network; returns it, how it went, and what was logged an epoch."""
-    spec = make_spec(data.dims, tasks, fusion, mtl, encoder)
+    spec = make_spec(data.dims, tasks, fusion, mtl, encoder, options=options or {})
     params = PARAMS.model_copy(update=changes)
     truth = select(data.targets, data.rows("val"))
-    log: list[dict[str, float]] = []
+    epochs: list[dict[str, float]] = []
 
     def record(epoch: int, values: dict[str, float]) -> None:
-        assert epoch == len(log)
-        log.append(values)
+        assert epoch == len(epochs)
+        epochs.append(values)
+        if log:
+            log(epoch, values)
 
     score = score or partial(validation_scores, spec.tasks, truth)
-    network, fitted = train(spec, data, params, seed=seed, score=score, log=record)
-    return network, fitted, log
+    network, fitted = train(
+        spec, data, params, seed=seed, score=score, log=record, checkpoint=checkpoint
+    )
+    return network, fitted, epochs
 
 
 @pytest.fixture

@@ -17,21 +17,27 @@ import pandas as pd
 
 from pipeline import runtime
 from pipeline.evaluation.baselines import concatenated_linear
-from pipeline.evaluation.comparison.code_digest import code_digest
 from pipeline.evaluation.scores import select, validation_scores
+from pipeline.ground.code_digest import code_digest
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
+from pipeline.training.checkpoint import CODE, examples_digest
 from pipeline.training.examples import Examples
 from pipeline.training.fit import DivergenceError, make_repeatable, train
 from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
 
 # The code that decides a cell, below pipeline/.
-_BOTH_CODE = ("evaluation/comparison/cells.py", "evaluation/scores.py", "ground/processes.py")
-_NETWORK_CODE = (*_BOTH_CODE, "models", "mtl", "training")
-_LINEAR_CODE = (*_BOTH_CODE, "evaluation/baselines.py", "training/examples.py")
+_NETWORK_CODE = ("evaluation/comparison/cells.py", *CODE)
+_LINEAR_CODE = (
+    "evaluation/comparison/cells.py",
+    "evaluation/scores.py",
+    "ground/processes.py",
+    "evaluation/baselines.py",
+    "training/examples.py",
+)
 _TITLES = {"mtinet": "MTI-NET"}
 
 
@@ -78,15 +84,8 @@ class Problem:
     @cached_property
     def digest(self) -> str:
         """Digest of all but the splits."""
-        examples = self.examples
-        digest = hashlib.sha256(repr((examples.ids, self.tasks, self.encoder)).encode())
-        targets = {name: [values] for name, values in examples.targets.items()}
-        for arrays in (examples.sequences, targets):
-            for name, values in sorted(arrays.items()):
-                for array in values:
-                    digest.update(f"{name} {array.shape} {array.dtype}".encode())
-                    digest.update(array.tobytes())
-        return digest.hexdigest()
+        examples = examples_digest(self.examples)
+        return hashlib.sha256(repr((examples, self.tasks, self.encoder)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from tokenize import generate_tokens, tok_name
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 _IGNORED = {"COMMENT", "NL", "ENDMARKER"}
 _BLOCKS = {"NEWLINE", "INDENT", "DEDENT"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.comparison.code_digest import code_digest, tokens
+from pipeline.ground.code_digest import code_digest, tokens
 
 CODE = """
 def f(x):

@@ -1,0 +1,207 @@
+"""A killed training resumes and ends with the same bits; what it cannot use it ignores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.models.fusion import FUSIONS
+from pipeline.mtl import METHODS
+from pipeline.training.checkpoint import Checkpoint, training_key
+from pipeline.training.examples import Examples
+from pipeline.training.model import ModelSpec
+
+from .conftest import PARAMS
+
+Make = Callable[..., Examples]
+Run = Callable[..., Any]
+EPOCHS = 4
+
+
+class Killed(BaseException):
+    pass
+
+
+class Disk:
+    """Checkpoints of one training in a folder, and the messages about them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.messages: list[str] = []
+
+    def checkpoint(self, key: str = "k", seconds: float = 0.0) -> Checkpoint:
+        return Checkpoint(self.folder, key, seconds, self.messages.append)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "k.pt"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path / "checkpoints")
+
+
+def killed_in(epoch: int) -> Callable[[int, dict[str, float]], None]:
+    def log(logged: int, values: dict[str, float]) -> None:
+        if logged == epoch:
+            raise Killed
+
+    return log
+
+
+def assert_same(result: Any, expected: Any) -> None:
+    (network, fitted, log), (other, other_fitted, other_log) = result, expected
+    assert fitted == other_fitted
+    assert log == other_log
+    state = other.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("fusion", "mtl", "options"),
+    [
+        *((fusion, mtl, {}) for fusion in sorted(FUSIONS) for mtl in sorted(METHODS)),
+        ("hgfn", "dmtl", {"initial": "first_batch", "cycle_epochs": 3}),
+    ],
+)
+def test_a_training_killed_twice_ends_with_the_bits_of_one_that_was_not(
+    make_examples: Make, run: Run, disk: Disk, fusion: str, mtl: str, options: dict[str, Any]
+) -> None:
+    encoder = "bigru" if options else "pooled"
+    data = make_examples(rows=30, longest=3 if options else 1)
+    settings = {"fusion": fusion, "mtl": mtl, "options": options, "max_epochs": EPOCHS}
+    settings |= {"encoder": encoder, "dropout": 0.5, "learning_rate": 0.03}
+    expected = run(data, **settings)
+    rng = np.random.default_rng(sum(map(ord, fusion + mtl)))
+    first, second = sorted(rng.choice(EPOCHS, 2, replace=False))
+    for epoch in (first, second):
+        torch.rand(7)  # whatever was drawn before
+        with pytest.raises(Killed):
+            run(data, **settings, log=killed_in(epoch), checkpoint=disk.checkpoint())
+    assert_same(run(data, **settings, checkpoint=disk.checkpoint()), expected)
+    assert disk.messages == [f"resumes at epoch {epoch}" for epoch in (first, second) if epoch]
+
+
+def test_early_stopping_resumes_with_its_best_epoch(
+    make_examples: Make, run: Run, disk: Disk
+) -> None:
+    data = make_examples()
+
+    def score() -> Any:
+        values = iter([0.1, np.float64(0.7), 0.3, 0.2, 0.9])
+        return lambda _: {"mean_map": next(values)}
+
+    settings = {"monitor": "map", "patience": 2, "max_epochs": 5}
+    expected = run(data, **settings, score=score())
+    assert (expected[1].epochs, expected[1].best_epoch) == (4, 1)
+    with pytest.raises(Killed):
+        run(data, **settings, score=score(), log=killed_in(2), checkpoint=disk.checkpoint())
+    rest = iter([0.3, 0.2, 0.9])
+    result = run(
+        data, **settings, score=lambda _: {"mean_map": next(rest)}, checkpoint=disk.checkpoint()
+    )
+    assert_same(result, expected)
+
+
+def test_a_training_killed_after_its_last_epoch_trains_no_further(
+    make_examples: Make, run: Run, disk: Disk
+) -> None:
+    expected = run(make_examples(), checkpoint=disk.checkpoint())
+    result = run(make_examples(), score=None, checkpoint=disk.checkpoint())
+    assert_same(result, expected)
+    assert disk.messages == [f"resumes at epoch {PARAMS.max_epochs}"]
+
+
+def test_a_checkpoint_is_written_only_when_its_time_has_come(
+    make_examples: Make, run: Run, disk: Disk
+) -> None:
+    run(make_examples(), checkpoint=disk.checkpoint(seconds=1000.0))
+    assert not disk.file.exists()
+    run(make_examples(), checkpoint=disk.checkpoint(seconds=0.0))
+    assert disk.file.exists()
+
+
+@pytest.mark.parametrize("damage", ["a flipped bit", "a cut file", "no bytes", "foreign", "text"])
+def test_what_is_damaged_or_of_another_training_is_ignored_and_told(
+    make_examples: Make, run: Run, disk: Disk, damage: str
+) -> None:
+    expected = run(make_examples())
+    with pytest.raises(Killed):
+        run(make_examples(), log=killed_in(2), checkpoint=disk.checkpoint())
+    data = bytearray(disk.file.read_bytes())
+    if damage == "a flipped bit":
+        data[np.random.default_rng(0).integers(len(data))] ^= 4
+    elif damage == "foreign":
+        with pytest.raises(Killed):
+            run(make_examples(), seed=1, log=killed_in(2), checkpoint=disk.checkpoint("other"))
+        data = bytearray((disk.folder / "other.pt").read_bytes())
+    else:
+        data = {"a cut file": data[:-1], "no bytes": b"", "text": b"epoch: 2\n"}[damage]
+    disk.file.write_bytes(data)
+    assert_same(run(make_examples(), checkpoint=disk.checkpoint()), expected)
+    assert disk.messages == [f"{disk.file}: ignored, it is damaged or of another training"]
+
+
+def test_a_training_goes_on_without_checkpoints_where_none_can_be_written(
+    make_examples: Make, run: Run, disk: Disk
+) -> None:
+    disk.folder.write_text("a file where the folder should be")
+    assert_same(run(make_examples(), checkpoint=disk.checkpoint()), run(make_examples()))
+    (message,) = disk.messages
+    assert message.startswith("no checkpoints, so that a kill means training from epoch 0: ")
+    assert str(disk.folder) in message
+
+
+def test_at_the_end_nothing_is_left_of_this_training_nor_of_killed_writers(disk: Disk) -> None:
+    writer = (
+        "import os, sys, pathlib; from pipeline.ground.temporaries import temporary_name;"
+        "temporary_name(pathlib.Path(sys.argv[1])).touch()"
+    )
+    checkpoint = disk.checkpoint()
+    checkpoint.save(lambda: {"epochs": []})
+    subprocess.run([sys.executable, "-c", writer, str(disk.folder / "other.pt")], check=True)
+    disk.checkpoint("another").save(lambda: {"epochs": []})
+    assert len(list(disk.folder.iterdir())) == 3
+    checkpoint.remove()
+    assert [path.name for path in disk.folder.iterdir()] == ["another.pt"]
+
+
+def test_each_thing_that_changes_a_result_changes_the_key(
+    make_examples: Make, spec_of: Callable[..., ModelSpec]
+) -> None:
+    def changed_by_a_bit(data: Examples) -> Examples:
+        sequences = {name: [a.copy() for a in arrays] for name, arrays in data.sequences.items()}
+        sequences["text"][1].view(np.uint8)[0, 0] ^= 1
+        return replace(data, sequences=sequences)
+
+    data = make_examples()
+    spec = spec_of(data.dims)
+    label = {**data.targets, "kind": np.where(data.targets["kind"] == 1, 2, data.targets["kind"])}
+    variants: list[tuple[ModelSpec, Examples, Any, int, str]] = [
+        (spec, data, PARAMS, 0, "cpu"),
+        (spec, data, PARAMS, 1, "cpu"),
+        (spec, data, PARAMS, 0, "another device"),
+        (spec_of(data.dims, mtl="dmtl"), data, PARAMS, 0, "cpu"),
+        (spec_of(data.dims, fusion="hgfn"), data, PARAMS, 0, "cpu"),
+        (replace(spec, encoder="bigru"), data, PARAMS, 0, "cpu"),
+        *(
+            (spec, data, PARAMS.model_copy(update={name: value}), 0, "cpu")
+            for name, value in (("learning_rate", 0.02), ("max_epochs", 5), ("monitor", "f1"))
+        ),
+        (spec, changed_by_a_bit(data), PARAMS, 0, "cpu"),
+        (spec, replace(data, targets=label), PARAMS, 0, "cpu"),
+        (spec, replace(data, split=data.split[::-1]), PARAMS, 0, "cpu"),
+        (spec, replace(data, ids=data.ids[::-1]), PARAMS, 0, "cpu"),
+    ]
+    keys = [training_key(*variant) for variant in variants]
+    assert len(set(keys)) == len(keys)
+    assert training_key(spec, make_examples(), PARAMS, 0, "cpu") == keys[0]
