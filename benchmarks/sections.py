@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import decoding, elmo, extraction, growth, inception, memory, steps
+from benchmarks import decoding, duplicates, elmo, extraction, growth, inception, memory, steps
 from benchmarks.report import (
     endurance_table,
     growth_table,
@@ -53,6 +53,7 @@ SECTIONS: dict[str, Section] = {
     "epochs": _epochs,
     "training": _training,
     "growth": _growth,
+    "duplicates": _lines(duplicates.measure),
     "decoding": _lines(decoding.measure),
     "visual": _lines(inception.measure),
     "text": _lines(elmo.measure),

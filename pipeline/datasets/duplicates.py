@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
-from sklearn.feature_extraction.text import CountVectorizer
 
 from pipeline.ground.letters import WORD
 
@@ -18,6 +19,7 @@ from pipeline.ground.letters import WORD
 # reworded; at 0.35 most pairs are different messages of one template.
 NEAR = 0.5
 SHINGLE = 3
+BLOCK = 1 << 18  # pairs compared at once
 
 _NOISE = re.compile(rf"https?://\S*|\bRT\b|@{WORD}+|(?!{WORD})\S|_")
 # What nobody sees within a word: soft hyphen, joiners, byte-order mark.
@@ -57,27 +59,159 @@ def cluster(keys: Iterable[Iterable[object | None]], pairs: np.ndarray | None = 
 
 
 def near_duplicates(texts: Sequence[str], threshold: float = NEAR) -> np.ndarray:
-    """Find pairs [p, 2] of texts whose sets of word triples overlap (Jaccard >= threshold)."""
-    unique, inverse = np.unique([normalise(text) for text in texts], return_inverse=True)
-    first = np.zeros(len(unique), int)
-    first[inverse[::-1]] = np.arange(len(texts))[::-1]
-    incidence = _shingles(list(unique))
-    shared = (incidence @ incidence.T).tocoo()
-    sizes = np.asarray(incidence.sum(axis=1)).ravel()
-    jaccard = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
-    near = (shared.row < shared.col) & (jaccard >= threshold)
-    return np.stack([first[shared.row[near]], first[shared.col[near]]], axis=1)
+    """Link texts whose sets of word triples overlap (Jaccard >= threshold).
+
+    Returns pairs [p, 2] of near-duplicates, enough of them to connect every text with all its
+    near-duplicates, directly or through others. `_Join` describes time and memory.
+    """
+    first: dict[str, int] = {}  # of equal texts
+    for number, text in enumerate(texts):
+        first.setdefault(normalise(text), number)
+    pairs = _Join(*_triples(list(first)), threshold).links()
+    return np.sort(np.array(list(first.values()), np.int64)[pairs], axis=1)
 
 
-def _shingles(texts: list[str]) -> csr_matrix:
-    """Count the word triples (columns) of each text (row)."""
-    if not any(len(text.split()) >= SHINGLE for text in texts):
-        return csr_matrix((len(texts), 1), dtype=np.int32)  # the vectorizer refuses to find none
-    triples = CountVectorizer(
-        ngram_range=(SHINGLE, SHINGLE),
-        token_pattern=r"\S+",
-        lowercase=False,
-        binary=True,
-        dtype=np.int32,
-    )
-    return triples.fit_transform(texts)
+def _triples(texts: list[str]) -> tuple[csr_matrix, np.ndarray]:
+    """Return which text (row) has which word triple (column), and each text's number of triples.
+
+    Only triples of several texts have a column, the rarest first.
+    """
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
+    lengths = [len(text.split()) for text in texts]
+    words = np.fromiter((numbers[word] for text in texts for word in text.split()), np.int32)
+    row = np.repeat(np.arange(len(texts), dtype=np.int32), lengths)
+    last = max(len(words) - SHINGLE + 1, 0)
+    column = words[:last]
+    for k in range(1, SHINGLE):
+        column = _numbered(column, words[k : last + k])
+    inside = row[:last] == row[len(row) - last :]
+    row, column = row[:last][inside], column[inside]
+    shape = (len(texts), int(column.max(initial=-1)) + 1)
+    sets = coo_matrix((np.ones(len(row), bool), (row, column)), shape=shape).tocsr()
+    frequency = np.bincount(sets.indices, minlength=shape[1])
+    shared = np.argsort(frequency, kind="stable")[np.count_nonzero(frequency < 2) :]
+    return sets[:, shared].sorted_indices(), np.diff(sets.indptr).astype(np.int64)
+
+
+def _numbered(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Number the distinct pairs of two equally long columns."""
+    keys = first.astype(np.int64) * (int(second.max(initial=0)) + 1) + second
+    order = np.argsort(keys)
+    keys = keys[order]
+    numbers = np.zeros(len(keys), np.int32)
+    numbers[order[1:]] = np.cumsum(keys[1:] != keys[:-1], dtype=np.int32)
+    return numbers
+
+
+class _Join:
+    """The links between near sets: an exact join, with prefix, length and positional filters.
+
+    Only sets that share a triple early enough, the rarest first, can reach the threshold (Xiao et
+    al. 2008, PPJoin). Sets that are connected already are not compared. So time grows with the sets
+    and with the candidates that are not near and yet share an early triple, memory with the sets.
+    """
+
+    def __init__(self, sets: csr_matrix, sizes: np.ndarray, threshold: float) -> None:
+        self._sets, self._sizes, self._threshold = sets, sizes, threshold
+        # The component of each set so far. At first, those of similar size are neighbours.
+        self._component = np.argsort(np.argsort(sizes, kind="stable"))
+        self._links = [np.empty((0, 2), np.int64)]
+        rows = np.repeat(np.arange(len(sizes)), np.diff(sets.indptr))
+        # Near sets of sizes a and b share (a + b) threshold / (1 + threshold) triples or more. If
+        # the first of them has `left` or fewer from there on, b is at most `reach`.
+        left = sets.indptr[1:][rows] - np.arange(len(rows))
+        reach = _floor(left * (1 + threshold) / threshold) - sizes[rows]
+        early = reach >= _ceil(threshold * sizes[rows])
+        early[early] = np.bincount(sets.indices[early])[sets.indices[early]] > 1
+        # Postings: a set and a triple that can be the first that it shares with a near one.
+        self._row, self._reach = rows[early], reach[early]
+        self._triple = sets.indices[early].astype(np.int64)
+
+    def links(self) -> np.ndarray:
+        """Return pairs [p, 2] of near sets that connect each set with all that are near it."""
+        self._link_neighbours()
+        width = 1
+        while self._link_bundles(width):
+            width *= 16
+        return np.concatenate(self._links)
+
+    def _link_neighbours(self) -> None:
+        """Compare sets that are neighbours in a triple's postings."""
+        order = np.lexsort((self._component[self._row], self._triple))
+        row, triple, reach = self._row[order], self._triple[order], self._reach[order]
+        one, other = row[:-1], row[1:]
+        fit = (self._sizes[other] <= reach[:-1]) & (self._sizes[one] <= reach[1:])
+        fit &= triple[1:] == triple[:-1]
+        self._link(one[fit], other[fit])
+
+    def _link_bundles(self, width: int) -> bool:
+        """Compare each candidate with `width` others of a bundle; return whether any has more.
+
+        A bundle is the postings of a triple with the same size, reach and component: another is a
+        candidate for all of them or for none. A dense cluster becomes one component at small
+        widths, before all its pairs would be compared.
+        """
+        component, size = self._component[self._row], self._sizes[self._row]
+        keys = (component, self._reach, size, self._triple)
+        order = np.lexsort(keys)
+        start = np.flatnonzero(
+            np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
+        )
+        row, number = self._row[order], np.diff(start, append=len(order))
+        more = False
+        for one, other in self._candidates(*(key[order[start]] for key in keys)):
+            small, large = np.where(number[one] <= number[other], [one, other], [other, one])
+            few = np.minimum(number[large], width)
+            more |= bool((few < number[large]).any())
+            for pair, k in _blocks(number[small] * few):
+                i, j = np.divmod(k, few[pair])
+                self._link(row[start[small[pair]] + i], row[start[large[pair]] + j])
+        return more
+
+    def _candidates(
+        self, component: np.ndarray, reach: np.ndarray, size: np.ndarray, triple: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield pairs of bundles of different components that are in reach of each other."""
+        position = triple * (size.max(initial=0) + 1)
+        low = np.searchsorted(position + size, position + _ceil(self._threshold * size))
+        high = np.searchsorted(position + size, position + np.minimum(size, reach), side="right")
+        high = np.minimum(high, np.arange(len(high)))
+        for one, k in _blocks((high - low).clip(min=0)):
+            other = low[one] + k
+            fit = (size[one] <= reach[other]) & (component[one] != component[other])
+            yield one[fit], other[fit]
+
+    def _link(self, one: np.ndarray, other: np.ndarray) -> None:
+        """Compare pairs of sets, in blocks, and link those that are near and not connected."""
+        for at in range(0, len(one), BLOCK):
+            pairs = np.stack([one[at : at + BLOCK], other[at : at + BLOCK]])
+            ends = self._component[pairs]
+            pairs = np.unique(pairs[:, ends[0] != ends[1]], axis=1)  # some share several triples
+            shared = self._sets[pairs[0]].multiply(self._sets[pairs[1]]).sum(axis=1).A1
+            near = shared / (self._sizes[pairs].sum(axis=0) - shared) >= self._threshold
+            if near.any():
+                self._links.append(pairs[:, near].T)
+                self._connect(pairs[:, near])
+
+    def _connect(self, pairs: np.ndarray) -> None:
+        nodes, ends = len(self._component), self._component[pairs]
+        graph = coo_matrix((np.ones(len(ends[0]), bool), (ends[0], ends[1])), shape=(nodes, nodes))
+        self._component = connected_components(graph, directed=False)[1][self._component]
+
+
+def _blocks(counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, in blocks, each i with all numbers k below counts[i]."""
+    ends = np.cumsum(counts)
+    for at in range(0, int(counts.sum()), BLOCK):
+        flat = np.arange(at, min(at + BLOCK, ends[-1]))
+        i = np.searchsorted(ends, flat, side="right")
+        yield i, flat - (ends - counts)[i]
+
+
+# Rounding must not move a bound over a whole number; a bound that is too wide is still exact.
+def _floor(values: np.ndarray) -> np.ndarray:
+    return np.floor(values + 1e-6).astype(np.int64)
+
+
+def _ceil(values: np.ndarray) -> np.ndarray:
+    return np.ceil(values - 1e-6).astype(np.int64)

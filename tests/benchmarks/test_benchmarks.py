@@ -20,7 +20,7 @@ if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not in
     sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import elmo, growth, inception, steps  # noqa: E402
+from benchmarks import duplicates, elmo, growth, inception, steps  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
 from benchmarks.section import Effort, Measurement  # noqa: E402
@@ -151,6 +151,12 @@ def test_each_precision_is_measured_against_the_plain_network_and_agrees(
     assert rounded.value is None or "on untrained weights" in rounded.detail
     assert lines[0].value is not None
     assert lines[0].value > 0
+
+
+def test_near_duplicates_are_timed_at_two_sizes() -> None:
+    (line,) = duplicates.measure(Effort(repeats=1), count=50)
+    assert line.value is not None
+    assert line.value > 0
 
 
 def test_a_processor_without_bfloat16_skips_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
