@@ -19,7 +19,7 @@ from pipeline.datasets.youtube import FAILURES
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.ground.progress import progress
 from pipeline.inputs.certificates import system_certificates
-from pipeline.inputs.manifest import address, read_manifest
+from pipeline.inputs.manifest import address, copy_manifest, read_manifest
 from pipeline.inputs.pins import fetch_pin, read_pin
 
 # Kinds that concern a site, not one clip: after so many in a row no more is requested from it.
@@ -58,8 +58,8 @@ def fill_youtube(source: Path, raw: Path) -> str:
     failures = _fetch_remote(remote, [url for url in urls if url], raw) if remote else []
     if not any((raw / "clips").iterdir()):
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
-    written = pd.DataFrame(rows, columns=table.columns, dtype=object)
-    written.to_csv(raw / "manifest.csv", index=False, lineterminator="\n")
+    copy = pd.DataFrame(rows, columns=table.columns, dtype=object)
+    copy_manifest(copy, raw / "manifest.csv", manifest)
     if failures:
         write_failures(raw / FAILURES, failures)
     return f"{len(rows)} clips from {source}{_note(missing, failures)}"

@@ -8,7 +8,9 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
-from pipeline.inputs.tables import read_table
+from pipeline.ground.letters import WORD
+from pipeline.ground.messages import UNSAFE
+from pipeline.inputs.tables import first_clash, is_missing, read_table, write_table
 
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a clip was cut from, if that is not its source: clips of one origin stay together.
@@ -17,9 +19,12 @@ OPTIONAL = ("origin",)
 RESERVED = ("group", "split", "text", "image", "video", "audio", "mean", "step")
 SOURCES = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
 LONGEST_ID = 200  # bytes: a file name has at most 255, including the clip's suffix
+LONGEST_CONCEPT = 100  # bytes, because it names files too
+# What pandas and spreadsheets write for a label.
+LABELS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 
 # A concept names files and columns of what is made from it.
-_CONCEPT = re.compile(r"[^\W_][\w-]*")
+_CONCEPT = re.compile(rf"(?!_){WORD}({WORD}|-)*")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # A host of letters of any script; an address in brackets is IPv6. Control characters are refused.
@@ -32,9 +37,9 @@ _URL = re.compile(
 def read_manifest(path: Path) -> pd.DataFrame:
     """Read and check a manifest: id, source, start, end, description, one 0/1 column per concept.
 
-    A column `origin` is optional. Times are seconds, empty for the whole clip; an empty concept
-    is unknown. Concept columns come back as nullable integers. Raises ValueError naming file, row
-    and column.
+    A column `origin` is optional; where it is empty, a clip's origin is its source. Times are
+    seconds, empty for the whole clip; an empty concept is unknown. Concept columns come back as
+    nullable integers. Raises ValueError naming file, row and column.
     """
     table = read_table(path, delimiter=",", quoting=True, required=COLUMNS)
     if table.empty:
@@ -46,11 +51,30 @@ def read_manifest(path: Path) -> pd.DataFrame:
     _refuse(path, backwards, "end", table["end"], "a time after start")
     table = table.assign(**times)
     _refuse(path, ~table["source"].map(is_source), "source", table["source"], SOURCES)
+    if "origin" in table.columns:
+        table["origin"] = table["origin"].mask(is_missing(table["origin"]), table["source"])
     for concept in concepts(table):
-        known = table[concept].isin(["0", "1", ""])
-        _refuse(path, ~known, concept, table[concept], "0, 1 or empty")
-        table[concept] = table[concept].map({"0": 0, "1": 1}).astype("Int64")
+        labels = table[concept].str.strip().str.lower().map(LABELS).astype("Int64")
+        strange = labels.isna() & ~is_missing(table[concept])
+        allowed = "0, 1 or empty (also 0.0, 1.0, FALSE, TRUE, NA)"
+        _refuse(path, strange, concept, table[concept], allowed)
+        table[concept] = labels
     return table
+
+
+def copy_manifest(table: pd.DataFrame, path: Path, original: Path) -> None:
+    """Write the clips of `table` as the new manifest `path`, and read them back.
+
+    Raises ValueError naming the `original` manifest if the copy does not say what `table` does.
+    """
+    try:
+        write_table(path, table)
+        copy = read_manifest(path)
+        if not copy.equals(table.astype(copy.dtypes)):
+            raise ValueError("values changed")
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"{original} cannot be copied: {reason}") from None
 
 
 def concepts(manifest: pd.DataFrame) -> list[str]:
@@ -84,31 +108,40 @@ def address(source: str, folder: Path) -> str | None:
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
     if not concepts(table):
         raise ValueError(f"{path}: no concept column; add one per concept to {COLUMNS}")
-    names = list(table.columns)
-    for name in names:
-        if not name or name in RESERVED or names.count(name) > 1:
+    for number, name in enumerate(table.columns, start=1):
+        if not name or name in RESERVED:
             raise ValueError(
-                f"{path}: column {names.index(name) + 1} is named {name!r}; allowed: a name that "
-                f"appears once, and none of {', '.join(RESERVED)}"
+                f"{path}: column {number} is named {name!r}; allowed: a name, and none of "
+                f"{', '.join(RESERVED)}"
             )
     for name in concepts(table):
-        if not _CONCEPT.fullmatch(name):
+        plain = _CONCEPT.fullmatch(name) and name[0].isalnum() and name.isprintable()
+        if not plain or len(name.encode()) > LONGEST_CONCEPT:
             raise ValueError(
                 f"{path}: concept {name!r}; allowed: letters, digits, _ and -, "
-                "a letter or digit first"
+                f"a letter or digit first, at most {LONGEST_CONCEPT} bytes"
             )
 
 
 def _check_ids(path: Path, ids: pd.Series) -> None:
     # An id names the clip's file in the raw folder: it must be a plain name there.
-    bad = (ids == "") | ids.str.contains(r"[/\\\0]") | ids.str.startswith(".")
-    _refuse(path, bad, "id", ids, "a name without slashes that does not begin with a dot")
+    bad = (
+        (ids.str.strip() == "") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}") | ids.str.startswith(".")
+    )
+    plain = "a name without slashes and control characters that does not begin with a dot"
+    _refuse(path, bad, "id", ids, plain)
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
     _refuse(path, long, "id", ids, f"at most {LONGEST_ID} bytes, since it names a file")
     _refuse(path, ids.duplicated(), "id", ids, "an id of its own for each clip")
-    # Some file systems ignore case, and one id with a clip's suffix may equal another id.
+    if clash := first_clash(ids):
+        first, second = clash
+        raise ValueError(
+            f"{path}: row {second + 2}, column id is {ids.iloc[second]!r}; allowed: an id that "
+            "differs in more than capitals or Unicode's form from "
+            f"{ids.iloc[first]!r} in row {first + 2}"
+        )
+    # One id with a clip's suffix may equal another id.
     folded = ids.str.casefold()
-    _refuse(path, folded.duplicated(), "id", ids, "an id that differs in more than capitals")
     parts = folded.str.rpartition(".")
     # A file's ending is no number, but the end of seconds is: VIDI's a_0_12 and a_0_12.5 differ.
     added = parts[0].isin(set(folded)) & ~parts[2].str.fullmatch("[0-9]+")

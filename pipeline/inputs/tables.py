@@ -1,13 +1,21 @@
-"""Strict reading of text tables: a row of too many or too few fields is an error."""
+"""Text tables, read strictly: a row of too many or too few fields is an error."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+
+# What pandas, R and spreadsheets write where there is no value, in any case.
+MISSING = ("", "nan", "na", "n/a", "#n/a", "<na>", "none", "null")
+
+_QUOTED = re.compile(r'[",\r\n]')
 
 
 def read_table(
@@ -16,8 +24,8 @@ def read_table(
     """Read a table with a header in UTF-8: all columns as text, exactly as written.
 
     `quoting` is CSV's: a field in double quotes may hold the delimiter and line ends; without it
-    a quote is a letter like any other. Columns named in `required` must be there. Raises
-    ValueError naming the file and the row or column; the header is row 1.
+    a quote is a letter like any other. Columns named in `required` must be there, and no two of
+    one name. Raises ValueError naming the file and the row or column; the header is row 1.
     """
     text = _text(path)
     # Not pandas: its readers shift or fill rows of another length silently.
@@ -26,6 +34,12 @@ def read_table(
     for name in required:
         if name not in header:
             raise ValueError(f"{path}: column {name} is missing; the header is {header}")
+    if clash := first_clash(header):
+        first, second = clash
+        raise ValueError(
+            f"{path}: columns {first + 1} and {second + 1} are named {header[first]!r} and "
+            f"{header[second]!r}; rename or delete one"
+        )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise ValueError(
@@ -37,6 +51,41 @@ def read_table(
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table that `read_table` reads back exactly; what is missing becomes an empty field.
+
+    `path` must not be there yet.
+    """
+    with path.open("x", encoding="utf-8", newline="") as file:
+        for row in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
+            file.write(",".join(_field(value) for value in row) + "\n")
+
+
+def is_missing(column: pd.Series) -> pd.Series:
+    """Whether each text of a column means that there is no value."""
+    return column.str.strip().str.casefold().isin(MISSING)
+
+
+def first_clash(names: Iterable[str]) -> tuple[int, int] | None:
+    """Return the first two positions of one name; None if all names differ.
+
+    Capitals and the form in Unicode make no difference, as on the disks of some systems.
+    """
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        folded = unicodedata.normalize("NFKC", name).casefold()
+        first = positions.setdefault(unicodedata.normalize("NFKC", folded), position)
+        if first != position:
+            return first, position
+    return None
+
+
+def _field(value: Any) -> str:
+    text = "" if pd.isna(value) else str(value)
+    # Python's own writer leaves a carriage return unquoted before 3.11.9.
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
 def _text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"{path}: no such table")
@@ -45,7 +94,9 @@ def _text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}: line {line} is not UTF-8 ({error.reason})") from None
+        raise ValueError(
+            f"{path}: line {line} is not UTF-8 ({error.reason}); save the table in UTF-8"
+        ) from None
 
 
 def _plain(text: str, delimiter: str) -> list[list[str]]:

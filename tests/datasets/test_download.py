@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,50 @@ def test_local_clips_need_no_options_of_the_web(
     assert "origin" not in pd.read_csv(raw / "manifest.csv")
 
 
+HARD = [
+    "a\rb",
+    "a\u2028b\x85c",
+    '"',
+    ' "q" ',
+    "a\r\nb\n",
+    "=1+1",
+    "nan",
+    "\ufeffx",
+    "\\x1b \x1b[31m",
+]
+
+
+def test_every_description_comes_back_from_the_copy(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"a")
+    quoted = ['"' + text.replace('"', '""') + '"' for text in HARD]
+    rows = "".join(f"{n},a.mp4,,,{text},1,0\n" for n, text in enumerate(quoted))
+    (tmp_path / "m.csv").write_text(f"\ufeff{HEADER}{rows}", encoding="utf-8", newline="")
+    fill_raw("youtube", str(tmp_path / "m.csv"), raw)
+    assert read_manifest(raw / "manifest.csv")["description"].tolist() == HARD
+
+
+def test_the_given_carriage_returns_are_copied(
+    shared_data: Path, raw: Path, tmp_path: Path
+) -> None:
+    given = shutil.copy(shared_data / "faults/manifest/carriage_return.csv", tmp_path)
+    table = read_manifest(Path(given))
+    assert table["description"].str.contains("\r").sum() == len(table) == 6
+    for source in table["source"]:
+        (tmp_path / source).write_bytes(source.encode())
+    fill_raw("youtube", str(given), raw)
+    assert index_youtube(raw).table["text"].tolist() == table["description"].tolist()
+
+
+def test_clips_without_an_origin_are_of_their_own(raw: Path, tmp_path: Path) -> None:
+    for n in range(8):
+        (tmp_path / f"{n}.mp4").write_bytes(bytes([n]))
+    origins = ["", "nan", "NA", " ", "None", "NULL", "tape", "tape"]
+    rows = (f"{n},{n}.mp4,,,text {n},1,0,{origin}\n" for n, origin in enumerate(origins))
+    (tmp_path / "m.csv").write_text(HEADER.replace("fire\n", "fire,origin\n") + "".join(rows))
+    fill_raw("youtube", str(tmp_path / "m.csv"), raw)
+    assert index_youtube(raw).table["group"].tolist() == [*"0123456", "6"]
+
+
 def test_an_origin_of_ones_own_keeps_clips_together(raw: Path, tmp_path: Path) -> None:
     for n in range(10):
         (tmp_path / f"{n}.mp4").write_bytes(bytes([n]))
@@ -169,7 +214,7 @@ def test_an_interrupted_run_leaves_the_old_folder(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", interrupt)  # after the clips were copied
+    monkeypatch.setattr(pd.DataFrame, "itertuples", interrupt)  # after the clips were copied
     with pytest.raises(KeyboardInterrupt):
         fill_raw("youtube", str(manifest), raw)
     assert files(raw) == {"old.txt": b"old"}

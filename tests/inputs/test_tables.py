@@ -8,11 +8,12 @@ import re
 import tempfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.inputs.tables import read_table
+from pipeline.inputs.tables import read_table, write_table
 
 HARD = [
     'an odd " quote',
@@ -68,6 +69,29 @@ def test_with_quoting_any_text_without_nul_comes_back(texts: list[str]) -> None:
     assert table["a"].tolist() == texts
 
 
+@given(
+    st.lists(
+        st.tuples(
+            *[st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))] * 2
+        ),
+        max_size=5,
+    )
+)
+def test_a_written_table_comes_back(rows: list[tuple[str, str]]) -> None:
+    table = pd.DataFrame(rows, columns=["a", "b"], dtype=str)
+    with tempfile.TemporaryDirectory() as folder:
+        write_table(Path(folder, "a.csv"), table)
+        read = read_table(Path(folder, "a.csv"), delimiter=",", quoting=True)
+    pd.testing.assert_frame_equal(read, table)
+
+
+def test_numbers_and_missing_values_are_written_as_pandas_does(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1.5, None, 5.0], "b": ["x", "y,", 'z"'], "c": [1, pd.NA, 0]})
+    table = table.astype({"c": "Int64"})
+    write_table(tmp_path / "a.csv", table)
+    assert (tmp_path / "a.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
+
+
 def test_a_table_may_be_empty(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n")
     table = read_table(tmp_path / "a.csv", delimiter=",", quoting=True)
@@ -90,10 +114,15 @@ def test_a_table_may_be_empty(tmp_path: Path) -> None:
             "row 2 has 3 fields, the header 2; put a text that holds '\\t' between double quotes",
         ),
         (b"a\tb\n1\t2\0\n", False, "row 2 holds a NUL byte; fetch or make it again"),
-        (b"a\tb\n1\t2\n1\t\xff\n", False, "line 3 is not UTF-8 (invalid start byte)"),
+        (
+            b"a\tb\n1\t2\n1\t\xff\n",
+            False,
+            "line 3 is not UTF-8 (invalid start byte); save the table in UTF-8",
+        ),
         (b'a\tb\n1\t"2\n', True, "line 2 is not CSV (unexpected end of data)"),
         (b"a\tb\n" + b"x" * 200_000, True, "line 2 is not CSV (field larger than field limit"),
         (b"a\tc\n1\t2\n", False, "column b is missing; the header is ['a', 'c']"),
+        (b"a\tb\tA\n", False, "columns 1 and 3 are named 'a' and 'A'; rename or delete one"),
         (b"", True, "column a is missing; the header is []"),
         (None, True, "no such table"),
     ],
