@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import librosa
@@ -14,13 +16,16 @@ from av.container import InputContainer
 from jaxtyping import Float32
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import best_audio, ends_early, open_container, time_span
+from pipeline.media.container import RESTART, StreamEnds, best_audio, open_container, time_span
 from pipeline.media.errors import DAMAGE, UNREADABLE, MediaError, reason
 
 # Three hours at 48 kHz; 2 GiB while they are resampled.
 MAX_SAMPLES = 2**29
 # Resampling from a lower rate would make seconds of sound from each byte.
 SAMPLE_RATES = (1_000, 768_000)
+# Seconds. Smaller steps between timestamps are no gaps: Matroska rounds to 1 ms, phones and MP3
+# encoders are 12 to 25 ms off, AAC encoders 48 ms, and up to 45 ms nobody notices (ITU-R BT.1359).
+JITTER = 0.05
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,9 @@ def read_waveform(
 ) -> Waveform:
     """Return the best audio stream between `start` and `end` (seconds from the file's beginning).
 
+    Sound is placed by its timestamps. Gaps are silence, also the one before a late beginning; of
+    two overlapping pieces the earlier is taken. Nothing is added after the last sample.
+
     Channels are averaged, then resampled (soxr, high quality). Loudness stays as it is; where a
     lossy codec overshoots, values are clipped to [-1, 1].
 
@@ -47,68 +55,127 @@ def read_waveform(
     begin, finish = time_span(path, start, end)
     with open_container(path) as container:
         stream = best_audio(container, path)
-        low, high = SAMPLE_RATES
-        if not low <= stream.rate <= high:
-            message = f"{path}: {stream.rate} samples per second; allowed: {low:,} to {high:,}"
-            raise MediaError("too_large", message)
-        sound = _read(container, stream, finish)
-        if sound.length > MAX_SAMPLES:
-            raise MediaError("too_large", f"{path}: more than {MAX_SAMPLES:,} samples of sound")
-        cut = finish == inf and ends_early(container, origin(container) + sound.end)
+        sound, ends = _Sound(), StreamEnds(container)
+        for piece in _pieces(container, stream, sound, ends):
+            sound.add(piece)
+            _require_allowed(path, sound)
+            if sound.end > finish:
+                break
+        cut = finish == inf and ends.early(stream)
     mono = sound.between(begin, finish)
     if not mono.size:
-        raise MediaError(
-            "decode_failed" if sound.damage else "no_frames",
-            f"{path}: no sound between {begin} and {finish} seconds {sound.damage}".strip(),
-        )
+        kind = "decode_failed" if sound.damage else "truncated" if cut else "no_frames"
+        message = f"{path}: no sound between {begin} and {finish} seconds {sound.damage}"
+        raise MediaError(kind, message.strip())
     if not np.isfinite(mono).all():
         raise MediaError("decode_failed", f"{path}: the sound holds values that are no numbers")
     samples = librosa.resample(mono, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
 
 
-@dataclass
-class _Sound:
-    """Sound decoded so far, in mono pieces; `begin` is the first sample's time in seconds."""
+class _Piece(NamedTuple):
+    """The samples of one decoded frame; `time` in seconds, None where the file states none."""
 
-    rate: int = 0
-    begin: float = 0.0
+    mono: np.ndarray
+    rate: int
+    time: float | None
+
+
+@dataclass
+class _Run:
+    """Pieces of one rate without a gap; `begin` is the first sample's time in seconds."""
+
+    rate: int
+    begin: float
     length: int = 0
     pieces: list[np.ndarray] = field(default_factory=list)
+
+    @property
+    def end(self) -> float:
+        return self.begin + self.length / self.rate
+
+    def samples(self, rate: int) -> Float32[np.ndarray, " samples"]:
+        mono = np.concatenate(self.pieces)
+        if rate == self.rate:
+            return mono
+        return librosa.resample(mono, orig_sr=self.rate, target_sr=rate, res_type="soxr_hq")
+
+
+@dataclass
+class _Sound:
+    """Sound decoded so far; `rate` is the highest of its runs, `begin` the earliest time."""
+
+    runs: list[_Run] = field(default_factory=list)
+    rate: int = 1
+    begin: float = inf
+    decoded: int = 0
+    shift: float = 0.0  # seconds, added to timestamps after they started anew
     damage: str = ""
 
     @property
     def end(self) -> float:
-        return self.begin + self.length / self.rate if self.rate else 0.0
+        return self.runs[-1].end if self.runs else 0.0
 
-    def add(self, frame: av.AudioFrame, seconds: float) -> None:
-        if not self.rate:
-            self.rate, self.begin = frame.sample_rate, seconds
-        if frame.sample_rate != self.rate:
-            raise ValueError(f"the sample rate changes from {self.rate} to {frame.sample_rate}")
-        self.pieces.append(_mono(frame))
-        self.length += frame.samples
+    @property
+    def zero(self) -> float:
+        """The time of the waveform's first sample: 0 where the sound begins later."""
+        return self.begin if self.begin <= JITTER else 0.0
+
+    def add(self, piece: _Piece) -> None:
+        end = self.end
+        begin = end if piece.time is None else piece.time + self.shift
+        if self.runs and begin < end - RESTART:
+            self.shift += end - begin
+            begin = end
+        continuous = bool(self.runs) and abs(begin - end) <= JITTER
+        if not continuous or piece.rate != self.runs[-1].rate:
+            self.runs.append(_Run(piece.rate, end if continuous else begin))
+            self.begin = min(self.begin, begin)
+            self.rate = max(self.rate, piece.rate)
+        self.runs[-1].pieces.append(piece.mono)
+        self.runs[-1].length += piece.mono.size
+        self.decoded += piece.mono.size
 
     def between(self, begin: float, finish: float) -> Float32[np.ndarray, " samples"]:
-        if not self.pieces:
-            return np.zeros(0, np.float32)
-        first = max(round((begin - self.begin) * self.rate), 0)
-        stop = None if finish == inf else max(round((finish - self.begin) * self.rate), 0)
-        return np.concatenate(self.pieces)[first:stop]
+        zero, rate = self.zero, self.rate
+        placed = [(round((run.begin - zero) * rate), run.samples(rate)) for run in self.runs]
+        whole = np.zeros(max((at + mono.size for at, mono in placed), default=0), np.float32)
+        for at, mono in reversed(placed):  # the earlier of two is written last
+            whole[at : at + mono.size] = mono
+        first = max(round((begin - zero) * rate), 0)
+        stop = None if finish == inf else max(round((finish - zero) * rate), 0)
+        return whole[first:stop]
 
 
-def _read(container: InputContainer, stream: AudioStream, finish: float) -> _Sound:
-    sound = _Sound()
+def _require_allowed(path: str | Path, sound: _Sound) -> None:
+    """Raise MediaError of kind too_large for more sound, or another rate, than is allowed."""
+    low, high = SAMPLE_RATES
+    if not low <= sound.runs[-1].rate <= high:
+        message = f"{path}: {sound.runs[-1].rate} samples per second; allowed: {low:,} to {high:,}"
+        raise MediaError("too_large", message)
+    # Its gaps count: a wrong timestamp makes hours of silence.
+    if max((sound.end - sound.zero) * sound.rate, sound.decoded) > MAX_SAMPLES:
+        raise MediaError("too_large", f"{path}: more than {MAX_SAMPLES:,} samples of sound")
+
+
+def _pieces(
+    container: InputContainer, stream: AudioStream, sound: _Sound, ends: StreamEnds
+) -> Iterator[_Piece]:
+    """Decode a stream; what is damaged is left out and noted in `sound.damage`."""
+    zero, mixer, last = origin(container), _Mixer(), None
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux():  # all streams, for their ends
+            ends.add(packet)
+            if packet.stream is not stream:
+                continue
             sound.damage = sound.damage or ("(a packet is cut short)" if packet.is_corrupt else "")
             for frame in _decode(stream, packet, sound):
-                sound.add(frame, (frame.time or 0.0) - origin(container))
-            if sound.end > finish or sound.length > MAX_SAMPLES:
-                break
+                # A time that does not advance says nothing.
+                time = None if frame.time is None or frame.time == last else frame.time - zero
+                last = frame.time
+                yield _Piece(mixer(frame), frame.sample_rate, time)
     except UNREADABLE as error:
         sound.damage = f"({reason(error)})"  # the sound before it is used
-    return sound
 
 
 def _decode(stream: AudioStream, packet: av.Packet, sound: _Sound) -> list[av.AudioFrame]:
@@ -119,14 +186,22 @@ def _decode(stream: AudioStream, packet: av.Packet, sound: _Sound) -> list[av.Au
         return []
 
 
-def _mono(frame: av.AudioFrame) -> Float32[np.ndarray, " samples"]:
-    """Average the channels of a frame of any sample format, scaled to [-1, 1]."""
-    values: np.ndarray = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
-    mono = values.mean(axis=0, dtype=np.float64)
-    if values.dtype == np.uint8:
-        mono = (mono - 128) / 128
-    elif values.dtype.kind == "i":
-        mono /= 2 ** (8 * values.itemsize - 1)
-    return mono.astype(np.float32)
+class _Mixer:
+    """Averages the channels of frames of any sample format, scaled to [-1, 1]."""
+
+    def __init__(self) -> None:
+        self._format: tuple[object, ...] = ()
+
+    def __call__(self, frame: av.AudioFrame) -> Float32[np.ndarray, " samples"]:
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._format:
+            # PyAV reads past the end of a frame of eight or more planes; packed it has one.
+            self._packer, self._format = av.AudioResampler(format=frame.format.packed), form
+        packed = [part.to_ndarray() for part in self._packer.resample(frame)]
+        values = np.concatenate(packed, axis=1).reshape(-1, frame.layout.nb_channels)
+        mono = values.mean(axis=1, dtype=np.float64)
+        if values.dtype == np.uint8:
+            mono = (mono - 128) / 128
+        elif values.dtype.kind == "i":
+            mono /= 2 ** (8 * values.itemsize - 1)
+        return mono.astype(np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -13,6 +14,7 @@ from typing import cast
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -29,6 +31,12 @@ from pipeline.media.errors import (
 
 # Seconds by which the last packet may miss the stated duration: rounding, and audio padding.
 SLACK = 0.2
+# Seconds back by which timestamps start anew, as where recordings were joined.
+RESTART = 1.0
+# Formats whose header states a duration.
+HAVE_DURATION = ("mov", "matroska", "flv")
+# Of a Matroska stream, as FFmpeg writes it.
+DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")
 
 
 @contextmanager
@@ -160,13 +168,46 @@ def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
     return stream
 
 
-def ends_early(container: InputContainer, end: float) -> bool:
-    """Tell whether a file whose packets end at `end` seconds should be longer.
+class StreamEnds:
+    """Where the packets that were read end, against where the file says that they should."""
 
-    Only formats whose header states a duration can tell; elsewhere FFmpeg estimates it.
-    """
-    has_duration = container.format.name.startswith(("mov", "matroska", "flv"))
-    if not has_duration or container.duration is None:
-        return False
-    start = containers.origin(container)
-    return end < start + container.duration / av.time_base - SLACK
+    def __init__(self, container: InputContainer) -> None:
+        self._container = container
+        self._ends: dict[int, float] = {}  # seconds, by number of stream
+
+    def add(self, packet: av.Packet) -> None:
+        """Note the end of a packet."""
+        if packet.pts is not None and packet.time_base is not None:
+            base = packet.time_base  # a product of fractions would cost more than reading does
+            end = (packet.pts + (packet.duration or 0)) * base.numerator / base.denominator
+            self._ends[packet.stream_index] = max(self._ends.get(packet.stream_index, -inf), end)
+
+    def early(self, stream: Stream) -> bool:
+        """Tell whether a stream should be longer, after the packets of all streams were added.
+
+        Where the file states only its own duration, the stream that lasts longest is judged by it.
+        """
+        stated = _stated_end(self._container.format.name, stream)
+        if stated is not None:
+            return self._ends.get(stream.index, -inf) < stated - SLACK
+        stated = _stated_end_of_all(self._container)
+        return stated is not None and max(self._ends.values(), default=-inf) < stated - SLACK
+
+
+def _stated_end(format_name: str, stream: Stream) -> float | None:
+    """Return where a stream's own header says that it ends; elsewhere FFmpeg estimates it."""
+    if format_name.startswith("mov") and stream.start_time is not None and stream.duration:
+        return float((stream.start_time + stream.duration) * (stream.time_base or 0))
+    tag = DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if format_name.startswith("matroska") and tag:
+        hours, minutes, seconds = map(float, tag.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    return None
+
+
+def _stated_end_of_all(container: InputContainer) -> float | None:
+    if container.duration is None or not container.format.name.startswith(HAVE_DURATION):
+        return None
+    # In Matroska the duration, as the tag of a stream, is counted from time 0.
+    start = 0.0 if container.format.name.startswith("matroska") else containers.origin(container)
+    return start + container.duration / av.time_base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,13 @@ from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import best_video, ends_early, open_container, video_decoder
+from pipeline.media.container import (
+    RESTART,
+    StreamEnds,
+    best_video,
+    open_container,
+    video_decoder,
+)
 from pipeline.media.errors import DAMAGE
 from pipeline.media.picture import Painter, Shrink
 
@@ -44,47 +51,46 @@ def read_schedule(path: str | Path) -> Schedule | None:
     """
     with open_container(path) as container:
         stream = best_video(container, path)
-        packets = _Packets(stream.index)
+        packets, ends = _Packets(), StreamEnds(container)
         try:
-            # Audio is read too: its end tells whether the file was cut.
-            for packet in container.demux([*container.streams.video, *container.streams.audio]):
-                if packet.size:  # the last, empty packet only flushes a decoder
+            for packet in container.demux():  # all streams, for their ends
+                ends.add(packet)
+                if packet.stream is stream and packet.size:  # the last one is empty
                     packets.add(packet)
         except DAMAGE:
             packets.damaged = True  # the packets before it are used
         pts = [value for value in packets.pts if value is not None]
-        if len(pts) < len(packets.pts) or len(set(pts)) < len(pts):
+        if len(pts) < len(packets.pts) or len(set(pts)) < len(pts) or packets.restarted:
             return None
         return Schedule(
             pts=np.array(pts, dtype=np.int64),
             shown=np.array(packets.shown, dtype=bool),
             keyframe=np.array(packets.keyframe, dtype=bool),
             seconds=_to_seconds(container, stream, pts),
-            truncated=packets.damaged or ends_early(container, packets.end),
+            truncated=packets.damaged or ends.early(stream),
         )
 
 
 @dataclass
 class _Packets:
-    """The packets read so far of stream number `stream`; `end` is in seconds, over all streams."""
+    """The packets of a stream read so far; `restarted`: their times of decoding went back."""
 
-    stream: int
     pts: list[int | None] = field(default_factory=list)
     shown: list[bool] = field(default_factory=list)
     keyframe: list[bool] = field(default_factory=list)
-    end: float = 0.0
     damaged: bool = False
+    restarted: bool = False
+    _decoded: float = -inf
 
     def add(self, packet: av.Packet) -> None:
-        if packet.pts is not None and packet.time_base is not None:
-            base = packet.time_base  # a product of fractions would cost more than reading does
-            end = (packet.pts + (packet.duration or 0)) * base.numerator / base.denominator
-            self.end = max(self.end, end)
         self.damaged |= packet.is_corrupt
-        if packet.stream_index == self.stream:
-            self.pts.append(packet.pts)
-            self.shown.append(not packet.is_discard)
-            self.keyframe.append(packet.is_keyframe)
+        self.pts.append(packet.pts)
+        self.shown.append(not packet.is_discard)
+        self.keyframe.append(packet.is_keyframe)
+        if packet.dts is not None and packet.time_base is not None:
+            seconds = packet.dts * packet.time_base.numerator / packet.time_base.denominator
+            self.restarted |= seconds < self._decoded - RESTART
+            self._decoded = seconds
 
 
 def decode_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 WriteClip = Callable[..., Path]
+
+# Where `films` lies, which several of these tests import.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

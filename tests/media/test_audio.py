@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import pitch, sine, write_film
 
 from pipeline.media import MediaError, read_waveform
 
@@ -145,6 +146,34 @@ def test_aac_in_mp4_keeps_the_tone(tmp_path: Path) -> None:
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(samples.size)))
     assert np.argmax(spectrum) * 22_050 / samples.size == pytest.approx(440, abs=2)
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.03)
+
+
+LOSSLESS = [
+    *(("a.flac", "flac", "7.1"), ("a.wav", "pcm_s16le", "hexadecagonal")),
+    *(("b.wav", "pcm_u8", "octagonal"), ("a.mkv", "wavpack", "hexadecagonal")),
+]
+LOSSY = [("a.mp4", "aac", "7.1"), ("a.webm", "libopus", "7.1")]
+
+
+@pytest.mark.parametrize(("name", "codec", "layout"), LOSSLESS + LOSSY)
+def test_eight_and_more_channels_are_averaged(
+    tmp_path: Path, name: str, codec: str, layout: str
+) -> None:
+    path = write_film(tmp_path / name, [(0.0, 1.0, 440.0)], None, codec, 48_000, layout)
+    samples = read_waveform(path, 48_000).samples[4_800:43_200]
+    assert pitch(samples, 48_000) == pytest.approx(440, abs=2)
+    if (name, codec, layout) in LOSSLESS:
+        assert np.abs(samples - sine(0.1, 0.9, 440, 48_000)).max() < 0.01
+    else:  # AAC has no 440 Hz in its channel of low frequencies
+        assert 0.42 < np.abs(samples).max() < 0.52
+
+
+@pytest.mark.parametrize("name", ["aac71.mp4", "opus71.webm"])
+def test_the_given_files_of_eight_channels_are_read(shared_data: Path, name: str) -> None:
+    sound = read_waveform(shared_data / "faults" / "sound" / name)
+    assert sound.samples.size / sound.rate == pytest.approx(1, abs=0.03)
+    assert np.abs(sound.samples).max() > 0.01
+    assert not sound.truncated
 
 
 def test_the_same_file_gives_the_same_bytes(shared_data: Path) -> None:
