@@ -64,7 +64,7 @@ class SoundNet:
     Waveforms are not normalised, as in training: features depend on loudness.
     """
 
-    version = "1"
+    version = "2"
     dim = LAYERS["conv7"]
 
     def __init__(self, network: Network, digest: str) -> None:
