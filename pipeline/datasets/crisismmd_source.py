@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.crisismmd import read_annotations
 from pipeline.datasets.official import copy_splits
+from pipeline.datasets.raw_files import FAILURES, copy_file, require_file
+from pipeline.ground.failures import Failure, write_failures
 from pipeline.inputs.archive import unpack
 from pipeline.inputs.pins import fetch_pin, read_pin
 
-FOLDERS = ("annotations", "data_image")
 # Version 2.0 as published.
 PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
 
 
 def fill_crisismmd(source: Path, raw: Path) -> str:
-    """Write `annotations/`, and `data_image/` and `splits/` if the source has them, into `raw`.
+    """Write `annotations/`, and the photos and `splits/` that the source has, into `raw`.
 
-    `source` is a folder, a .tar.gz or a pin of one. Returns a summary for the user. Raises
-    ValueError for a source that is damaged, unsafe, or without annotations.
+    `source` is a folder, a .tar.gz or a pin of one. Why a photo cannot be copied is in
+    `failures.csv`. Returns a summary for the user. Raises ValueError for a source that is damaged,
+    unsafe, or without annotations that can be read.
     """
     pinned = source.suffix == ".json"
     if source.is_dir():
-        _copy_layout(source, raw)
+        reasons = _copy_layout(source, raw)
     else:
-        _unpack_layout(fetch_pin(read_pin(source)) if pinned else source, raw)
+        reasons = _unpack_layout(fetch_pin(read_pin(source)) if pinned else source, raw)
+    failures = [
+        Failure(Path(photo).stem, "visual", "not_copied", f"{photo} {reason}")
+        for photo, reason in sorted(reasons.items())
+    ]
+    note = ""
+    if failures:
+        write_failures(raw / FAILURES, failures)
+        note += f"; {len(failures)} not copied, the first: {failures[0].message}"
     photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
     counts = f"\ncrisismmd: {_count_note(raw)}" if pinned else ""
-    return f"{photos} photos from {source}{counts}"
+    return f"{photos} photos from {source}{note}{counts}"
 
 
 def _count_note(raw: Path) -> str:
@@ -51,57 +60,49 @@ def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
-def _copy_layout(source: Path, raw: Path) -> None:
+def _copy_layout(source: Path, raw: Path) -> dict[str, str]:
+    """Copy the annotations, the photos that they name, and the splits.
+
+    Returns by photo why it cannot be copied; a photo that does not exist is none of them.
+    """
     _check_layout(source, source)
-    for name in FOLDERS:
-        for file in _files_below(source / name):
-            copy = raw / file.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+    for file in sorted((source / "annotations").iterdir()):
+        if not file.is_dir():
+            copy_file(require_file(file, source), source, raw / "annotations" / file.name)
     copy_splits(source, raw / "splits")
+    reasons = {}
+    for photo in read_annotations(source)["image_path"]:
+        if os.path.lexists(source / photo):
+            reasons[photo] = copy_file(source / photo, source, raw / photo)
+    return {photo: reason for photo, reason in reasons.items() if reason}
 
 
-def _unpack_layout(archive: Path, raw: Path) -> None:
+def _unpack_layout(archive: Path, raw: Path) -> dict[str, str]:
+    """Unpack an archive's annotations, photos and splits; returns as `_copy_layout`."""
     whole = raw / "unpacked"  # in `raw`, which is itself temporary: a later run removes it
-    unpack(archive, whole)
+    left_out = unpack(archive, whole)
     homes = sorted(path.parent for path in whole.rglob("annotations") if path.is_dir())
-    source = homes[0] if homes else whole
-    _check_layout(source, archive)
-    copy_splits(source, raw / "splits")
-    for name in FOLDERS:
-        if (source / name).is_dir():
-            os.replace(source / name, raw / name)
+    home = homes[0] if homes else whole
+    _check_layout(home, archive)
+    reasons = {os.path.relpath(whole / path, home): reason for path, reason in left_out.items()}
+    for path, reason in reasons.items():
+        if path.startswith("annotations/"):
+            raise ValueError(f"{archive}: {path} {reason}; pack the file itself")
+    try:
+        photos = read_annotations(home)["image_path"]
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(whole), str(archive))) from None
+    copy_splits(home, raw / "splits")
+    reasons |= {photo: "is a folder" for photo in photos if (home / photo).is_dir()}
+    for name in ("annotations", "data_image"):
+        if (home / name).is_dir():
+            os.replace(home / name, raw / name)
     shutil.rmtree(whole)
+    # A photo is left out with any folder above it.
+    above = {photo: (photo, *map(str, PurePosixPath(photo).parents)) for photo in photos}
+    return {photo: reasons[path] for photo in photos for path in above[photo] if path in reasons}
 
 
 def _check_layout(folder: Path, source: Path) -> None:
     if not (folder / "annotations").is_dir():
         raise ValueError(f"{source} holds no annotations/: not CrisisMMD's official layout")
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    """List the files below a folder in order, through links too; none if it does not exist.
-
-    Raises ValueError naming a link to nothing or to a folder that contains it, or a path that is
-    neither a file nor a folder.
-    """
-    if folder.is_dir() or folder.is_symlink():
-        yield from _below(folder, (folder.parent.resolve(),))
-
-
-def _below(path: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        real = path.resolve()
-        if any(folder.is_relative_to(real) for folder in above):
-            raise ValueError(f"{path} leads to a folder that holds it; remove the link")
-        for entry in sorted(path.iterdir()):
-            yield from _below(entry, (*above, real))
-    elif path.is_symlink():
-        raise ValueError(
-            f"{path} leads to {os.readlink(path)}, where nothing is; remove the link, or restore "
-            "its target"
-        )
-    else:
-        raise ValueError(f"{path} is neither a file nor a folder; remove it")

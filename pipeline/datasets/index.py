@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.datasets import crisismmd, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
 from pipeline.datasets.official import Split, leak_note, official_samples
+from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, grouped_split
 from pipeline.ground.failures import Failure
 
@@ -47,7 +48,8 @@ def index_crisismmd(
     tasks, note = crisismmd.TASKS, ""
     if split != "grouped":
         samples, tasks, note = official_samples(raw, samples, tasks, split)
-    failures = _drop_missing_files(samples, raw, ("image",)) + _drop_empty_texts(samples)
+    missing = _drop_missing_files(samples, raw, ("image",))
+    failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
     keys = {
         "tweet id": samples["tweet"],
         "image id": samples["image_id"],
@@ -67,7 +69,7 @@ def index_youtube(raw: Path) -> Index:
     """Index clips; a group is a source video with all clips of the same text or file."""
     samples, tasks = youtube.read_samples(raw)
     missing = _drop_missing_files(samples, raw, ("video", "audio"))
-    failures = youtube.with_reasons(raw, missing) + _drop_empty_texts(samples)
+    failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
     keys = {
         "origin": samples["origin"],
         "file bytes": _digests(raw, samples["video"]),

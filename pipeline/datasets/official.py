@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pipeline.datasets.raw_files import require_file
 from pipeline.inputs.archive import read_members
 from pipeline.inputs.tables import read_table
 
@@ -61,7 +62,7 @@ def leak_note(table: pd.DataFrame) -> str:
 def copy_splits(source: Path, folder: Path) -> None:
     """Copy the split files that `source` holds, unpacked or zipped, into the new `folder`.
 
-    Without any, there is no folder. Raises ValueError for a zip file that cannot be read.
+    Without any, there is no folder. Raises ValueError for a file that cannot be read.
     """
     for name, content in _split_files(source):
         folder.mkdir(exist_ok=True)
@@ -85,11 +86,13 @@ def read_split(raw: Path, task: str) -> dict[str, str]:
 def _split_files(source: Path) -> Iterator[tuple[str, bytes]]:
     for home in HOMES:
         if (source / home).is_dir():
-            files = sorted(path for path in (source / home).rglob("*.tsv") if path.is_file())
-            yield from ((path.name, path.read_bytes()) for path in files if _fits(path.name))
+            files = sorted(p for p in (source / home).rglob("*.tsv") if not p.is_dir())
+            for path in files:
+                if _fits(path.name):
+                    yield path.name, require_file(path, source).read_bytes()
             return
     if (packed := source / f"{HOMES[0]}.zip").is_file():
-        yield from read_members(packed, _fits, limit=LARGEST)
+        yield from read_members(require_file(packed, source), _fits, limit=LARGEST)
 
 
 def _fits(name: str) -> bool:

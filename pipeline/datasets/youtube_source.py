@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from pipeline import runtime
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest, StoredClip
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.site import read_options
-from pipeline.datasets.youtube import FAILURES
+from pipeline.datasets.raw_files import FAILURES, copy_file
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.ground.progress import progress
 from pipeline.inputs.certificates import system_certificates
@@ -54,8 +55,8 @@ def fill_youtube(source: Path, raw: Path) -> str:
     (raw / "clips").mkdir()
     local = [row for row, url in zip(rows, urls, strict=True) if url is None]
     remote = [row for row, url in zip(rows, urls, strict=True) if url]
-    missing = _copy_local(local, remote, manifest, raw)
-    failures = _fetch_remote(remote, [url for url in urls if url], raw) if remote else []
+    missing, failures = _copy_local(local, remote, manifest, raw)
+    failures += _fetch_remote(remote, [url for url in urls if url], raw) if remote else []
     if not any((raw / "clips").iterdir()):
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     copy = pd.DataFrame(rows, columns=table.columns, dtype=object)
@@ -92,15 +93,20 @@ def _note(missing: list[Path], failures: list[Failure]) -> str:
     return note
 
 
-def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) -> list[Path]:
-    """Copy each file once and rewrite the rows' sources; returns the files that do not exist.
+def _copy_local(
+    rows: list[Row], fetched: list[Row], manifest: Path, raw: Path
+) -> tuple[list[Path], list[Failure]]:
+    """Copy each file once and rewrite the rows' sources.
 
-    A file in the manifest's own `clips/` keeps its path; any other gets the id of the first row
-    with it. Raises ValueError if two files, or one and a fetched clip, get one name.
+    Returns the files that do not exist, and a failure for each row of one that cannot be copied. A
+    file in the manifest's own `clips/` keeps its path; any other gets the id of the first row with
+    it. Raises ValueError if two files, or one and a fetched clip, get one name.
     """
     copies: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     names = {f"clips/{row['id']}" for row in fetched}
     missing: list[Path] = []
+    failures: list[Failure] = []
     for row in rows:
         path = manifest.parent / row["source"]
         if row["source"] not in copies:
@@ -110,13 +116,16 @@ def _copy_local(rows: list[Row], fetched: list[Row], manifest: Path, raw: Path) 
                 raise ValueError(f"{manifest}: two clips would be copied to {copy}; rename {path}")
             names.add(copy)
             copies[row["source"]] = copy
-            if path.is_file():
-                (raw / copy).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, raw / copy)
-            else:
+            # An absolute path names its own folder: links must not lead out of that.
+            root = path.parent if Path(row["source"]).is_absolute() else manifest.parent
+            if not os.path.lexists(path):
                 missing.append(path)
+            elif reason := copy_file(path, root, raw / copy):
+                reasons[row["source"]] = f"{path} {reason}"
+        if row["source"] in reasons:
+            failures.append(Failure(row["id"], "clip", "not_copied", reasons[row["source"]]))
         row["source"] = copies[row["source"]]
-    return missing
+    return missing, failures
 
 
 def _fetch_remote(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
@@ -189,4 +198,5 @@ def _nothing(missing: list[Path], failures: list[Failure]) -> str:
         )
     first = failures[0]
     cure = CURE.get(first.kind, "correct the sources")
-    return f"none of its {len(failures)} clips could be fetched ({first.message}); {cure}"
+    done = "copied" if first.kind == "not_copied" else "fetched"
+    return f"none of its {len(failures)} clips could be {done} ({first.message}); {cure}"

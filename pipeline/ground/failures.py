@@ -13,9 +13,11 @@ import pandas as pd
 from pipeline.ground.csv_tables import read_csv, write_csv
 from pipeline.ground.data_set import DataSet
 
-# Kinds of failed downloads; the first is for all causes without a kind of their own.
+# Kinds of failed downloads; the first is for all causes without a kind of their own, the second
+# for files of a local source.
 DOWNLOAD_KINDS = (
     "download_failed",
+    "not_copied",
     "private",
     "removed",
     "geo_blocked",

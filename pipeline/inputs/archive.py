@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import posixpath
 import shutil
 import tarfile
 import zipfile
@@ -27,38 +28,62 @@ _DAMAGE = (
 )
 
 
-def unpack(archive: Path, folder: Path, *, members: int = MEMBERS, size: int = SIZE) -> None:
+def unpack(
+    archive: Path, folder: Path, *, members: int = MEMBERS, size: int = SIZE
+) -> dict[str, str]:
     """Unpack the files and folders of a .tar.gz into the new `folder`, or raise ValueError.
 
-    `members` and `size` (bytes, unpacked) are upper limits. Links, devices, paths that lead outside
-    and damaged archives are refused; then `folder` does not exist.
+    A link becomes the file of the archive that it leads to. Returns by path the members that are
+    left out, with the reason: other links, pipes and devices. `members` and `size` (bytes,
+    unpacked) are upper limits. Paths that lead outside and damaged archives are refused; then
+    `folder` does not exist.
     """
     temporary = temporary_name(folder)
     temporary.mkdir(parents=True)
     try:
         with naming(folder, temporary), gzip.open(archive) as stream:
-            _unpack(_Bounded(stream, size), temporary, members)
+            left_out = _unpack(_Bounded(stream, size), temporary, members)
         os.replace(temporary, folder)
+        return left_out
     except _DAMAGE as error:
         raise _damaged(archive, error) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _unpack(stream: _Bounded, folder: Path, members: int) -> None:
+def _unpack(stream: _Bounded, folder: Path, members: int) -> dict[str, str]:
+    left_out, links = dict[str, str](), list[tuple[str, str]]()
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as tar:
         for count, member in enumerate(tar, start=1):
             if count > members:
                 raise ValueError(f"holds more than {members:,} members")
-            if member.issym() or member.islnk():
-                raise ValueError(f"member {member.name!r} is a link to {member.linkname!r}")
-            # A sparse file may claim terabytes.
-            if not (member.isdir() or member.isreg()) or member.issparse():
-                raise ValueError(f"member {member.name!r} is neither a file nor a folder")
-            tar.extract(member, folder, filter="data")
+            name = posixpath.normpath(member.name.lstrip("/"))
+            if member.issym():
+                links.append((name, posixpath.join(posixpath.dirname(name), member.linkname)))
+            elif member.islnk():
+                links.append((name, member.linkname))
+            elif member.issparse():  # may claim terabytes
+                raise ValueError(f"member {member.name!r} is a sparse file")
+            elif member.isdir() or member.isreg():
+                tar.extract(member, folder, filter="data")
+            else:
+                left_out[name] = "is neither a file nor a folder"
     # gzip checks its checksum at the end, after the last member.
     while stream.read(CHUNK):
         pass
+    # No link is ever made on the disk, so that names alone say where a path leads.
+    for name, target in links:
+        target = posixpath.normpath(target)
+        if not _is_inside(target) or not (folder / target).is_file():
+            left_out[name] = f"is a link to {target!r}, which is no file of the archive"
+        elif _is_inside(name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.link(folder / target, folder / name)
+    return left_out
+
+
+def _is_inside(path: str) -> bool:
+    return not path.startswith(("/", "../"))
 
 
 class _Bounded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import re
 import shutil
@@ -150,62 +149,12 @@ def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path
     assert_refused(tmp_path / "other", raw, r"^data.crisismmd.source is .* has no annotations;")
 
 
-def two_links(photos: Path) -> None:
-    """Two folders that lead to each other, neither of them to one above."""
-    for name, other in (("one", "two"), ("two", "one")):
-        (photos / name).mkdir()
-        (photos / name / "link").symlink_to(photos / other)
-
-
-def replaced(photos: Path, target: str) -> None:
-    photos.rename(photos.with_name("photos"))
-    photos.symlink_to(target)
-
-
-HOLDS = "leads to a folder that holds it; remove the link"
-GONE = "where nothing is; remove the link, or restore its target"
-FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "itself": (lambda photos: (photos / "link").symlink_to(photos), f"data_image/link {HOLDS}"),
-    "above": (lambda photos: (photos / "link").symlink_to("../.."), f"data_image/link {HOLDS}"),
-    "the root": (lambda photos: (photos / "a").symlink_to("/"), f"data_image/a {HOLDS}"),
-    "each other": (two_links, f"data_image/one/link/link {HOLDS}"),
-    "a folder to all": (lambda photos: replaced(photos, "."), f"data_image {HOLDS}"),
-    "nothing": (
-        lambda photos: (photos / "a.jpg").symlink_to("gone/a.jpg"),
-        f"data_image/a.jpg leads to gone/a.jpg, {GONE}",
-    ),
-    "its own name": (
-        lambda photos: (photos / "a.jpg").symlink_to("a.jpg"),
-        f"data_image/a.jpg leads to a.jpg, {GONE}",
-    ),
-    "a folder to nothing": (
-        lambda photos: replaced(photos, "gone"),
-        f"data_image leads to gone, {GONE}",
-    ),
-    "a pipe": (
-        lambda photos: os.mkfifo(photos / "a.jpg"),
-        "data_image/a.jpg is neither a file nor a folder; remove it",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_folder_that_cannot_be_copied_is_refused_in_one_line(
-    layout: Path, raw: Path, fault: str
+def test_an_archive_whose_annotations_cannot_be_read_is_refused_by_its_own_name(
+    layout: Path, raw: Path, tmp_path: Path
 ) -> None:
-    make, message = FAULTS[fault]
-    make(layout / "data_image")
-    assert_refused(layout, raw, rf"^{re.escape(f'{layout}/{message}')}$")
-
-
-def test_links_are_copied_as_what_they_lead_to(layout: Path, raw: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"b")
-    (layout / "data_image" / "fire").symlink_to(tmp_path / "elsewhere")
-    (layout / "data_image" / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
-    fill_raw("crisismmd", str(layout), raw)
-    assert {"data_image/fire/b.jpg", "data_image/b.jpg"} <= set(files(raw))
-    assert not any(path.is_symlink() for path in raw.rglob("*"))
+    (layout / "annotations" / "flood_final_data.tsv").write_text("tweet_id\n1\n")
+    archive = pack(layout, tmp_path / "c.tar.gz", "inner/")
+    assert_refused(archive, raw, rf"^{archive}/inner/annotations/flood_final_data.tsv: column ")
 
 
 @pytest.fixture

@@ -85,26 +85,6 @@ def refused(tmp_path: Path, outside: Path) -> Iterator[Callable[..., str]]:
         ([member("../x", b"evil")], "which is outside the destination"),
         ([member("../raw-old/precious.txt", b"evil")], "which is outside the destination"),
         ([member("annotations/../../x", b"evil")], "which is outside the destination"),
-        (
-            [
-                member("d", type=tarfile.SYMTYPE, linkname="../raw-old"),
-                member("d/precious.txt", b"evil"),
-            ],
-            "member 'd' is a link to '../raw-old'",
-        ),
-        (
-            [GOOD, member("b.tsv", type=tarfile.SYMTYPE, linkname="annotations/a.tsv")],
-            "member 'b.tsv' is a link to 'annotations/a.tsv'",
-        ),
-        (
-            [member("h", type=tarfile.LNKTYPE, linkname="../raw-old/precious.txt")],
-            "member 'h' is a link to '../raw-old/precious.txt'",
-        ),
-        (
-            [member("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
-            "member 'null' is neither a file nor a folder",
-        ),
-        ([member("pipe", type=tarfile.FIFOTYPE)], "member 'pipe' is neither a file nor a folder"),
         ([GOOD, member("annotations/a.tsv/b", b"evil")], "Not a directory"),
     ],
 )
@@ -114,6 +94,61 @@ def test_a_member_is_refused(
     text = refused(pack(tmp_path / "evil.tar.gz", members))
     assert message in text
     assert text.endswith(AGAIN)
+
+
+LINK, HARD_LINK, PIPE = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
+NO_FILE = "is neither a file nor a folder"
+
+
+def to(target: str) -> str:
+    return f"is a link to {target!r}, which is no file of the archive"
+
+
+@pytest.mark.parametrize(
+    ("members", "left_out"),
+    [
+        ([member("a", type=LINK, linkname="/etc/passwd")], to("/etc/passwd")),
+        ([member("d/a", type=LINK, linkname="../../x")], to("../x")),
+        ([member("a", type=LINK, linkname="a")], to("a")),
+        ([member("a", type=LINK, linkname="annotations")], to("annotations")),
+        ([member("h", type=HARD_LINK, linkname="../x")], to("../x")),
+        ([member("n", type=tarfile.CHRTYPE, devmajor=1, devminor=3)], NO_FILE),
+        ([member("pipe", type=PIPE)], NO_FILE),
+        ([member("../pipe", type=PIPE)], NO_FILE),
+    ],
+)
+def test_a_member_that_is_no_file_is_left_out_with_the_reason(
+    tmp_path: Path, outside: Path, members: Members, left_out: str
+) -> None:
+    archive = pack(tmp_path / "a.tar.gz", [*members, GOOD])
+    name = members[0][0].name
+    assert unpack(archive, tmp_path / "raw") == {name: left_out}
+    paths = {path for path in tmp_path.rglob("*") if not path.is_dir()}
+    assert paths == {archive, outside, tmp_path / "raw" / GOOD[0].name}
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path, outside: Path) -> None:
+    link = member("d", type=LINK, linkname="../raw-old")
+    unpack(pack(tmp_path / "a.tar.gz", [link, member("d/precious.txt", b"x")]), tmp_path / "raw")
+    assert outside.read_text() == "precious"
+    assert (tmp_path / "raw" / "d" / "precious.txt").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "target"),
+    [
+        (LINK, "b/c.tsv", "../annotations/a.tsv"),
+        (LINK, "annotations/c.tsv", "a.tsv"),
+        (HARD_LINK, "b/c.tsv", "annotations/a.tsv"),
+    ],
+)
+def test_a_link_within_the_archive_becomes_the_file(
+    tmp_path: Path, kind: bytes, name: str, target: str
+) -> None:
+    members = [member(name, type=kind, linkname=target), GOOD]
+    assert unpack(pack(tmp_path / "a.tar.gz", members), tmp_path / "raw") == {}
+    assert (tmp_path / "raw" / name).read_bytes() == b"good"
+    assert not (tmp_path / "raw" / name).is_symlink()
 
 
 def test_an_absolute_path_stays_inside(tmp_path: Path) -> None:
