@@ -11,11 +11,31 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 # FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
-# "clip" could make it read any of them. Only formats that hold their own data are opened.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,"
-    "wav,w64,aiff,mp3,flac,aac,amr,caf"
-)
+# "clip" could make it read any of them. Only formats that hold their own data are opened; each
+# stands here with FFmpeg's name of its reader.
+FORMATS = {
+    "MP4": "mp4",
+    "MOV": "mov",
+    "3GP": "3gp",
+    "MKV": "matroska",
+    "WebM": "webm",
+    "AVI": "avi",
+    "TS": "mpegts",
+    "M2TS": "mpegts",
+    "MPEG": "mpeg,mpegvideo",
+    "WMV": "asf",
+    "FLV": "flv",
+    "OGV": "ogg",
+    "GIF": "gif",
+    "APNG": "apng",
+    "WAV": "wav,w64",
+    "AIFF": "aiff",
+    "MP3": "mp3",
+    "FLAC": "flac",
+    "AAC": "aac",
+    "AMR": "amr",
+    "CAF": "caf",
+}
 
 
 def open_container(file: Any) -> InputContainer:
@@ -24,7 +44,7 @@ def open_container(file: Any) -> InputContainer:
     FFmpeg opens no file or address by itself. Raises av.FFmpegError or ValueError for anything
     else.
     """
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": ""}
+    options = {"format_whitelist": ",".join(FORMATS.values()), "protocol_whitelist": ""}
     return av.open(file, "r", container_options=options, metadata_errors="replace")
 
 

@@ -109,9 +109,9 @@ def _open(path: Path, source: Source) -> InputContainer:
             raise MediaError(
                 "truncated", f"{path}: the file ends before its index; fetch it again"
             ) from error
-        raise MediaError(
-            "decode_failed", f"{path}: not a readable video or audio file ({reason(error)})"
-        ) from error
+        formats = ", ".join(containers.FORMATS)
+        message = f"{path}: not a readable video or audio file ({reason(error)}); convert it to one"
+        raise MediaError("decode_failed", f"{message} of {formats}") from error
 
 
 def _is_mp4(path: Path) -> bool:
