@@ -28,11 +28,21 @@ def hgfn() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Check the settings, DVC's lock and every file in DVC's cache; print each fault's cure."""
-    from pipeline.doctor import diagnose
+def doctor(
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Only restore the files that a killed DVC left cut off.")
+    ] = False,
+) -> None:
+    """Check the settings, dvc.lock, the outputs that it names and DVC's cache.
 
-    faults = list(diagnose(Path()))
+    Prints the cure of each fault.
+    """
+    from pipeline import doctor
+
+    if mend:
+        _print(doctor.mend(Path()))
+        return
+    faults = list(doctor.diagnose(Path()))
     for fault in faults:
         echo(f"fault: {fault}", err=True)
     echo(f"{len(faults)} faults" if faults else "nothing wrong")

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline import runtime
+from pipeline.ground.dvc_files import (
+    COPIES,
+    KILLED,
+    LOCKS,
+    differs,
+    not_in_cache,
+    outputs,
+    parse_lock,
+    read_lock,
+)
+from pipeline.ground.progress import progress
+from pipeline.ground.temporaries import write_bytes
 from pipeline.models.fusion import FUSIONS, fusion_class
 from pipeline.mtl import METHODS, method_class
 from pipeline.params import Params, check_component, load_params
@@ -32,8 +46,30 @@ def diagnose(root: Path) -> Iterator[str]:
             check()
         except ValueError as error:
             yield str(error)
-    yield from _broken_lock(root)
+    damaged = dict(_left_by_kill(root))
+    yield from damaged.values()
+    if not damaged:
+        yield from _damaged_outputs(root)
     yield from _damaged_cache(root)
+
+
+def mend(root: Path) -> Iterator[str]:
+    """Restore what a killed DVC left empty or cut off; yields a line for each file.
+
+    Raises ValueError while DVC runs.
+    """
+    # Imported here: dvc takes a second to load.
+    from dvc.lock import LockError, make_lock
+
+    lock = root / ".dvc" / "tmp" / "lock"
+    try:
+        with make_lock(str(lock), tmp_dir=str(lock.parent)):
+            damaged = dict(_left_by_kill(root))
+            yield from (_mend(root, path) for path in damaged)
+            if not damaged:
+                yield "nothing to mend"
+    except LockError:
+        raise ValueError("DVC is running; mend its files when it has ended") from None
 
 
 def check_params(path: Path = Path("params.yaml")) -> Params:
@@ -47,15 +83,65 @@ def check_params(path: Path = Path("params.yaml")) -> Params:
     return params
 
 
-def _broken_lock(root: Path) -> Iterator[str]:
-    # A killed DVC can leave this file empty or half-written; every later command fails on it.
-    lock = root / ".dvc" / "tmp" / "rwlock"
+def _left_by_kill(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each file that DVC was writing when it was killed, and a message."""
+    # Every later command of DVC fails on these files.
+    rwlock = root / ".dvc" / "tmp" / "rwlock"
     try:
-        json.loads(lock.read_bytes() if lock.is_file() else b"{}")
+        json.loads(rwlock.read_bytes() if rwlock.is_file() else b"{}")
     except ValueError:
-        yield f"{lock} is not JSON: DVC was killed while writing it; delete the file"
-    except OSError as error:
-        yield f"{lock} cannot be read: {error.strerror}; correct its permissions"
+        yield rwlock, f"{rwlock} is not JSON: {KILLED}"
+    for lock in _locks(root):
+        try:
+            read_lock(lock)
+        except ValueError as error:
+            yield lock, str(error)
+
+
+def _mend(root: Path, path: Path) -> str:
+    if path.name == "rwlock":
+        path.unlink()
+        return f"{path}: deleted; DVC writes it again"
+    for source, data in _copies(root, path.relative_to(root)):
+        try:
+            parse_lock(path, data)
+        except ValueError:
+            continue
+        write_bytes(path, data)
+        return f"{path}: restored from {source}; run `dvc repro`"
+    path.unlink()
+    return f"{path}: deleted, as there is no good copy in {COPIES} or git; run `dvc repro`"
+
+
+def _copies(root: Path, lock: Path) -> Iterator[tuple[str, bytes]]:
+    copy = root / COPIES / lock
+    if copy.is_file():
+        yield f"{copy}, the copy made when the last stage began", copy.read_bytes()
+    with suppress(FileNotFoundError):  # git is not installed
+        head = subprocess.run(["git", "show", f"HEAD:./{lock}"], cwd=root, capture_output=True)
+        yield "git's HEAD", head.stdout
+
+
+def _locks(root: Path) -> Iterator[Path]:
+    return filter(Path.is_file, (root / lock for lock in LOCKS))
+
+
+def _damaged_outputs(root: Path) -> Iterator[str]:
+    """Yield a line for each output that differs from dvc.lock, or that DVC's cache lacks."""
+    written = [entry for lock in _locks(root) for entry in outputs(read_lock(lock))]
+    with progress("outputs", len(written)) as advance:
+        for path, digest in written:
+            if differs(root / path, digest):
+                yield (
+                    f"{root / path} is not as dvc.lock says: damaged, edited, or of an unfinished "
+                    "run; delete it, then run `dvc repro`"
+                )
+            advance()
+    if written:
+        try:
+            yield from not_in_cache(root)
+        except ValueError as error:
+            yield str(error)
 
 
 def _damaged_cache(root: Path) -> Iterator[str]:

@@ -75,7 +75,7 @@ def test_a_lock_that_a_killed_dvc_left_is_found(project: Path, left: str) -> Non
     code, output = doctor()
     assert code == 1
     assert "rwlock is not JSON" in output
-    assert "delete the file" in output
+    assert "run `hgfn doctor --mend`" in output
 
 
 @pytest.mark.parametrize("config", ["[cache\n", "cache = 3\n"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from pipeline.ground.dvc_files import begin_stage
 from pipeline.ground.messages import echo
 from pipeline.ground.system_errors import explain
 
@@ -20,6 +21,9 @@ def run(stage: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(stage)
     try:
+        # DVC names the stage; by hand, a stage may run on files of another dvc.lock.
+        if name := os.environ.get("DVC_STAGE"):
+            begin_stage(name.rpartition(":")[2])
         app()
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get("HGFN_TRACE"):

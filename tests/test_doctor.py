@@ -1,0 +1,111 @@
+"""`hgfn doctor --mend` and damaged outputs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from dvc.lock import make_lock
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.ground.dvc_files import COPIES, LOCKS
+
+LOCK = """schema: '2.0'
+stages:
+  {name}:
+    cmd: x
+    outs:
+    - path: data/file
+      hash: md5
+      md5: d41d8cd98f00b204e9800998ecf8427e
+      size: 0
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the locks of two pipelines and copies of both, in git with older ones."""
+    monkeypatch.chdir(tmp_path)
+    for key in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{key}_NAME", "t")
+        monkeypatch.setenv(f"{key}_EMAIL", "t@example.org")
+    Path(".dvc/tmp").mkdir(parents=True)
+    for lock in LOCKS:
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text(LOCK.format(name="committed"))
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run(["git", *command], check=True)
+    for lock in LOCKS:
+        (COPIES / lock).parent.mkdir(parents=True, exist_ok=True)
+        (COPIES / lock).write_text(LOCK.format(name="copied"))
+        lock.write_text(LOCK.format(name="current"))
+    return tmp_path
+
+
+def doctor(*options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["doctor", *options])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=str)
+@pytest.mark.parametrize("left", ["", LOCK.format(name="current")[:100]])
+def test_a_lock_that_a_kill_cut_off_is_restored(project: Path, lock: Path, left: str) -> None:
+    lock.write_text(left)
+    code, output = doctor()
+    assert code == 1
+    assert f"fault: {lock} is empty or cut off: DVC was killed while writing it" in output
+    code, output = doctor("--mend")
+    assert (code, output.count("\n")) == (0, 1)
+    assert output.startswith(f"{lock}: restored from {COPIES / lock}, the copy made when")
+    assert lock.read_text() == LOCK.format(name="copied")
+    assert [other.read_text() for other in LOCKS if other != lock] == [LOCK.format(name="current")]
+
+
+def test_without_a_good_copy_the_lock_of_the_last_commit_is_restored(project: Path) -> None:
+    for lock in LOCKS:
+        lock.write_text("")
+        (COPIES / lock).write_text("schema: ")
+    code, output = doctor("--mend")
+    assert (code, output.count("restored from git's HEAD; run `dvc repro`")) == (0, 2)
+    assert {lock.read_text() for lock in LOCKS} == {LOCK.format(name="committed")}
+
+
+def test_a_lock_without_any_copy_is_deleted_so_that_dvc_can_run(project: Path) -> None:
+    (COPIES / LOCKS[0]).unlink()
+    subprocess.run(["git", "rm", "-q", "--cached", str(LOCKS[0])], check=True)
+    subprocess.run(["git", "commit", "-qm", "y"], check=True)
+    LOCKS[0].write_text("")
+    code, output = doctor("--mend")
+    assert code == 0
+    assert output.startswith("dvc.lock: deleted, as there is no good copy in .dvc/tmp/hgfn or git")
+    assert not LOCKS[0].exists()
+
+
+def test_dvcs_list_of_readers_and_writers_is_deleted_where_it_is_cut_off(project: Path) -> None:
+    path = Path(".dvc/tmp/rwlock")
+    path.write_text('{"/data/a": {')
+    assert doctor("--mend") == (0, f"{path}: deleted; DVC writes it again\n")
+    assert doctor("--mend") == (0, "nothing to mend\n")
+    assert not path.exists()
+
+
+def test_nothing_is_mended_while_dvc_runs(project: Path) -> None:
+    LOCKS[0].write_text("")
+    with make_lock(".dvc/tmp/lock", tmp_dir=".dvc/tmp"):
+        code, output = doctor("--mend")
+    assert (code, LOCKS[0].read_text()) == (1, "")
+    assert "DVC is running" in output
+
+
+def test_an_output_that_is_not_as_recorded_is_found(project: Path) -> None:
+    Path("data").mkdir()
+    Path("data/file").write_text("")
+    assert "data/file" not in doctor()[1]
+    Path("data/file").write_text("x")
+    code, output = doctor()
+    assert code == 1
+    assert (
+        "fault: data/file is not as dvc.lock says: damaged, edited, or of an unfinished" in output
+    )
