@@ -30,7 +30,7 @@ class InceptionV3:
     weights. In bfloat16 each frame's vector is within a cosine of 0.9995 of float32's.
     """
 
-    version = "1"
+    version = "2"
     dim = 2048
 
     def __init__(self, network: Inception3, digest: str) -> None:
