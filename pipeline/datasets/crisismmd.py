@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pandas as pd
 
-from pipeline.inputs.tables import read_table
+from pipeline.ground.messages import UNSAFE
+from pipeline.inputs.tables import is_missing, read_table
 
 Labels = Literal["agreed", "text", "image"]
 Layout = Literal["grouped", "binary"]
@@ -53,6 +55,12 @@ VALUES = {
     "image_damage": (*DAMAGE, *UNKNOWN),
 }
 
+# Spreadsheets keep 15 digits of a number, float64 not many more; a tweet's id has 18 or 19.
+EXACT = 15
+# Of genuine ids, one in a thousand ends in three zeros; a table with more of them was rounded.
+MOST_ZEROS = 0.02
+_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?", re.IGNORECASE)
+
 TASKS = [
     {"name": "informative", "classes": INFORMATIVE, "negative": "not_informative"},
     {"name": "humanitarian", "classes": HUMANITARIAN, "negative": "not_humanitarian"},
@@ -80,15 +88,16 @@ def read_annotations(raw: Path) -> pd.DataFrame:
 def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
     """Read one row per tweet-image pair: id, tweet, text, image and a nullable label per task.
 
-    `labels` says which annotation counts where text and image disagree; `agreed` keeps only the
-    labels on which both agree, after merging to five classes. Only images have a damage label.
+    `tweet` and `image_id` are null where the table has none. `labels` says which annotation counts
+    where text and image disagree; `agreed` keeps only the labels on which both agree, after merging
+    to five classes. Only images have a damage label.
     """
     table = read_annotations(raw)
     return pd.DataFrame(
         {
             "id": table["image_path"].map(lambda path: Path(path).stem),
-            "tweet": table["tweet_id"],
-            "image_id": table["image_id"],
+            "tweet": _known(table["tweet_id"]),
+            "image_id": _known(table["image_id"]),
             "text": table["tweet_text"],
             "image": table["image_path"],
             "informative": _labels(table, "info", INFORMATIVE, labels),
@@ -124,19 +133,52 @@ def _read_event(file: Path) -> pd.DataFrame:
     for number, path in enumerate(table["image_path"], start=2):
         # The path is opened later, so it must not lead out of data_image/.
         parts = PurePosixPath(path).parts
-        if len(parts) < 2 or parts[0] != "data_image" or ".." in parts:
+        outside = len(parts) < 2 or parts[0] != "data_image" or ".." in parts
+        if outside or re.search(UNSAFE, path):
             raise ValueError(
                 f"{file}: row {number}, image_path is {path!r}; allowed: a path below data_image/"
             )
     for column, allowed in VALUES.items():
-        strange = ~table[column].isin(allowed)
-        if strange.any():
-            row = int(strange.to_numpy().argmax())
-            raise ValueError(
-                f"{file}: row {row + 2}, {column} is {table[column].iloc[row]!r}; "
-                f"allowed: {', '.join(allowed)}"
-            )
+        strange = ~table[column].isin(allowed) & ~is_missing(table[column])
+        _refuse(file, table[column], strange, f"allowed: {', '.join(allowed)}")
+    _check_ids(file, table)
     return table[list(COLUMNS)]
+
+
+def _check_ids(file: Path, table: pd.DataFrame) -> None:
+    """Refuse ids that a spreadsheet rounded, because strangers would become one tweet."""
+    named = table["image_path"].str.extract(r"([0-9]+)_[^/]*$", expand=False)
+    for column in ("tweet_id", "image_id"):
+        ids = _known(table[column])
+        if column == "image_id":  # <tweet>_<n>, or any text of another set's
+            ids = ids.str.partition("_")[0]
+            ids = ids.where(ids.str.fullmatch(_NUMBER))
+        wrong = ~ids.str.fullmatch("[0-9]+") | _is_rounded(ids, named)
+        _refuse(
+            file,
+            table[column],
+            wrong & ids.notna(),
+            "allowed: all digits of a whole number, or empty. Was the table opened in a "
+            "spreadsheet? It rounds ids; take them from the original",
+        )
+
+
+def _is_rounded(ids: pd.Series, named: pd.Series) -> pd.Series:
+    long = ids.str.len() > EXACT
+    # The name of the photo's file still has all digits.
+    different = long & (ids != named) & (ids.str[:EXACT] == named.str[:EXACT])
+    zeros = long & (ids.str[EXACT:].str.strip("0") == "")
+    return different | zeros if zeros.sum() > max(2, MOST_ZEROS * len(ids)) else different
+
+
+def _known(ids: pd.Series) -> pd.Series:
+    return ids.str.strip().mask(is_missing(ids), None)
+
+
+def _refuse(file: Path, values: pd.Series, wrong: pd.Series, cure: str) -> None:
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ValueError(f"{file}: row {row + 2}, {values.name} is {values.iloc[row]!r}; {cure}")
 
 
 def _labels(table: pd.DataFrame, group: str, classes: tuple[str, ...], labels: Labels) -> pd.Series:

@@ -15,8 +15,11 @@ from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, grouped_split
 from pipeline.ground.failures import Failure
+from pipeline.inputs.tables import first_clash
 
 FILES = ("image", "video", "audio")
+# A key that more samples share is reported; at least so many.
+COMMON, FEWEST = 0.1, 10
 COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 
 
@@ -24,7 +27,7 @@ COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 class Index:
     """An index table, its tasks, and the failures of modalities that are absent from the start.
 
-    `note` describes leaks of the split for the user; it is empty for a leak-free split.
+    `note` tells the user of leaks of the split and of keys that many samples share.
     """
 
     table: pd.DataFrame
@@ -58,7 +61,8 @@ def index_crisismmd(
     }
     index = _index(raw, samples, tasks, keys, failures)
     if note:
-        index = replace(index, note=f"{note}; {leak_note(index.table)}")
+        notes = [note, leak_note(index.table), *filter(None, [index.note])]
+        index = replace(index, note="; ".join(notes))
     if layout == "grouped":
         return index
     table, tasks = crisismmd.one_task_a_class(index.table, index.tasks)
@@ -86,10 +90,11 @@ def _index(
     failures: list[Failure],
 ) -> Index:
     names = [task["name"] for task in tasks]
-    repeated = samples.loc[samples["id"].duplicated(), "id"]
-    if len(repeated):
+    if clash := first_clash(samples["id"]):
+        first, second = (samples["id"].iloc[position] for position in clash)
+        other = f", once as {first!r}" if first != second else ""
         raise ValueError(
-            f"{raw}: id {repeated.iloc[0]!r} appears in two rows; each sample needs its own"
+            f"{raw}: id {second!r} appears in two rows{other}; each sample needs its own"
         )
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group has the name of its first member, so that it does not depend on the numbering.
@@ -99,7 +104,19 @@ def _index(
         samples["split"] = grouped_split(samples["group"], samples[names])
         check_no_leak(samples, keys)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
-    return Index(_typed(table), tasks, failures)
+    return Index(_typed(table), tasks, failures, _common_keys(keys))
+
+
+def _common_keys(keys: dict[str, pd.Series]) -> str:
+    """Name the values that more than a tenth of the samples share: a placeholder, or an error."""
+    notes = []
+    for name, values in keys.items():
+        counts = values.value_counts()
+        most = counts.max() if len(counts) else 0
+        if most > max(FEWEST, COMMON * len(values)):
+            value = str(counts.index[counts == most].min())[:50]
+            notes.append(f"{most:,} of {len(values):,} samples share the {name} {value!r}")
+    return "; ".join(notes)
 
 
 def _drop_missing_files(

@@ -66,7 +66,11 @@ def test_hosts_of_the_users_network_and_of_any_script_are_sources(host: str) -> 
 
 
 @pytest.mark.parametrize(
-    "image_path", ["data_image/../../x.jpg", "../x.jpg", "/etc/passwd", "data_image", "x.jpg", ""]
+    "image_path",
+    [
+        *("data_image/../../x.jpg", "../x.jpg", "/etc/passwd", "data_image", "x.jpg", ""),
+        *("data_image/\x1b[2J.jpg", "data_image/a\u202egpj.exe"),
+    ],
 )
 def test_an_image_path_stays_below_data_image(tmp_path: Path, image_path: str) -> None:
     file = tmp_path / "annotations" / "flood_final_data.tsv"
