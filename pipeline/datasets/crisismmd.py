@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline.ground.messages import UNSAFE
-from pipeline.inputs.tables import is_missing, read_table
+from pipeline.inputs.tables import first_clash, is_missing, read_table
 
 Labels = Literal["agreed", "text", "image"]
 Layout = Literal["grouped", "binary"]
@@ -31,6 +31,7 @@ COLUMNS = (
     "image_url",
     "image_path",
 )
+EVENTS = "[!.]*_final_data.tsv"  # files in annotations/, but not those that a Mac adds
 INFORMATIVE = ("not_informative", "informative")
 HUMANITARIAN = (
     "not_humanitarian",
@@ -73,15 +74,11 @@ def read_annotations(raw: Path) -> pd.DataFrame:
 
     Raises ValueError naming the folder, file or row that does not fit the official layout.
     """
-    files = sorted((raw / "annotations").glob("[!.]*_final_data.tsv"))
+    files = sorted((raw / "annotations").glob(EVENTS))
     if not files:
         raise ValueError(f"{raw}/annotations holds no *_final_data.tsv: not CrisisMMD's layout")
     table = pd.concat([_read_event(file) for file in files], ignore_index=True)
-    repeated = table.loc[table["image_path"].duplicated(), "image_path"]
-    if len(repeated):
-        raise ValueError(
-            f"{raw}/annotations: image_path {repeated.iloc[0]!r} appears in two rows; delete one"
-        )
+    _check_photos(raw / "annotations", table["image_path"])
     return table.sort_values("image_path", ignore_index=True)
 
 
@@ -95,7 +92,7 @@ def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
     table = read_annotations(raw)
     return pd.DataFrame(
         {
-            "id": table["image_path"].map(lambda path: Path(path).stem),
+            "id": table["image_path"].map(_id),
             "tweet": _known(table["tweet_id"]),
             "image_id": _known(table["image_id"]),
             "text": table["tweet_text"],
@@ -125,6 +122,18 @@ def one_task_a_class(
                 {"name": label, "classes": ("no", "yes"), "negative": "no", "head": "sigmoid"}
             )
     return table, binary
+
+
+def _check_photos(folder: Path, paths: pd.Series) -> None:
+    repeated = paths[paths.duplicated()]
+    if len(repeated):
+        raise ValueError(
+            f"{folder}: image_path {repeated.iloc[0]!r} appears in two rows; delete one"
+        )
+    if clash := first_clash(paths.map(_id)):
+        first, second = (_id(paths[position]) for position in clash)
+        other = f", once as {first!r}" if first != second else ""
+        raise ValueError(f"{folder}: id {second!r} appears in two rows{other}; rename one photo")
 
 
 def _read_event(file: Path) -> pd.DataFrame:
@@ -169,6 +178,10 @@ def _is_rounded(ids: pd.Series, named: pd.Series) -> pd.Series:
     different = long & (ids != named) & (ids.str[:EXACT] == named.str[:EXACT])
     zeros = long & (ids.str[EXACT:].str.strip("0") == "")
     return different | zeros if zeros.sum() > max(2, MOST_ZEROS * len(ids)) else different
+
+
+def _id(image_path: str) -> str:
+    return PurePosixPath(image_path).stem
 
 
 def _known(ids: pd.Series) -> pd.Series:

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 
-from pipeline.datasets.crisismmd import read_annotations
+from pipeline.datasets.crisismmd import EVENTS, read_annotations
 from pipeline.datasets.official import copy_splits
 from pipeline.datasets.raw_files import FAILURES, copy_file, require_file
 from pipeline.ground.failures import Failure, write_failures
@@ -65,7 +65,7 @@ def _copy_layout(source: Path, raw: Path) -> dict[str, str]:
 
     Returns by photo why it cannot be copied; a photo that does not exist is none of them.
     """
-    _check_layout(source, source)
+    _find_layout(source, source)
     for file in sorted((source / "annotations").iterdir()):
         if not file.is_dir():
             copy_file(require_file(file, source), source, raw / "annotations" / file.name)
@@ -81,9 +81,7 @@ def _unpack_layout(archive: Path, raw: Path) -> dict[str, str]:
     """Unpack an archive's annotations, photos and splits; returns as `_copy_layout`."""
     whole = raw / "unpacked"  # in `raw`, which is itself temporary: a later run removes it
     left_out = unpack(archive, whole)
-    homes = sorted(path.parent for path in whole.rglob("annotations") if path.is_dir())
-    home = homes[0] if homes else whole
-    _check_layout(home, archive)
+    home = _find_layout(whole, archive)
     reasons = {os.path.relpath(whole / path, home): reason for path, reason in left_out.items()}
     for path, reason in reasons.items():
         if path.startswith("annotations/"):
@@ -103,6 +101,12 @@ def _unpack_layout(archive: Path, raw: Path) -> dict[str, str]:
     return {photo: reasons[path] for photo in photos for path in above[photo] if path in reasons}
 
 
-def _check_layout(folder: Path, source: Path) -> None:
-    if not (folder / "annotations").is_dir():
+def _find_layout(folder: Path, source: Path) -> Path:
+    """Return the only folder with annotations in `folder`; `source` is its name for the user."""
+    homes = sorted({file.parent.parent for file in folder.rglob(f"annotations/{EVENTS}")})
+    if not homes:
         raise ValueError(f"{source} holds no annotations/: not CrisisMMD's official layout")
+    if len(homes) > 1:
+        names = " and ".join(str((home / "annotations").relative_to(folder)) for home in homes)
+        raise ValueError(f"{source} holds {names}; take a source with one of them")
+    return homes[0]

@@ -15,7 +15,6 @@ from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, grouped_split
 from pipeline.ground.failures import Failure
-from pipeline.inputs.tables import first_clash
 
 FILES = ("image", "video", "audio")
 # A key that more samples share is reported; at least so many.
@@ -59,7 +58,7 @@ def index_crisismmd(
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    index = _index(raw, samples, tasks, keys, failures)
+    index = _index(samples, tasks, keys, failures)
     if note:
         notes = [note, leak_note(index.table), *filter(None, [index.note])]
         index = replace(index, note="; ".join(notes))
@@ -79,23 +78,16 @@ def index_youtube(raw: Path) -> Index:
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }
-    return _index(raw, samples, tasks, keys, failures)
+    return _index(samples, tasks, keys, failures)
 
 
 def _index(
-    raw: Path,
     samples: pd.DataFrame,
     tasks: list[dict[str, Any]],
     keys: dict[str, pd.Series],
     failures: list[Failure],
 ) -> Index:
     names = [task["name"] for task in tasks]
-    if clash := first_clash(samples["id"]):
-        first, second = (samples["id"].iloc[position] for position in clash)
-        other = f", once as {first!r}" if first != second else ""
-        raise ValueError(
-            f"{raw}: id {second!r} appears in two rows{other}; each sample needs its own"
-        )
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group has the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")

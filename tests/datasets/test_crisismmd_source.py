@@ -141,6 +141,41 @@ def test_what_a_killed_run_unpacked_is_removed_by_the_next(
     assert {entry.name for entry in raw.iterdir()} == {"annotations", "data_image", "splits"}
 
 
+def test_the_given_two_layouts_are_refused_and_both_named(shared_data: Path, raw: Path) -> None:
+    archive = shared_data / "faults" / "layout" / "two.tar.gz"
+    names = "CrisisMMD_v1.0/annotations and CrisisMMD_v2.0/annotations"
+    assert_refused(archive, raw, f"two.tar.gz holds {names}; take a source with one of them$")
+
+
+@pytest.mark.parametrize("nested", ["old", "backup/v1"])
+def test_a_layout_within_another_is_refused_and_both_named(
+    layout: Path, raw: Path, tmp_path: Path, nested: str
+) -> None:
+    shutil.copytree(layout / "annotations", layout / nested / "annotations")
+    names = f"holds annotations and {nested}/annotations; take a source with one of them"
+    assert_refused(layout, raw, f"{layout} {names}$")
+    assert_refused(pack(layout, tmp_path / "c.tgz"), raw, f"c.tgz {names}$")
+
+
+def test_what_a_mac_adds_to_an_archive_is_no_second_layout(
+    layout: Path, raw: Path, tmp_path: Path
+) -> None:
+    (layout / "__MACOSX" / "annotations").mkdir(parents=True)
+    (layout / "__MACOSX" / "annotations" / "._flood_final_data.tsv").write_bytes(b"\0\5\26\7")
+    fill_raw("crisismmd", str(pack(layout, tmp_path / "c.tgz")), raw)
+    assert "annotations/flood_final_data.tsv" in files(raw)
+
+
+def test_a_table_that_cannot_be_read_leaves_the_old_folder(
+    layout: Path, raw: Path, tmp_path: Path
+) -> None:
+    table = layout / "annotations" / "flood_final_data.tsv"
+    table.write_text(table.read_text().replace("90001\t", "9.0001E4\t"))
+    assert_refused(layout, raw, rf"^{table}: row 3, tweet_id is '9\.0001E4'; allowed: ")
+    archive = pack(layout, tmp_path / "c.tgz")
+    assert_refused(archive, raw, rf"^{archive}/annotations/flood_final_data.tsv: row 3, tweet_id ")
+
+
 def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "docs").mkdir(parents=True)
     (tmp_path / "other" / "docs" / "annotations").write_text("a file of that name")

@@ -65,9 +65,9 @@ def test_ids_that_differ_only_in_unicodes_form_or_capitals_are_refused_and_both_
     names = ["cafe\u0301", "x", "Caf\u00e9"]
     rows = [tweet(k, image_path=f"data_image/{k}/{name}.jpg") for k, name in enumerate(names)]
     raw = write_annotations(rows)
-    expected = "id 'Caf\u00e9' appears in two rows, once as 'cafe\u0301'; each sample needs its own"
-    with pytest.raises(ValueError, match=rf"^{raw}: {expected}$"):
-        index_crisismmd(raw, "agreed")
+    expected = "id 'Caf\u00e9' appears in two rows, once as 'cafe\u0301'; rename one photo"
+    with pytest.raises(ValueError, match=rf"^{raw}/annotations: {expected}$"):
+        read_annotations(raw)
 
 
 ID = "900636961687321454"
