@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -51,16 +51,16 @@ def open_container(file: Any) -> InputContainer:
 def best_video(container: InputContainer) -> VideoStream | None:
     """Return the stream that a player would show: FFmpeg's choice, but never a cover picture."""
     # FFmpeg's own choice first, then the others in the file's order.
-    for stream in (_best(container, "video"), *container.streams.video):
-        if isinstance(stream, VideoStream) and not _is_cover(stream):
+    for stream in (container.streams.best("video"), *container.streams.video):
+        if isinstance(stream, VideoStream) and _is_decoded(stream) and not _is_cover(stream):
             return stream
     return None
 
 
 def best_audio(container: InputContainer) -> AudioStream | None:
     """Return the stream that a player would play."""
-    stream = _best(container, "audio")
-    return stream if isinstance(stream, AudioStream) else None
+    stream = container.streams.best("audio")
+    return stream if isinstance(stream, AudioStream) and _is_decoded(stream) else None
 
 
 def origin(container: InputContainer) -> float:
@@ -68,10 +68,9 @@ def origin(container: InputContainer) -> float:
     return (container.start_time or 0) / av.time_base
 
 
-def _best(container: InputContainer, kind: Literal["video", "audio"]) -> Stream | None:
-    stream = container.streams.best(kind)
-    # A stream whose codec FFmpeg was built without has no codec context.
-    return stream if stream is not None and stream.codec_context is not None else None
+def _is_decoded(stream: Stream) -> bool:
+    # A stream whose codec FFmpeg does not know, or was built without, has no codec context.
+    return stream.codec_context is not None
 
 
 def _is_cover(stream: Stream) -> bool:

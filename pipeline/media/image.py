@@ -29,6 +29,8 @@ register_heif_opener(decode_threads=1)  # photos are decoded side by side instea
 # More than `MAX_PIXELS` take in any of these formats; the file is held in memory as a whole.
 MAX_PHOTO_BYTES = 2**30
 
+# What Pillow and libheif say when memory runs out, but not when a picture exceeds their limits.
+_NO_MEMORY = "out of memory|Memory allocation error: (?!Security)"
 # What Pillow says of a file that ends within its rows, or before them.
 _ENDS_EARLY = "(?i)truncated|cannot load this image"
 
@@ -97,7 +99,7 @@ def _decode(
         raise
     # For a damaged picture decoders raise nearly anything, also struct.error and IndexError.
     except Exception as error:
-        if "out of memory" in str(error):  # Pillow's decoders report it so
+        if re.search(_NO_MEMORY, str(error)):
             raise MemoryError from error
         if _missing_bytes(contents) or re.search(_ENDS_EARLY, str(error)):
             message = f"{path}: the picture ends early; fetch it again"
@@ -105,7 +107,7 @@ def _decode(
         if isinstance(error, UnidentifiedImageError):
             message = f"{path}: not a readable {', '.join(FORMATS)} picture"
             raise MediaError("not_an_image", message) from None
-        message = f"{path}: {type(error).__name__}: {error}"
+        message = f"{path}: {type(error).__name__}: {error}".strip()
         raise MediaError("decode_failed", message) from error
 
 

@@ -50,6 +50,14 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
     assert caught.value.kind == "no_video_stream"
 
 
+def test_a_video_of_an_unknown_codec_is_no_video(write_clip: WriteClip) -> None:
+    path = write_clip("odd.mp4", TIMES)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz").replace(b"avcC", b"zzzz"))
+    with pytest.raises(MediaError) as caught:
+        sample_frames(path)
+    assert caught.value.kind == "no_video_stream"
+
+
 @pytest.mark.parametrize("content", ["not a video", ""])
 def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "text.mp4").write_text(content)
