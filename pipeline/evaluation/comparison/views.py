@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.datasets.split import check_no_leak, grouped_split
 
 PREFIX = "view_"
+LONGEST_NAME = 60  # bytes of a view's or a label's name
 SIDES = ("train", "val", "test")
 _NUMBERS = "fiub"  # numpy's kinds
 # Each array's dimensions, kinds of its dtype, and both in words.
@@ -85,6 +86,7 @@ def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
         kind = PREFIX if name.startswith(PREFIX) else name
         if kind not in _ARRAYS or name == PREFIX:
             raise ValueError(f"array {name} is not known; name a view {PREFIX}<name>")
+        _check_name(name)
         if not isinstance(array, np.ndarray):  # numpy returns other members of the zip as bytes
             raise ValueError(f"{name} is not a numpy array; write the file with numpy.savez")
         dimensions, kinds, expected = _ARRAYS[kind]
@@ -126,7 +128,18 @@ def _names(labels: np.ndarray | None, count: int) -> tuple[str, ...]:
     names = tuple(labels.tolist())
     if len(names) != count or len(set(names)) != count or not all(names):
         raise ValueError(f"labels must be {count} different names, one per column of Y")
+    for name in names:
+        _check_name(name)
     return names
+
+
+def _check_name(name: str) -> None:
+    # A | ends a cell of a Markdown table, a $ begins a formula of a picture.
+    if not name.isprintable() or set("|$") & set(name) or len(name.encode()) > LONGEST_NAME:
+        raise ValueError(
+            f"{name!r} is no name of a view or label; allowed: printable characters but | and $, "
+            f"at most {LONGEST_NAME} bytes"
+        )
 
 
 def split_views(
