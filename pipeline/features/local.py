@@ -33,7 +33,7 @@ def run_local(
 
     Bytes do not depend on `workers`: each network runs in a process of its own on a fixed number
     of threads, with HGFN_DEVICE=cuda on the GPUs in turn. An item whose decoder crashes twice gets
-    a failure of kind decoder_crashed. Raises what a worker raised, and ValueError if one died
+    a failure of kind decoder_crashed. Raises what a worker raised, and WorkerDiedError if one died
     of something else.
     """
     if not items:
@@ -45,9 +45,9 @@ def run_local(
     if workers == 1 and all(item.path is None for item in items.values()):
         yield from _run_here(recipe, batches, cache)
         return
-    pool = _Pool(recipe, cache, batches, workers, gpu_count)
+    pool = Pool(recipe, cache, workers, gpu_count)
     try:
-        yield from pool.run()
+        yield from pool.run(batches)
     finally:
         pool.stop()
 
@@ -96,27 +96,34 @@ class _Worker:
         if isinstance(message, bool):
             self.decoding = message
             return []
+        done, self.batch = self.batch, []
         if message is not None:
             error, trace = message
             raise error from RuntimeError(f"in a worker process:\n{trace}")
-        done, self.batch = self.batch, []
         return done
 
 
-class _Pool:
+class WorkerDiedError(ValueError):
+    """A worker process ended for another reason than a decoder that crashes."""
+
+
+class Pool:
     """Worker processes that take batches from one queue."""
 
-    def __init__(
-        self, recipe: Recipe, cache: ItemCache, batches: Iterator[Batch], workers: int, gpus: int
-    ) -> None:
-        self._recipe, self._cache, self._batches = recipe, cache, batches
+    def __init__(self, recipe: Recipe, cache: ItemCache, workers: int, gpus: int = 0) -> None:
+        self._recipe, self._cache = recipe, cache
+        self._batches: Iterator[Batch] = iter(())
         self._crashed: set[str] = set()
         self._workers = [
             _Worker(recipe, cache, number % gpus if gpus else None) for number in range(workers)
         ]
 
-    def run(self) -> Iterator[str]:
-        """Extract all batches; yields the keys as they are done."""
+    def run(self, batches: Iterator[Batch]) -> Iterator[str]:
+        """Extract all batches; yields the keys as they are done.
+
+        Raises what a worker raised, and WorkerDiedError, after which a pool cannot be used again.
+        """
+        self._batches = batches
         self._start_idle()
         while busy := [worker for worker in self._workers if worker.batch]:
             ready = wait([worker.connection for worker in busy])
@@ -154,7 +161,7 @@ class _Pool:
         """Queue a dead worker's batch again, item by item; one that crashed before fails."""
         code, batch = worker.process.exitcode or 0, worker.batch
         if not worker.decoding or code not in _CRASHES:
-            raise ValueError(_unexplained(code, batch))
+            raise WorkerDiedError(_unexplained(code, batch))
         key = batch[0][0]
         if len(batch) == 1 and key in self._crashed:
             message = f"{FILE}: its decoder crashes ({signal.Signals(-code).name}); leave it out"

@@ -23,6 +23,7 @@ import torch
 from pipeline import runtime
 from pipeline.extractors.device import gpu_name
 from pipeline.features.cache import ItemCache
+from pipeline.features.local import Pool, WorkerDiedError
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, picklable, shares
 from pipeline.ground.processes import THREADS
@@ -47,11 +48,10 @@ def run_ray(
 ) -> Iterator[str]:
     """Extract items (by cache key) into the cache; yields each key when its entry is there.
 
-    Bytes and errors are those of `run_local`, except that a decoder that crashes ends the run,
-    because Ray does not say what a worker died of. On the cluster at RAY_ADDRESS every free core
-    (or share of a GPU) is used, also of nodes that join later, at most HGFN_WORKERS; without it,
-    `workers` cores of this machine. Ray gives a batch whose worker died to another worker; raises
-    ValueError for one that ended `ATTEMPTS` of them.
+    Bytes, errors and failures are those of `run_local`. On the cluster at RAY_ADDRESS every free
+    core (or share of a GPU) is used, also of nodes that join later, at most HGFN_WORKERS; without
+    it, `workers` cores of this machine. Ray gives a batch whose worker died to another worker;
+    raises ValueError for one that ended `ATTEMPTS` of them.
     """
     if not items:
         return
@@ -102,8 +102,8 @@ def _raise_error_of(ray: Any, result: Any, batch: Batch) -> None:
     except (kinds.WorkerCrashedError, kinds.OutOfMemoryError, kinds.NodeDiedError) as error:
         ids = ", ".join(item.id for _, item in batch)
         message = (
-            f"{ATTEMPTS} workers died on {ids}: out of memory, or a decoder that crashes; run once "
-            "with HGFN_ENGINE=local, where such a crash fails its item alone"
+            f"{ATTEMPTS} workers died on {ids}: if memory ran out, use fewer HGFN_WORKERS; if they "
+            "die again with one, leave it out"
         )
         raise ValueError(message) from error
     if error is not None:
@@ -114,7 +114,9 @@ def extract_batch(job: bytes, batch: Batch) -> Exception | None:
     """Extract a batch in a Ray worker; returns its error, which Ray itself would wrap."""
     torch.set_num_threads(THREADS)  # here: Ray calls from a thread of its choice
     try:
-        _opened(job)(batch)
+        _opened(job, any(item.path for _, item in batch))(batch)
+    except WorkerDiedError:
+        os._exit(1)  # Ray gives the batch to another worker
     except Exception as error:
         error.add_note(f"on node {socket.gethostname()}")
         return picklable(error)
@@ -122,8 +124,11 @@ def extract_batch(job: bytes, batch: Batch) -> Exception | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(job: bytes) -> Callable[[Batch], None]:
-    """Open a job's recipe in this process, after a check that it gives the driver's bytes."""
+def _opened(job: bytes, decodes: bool) -> Callable[[Batch], object]:
+    """Open a job's recipe, after a check that this process gives the driver's bytes.
+
+    What decodes files runs in a child process: Ray does not say what a worker died of.
+    """
     driver, cache, marker, pickled_recipe = pickle.loads(job)
     driver.imitate()
     if marker not in cache:
@@ -133,7 +138,10 @@ def _opened(job: bytes) -> Callable[[Batch], None]:
         )
     recipe = pickle.loads(pickled_recipe)  # only now are its modules known
     driver.require_same(facts(recipe, gpu_name() if device_of(recipe) == "cuda" else None))
-    return extractor(recipe, cache)
+    if not decodes:
+        return extractor(recipe, cache)
+    pool = Pool(recipe, cache, workers=1)
+    return lambda batch: list(pool.run(iter([batch])))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -118,9 +119,30 @@ def test_a_failure_that_is_tried_again_is_replaced_even_where_its_worker_is_kill
 def test_an_item_that_ends_every_worker_is_named(
     tmp_path: Path, cache: ItemCache, deadly: Fake
 ) -> None:
-    with pytest.raises(ValueError, match=f"^{ATTEMPTS} workers died on 01: .*HGFN_ENGINE=local"):
+    with pytest.raises(ValueError, match=f"^{ATTEMPTS} workers died on 01: .*fewer HGFN_WORKERS"):
         list(run_ray(deadly(times=99), items("a", "deadly"), cache, WORKERS))
     assert len((tmp_path / "crashes").read_text()) == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("death", "times", "kind"), [(signal.SIGSEGV, 2, "decoder_crashed"), (signal.SIGKILL, 1, None)]
+)
+def test_a_crash_of_a_decoder_fails_its_item_and_a_kill_does_not(
+    tmp_path: Path,
+    cache: ItemCache,
+    deadly: Fake,
+    death: signal.Signals,
+    times: int,
+    kind: str | None,
+) -> None:
+    (tmp_path / "clip.mp4").write_text("deadly")
+    chosen = {"00key": Item("00", path=tmp_path / "clip.mp4")}
+    recipe = deadly(times=times, signal=death)
+    assert list(run_ray(recipe, chosen, cache, WORKERS)) == ["00key"]
+    entry = cache.get("00key")
+    assert entry is not None
+    assert (entry.failure and entry.failure[0]) == kind
+    assert len((tmp_path / "crashes").read_text()) == times
 
 
 @pytest.mark.parametrize("most", ["", "1"])
