@@ -24,7 +24,9 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.utim
 
 def main() -> None:
     torch.set_num_threads(1)
-    librosa.resample  # noqa: B018 - loaded at first use, and so in each process but for this
+    # What is imported at first use would be imported in each process.
+    librosa.resample  # noqa: B018
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
     for line in sys.stdin:
         job = json.loads(line)
         process = os.fork()

@@ -19,6 +19,12 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.recipe import Decoded, Identity, Item, Network, Recipe
 from pipeline.inputs.feature_file import write_features
+from pipeline.mtl import Task
+from pipeline.params import FusionParams, MTLParams, TrainParams
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.examples import Examples
+from pipeline.training.fit import train
+from pipeline.training.model import ModelSpec, save_model
 
 SECONDS = 0.002  # of an item of the toy
 
@@ -98,6 +104,42 @@ def write_sounds(folder: Path) -> None:
 def download(folder: Path) -> None:
     """Copy three clips named by a manifest to where raw data lie."""
     fill_raw("youtube", str(folder.parent / "source" / "manifest.csv"), folder / "raw")
+
+
+def training(folder: Path, epochs: int) -> None:
+    """Train a small network with a checkpoint after each epoch, and write what it learnt."""
+    rng, rows = np.random.default_rng(0), 20
+    split = np.array([("train", "val")[k % 2] for k in range(rows)])
+    noise = [rng.normal(size=(1, 3)).astype(np.float32) for _ in range(rows)]
+    targets = {"flood": rng.integers(0, 2, rows)}
+    examples = Examples([f"{k:02}" for k in range(rows)], split, {"text": noise}, targets)
+    fusion, mtl = (
+        FusionParams(name="cfc", theta=0.5, width=4),
+        MTLParams(name="lsew", alpha=1.0, beta=2.0),
+    )
+    spec = ModelSpec({"text": 3}, "pooled", (Task("flood", ("no", "yes"), "no"),), fusion, mtl, 0.5)
+    params = TrainParams(
+        learning_rate=0.1,
+        batch_size=4,
+        max_epochs=epochs,
+        patience=epochs,
+        dropout=0.5,
+        weight_decay=0.0,
+        monitor="loss",
+        modalities=["text"],
+    )
+    checkpoint = Checkpoint(folder / "checkpoints", "k", 0.0, notify=lambda message: None)
+    log: list[str] = []
+    network, _ = train(
+        spec,
+        examples,
+        params,
+        seed=0,
+        checkpoint=checkpoint,
+        log=lambda epoch, values: log.append(f"{epoch} {values}\n"),
+    )
+    save_model(folder / "model", network, spec, epochs=log)
+    checkpoint.remove()
 
 
 def argument(value: int | str) -> int | Path:

@@ -131,6 +131,23 @@ def test_a_download_killed_before_any_operation_leaves_the_old_or_the_new_or_not
     assert step > 10
 
 
+def test_a_training_killed_before_any_operation_on_files_resumes_to_the_same_bytes(
+    forker: Any, tmp_path: Path
+) -> None:
+    epochs = 2
+    assert forker.run("training", tmp_path / "undisturbed", epochs) == 0
+    expected = files(tmp_path / "undisturbed")
+    assert sorted(expected) == ["model/model.json", "model/model.safetensors"]
+    for step in count():
+        folder = tmp_path / str(step)
+        status = forker.run("training", folder, epochs, step=step)
+        assert forker.run("training", folder, epochs) == 0
+        assert files(folder) == expected
+        if status == 0:
+            break
+    assert step > 4 * epochs
+
+
 @pytest.mark.slow
 def test_a_real_network_killed_at_random_moments_ends_as_if_undisturbed(
     forker: Any, tmp_path: Path

@@ -124,6 +124,11 @@ def tasks() -> tuple[Task, ...]:
 
 
 @pytest.fixture
+def params() -> TrainParams:
+    return PARAMS
+
+
+@pytest.fixture
 def make_examples() -> Callable[..., Examples]:
     return examples
 

@@ -15,11 +15,10 @@ import torch
 
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
+from pipeline.params import TrainParams
 from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec
-
-from .conftest import PARAMS
 
 Make = Callable[..., Examples]
 Run = Callable[..., Any]
@@ -113,12 +112,12 @@ def test_early_stopping_resumes_with_its_best_epoch(
 
 
 def test_a_training_killed_after_its_last_epoch_trains_no_further(
-    make_examples: Make, run: Run, disk: Disk
+    make_examples: Make, run: Run, disk: Disk, params: TrainParams
 ) -> None:
     expected = run(make_examples(), checkpoint=disk.checkpoint())
     result = run(make_examples(), score=None, checkpoint=disk.checkpoint())
     assert_same(result, expected)
-    assert disk.messages == [f"resumes at epoch {PARAMS.max_epochs}"]
+    assert disk.messages == [f"resumes at epoch {params.max_epochs}"]
 
 
 def test_a_checkpoint_is_written_only_when_its_time_has_come(
@@ -176,7 +175,7 @@ def test_at_the_end_nothing_is_left_of_this_training_nor_of_killed_writers(disk:
 
 
 def test_each_thing_that_changes_a_result_changes_the_key(
-    make_examples: Make, spec_of: Callable[..., ModelSpec]
+    make_examples: Make, spec_of: Callable[..., ModelSpec], params: TrainParams
 ) -> None:
     def changed_by_a_bit(data: Examples) -> Examples:
         sequences = {name: [a.copy() for a in arrays] for name, arrays in data.sequences.items()}
@@ -187,21 +186,21 @@ def test_each_thing_that_changes_a_result_changes_the_key(
     spec = spec_of(data.dims)
     label = {**data.targets, "kind": np.where(data.targets["kind"] == 1, 2, data.targets["kind"])}
     variants: list[tuple[ModelSpec, Examples, Any, int, str]] = [
-        (spec, data, PARAMS, 0, "cpu"),
-        (spec, data, PARAMS, 1, "cpu"),
-        (spec, data, PARAMS, 0, "another device"),
-        (spec_of(data.dims, mtl="dmtl"), data, PARAMS, 0, "cpu"),
-        (spec_of(data.dims, fusion="hgfn"), data, PARAMS, 0, "cpu"),
-        (replace(spec, encoder="bigru"), data, PARAMS, 0, "cpu"),
+        (spec, data, params, 0, "cpu"),
+        (spec, data, params, 1, "cpu"),
+        (spec, data, params, 0, "another device"),
+        (spec_of(data.dims, mtl="dmtl"), data, params, 0, "cpu"),
+        (spec_of(data.dims, fusion="hgfn"), data, params, 0, "cpu"),
+        (replace(spec, encoder="bigru"), data, params, 0, "cpu"),
         *(
-            (spec, data, PARAMS.model_copy(update={name: value}), 0, "cpu")
+            (spec, data, params.model_copy(update={name: value}), 0, "cpu")
             for name, value in (("learning_rate", 0.02), ("max_epochs", 5), ("monitor", "f1"))
         ),
-        (spec, changed_by_a_bit(data), PARAMS, 0, "cpu"),
-        (spec, replace(data, targets=label), PARAMS, 0, "cpu"),
-        (spec, replace(data, split=data.split[::-1]), PARAMS, 0, "cpu"),
-        (spec, replace(data, ids=data.ids[::-1]), PARAMS, 0, "cpu"),
+        (spec, changed_by_a_bit(data), params, 0, "cpu"),
+        (spec, replace(data, targets=label), params, 0, "cpu"),
+        (spec, replace(data, split=data.split[::-1]), params, 0, "cpu"),
+        (spec, replace(data, ids=data.ids[::-1]), params, 0, "cpu"),
     ]
     keys = [training_key(*variant) for variant in variants]
     assert len(set(keys)) == len(keys)
-    assert training_key(spec, make_examples(), PARAMS, 0, "cpu") == keys[0]
+    assert training_key(spec, make_examples(), params, 0, "cpu") == keys[0]
