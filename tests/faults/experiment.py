@@ -13,7 +13,10 @@ ROOT = HERE.parents[1]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many tries there were, how many kept the promise, and figures worth a cell of text."""
+    """How many tries there were, how many kept the promise, and figures worth a cell of text.
+
+    Where the machine does not allow the experiment, there is no try, and the figures say why.
+    """
 
     tried: int
     held: int
