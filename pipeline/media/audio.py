@@ -58,7 +58,7 @@ def read_waveform(
         sound, ends = _Sound(), StreamEnds(container)
         for piece in _pieces(container, stream, sound, ends):
             sound.add(piece)
-            _require_allowed(path, sound)
+            _require_allowed(path, sound, finish)
             if sound.end > finish:
                 break
         cut = finish == inf and ends.early(stream)
@@ -138,24 +138,27 @@ class _Sound:
 
     def between(self, begin: float, finish: float) -> Float32[np.ndarray, " samples"]:
         zero, rate = self.zero, self.rate
-        placed = [(round((run.begin - zero) * rate), run.samples(rate)) for run in self.runs]
-        whole = np.zeros(max((at + mono.size for at, mono in placed), default=0), np.float32)
-        for at, mono in reversed(placed):  # the earlier of two is written last
-            whole[at : at + mono.size] = mono
-        first = max(round((begin - zero) * rate), 0)
-        stop = None if finish == inf else max(round((finish - zero) * rate), 0)
-        return whole[first:stop]
+        end = min(max((run.end for run in self.runs), default=zero), finish)
+        whole = np.zeros(max(round((end - zero) * rate), 0), np.float32)
+        for run in reversed(self.runs):  # of two that overlap, the earlier is written last
+            at = round((run.begin - zero) * rate)
+            if at < whole.size:
+                mono = run.samples(rate)[: whole.size - at]
+                whole[at : at + mono.size] = mono
+        return whole[max(round((begin - zero) * rate), 0) :]
 
 
-def _require_allowed(path: str | Path, sound: _Sound) -> None:
+def _require_allowed(path: str | Path, sound: _Sound, finish: float) -> None:
     """Raise MediaError of kind too_large for more sound, or another rate, than is allowed."""
     low, high = SAMPLE_RATES
     if not low <= sound.runs[-1].rate <= high:
         message = f"{path}: {sound.runs[-1].rate} samples per second; allowed: {low:,} to {high:,}"
         raise MediaError("too_large", message)
-    # Its gaps count: a wrong timestamp makes hours of silence.
-    if max((sound.end - sound.zero) * sound.rate, sound.decoded) > MAX_SAMPLES:
-        raise MediaError("too_large", f"{path}: more than {MAX_SAMPLES:,} samples of sound")
+    # Gaps count: a wrong timestamp makes hours of silence.
+    samples = (min(sound.end, finish) - sound.zero) * sound.rate
+    if max(samples, sound.decoded) > MAX_SAMPLES:
+        message = f"{path}: more than {MAX_SAMPLES:,} samples of sound, gaps included"
+        raise MediaError("too_large", message)
 
 
 def _pieces(

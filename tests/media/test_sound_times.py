@@ -102,10 +102,10 @@ def test_gaps_overlaps_and_jitter_are_placed_as_by_ffmpeg(tmp_path: Path, seed: 
 
 def test_jitter_of_timestamps_does_not_cut_a_waveform(tmp_path: Path) -> None:
     times = np.arange(40) / 10
-    shaken = times + np.random.default_rng(0).uniform(-0.04, 0.04, 40) * (times > 0)
+    jittered_times = times + np.random.default_rng(0).uniform(-0.04, 0.04, 40) * (times > 0)
     exact, jittered = (
         read_waveform(write_packets(tmp_path / f"{k}.mkv", chosen.tolist(), seconds=0.1))
-        for k, chosen in enumerate((times, shaken))
+        for k, chosen in enumerate((times, jittered_times))
     )
     assert jittered.samples.tobytes() == exact.samples.tobytes()
 
@@ -122,6 +122,7 @@ def test_a_wrong_timestamp_does_not_fill_the_memory(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="more than 536,870,912 samples") as caught:
         read_waveform(path)
     assert caught.value.kind == "too_large"
+    assert read_waveform(path, end=0.15).samples.size == round(0.15 * 22_050)
 
 
 @pytest.mark.parametrize("later", [0, 7])
