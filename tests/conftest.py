@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,6 +63,22 @@ def largest_file() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     return limit
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Callable[[int, str], subprocess.CompletedProcess[str]]:
+    """`small_disk(2, code)` runs Python where the folder `sys.argv[1]` is a disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def run(megabytes: int, code: str) -> subprocess.CompletedProcess[str]:
+        mount = f'mount -t tmpfs -o size={megabytes}m none "$1" && exec "$2" -c "$3" "$1"'
+        alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh", folder]
+        if subprocess.run([*alone, "true", ""], capture_output=True).returncode:
+            pytest.skip("this machine lets us mount no disk of our own")
+        return subprocess.run([*alone, sys.executable, code], capture_output=True, text=True)
+
+    return run
 
 
 @dataclass

@@ -22,7 +22,8 @@ from pipeline.ground.data_set import DataSet
 from pipeline.ground.failures import Failure, retried_kinds, summary, write_failures
 from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
-from pipeline.inputs.feature_file import write_features
+from pipeline.ground.system_errors import require_space
+from pipeline.inputs.feature_file import FeatureFile, write_features
 from pipeline.inputs.parquet import read_table
 
 
@@ -47,6 +48,11 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
         retry=retried_kinds(),
     )
     write_failures(chosen.failures(recipe.modality), failures)
+    if not FeatureFile(chosen.features(recipe.modality)).present.any():
+        echo(
+            f"warning: {chosen.name}: no sample has any {recipe.modality} features; training and "
+            "evaluation go on without them"
+        )
     damaged = f"; {cache.damaged} damaged cache entries made again" if cache.damaged else ""
     echo(
         f"{chosen.name} {recipe.modality}: {len(items)} of {len(index)} samples have a source, "
@@ -72,8 +78,8 @@ def extract_features(
 ) -> list[Failure]:
     """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
-    Cached failures of the kinds in `retry` are tried again. Raises ValueError if there are items
-    and every one of them failed.
+    Cached failures of the kinds in `retry` are tried again. If every item failed, the modality is
+    absent from all samples.
     """
     engine = run_ray if runtime.engine() == "ray" else run_local
     identity = recipe.identity()
@@ -89,9 +95,10 @@ def extract_features(
             advance()
     cache.clean()
     failures = list(_failures(recipe.modality, items, keys, outcomes))
-    present = {item.id: keys[item.id] for item in items if outcomes[keys[item.id]].present}
-    if items and not present:
-        raise ValueError(f"{recipe.modality}: every item failed; the first: {failures[0].message}")
+    present = {item.id: keys[item.id] for item in items if outcomes[keys[item.id]].length}
+    rows = sum(outcomes[key].length for key in present.values())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    require_space(path, 4 * recipe.dim * rows)
     arrays = _arrays(cache, sorted([*absent, *keys]), present)
     write_features(path, arrays, recipe.dim, {"modality": recipe.modality, **identity})
     return failures
@@ -120,14 +127,14 @@ def _keys(modality: str, identity: Identity, items: Sequence[Item]) -> dict[str,
 
 
 class _Outcome(NamedTuple):
-    """An entry without its array, which may be large."""
+    """An entry with only the length of its array, 0 for none, since that may be large."""
 
-    present: bool
+    length: int
     failure: tuple[str, str] | None
 
     @classmethod
     def of(cls, entry: Entry) -> _Outcome:
-        return cls(entry.array is not None, entry.failure)
+        return cls(0 if entry.array is None else len(entry.array), entry.failure)
 
 
 def _cached(cache: ItemCache, keys: Collection[str], retry: Collection[str]) -> dict[str, _Outcome]:

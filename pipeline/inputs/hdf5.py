@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EIO, EMFILE, ENFILE, EPERM
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from pipeline.ground.temporaries import written_whole
 
 # Float numbers hardly compress: a larger ratio of declared to stored bytes is a memory bomb.
 MAX_RATIO = 100
+# Of these the file itself is not to blame.
+_OF_THE_MACHINE = (EACCES, EIO, EMFILE, ENFILE, EPERM)
 # Bytes. More than HDF5's cache of a dataset's chunks (1 MiB) and of metadata (2 MiB) together.
 _TO_CLOSE = 4 << 20
 
@@ -46,7 +49,7 @@ def allocate(file: h5py.File, size: int) -> None:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file for reading; raises ValueError naming it if it cannot be read."""
+    """Open a file for reading; see `readable` for its errors."""
     with readable(path), h5py.File(path, "r") as file:
         yield file
 
@@ -57,6 +60,9 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
+        number = getattr(error, "errno", None)
+        if number in _OF_THE_MACHINE:
+            raise OSError(number, os.strerror(number), str(path)) from None
         reason = " ".join(str(error).split())
         raise ValueError(
             f"{path}: not a readable HDF5 file ({reason}); delete it, then make or fetch it again"

@@ -186,7 +186,10 @@ def present_modalities(examples: Examples) -> list[str]:
     train = examples.rows("train")
     names = [name for name in examples.sequences if examples.present(name)[train].any()]
     if not names:
-        raise ValueError("no training sample has any modality: there is nothing to learn from")
+        raise ValueError(
+            "no training sample has any modality: there is nothing to learn from; the tables in "
+            "data/<set>/failures/ say why"
+        )
     return names
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -125,25 +126,6 @@ def test_anything_else_that_changes_computes_nothing(
     assert lengths(tmp_path / "new.h5") == {"x": 0, "y": 5, "z": 4}
 
 
-def test_only_failures_of_the_kinds_named_are_tried_again(
-    fake: Fake, cache: ItemCache, out: Path, extracted: Extracted
-) -> None:
-    items = texts({"a": "good", "b": "unreadable", "c": "cut", "d": "nan"})
-    first = extract_features(fake(), items, [], out, cache, workers=1)
-    assert [failure.kind for failure in first] == ["decode_failed", "truncated", "not_finite"]
-    extracted()
-    still = extract_features(fake(), items, [], out, cache, 1, retry=["decode_failed"])
-    assert extracted() == ["b"]
-    assert still == first
-    kinds = ["decode_failed", "truncated"]
-    left = extract_features(fake(mended=True), items, [], out, cache, 1, retry=kinds)
-    assert extracted() == ["b", "c"]
-    assert left == first[1:]
-    assert lengths(out) == {"a": 4, "b": 10, "c": 3, "d": 0}
-    extract_features(fake(), items, [], out, cache, workers=1)
-    assert extracted() == []
-
-
 def test_a_file_that_several_items_share_is_hashed_once(
     fake: Fake, cache: ItemCache, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,52 +162,17 @@ def test_a_damaged_entry_is_made_again_and_counted(
     assert out.read_bytes() == written
 
 
-def test_failures_are_listed_and_their_samples_absent_or_not(
+def test_features_that_do_not_fit_on_the_disk_are_refused_before_they_are_written(
     fake: Fake, cache: ItemCache, out: Path
 ) -> None:
-    contents = {"a": "good", "b": "unreadable", "c": "cut", "d": "nan", "e": "inf", "f": "mute"}
-    failures = extract_features(fake(), texts(contents), ["g"], out, cache, workers=1)
-    assert {(f.id, f.modality, f.kind) for f in failures} == {
-        ("b", "text", "decode_failed"),
-        ("c", "text", "truncated"),
-        ("d", "text", "not_finite"),
-        ("e", "text", "not_finite"),
-        ("f", "text", "empty_text"),
-    }
-    # Cut off, but what there is of it is used.
-    assert lengths(out) == {"a": 4, "b": 0, "c": 3, "d": 0, "e": 0, "f": 0, "g": 0}
-    assert FeatureFile(out).present.tolist() == [True, False, True, *[False] * 4]
-
-
-@pytest.mark.parametrize("contents", ["unreadable", "cut", "nan"])
-def test_a_message_names_the_samples_own_file(
-    fake: Fake, cache: ItemCache, out: Path, tmp_path: Path, contents: str
-) -> None:
-    items = [Item("good", text="good")]
-    for name in ("first.jpg", "second.jpg"):
-        (tmp_path / name).write_text(contents)
-        items.append(Item(name, path=tmp_path / name))
-    failures = extract_features(fake(), items, [], out, cache, workers=1)
-    assert len(failures) == 2
-    for failure in failures:
-        other = "second.jpg" if failure.id == "first.jpg" else "first.jpg"
-        assert str(tmp_path / failure.id) in failure.message
-        assert other not in failure.message
-        assert "{file}" not in failure.message
-
-
-def test_when_every_item_fails_the_old_file_stays(fake: Fake, cache: ItemCache, out: Path) -> None:
     extract_features(fake(), texts({"a": "good"}), [], out, cache, workers=1)
     old = out.read_bytes()
-    items = texts({"a": "mute", "b": "nan"})
-    with pytest.raises(ValueError, match=r"^text: every item failed; the first: .*says nothing$"):
-        extract_features(fake(), items, ["c"], out, cache, workers=1)
+    wide = type("WideRecipe", (type(fake()),), {"dim": 1 << 50})(fake().log)
+    need = 4 * wide.dim * len("flood")
+    with pytest.raises(OSError, match=rf"\(needs {need:,} bytes, .*text.h5") as caught:
+        extract_features(wide, texts({"a": "flood"}), [], out, cache, workers=1)
+    assert caught.value.errno == errno.ENOSPC
     assert out.read_bytes() == old
-
-
-def test_samples_without_a_source_are_no_failure(fake: Fake, cache: ItemCache, out: Path) -> None:
-    assert extract_features(fake(), [], ["a", "b"], out, cache, workers=1) == []
-    assert lengths(out) == {"a": 0, "b": 0}
 
 
 def test_an_error_of_the_code_is_raised_and_what_was_done_is_cached(
@@ -301,8 +248,12 @@ def test_a_network_that_stays_on_the_cpu_says_so_once(
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     recipe = make(project)
     extract(YOUTUBE, recipe, column)
-    *before, last = capsys.readouterr().out.splitlines()
+    *before, warning, last = capsys.readouterr().out.splitlines()
     assert before == notice
+    assert warning == (
+        f"warning: youtube: no sample has any {recipe.modality} features; training and evaluation "
+        "go on without them"
+    )
     assert last.startswith(f"youtube {recipe.modality}: 0 of 1 samples have a source, no ")
 
 

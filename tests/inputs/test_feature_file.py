@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -157,6 +158,35 @@ def test_a_fault_leaves_the_old_file_and_nothing_else(path: Path) -> None:
         write_features(path, fail(), 4, ATTRIBUTES)
     assert path.read_bytes() == old
     assert only_file(path)
+
+
+PACK = """
+import sys
+from pathlib import Path
+import numpy as np
+from pipeline.ground.system_errors import explain
+from pipeline.inputs.feature_file import write_features
+
+folder = Path(sys.argv[1])
+rows = np.ones((65, 1000), np.float32)
+try:
+    write_features(folder / "a.h5", ((f"{k:03}", rows) for k in range(60)), 1000, {})
+except OSError as error:
+    print(explain(error))
+print([path.name for path in folder.iterdir()])
+"""
+
+
+@pytest.mark.parametrize("megabytes", [1, 5, 12, 17])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    small_disk: Callable[[int, str], Any], tmp_path: Path, megabytes: int
+) -> None:
+    done = small_disk(megabytes, PACK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/disk/a.h5: No space left on device; free some space on its disk and run again",
+        "[]",
+    ]
 
 
 @pytest.mark.parametrize("contents", [b"", b"id,values\n", None])
