@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline import runtime
 
 VARIABLES: dict[str, Callable[[], object]] = {
     "HGFN_WORKERS": runtime.workers,
+    "HGFN_MEMORY": runtime.memory,
     "HGFN_DEVICE": runtime.device,
     "HGFN_ENGINE": runtime.engine,
     "HGFN_CACHE": runtime.cache_folder,
@@ -31,6 +33,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("HGFN_WORKERS", "1", 1),
         ("HGFN_WORKERS", "12", 12),
+        ("HGFN_MEMORY", "0", 0),
+        ("HGFN_MEMORY", "1.5 gb", 1_500_000_000),
         ("HGFN_DEVICE", "cpu", "cpu"),
         ("HGFN_DEVICE", "cuda", "cuda"),
         ("HGFN_ENGINE", "local", "local"),
@@ -59,6 +63,53 @@ def test_an_empty_variable_is_one_that_is_not_set(
     unset = VARIABLES[variable]()
     monkeypatch.setenv(variable, "")
     assert VARIABLES[variable]() == unset
+
+
+@pytest.mark.parametrize("value", ["-1", "half", "1 XB", " ", "GB"])
+def test_a_bad_size_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HGFN_MEMORY", value)
+    with pytest.raises(ValueError, match=f"HGFN_MEMORY is '{value}'; allowed: a size, as in 500MB"):
+        runtime.memory()
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "free"),
+    [
+        ("0::/job\n", {"job/memory.max": 900, "job/memory.current": 500}, 400),
+        ("0::/job\n", {"memory.max": 900, "memory.current": 500}, 400),  # of the group above
+        ("0::/job\n", {"job/memory.max": 100, "job/memory.current": 500}, 0),
+        (
+            "9:cpu:/x\n4:memory:/job/1\n",
+            {"memory/job/memory.limit_in_bytes": 900, "memory/job/memory.usage_in_bytes": 600},
+            300,
+        ),
+    ],
+)
+def test_memory_is_limited_by_control_groups_whose_cached_files_make_room(
+    tmp_path: Path, group: str, files: dict[str, int], free: int
+) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(group)
+    for name, value in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{value}\n")
+        path.with_name("memory.stat").write_text("anon 7\n")
+    assert runtime.free_memory(tmp_path) == free
+    for stat in tmp_path.rglob("memory.stat"):
+        stat.write_text("inactive_file 50\ntotal_inactive_file 50\n")
+    assert runtime.free_memory(tmp_path) == max(0, free + 50 if free else 0)
+
+
+@pytest.mark.parametrize("groups", [None, "0::/\n"])
+def test_without_a_limit_the_machines_memory_counts(tmp_path: Path, groups: str | None) -> None:
+    if groups:
+        (tmp_path / "proc/self").mkdir(parents=True)
+        (tmp_path / "proc/self/cgroup").write_text(groups)
+        (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+        (tmp_path / "sys/fs/cgroup/memory.max").write_text("max\n")
+    available = psutil.virtual_memory().available
+    assert runtime.free_memory(tmp_path) == pytest.approx(available, rel=0.5)
 
 
 def test_without_variables_it_is_every_core_the_cpu_and_the_users_cache() -> None:

@@ -113,7 +113,7 @@ def _standardised(modalities: Sequence[str], examples: Examples) -> np.ndarray:
 def _filled(examples: Examples, modality: str) -> np.ndarray:
     arrays, present = examples.sequences[modality], examples.present(modality)
     values = np.zeros((len(arrays), examples.dims[modality]))
-    for row in np.flatnonzero(present).tolist():
+    for row in np.flatnonzero(present):
         values[row] = arrays[row].mean(axis=0)
     known = values[present & (examples.split == "train")]
     values[~present] = known.mean(axis=0) if len(known) else 0.0

@@ -151,7 +151,7 @@ class FeatureRows:
     def __len__(self) -> int:
         return len(self.present)
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __getitem__(self, row: int | np.integer) -> np.ndarray:
         with readable(self.path):
             if self._values is None:
                 self._values = _column(h5py.File(self.path, "r"), "values", "f")

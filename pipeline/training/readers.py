@@ -7,14 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from pipeline import runtime
 from pipeline.ground.processes import end_with_parent
-from pipeline.inputs.feature_file import FeatureRows
+from pipeline.inputs.feature_file import FeatureFile, FeatureRows
 
 PROCESSES = 2
 AHEAD = 2  # batches that each process reads ahead
@@ -27,7 +29,7 @@ class Arrays(Protocol):
     def __len__(self) -> int:
         """Count the samples."""
 
-    def __getitem__(self, row: int, /) -> np.ndarray:
+    def __getitem__(self, row: int | np.integer, /) -> np.ndarray:
         """Return one sample's array, of length 0 where the modality is absent."""
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -75,13 +77,13 @@ class Readers:
         """
         if self._pool is None:
             # spawn, not fork: a forked child of a process that used torch's threads can hang.
-            self._pool = ProcessPoolExecutor(
-                PROCESSES, get_context("spawn"), _start, (self._sequences,)
-            )
+            self._pool = ProcessPoolExecutor(PROCESSES, get_context("spawn"), _start)
+        # Not the rows themselves: their tables would travel with every batch.
+        files = {name: (self._sequences[name].path, self._sequences[name].pooled) for name in names}
         pending: deque[Future[Padded]] = deque()
         try:
             for rows in batches:
-                pending.append(self._pool.submit(_read, names, rows))
+                pending.append(self._pool.submit(_read, files, rows))
                 if len(pending) > PROCESSES * AHEAD:
                     yield pending.popleft().result()
             while pending:
@@ -100,16 +102,15 @@ class Readers:
         return {**self.__dict__, "_pool": None}
 
 
-# Set in each reader process, so that the tables of the files are sent to it once.
-_sequences: Mapping[str, FeatureRows]
-
-
-def _start(sequences: Mapping[str, FeatureRows]) -> None:
-    global _sequences
+def _start() -> None:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its readers
-    _sequences = sequences
 
 
-def _read(names: Sequence[str], rows: np.ndarray) -> Padded:
-    return pad({name: _sequences[name] for name in names}, rows)
+def _read(files: Mapping[str, tuple[Path, bool]], rows: np.ndarray) -> Padded:
+    return pad({name: _opened(*file) for name, file in files.items()}, rows)
+
+
+@cache
+def _opened(path: Path, pooled: bool) -> FeatureRows:
+    return FeatureFile(path).rows(pooled)

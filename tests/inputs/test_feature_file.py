@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,6 +104,24 @@ def test_values_of_many_chunks_come_back(path: Path) -> None:
         assert file["values"].chunks[0] < file["values"].shape[0]
     read = FeatureFile(path).rows()
     assert all(np.array_equal(read[k], array(f"{k:02}", 1 + k, 1000)) for k in range(40))
+
+
+def test_pooled_rows_are_means_over_the_length(path: Path) -> None:
+    write_features(path, arrays(LENGTHS), 4, ATTRIBUTES)
+    file = FeatureFile(path)
+    for whole, mean in zip(file.rows(), file.rows(pooled=True), strict=True):
+        assert mean.tolist() == ([whole.mean(axis=0).tolist()] if len(whole) else [])
+    assert file.rows().nbytes == sum(array.nbytes for array in file.rows())
+    assert file.rows(pooled=True).nbytes == sum(array.nbytes for array in file.rows(pooled=True))
+
+
+def test_a_copy_for_another_process_reads_the_same(path: Path) -> None:
+    write_features(path, arrays(LENGTHS), 4, ATTRIBUTES)
+    rows = FeatureFile(path).rows()
+    first = rows[1]  # opens the file
+    copy = pickle.loads(pickle.dumps(rows))
+    np.testing.assert_array_equal(copy[1], first)
+    np.testing.assert_array_equal(copy.present, rows.present)
 
 
 @pytest.mark.parametrize("dataset", ["values", "offsets", "present", "ids"])

@@ -15,11 +15,14 @@ import torch
 from pipeline.inputs.feature_file import write_features
 from pipeline.mtl import Task
 from pipeline.training.examples import (
+    BLOCK,
+    WINDOW,
     Examples,
     label_counts,
     load_examples,
     load_tasks,
     present_modalities,
+    shuffled,
     trainable,
 )
 
@@ -147,6 +150,27 @@ def test_the_order_is_drawn_from_the_generator_and_differs_from_epoch_to_epoch(
     assert first != rows.tolist()
     assert epochs(0) == [first, second]
     assert epochs(1) != [first, second]
+
+
+@pytest.mark.parametrize("count", [0, 1, WINDOW])
+def test_up_to_a_window_the_order_is_a_permutation_of_all_rows(count: int) -> None:
+    rows = 3 * np.arange(count)
+    expected = np.random.default_rng(5).permutation(rows)
+    np.testing.assert_array_equal(shuffled(rows, np.random.default_rng(5)), expected)
+
+
+@pytest.mark.parametrize("count", [WINDOW + 1, 3 * WINDOW + 1000])
+def test_above_a_window_it_consists_of_shuffled_windows_of_whole_blocks(count: int) -> None:
+    rows = 2 * np.arange(count)
+    order = shuffled(rows, np.random.default_rng(5))
+    np.testing.assert_array_equal(np.sort(order), rows)
+    np.testing.assert_array_equal(order, shuffled(rows, np.random.default_rng(5)))
+    assert (order != shuffled(rows, np.random.default_rng(6))).mean() > 0.99
+    window = order[:WINDOW]
+    assert (np.abs(np.diff(window)) > 2).mean() > 0.9
+    _, sizes = np.unique(window // (2 * BLOCK), return_counts=True)
+    # The one block that is shorter shifts the ends of the windows behind it.
+    assert (sizes == BLOCK).sum() >= WINDOW // BLOCK - 1
 
 
 def _numbered(examples: Examples) -> Examples:
