@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import av
@@ -37,6 +38,9 @@ FORMATS = {
     "CAF": "caf",
 }
 
+# Of a Matroska stream, as FFmpeg writes it.
+_DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")
+
 
 def open_container(file: Any) -> InputContainer:
     """Open a container of the allowed formats from an object with `read`, `seek` and `tell`.
@@ -66,6 +70,30 @@ def best_audio(container: InputContainer) -> AudioStream | None:
 def origin(container: InputContainer) -> float:
     """Return the time, in seconds, that a player shows as 0:00."""
     return (container.start_time or 0) / av.time_base
+
+
+def stated_end(container: InputContainer, stream: Stream) -> float | None:
+    """Return where a stream ends, in seconds of its timestamps; None where the file states none."""
+    if container.format.name.startswith("mov") and stream.start_time is not None:
+        ticks = stream.start_time + (stream.duration or 0)
+        return float(ticks * (stream.time_base or 0)) if stream.duration else None
+    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if container.format.name.startswith("matroska") and tag:
+        hours, minutes, seconds = map(float, tag.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    return None
+
+
+def stated_end_of_all(container: InputContainer) -> float | None:
+    """Return where the longest stream ends, also subtitles, in seconds of its timestamps.
+
+    FFmpeg estimates this for a format that does not state it.
+    """
+    if container.duration is None:
+        return None
+    # In Matroska durations, also those of streams, are counted from time 0.
+    start = 0.0 if container.format.name.startswith("matroska") else origin(container)
+    return start + container.duration / av.time_base
 
 
 def _is_decoded(stream: Stream) -> bool:

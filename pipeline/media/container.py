@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -33,10 +32,6 @@ from pipeline.media.errors import (
 SLACK = 0.2
 # Seconds back by which timestamps start anew, as where recordings were joined.
 RESTART = 1.0
-# Formats whose header states a duration.
-HAVE_DURATION = ("mov", "matroska", "flv")
-# Of a Matroska stream, as FFmpeg writes it.
-DURATION_TAG = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")
 
 
 @contextmanager
@@ -187,27 +182,11 @@ class StreamEnds:
 
         Where the file states only its own duration, the stream that lasts longest is judged by it.
         """
-        stated = _stated_end(self._container.format.name, stream)
+        stated = containers.stated_end(self._container, stream)
         if stated is not None:
             return self._ends.get(stream.index, -inf) < stated - SLACK
-        stated = _stated_end_of_all(self._container)
+        # The other formats state no duration, and FFmpeg estimates it.
+        if not self._container.format.name.startswith(("mov", "matroska", "flv")):
+            return False
+        stated = containers.stated_end_of_all(self._container)
         return stated is not None and max(self._ends.values(), default=-inf) < stated - SLACK
-
-
-def _stated_end(format_name: str, stream: Stream) -> float | None:
-    """Return where a stream's own header says that it ends; elsewhere FFmpeg estimates it."""
-    if format_name.startswith("mov") and stream.start_time is not None and stream.duration:
-        return float((stream.start_time + stream.duration) * (stream.time_base or 0))
-    tag = DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
-    if format_name.startswith("matroska") and tag:
-        hours, minutes, seconds = map(float, tag.groups())
-        return hours * 3600 + minutes * 60 + seconds
-    return None
-
-
-def _stated_end_of_all(container: InputContainer) -> float | None:
-    if container.duration is None or not container.format.name.startswith(HAVE_DURATION):
-        return None
-    # In Matroska the duration, as the tag of a stream, is counted from time 0.
-    start = 0.0 if container.format.name.startswith("matroska") else containers.origin(container)
-    return start + container.duration / av.time_base

@@ -8,14 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from pipeline.datasets.clips.ranges import RangedFile
-from pipeline.inputs.containers import best_audio, best_video, open_container, origin
+from pipeline.inputs.containers import (
+    best_audio,
+    best_video,
+    open_container,
+    origin,
+    stated_end,
+    stated_end_of_all,
+)
 
 # Takes every codec that sites use, and times in milliseconds.
 SUFFIX = ".mkv"
@@ -118,7 +124,7 @@ def _copied(output: OutputContainer, stream: Stream) -> Stream:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Ends of the picture (or else the sound) and of all streams, and the stated duration."""
+    """Ends of the picture (or else the sound) and of the longest stream, and its stated end."""
 
     picture: float
     last: float
@@ -132,16 +138,21 @@ def measure(path: Path) -> Seconds:
     """
     with path.open("rb") as file, open_container(file) as container:
         zero = origin(container)
-        times: dict[Any, _Times] = {stream: _Times() for stream in _streams(container)}
+        times = {stream: _Times() for stream in container.streams}
         try:
-            for packet in container.demux(list(times)):
+            for packet in container.demux():
                 if packet.is_corrupt:
                     break
                 times[packet.stream].add(packet)
         except av.FFmpegError:
             pass  # measured up to here
-        ends = [stream.end(zero) for stream in times.values()]
-        return Seconds(ends[0], max(ends), (container.duration or 0) / av.time_base)
+        chosen = _streams(container)
+        stated = [end for s in chosen if (end := stated_end(container, s)) is not None]
+        # An end of the whole file may be that of its subtitles.
+        counted = chosen if stated else container.streams
+        last = max(times[stream].end(zero) for stream in counted)
+        end = max(stated, default=stated_end_of_all(container) or zero)
+        return Seconds(times[chosen[0]].end(zero), last, end - zero)
 
 
 @dataclass

@@ -79,6 +79,42 @@ def test_a_whole_film_may_end_with_sound_alone(
     fetch(write(tmp_path / "film.mp4", steps(8.0, 0.1)), None, None)
 
 
+def rewrite(film: Path, path: Path, begin: float, subtitle: float) -> Path:
+    """Copy a film so that it begins at `begin`, with a subtitle of `subtitle` seconds, if any."""
+    with av.open(film) as source, av.open(path, "w") as target:
+        copies = {s: target.add_stream_from_template(s) for s in source.streams}
+        if subtitle:
+            text = target.add_mux_stream("subrip")
+            words = av.Packet(b"words")
+            words.stream, words.pts, words.dts, words.time_base = text, 0, 0, Fraction(1)
+            words.duration = round(subtitle)
+            target.mux(words)
+        for packet in source.demux():
+            if packet.pts is not None:
+                packet.stream = copies[packet.stream]
+                packet.pts += round(begin / packet.time_base)
+                packet.dts = (
+                    None if packet.dts is None else packet.dts + round(begin / packet.time_base)
+                )
+                target.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("begin", "subtitle"), [(0, 15), (10, 0)])
+@pytest.mark.parametrize("tag", [b"DURATION", b"CURATION"])
+def test_a_whole_film_may_begin_later_or_end_with_a_subtitle(
+    tmp_path: Path, fetch: Callable[..., object], begin: float, subtitle: float, tag: bytes
+) -> None:
+    film = write(tmp_path / "film.mp4", steps(8.0, 0.1), 8.0)
+    path = rewrite(film, tmp_path / "film.mkv", begin, subtitle)
+    path.write_bytes(path.read_bytes().replace(b"DURATION", tag))
+    received = measure(path)
+    assert received.picture == pytest.approx(8.0, abs=0.15)
+    assert received.last >= received.stated - 0.1
+    path.replace(film)
+    fetch(film, None, None)
+
+
 @pytest.mark.parametrize("span", [(1.0, 9.5), (None, 9.5), (2.0, None)])
 def test_slides_stand_until_the_next(
     tmp_path: Path, fetch: Callable[..., object], span: tuple[float | None, float | None]
