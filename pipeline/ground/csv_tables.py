@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,10 +31,21 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         cells.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read the rows of a table of `write_csv`, every cell as text."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{name: _text(row[name]) for name in row} for row in csv.DictReader(file)]
+def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    """Read the rows of a table that `write_csv` wrote with these columns, every cell as text.
+
+    Raises ValueError naming a file that is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if header != list(columns) or any(len(row) != len(columns) for row in rows):
+            raise ValueError(f"not a table of {', '.join(columns)}")
+    except (csv.Error, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); run the stage that wrote it again"
+        ) from None
+    return [[_text(cell) for cell in row] for row in rows]
 
 
 def _cell(text: str) -> str:

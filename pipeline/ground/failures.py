@@ -82,7 +82,7 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
 
 def read_failures(path: Path) -> list[Failure]:
     """Read a failures.csv."""
-    return [Failure(*(row[name] for name in COLUMNS)) for row in read_csv(path)]
+    return [Failure(*row) for row in read_csv(path, COLUMNS)]
 
 
 def join_failures(data: DataSet) -> list[Failure]:

@@ -40,8 +40,24 @@ def test_every_text_comes_back_and_no_cell_holds_a_control_character(text: str, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.csv")
         cell = written(path, first + text)
-        assert read_csv(path) == [{"text": first + text}]
+        assert read_csv(path, ["text"]) == [[first + text]]
     assert {c for c in cell if unicodedata.category(c) in ("Cc", "Cs")} <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not enough values to unpack"),
+        (b"a,c\n1,2\n", "not a table of a, b"),
+        (b"a,b\n1\n", "not a table of a, b"),
+        (b'a,b\n1,"2\n', "unexpected end of data"),
+        (b"a,b\n1,\xff\n", "'utf-8' codec can't decode"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/a.csv is damaged \({reason}.*again$"):
+        read_csv(tmp_path / "a.csv", ["a", "b"])
 
 
 def test_numbers_stay_numbers(tmp_path: Path) -> None:
