@@ -54,7 +54,7 @@ def parse_lock(path: Path, data: bytes) -> Stages:
     try:
         stages: Stages = YAML(typ="safe").load(data)["stages"]
         entries = [
-            entry["path"]
+            (entry["path"], entry[entry.get("hash", "path")])
             for stage in stages.values()
             for entry in (*stage.get("deps", ()), *stage.get("outs", ()))
         ]

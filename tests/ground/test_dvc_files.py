@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.ground.dvc_files import COPIES, begin_stage, differs, outputs, parse_lock, read_lock
+from pipeline.ground.dvc_files import (
+    COPIES,
+    begin_stage,
+    differs,
+    not_in_cache,
+    outputs,
+    parse_lock,
+    read_lock,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = """stages:
@@ -78,6 +87,23 @@ def test_a_stage_refuses_a_damaged_input(inside: Path, name: str) -> None:
     begin_stage("read")
 
 
+@pytest.mark.slow
+def test_an_output_that_dvcs_cache_lacks_is_named_until_it_is_committed(inside: Path) -> None:
+    assert list(not_in_cache(inside)) == []
+    digest = hashlib.md5(b"2\n").hexdigest()
+    (inside / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).unlink()
+    (message,) = not_in_cache(inside)
+    assert message.startswith("folder is not in DVC's cache (is its disk full?)")
+    assert message.endswith("run `dvc commit write`")
+    assert dvc(inside, "commit", "write").returncode == 0
+    assert list(not_in_cache(inside)) == []
+
+
+def test_a_project_that_dvc_cannot_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^DVC cannot read the project: [^\n]*$"):
+        list(not_in_cache(tmp_path))
+
+
 LOCK = b"""schema: '2.0'
 stages:
   a:
@@ -98,6 +124,7 @@ stages:
         b"schema: '2.0'\n",
         LOCK[:-1],
         LOCK[:-20],
+        LOCK[: LOCK.index(b"      md5")],
         LOCK[:40],
         b"\xff\n",
         b"a: [\n",
