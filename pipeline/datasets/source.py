@@ -37,7 +37,7 @@ def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> lis
         try:
             check_source(name, source)
         except ValueError as error:
-            if Path(source).exists() or not _is_recorded(name, source, lock):
+            if os.path.exists(source) or not _is_recorded(name, source, lock):
                 errors.append(str(error))
             else:
                 notes.append(
@@ -54,13 +54,20 @@ def check_source(name: str, source: str) -> None:
 
     The contents of an archive or a manifest are not read.
     """
-    path = Path(source)
-    problem = _problem(data_set(name).form, path) if path.exists() else _absence(path)
+    path, data = Path(source), data_set(name)
+    try:
+        problem = _problem(data.form, path) if path.exists() else _absence(path)
+        if path.resolve().is_relative_to(data.raw.resolve()):
+            problem = f"it lies in {data.raw}, which the download replaces; move it elsewhere"
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        problem = f"{path.absolute()} cannot be opened: {error}; correct it or its permissions"
     if problem:
         raise ValueError(f"data.{name}.source is {source!r}: {problem}")
 
 
 def _absence(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path.absolute()} is a link to {os.readlink(path)}, where nothing is; correct it"
     cure = "correct it"
     if not path.is_absolute():
         cure += (
@@ -73,7 +80,8 @@ def _absence(path: Path) -> str:
 def _problem(form: str, path: Path) -> str | None:
     """Say why what exists at `path` is not a source of this form; None if it is."""
     if path.is_dir():
-        if (path / ENTRIES[form]).exists():
+        entry = path / ENTRIES[form]
+        if entry.is_file() if entry.suffix else entry.is_dir():
             return None
         return f"the folder {path.absolute()} has no {ENTRIES[form]}; allowed: {FORMS[form]}"
     if not path.is_file() or not path.name.endswith(ENDINGS[form]):
