@@ -38,14 +38,12 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
-        if header != list(columns) or any(len(row) != len(columns) for row in rows):
+            rows = list(csv.reader(file, strict=True))
+        if rows[:1] != [list(columns)] or any(len(row) != len(columns) for row in rows):
             raise ValueError(f"not a table of {', '.join(columns)}")
     except (csv.Error, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); run the stage that wrote it again"
-        ) from None
-    return [[_text(cell) for cell in row] for row in rows]
+        raise ValueError(f"{path} is damaged ({error}); run its stage again") from None
+    return [[_text(cell) for cell in row] for row in rows[1:]]
 
 
 def _cell(text: str) -> str:

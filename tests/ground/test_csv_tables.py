@@ -47,7 +47,7 @@ def test_every_text_comes_back_and_no_cell_holds_a_control_character(text: str, 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not enough values to unpack"),
+        (b"", "not a table of a, b"),
         (b"a,c\n1,2\n", "not a table of a, b"),
         (b"a,b\n1\n", "not a table of a, b"),
         (b'a,b\n1,"2\n', "unexpected end of data"),
