@@ -98,22 +98,9 @@ def test_an_animation_is_a_clip(tmp_path: Path, name: str, transparent: bool) ->
         assert np.array_equal(frame, expected)
 
 
-def test_a_gif_of_one_picture_is_a_clip(tmp_path: Path) -> None:
-    Image.new("RGB", (5, 7), "red").save(tmp_path / "still.gif")
-    assert (sample_frames(tmp_path / "still.gif", 3).frames == (255, 0, 0)).all()
-
-
-@pytest.mark.parametrize("name", ["animated.webp", "still.jpg", "still.png", "letter.txt"])
-def test_another_format_is_refused_with_the_cure(tmp_path: Path, name: str) -> None:
-    pictures, path = moving_square(transparent=False), tmp_path / name
-    if name == "letter.txt":
-        path.write_text("no clip")
-    elif name == "animated.webp":
-        pictures[0].save(path, save_all=True, append_images=pictures[1:])
-    else:
-        pictures[0].convert("RGB").save(path)
-    with pytest.raises(
-        MediaError, match=r"convert it to one of MP4, MOV, 3GP.* GIF, APNG"
-    ) as caught:
+def test_another_format_is_refused_with_the_cure(tmp_path: Path) -> None:
+    pictures, path = moving_square(transparent=False), tmp_path / "animated.webp"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with pytest.raises(MediaError, match=r"convert it to one of MP4, MOV.* GIF, APNG") as caught:
         sample_frames(path)
     assert caught.value.kind == "decode_failed"

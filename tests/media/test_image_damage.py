@@ -88,14 +88,6 @@ def test_less_than_a_third_of_a_photo_is_not_used(tmp_path: Path, format: str) -
     assert caught.value.kind == "truncated"
 
 
-def test_a_whole_photo_after_a_truncated_one_is_whole(tmp_path: Path) -> None:
-    content = encoded(*FORMATS["JPEG"])
-    (tmp_path / "cut.jpg").write_bytes(content[:-100])
-    (tmp_path / "whole.jpg").write_bytes(content)
-    assert read_photo(tmp_path / "cut.jpg").truncated
-    assert not read_photo(tmp_path / "whole.jpg").truncated
-
-
 # Directions of rows and columns for the orientations 1 to 8; from 5 on they are exchanged before.
 EXIF_SIGNS = [(1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1)]
 
