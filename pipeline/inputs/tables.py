@@ -115,5 +115,5 @@ def _quoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
 
 def _cure(delimiter: str, quoting: bool) -> str:
     if quoting:
-        return f"put a text that holds {delimiter!r} between double quotes"
+        return f"put a text that holds {delimiter!r} or a line end between double quotes"
     return f"a text must hold no line feed and no {delimiter!r}"
