@@ -67,7 +67,7 @@ def read_schedule(path: str | Path) -> Schedule | None:
             shown=np.array(packets.shown, dtype=bool),
             keyframe=np.array(packets.keyframe, dtype=bool),
             seconds=_to_seconds(container, stream, pts),
-            truncated=packets.damaged or ends.early(stream),
+            truncated=packets.damaged or ends.early(stream) or _is_cut_gif(container, packets),
         )
 
 
@@ -80,10 +80,12 @@ class _Packets:
     keyframe: list[bool] = field(default_factory=list)
     damaged: bool = False
     restarted: bool = False
+    last: av.Packet | None = None
     _decoded: float = -inf
 
     def add(self, packet: av.Packet) -> None:
         self.damaged |= packet.is_corrupt
+        self.last = packet
         self.pts.append(packet.pts)
         self.shown.append(not packet.is_discard)
         self.keyframe.append(packet.is_keyframe)
@@ -91,6 +93,13 @@ class _Packets:
             seconds = packet.dts * packet.time_base.numerator / packet.time_base.denominator
             self.restarted |= seconds < self._decoded - RESTART
             self._decoded = seconds
+
+
+def _is_cut_gif(container: InputContainer, packets: _Packets) -> bool:
+    """Tell whether a GIF, which states no duration, lacks the mark behind its last frame."""
+    if container.format.name != "gif" or packets.last is None:
+        return False
+    return not bytes(packets.last).rstrip(b"\0").endswith(b";")
 
 
 def decode_rows(

@@ -98,6 +98,18 @@ def test_an_animation_is_a_clip(tmp_path: Path, name: str, transparent: bool) ->
         assert np.array_equal(frame, expected)
 
 
+@pytest.mark.parametrize(("name", "end"), [("moving.gif", 1), ("moving.png", 16)])
+def test_a_cut_animation_is_truncated(tmp_path: Path, name: str, end: int) -> None:
+    pictures, path = moving_square(transparent=False), tmp_path / name
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    content = path.read_bytes()
+    for length in (len(content) - end, len(content) * 3 // 4):
+        path.write_bytes(content[:length])
+        assert sample_frames(path, 4).truncated
+    path.write_bytes(content + bytes(4))
+    assert not sample_frames(path, 4).truncated
+
+
 def test_another_format_is_refused_with_the_cure(tmp_path: Path) -> None:
     pictures, path = moving_square(transparent=False), tmp_path / "animated.webp"
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
