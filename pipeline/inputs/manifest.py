@@ -24,7 +24,7 @@ LONGEST_CONCEPT = 100  # bytes, because it names files too
 LABELS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
 
 # A concept names files and columns of what is made from it.
-_CONCEPT = re.compile(rf"(?!_){WORD}({WORD}|-)*")
+_CONCEPT = re.compile(rf"({WORD}|-)+")
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # A host of letters of any script; an address in brackets is IPv6. Control characters are refused.
