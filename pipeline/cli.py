@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.ground.command import errors_in_one_line
 from pipeline.ground.messages import echo
-from pipeline.ground.system_errors import explain
 
 # Imports are inside the commands, because torch and pandas take seconds to load.
 
@@ -42,7 +42,8 @@ def doctor(
     if mend:
         _print(doctor.mend(Path()))
         return
-    faults = list(doctor.diagnose(Path()))
+    with errors_in_one_line():
+        faults = list(doctor.diagnose(Path()))
     for fault in faults:
         echo(f"fault: {fault}", err=True)
     echo(f"{len(faults)} faults" if faults else "nothing wrong")
@@ -129,9 +130,6 @@ def compare(
 
 
 def _print(lines: Iterable[str]) -> None:
-    try:
+    with errors_in_one_line():
         for line in lines:
             echo(line)
-    except (ValueError, OSError) as error:
-        echo(f"error: {explain(error)}", err=True)
-        raise typer.Exit(1) from None

@@ -10,10 +10,16 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Exponent = Annotated[float, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+DEEPEST = 8  # levels of a YAML file; params.yaml has four
+LARGEST = 1 << 16  # of a width or an option: far above what any network here needs
+Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Source = Annotated[str, Field(min_length=1)]
 Modality = Literal["visual", "text", "audio"]
 
@@ -21,6 +27,8 @@ Modality = Literal["visual", "text", "audio"]
 def _scalar(value: Any) -> Any:
     if not isinstance(value, str | int | float | bool):
         raise ValueError("a text, a number, true or false")
+    if isinstance(value, int | float) and abs(value) > LARGEST:
+        raise ValueError(f"numbers up to {LARGEST}")
     return value
 
 
@@ -112,7 +120,7 @@ class FusionParams(Section):
 
     name: str
     theta: Fraction
-    width: Annotated[int, Field(ge=2)]
+    width: Annotated[int, Field(ge=2, le=LARGEST)]
     options: dict[str, Option] = {}
 
 
@@ -120,8 +128,8 @@ class MTLParams(Section):
     """How the tasks share one network."""
 
     name: str
-    alpha: Annotated[float, Field(ge=0)]
-    beta: Annotated[float, Field(ge=0)]
+    alpha: Exponent
+    beta: Exponent
     options: dict[str, Option] = {}
 
 
@@ -132,7 +140,7 @@ class TrainParams(Section):
     batch_size: Positive
     max_epochs: Positive
     patience: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Share
     weight_decay: Annotated[float, Field(ge=0)]
     monitor: Literal["loss", "map", "f1"]
     modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(each_once)]
@@ -168,16 +176,29 @@ def load_checked(path: Path, schema: type[Schema]) -> Schema:
     wrong key: its name, its value, and what is allowed.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(path)
+        text = path.read_text(encoding="utf-8")
+        _check_nesting(text)
+        values = YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run from the project's root") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
         return schema.model_validate(values)
     except ValidationError as error:
         lines = [f"{path}: {_explain(schema, e)}" for e in error.errors()]
         raise ValueError("\n".join(lines)) from None
+
+
+def _check_nesting(text: str) -> None:
+    """Raise ValueError for aliases, which can stand for any amount of values, and deep nesting."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"more than {DEEPEST} levels")
+        if isinstance(event, AliasEvent):
+            raise ValueError(f"alias *{event.anchor}; write the value itself")
 
 
 def check_component(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from pipeline.extractors.elmo_layers import (
@@ -20,6 +20,7 @@ from pipeline.extractors.elmo_layers import (
     RecurrentLayer,
 )
 from pipeline.inputs.hdf5 import open_hdf5, read_floats
+from pipeline.inputs.json_files import read_json
 from pipeline.inputs.weight_files import check_tensors, require_weights
 
 _Tensor = Callable[[str], Tensor]
@@ -107,13 +108,8 @@ def published_options(model: str) -> dict[str, Any]:
 
 def read_options(path: Path) -> Options:
     """Read options.json; raises ValueError naming the file and the option that is wrong."""
-    try:
-        with path.open("rb") as file:
-            return Options.model_validate_json(file.read(1 << 16))
-    except ValidationError as error:
-        fault = error.errors()[0]
-    key = ".".join(str(name) for name in fault["loc"]) or "content"
-    raise ValueError(f"{path}: {key}: {fault['msg']}; is it an options file of ELMo?")
+    options: Options = read_json(path, Options, "is it an options file of ELMo?")
+    return options
 
 
 def tensor_shapes(options: Options) -> dict[str, tuple[int, ...]]:

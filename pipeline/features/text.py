@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.extractors.elmo import ELMo
+from pipeline.extractors.elmo_files import read_options
 from pipeline.extractors.tokens import tokenize
 from pipeline.features.recipe import Decoded, Identity, Item, Network, file_digest, identity
 from pipeline.runtime import device
@@ -33,7 +33,7 @@ class TextRecipe:
     @property
     def dim(self) -> int:
         """See Recipe."""
-        return 2 * int(json.loads(self.options.read_text())["lstm"]["projection_dim"])
+        return 2 * read_options(self.options).lstm.projection_dim
 
     def identity(self) -> Identity:
         """See Recipe."""

@@ -7,6 +7,7 @@ import lzma
 import os
 import posixpath
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +25,7 @@ _DAMAGE = (
     *(tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     # Headers without an end, names that clash, unknown or encrypted members.
     *(EOFError, RecursionError, FileExistsError, NotADirectoryError, IsADirectoryError),
-    *(RuntimeError, ValueError),
+    *(RuntimeError, ValueError, LookupError, struct.error),
 )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import runtime
 from pipeline.ground.messages import echo
 from pipeline.inputs.fetch import ContentError, fetch
+from pipeline.inputs.json_files import read_json
 
 
 class _Entry(BaseModel):
@@ -46,12 +46,12 @@ class Pin(_Entry):
 
 def read_pin(path: Path) -> Pin:
     """Read a file of one pin; raises ValueError naming file and key."""
-    return Pin(**_read(path, _Entry).model_dump(), where=str(path))
+    return Pin(**read_json(path, _Entry).model_dump(), where=str(path))
 
 
 def read_pins(path: Path) -> dict[str, Pin]:
     """Read a file of several pins by name; raises ValueError naming file and key."""
-    entries: dict[str, _Entry] = _read(path, dict[str, _Entry])
+    entries: dict[str, _Entry] = read_json(path, dict[str, _Entry])
     return {
         name: Pin(**entry.model_dump(), where=f"{path}, {name}") for name, entry in entries.items()
     }
@@ -78,12 +78,3 @@ def fetch_pin(pin: Pin) -> Path:
     if digest != pin.sha256 and not cached:
         echo(f'{path.name}: add "sha256": "{digest}" to {pin.where}', err=True)
     return path
-
-
-def _read(path: Path, content: Any) -> Any:
-    try:
-        return TypeAdapter(content).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "content"
-        raise ValueError(f"{path}: {key}: {first['msg']}") from None

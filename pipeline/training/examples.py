@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.inputs.feature_file import FeatureFile, FeatureRows
 from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.training.readers import Arrays, Padded, Readers, pad
+from pipeline.training.tasks import load_tasks
 
 UNKNOWN = -1
 # Part of every result, since they decide the order of the batches.
@@ -114,14 +114,6 @@ def _slices(rows: np.ndarray, size: int) -> list[np.ndarray]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def load_tasks(path: Path) -> list[Task]:
-    """Read tasks.json."""
-    return [
-        Task(**{**entry, "classes": tuple(entry["classes"])})
-        for entry in json.loads(path.read_text())
-    ]
-
-
 def load_examples(
     index: pd.DataFrame,
     tasks: Sequence[Task],
@@ -150,7 +142,13 @@ def load_examples(
 
 
 def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarray]:
-    """Return each task's classes [rows] in the index's order; -1 where unknown."""
+    """Return each task's classes [rows] in the index's order; -1 where unknown.
+
+    Raises ValueError naming the first task that the index lacks.
+    """
+    for task in tasks:
+        if task.name not in index:
+            raise ValueError(f"the index has no task {task.name!r}; run `dvc repro`")
     return {task.name: index[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
 
 

@@ -7,19 +7,35 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from safetensors.torch import load, save
-from torch import nn
+import torch
+from pydantic import Field
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from pipeline.ground.temporaries import write_bytes, write_text
+from pipeline.inputs.json_files import check_json, read_json
+from pipeline.inputs.weight_files import check_shapes, read_state
 from pipeline.models.encoders import build_encoder
-from pipeline.models.fusion import build_fusion, fusion_class
+from pipeline.models.fusion import FUSIONS, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
 from pipeline.models.network import MultimodalNetwork, TaskHeads
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import Task, method_class
-from pipeline.params import DEFAULTS, FusionParams, MTLParams
+from pipeline.mtl import METHODS, Task, method_class
+from pipeline.mtl.task import check_tasks
+from pipeline.params import (
+    DEFAULTS,
+    Exponent,
+    Fraction,
+    FusionParams,
+    MTLParams,
+    Section,
+    Share,
+    Size,
+    check_component,
+)
+from pipeline.training.tasks import Name, TaskEntries, make_tasks
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
 FORMAT = 4
@@ -81,19 +97,35 @@ class ModelSpec:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ModelSpec:
-        """Return the specification that `to_json` wrote."""
-        tasks = (Task(**{**task, "classes": tuple(task["classes"])}) for task in values["tasks"])
-        return cls(
-            modalities=values["modalities"],
-            encoder=values["encoder"],
-            tasks=tuple(tasks),
-            fusion=FusionParams(**{"theta": DEFAULTS["theta"], **values["fusion"]}),
-            mtl=MTLParams(
-                **{"alpha": DEFAULTS["alpha"], "beta": DEFAULTS["beta"], **values["mtl"]}
-            ),
-            dropout=values["dropout"],
-        )
+    def from_entry(cls, entry: SpecEntry) -> ModelSpec:
+        """Return the specification that `to_json` wrote; raises ValueError if it is none."""
+        fusion = FusionParams(**entry.fusion.model_dump())
+        mtl = MTLParams(**entry.mtl.model_dump())
+        check_component("fusion", fusion, FUSIONS, fusion_class)
+        check_component("mtl", mtl, METHODS, method_class)
+        tasks = tuple(make_tasks(entry.tasks))
+        check_tasks(tasks)
+        return cls(entry.modalities, entry.encoder, tasks, fusion, mtl, entry.dropout)
+
+
+class _FusionEntry(FusionParams):
+    theta: Fraction = DEFAULTS["theta"]
+
+
+class _MTLEntry(MTLParams):
+    alpha: Exponent = DEFAULTS["alpha"]
+    beta: Exponent = DEFAULTS["beta"]
+
+
+class SpecEntry(Section):
+    """A specification in model.json, within bounds."""
+
+    modalities: Annotated[dict[Name, Size], Field(min_length=1, max_length=8)]
+    encoder: Literal["pooled", "bigru"]
+    tasks: TaskEntries
+    fusion: _FusionEntry
+    mtl: _MTLEntry
+    dropout: Share
 
 
 def fusion_settings(name: str, params: FusionParams) -> FusionParams:
@@ -138,28 +170,31 @@ def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:
 
     Raises ValueError naming the file if it is of another format or damaged.
     """
-    values = _read_json(folder / "model.json")
+    path = folder / "model.json"
+    values = read_json(path, dict[str, Any], f"delete {folder}, then run `dvc repro`")
     if values.get("format") != FORMAT:
-        raise ValueError(f"{folder}/model.json: format {values.get('format')}; train again")
+        raise ValueError(f"{path}: format {values.get('format')}; train again")
     weights = (folder / "model.safetensors").read_bytes()
     written = values.pop("sha256", None)
     for name, digest in _digests(weights, values).items():
         if not isinstance(written, dict) or written.get(name) != digest:
             raise _damaged(folder / name, "its SHA-256 is not that in model.json")
-    spec = ModelSpec.from_json(values["spec"])
+    entry = check_json(path, values.get("spec"), SpecEntry)
+    state = read_state(folder / "model.safetensors")
+    try:
+        spec = ModelSpec.from_entry(entry)
+        with torch.device("meta"):  # allocates nothing, whatever sizes model.json states
+            shapes = _shapes(spec.build().state_dict())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    check_shapes(folder / "model.safetensors", "model.json", _shapes(state), shapes)
     network = spec.build()
-    network.load_state_dict(load(weights))
+    network.load_state_dict(state)
     return network, spec
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise _damaged(path, f"not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise _damaged(path, "not a JSON object")
-    return values
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def _digests(weights: bytes, values: Mapping[str, Any]) -> dict[str, str]:

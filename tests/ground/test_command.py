@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.datasets.duplicates import cluster
 from pipeline.ground.command import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,14 +107,34 @@ def test_a_users_error_keeps_its_traceback_where_asked(monkeypatch: pytest.Monke
         run(stage)
 
 
-def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("visual"), "KeyError at test_command.py:{line}: 'visual'"),
+        (RuntimeError("a\nb"), "RuntimeError at test_command.py:{line}: a b"),
+        (RecursionError("too deep"), "RecursionError at test_command.py:{line}: too deep"),
+    ],
+)
+def test_any_other_error_is_one_line_that_names_its_place(
+    call: Call, capsys: pytest.CaptureFixture[str], error: Exception, message: str
+) -> None:
     def stage() -> None:
-        raise ZeroDivisionError
+        raise error
 
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(sys, "argv", ["stage"])
-    with pytest.raises(ZeroDivisionError):
-        run(stage)
+    assert call(stage) == 1
+    line = stage.__code__.co_firstlineno + 1
+    expected = f"error: {message.format(line=line)} (HGFN_TRACE=1 shows more)\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_an_error_in_the_pipeline_names_the_line_there(
+    call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stage() -> None:
+        cluster([])  # of no key at all
+
+    assert call(stage) == 1
+    assert capsys.readouterr().err.startswith("error: IndexError at duplicates.py:")
 
 
 def test_an_unknown_data_set_is_one_line_that_lists_the_known(tmp_path: Path) -> None:

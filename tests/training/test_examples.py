@@ -20,11 +20,11 @@ from pipeline.training.examples import (
     Examples,
     label_counts,
     load_examples,
-    load_tasks,
     present_modalities,
     shuffled,
     trainable,
 )
+from pipeline.training.tasks import load_tasks
 
 TASK = Task("useful", ("no", "yes"), negative="no")
 ARRAYS = {

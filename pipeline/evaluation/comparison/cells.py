@@ -20,6 +20,7 @@ from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.scores import select, validation_scores
 from pipeline.ground.code_digest import code_digest
 from pipeline.ground.temporaries import write_text
+from pipeline.inputs.json_files import read_json
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
@@ -228,7 +229,7 @@ def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:
     if not path.exists():
         return None
     try:
-        values = json.loads(path.read_text())
+        values = read_json(path, dict[str, Any])
         table = read_table(folder / f"{name}.parquet")
         probabilities = {
             task.name: table[_columns(task)].to_numpy()

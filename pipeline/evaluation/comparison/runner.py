@@ -24,6 +24,7 @@ from pipeline.evaluation.comparison.cells import (
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.progress import progress
 from pipeline.ground.temporaries import write_text
+from pipeline.inputs.json_files import read_json
 
 Work = Callable[[Training], tuple[Cell, float]]
 # Set in each worker process, so that the data are sent to it once.
@@ -76,7 +77,7 @@ def run_trainings(
 def read_seconds(folder: Path) -> dict[str, float]:
     """Read the processor's seconds of each training by its name."""
     path = folder / "seconds.json"
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    return dict(read_json(path, dict[str, float])) if path.exists() else {}
 
 
 def run_work(

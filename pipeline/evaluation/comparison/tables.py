@@ -29,7 +29,8 @@ from pipeline.ground.temporaries import write_text
 from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.params import Params
-from pipeline.training.examples import load_tasks, targets_of
+from pipeline.training.examples import targets_of
+from pipeline.training.tasks import load_tasks
 
 RESULTS = FOLDER / "results"
 REFERENCE = Row("cfc", "lsew")
