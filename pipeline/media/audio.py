@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import librosa
@@ -56,8 +55,8 @@ def read_waveform(
     with open_container(path) as container:
         stream = best_audio(container, path)
         sound, ends = _Sound(), StreamEnds(container)
-        for piece in _pieces(container, stream, sound, ends):
-            sound.add(piece)
+        for piece, piece_rate, time in _pieces(container, stream, sound, ends):
+            sound.add(piece, piece_rate, time)
             _require_allowed(path, sound, finish)
             if sound.end > finish:
                 break
@@ -71,14 +70,6 @@ def read_waveform(
         raise MediaError("decode_failed", f"{path}: the sound holds values that are no numbers")
     samples = librosa.resample(mono, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
-
-
-class _Piece(NamedTuple):
-    """The samples of one decoded frame; `time` in seconds, None where the file states none."""
-
-    mono: np.ndarray
-    rate: int
-    time: float | None
 
 
 @dataclass
@@ -121,20 +112,20 @@ class _Sound:
         """The time of the waveform's first sample: 0 where the sound begins later."""
         return self.begin if self.begin <= JITTER else 0.0
 
-    def add(self, piece: _Piece) -> None:
+    def add(self, mono: np.ndarray, rate: int, time: float | None) -> None:
         end = self.end
-        begin = end if piece.time is None else piece.time + self.shift
+        begin = end if time is None else time + self.shift
         if self.runs and begin < end - RESTART:
             self.shift += end - begin
             begin = end
         continuous = bool(self.runs) and abs(begin - end) <= JITTER
-        if not continuous or piece.rate != self.runs[-1].rate:
-            self.runs.append(_Run(piece.rate, end if continuous else begin))
+        if not continuous or rate != self.runs[-1].rate:
+            self.runs.append(_Run(rate, end if continuous else begin))
             self.begin = min(self.begin, begin)
-            self.rate = max(self.rate, piece.rate)
-        self.runs[-1].pieces.append(piece.mono)
-        self.runs[-1].length += piece.mono.size
-        self.decoded += piece.mono.size
+            self.rate = max(self.rate, rate)
+        self.runs[-1].pieces.append(mono)
+        self.runs[-1].length += mono.size
+        self.decoded += mono.size
 
     def between(self, begin: float, finish: float) -> Float32[np.ndarray, " samples"]:
         zero, rate = self.zero, self.rate
@@ -163,8 +154,11 @@ def _require_allowed(path: str | Path, sound: _Sound, finish: float) -> None:
 
 def _pieces(
     container: InputContainer, stream: AudioStream, sound: _Sound, ends: StreamEnds
-) -> Iterator[_Piece]:
-    """Decode a stream; what is damaged is left out and noted in `sound.damage`."""
+) -> Iterator[tuple[np.ndarray, int, float | None]]:
+    """Yield the samples, rate and time (seconds, if stated) of each frame of a stream.
+
+    What is damaged is left out and noted in `sound.damage`.
+    """
     zero, mixer, last = origin(container), _Mixer(), None
     try:
         for packet in container.demux():  # all streams, for their ends
@@ -176,7 +170,7 @@ def _pieces(
                 # A time that does not advance says nothing.
                 time = None if frame.time is None or frame.time == last else frame.time - zero
                 last = frame.time
-                yield _Piece(mixer(frame), frame.sample_rate, time)
+                yield mixer(frame), frame.sample_rate, time
     except UNREADABLE as error:
         sound.damage = f"({reason(error)})"  # the sound before it is used
 
