@@ -91,7 +91,7 @@ def _unpack_layout(archive: Path, raw: Path) -> dict[str, str]:
     except ValueError as error:
         raise ValueError(str(error).replace(str(whole), str(archive))) from None
     copy_splits(home, raw / "splits")
-    reasons |= {photo: "is a folder" for photo in photos if (home / photo).is_dir()}
+    reasons |= {photo: "is a folder" for photo in photos if os.path.isdir(home / photo)}
     for name in ("annotations", "data_image"):
         if (home / name).is_dir():
             os.replace(home / name, raw / name)

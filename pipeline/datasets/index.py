@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _drop_missing_files(
 ) -> list[Failure]:
     failures = []
     for column in columns:
-        missing = ~samples[column].map(lambda path: (raw / path).is_file()).astype(bool)
+        missing = ~samples[column].map(lambda path: os.path.isfile(raw / path)).astype(bool)
         modality = "audio" if column == "audio" else "visual"
         failures += [
             Failure(name, modality, "missing_file", "named by the raw data, but not there")

@@ -41,12 +41,12 @@ def written_whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(path.parent, of=path.name)
     temporary = temporary_name(path)
-    try:
-        with naming(path, temporary):
+    with naming(path, temporary):
+        try:
             yield temporary
             os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, contents: bytes) -> None:

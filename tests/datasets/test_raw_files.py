@@ -125,6 +125,15 @@ def test_a_clip(clips: Path, raw: Path, fault: str) -> None:
     assert not (raw / "clips" / "1.mp4").exists()
 
 
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_a_photo_whose_name_is_too_long(layout: Path, raw: Path, form: str) -> None:
+    (file,) = (layout / "annotations").iterdir()
+    file.write_text(file.read_text().replace(PHOTO, f"data_image/{'n' * 300}.jpg"))
+    fill_raw("crisismmd", str(layout if form == "folder" else pack(layout)), raw)
+    (failure,) = index_crisismmd(raw, "agreed").failures
+    assert (failure.id, failure.kind) == ("n" * 300, "missing_file")
+
+
 ALONE = ["unshare", "--user"]  # without the rights of root, which may open every file
 
 

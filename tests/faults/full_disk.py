@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -75,6 +76,7 @@ def prepared(stage: str) -> Path:
     """Make a small project in which every stage before this one has run, and the stage itself."""
     if stage == STAGES[0]:
         folder = Path(tempfile.mkdtemp(prefix="full-disk-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         write_project(folder)
     else:
         folder = prepared(STAGES[STAGES.index(stage) - 1])

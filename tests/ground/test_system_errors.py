@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from pipeline.ground.system_errors import explain, naming, require_space
-from pipeline.ground.temporaries import written_whole
+from pipeline.ground.temporaries import write_bytes, written_whole
 
 NUMBERS = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EMFILE", "ENFILE")
 
@@ -52,6 +53,21 @@ def test_an_error_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
         pd.DataFrame({"a": range(9)}).to_parquet(temporary)
     assert explain(caught.value).startswith(f"{path}: No space left on device; free ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_open_files_and_a_name_that_is_too_long_name_the_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            write_bytes(tmp_path / "a.json", b"{}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert re.match(rf"{tmp_path}\S*: Too many open files; raise ", explain(caught.value))
+    with pytest.raises(OSError, match="name too long") as caught:
+        write_bytes(tmp_path / ("n" * 300), b"{}")
+    assert explain(caught.value).startswith(f"{tmp_path}/{'n' * 300}: File name too long; short")
 
 
 def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
