@@ -166,7 +166,7 @@ FILES = {
 EXPERIMENTS = [
     Experiment(
         f"A flipped bit in {what} is an error of one line, or changes nothing",
-        short=20,
+        short=60,
         long=1000,
         run=flips(make, use, name),
     )
