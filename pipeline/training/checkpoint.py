@@ -55,7 +55,7 @@ class Checkpoint:
             return None
         digest, contents = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
         if digest != self._digest(contents):
-            self.notify(f"{self.path}: ignored, it is damaged or of another training")
+            self.notify(f"{self.path} is damaged or of another training: starts at epoch 0")
             return None
         state = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
         return dict(state)
@@ -82,7 +82,7 @@ class Checkpoint:
 
     def _report(self, error: OSError) -> None:
         if not self._failed:
-            self.notify(f"no checkpoints, so that a kill means training from epoch 0: {error}")
+            self.notify(f"no checkpoints, a killed training will start at epoch 0: {error}")
         self._failed = True
 
     def _digest(self, contents: bytes | memoryview) -> bytes:
@@ -95,6 +95,7 @@ def training_key(
     spec: ModelSpec, examples: Examples, params: TrainParams, seed: int, device: str
 ) -> str:
     """Digest of all that decides a training's bits: data, settings, code, versions, processor."""
+    gpus = torch.cuda.is_available()  # without one, the training raises its own error
     values = {
         "spec": spec.to_json(),
         "params": params.model_dump(),
@@ -105,7 +106,8 @@ def training_key(
         "versions": [torch.__version__, np.__version__],
         "processor": [platform.machine(), torch.backends.cpu.get_cpu_capability()],
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "device": device,
+        "gpu": torch.cuda.get_device_name() if device == "cuda" and gpus else None,
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -147,7 +147,7 @@ def test_what_is_damaged_or_of_another_training_is_ignored_and_told(
         data = {"a cut file": data[:-1], "no bytes": b"", "text": b"epoch: 2\n"}[damage]
     disk.file.write_bytes(data)
     assert_same(run(make_examples(), checkpoint=disk.checkpoint()), expected)
-    assert disk.messages == [f"{disk.file}: ignored, it is damaged or of another training"]
+    assert disk.messages == [f"{disk.file} is damaged or of another training: starts at epoch 0"]
 
 
 def test_a_training_goes_on_without_checkpoints_where_none_can_be_written(
@@ -156,7 +156,7 @@ def test_a_training_goes_on_without_checkpoints_where_none_can_be_written(
     disk.folder.write_text("a file where the folder should be")
     assert_same(run(make_examples(), checkpoint=disk.checkpoint()), run(make_examples()))
     (message,) = disk.messages
-    assert message.startswith("no checkpoints, so that a kill means training from epoch 0: ")
+    assert message.startswith("no checkpoints, a killed training will start at epoch 0: ")
     assert str(disk.folder) in message
 
 
@@ -188,7 +188,7 @@ def test_each_thing_that_changes_a_result_changes_the_key(
     variants: list[tuple[ModelSpec, Examples, Any, int, str]] = [
         (spec, data, params, 0, "cpu"),
         (spec, data, params, 1, "cpu"),
-        (spec, data, params, 0, "another device"),
+        (spec, data, params, 0, "cuda"),
         (spec_of(data.dims, mtl="dmtl"), data, params, 0, "cpu"),
         (spec_of(data.dims, fusion="hgfn"), data, params, 0, "cpu"),
         (replace(spec, encoder="bigru"), data, params, 0, "cpu"),
