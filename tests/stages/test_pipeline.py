@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
 import shutil
-import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -23,75 +19,21 @@ from ruamel.yaml import YAML
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.training.model import load_model
-from stages.audio import audio
-from stages.download import download
-from stages.evaluate import evaluate
-from stages.index import index
-from stages.params import params
-from stages.text import text
 from stages.train import train
-from stages.visual import visual
-from stages.weights import weights
+from tests.stages.runs import prepare, run, write_sources
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 DIMS = {"visual": 2048, "text": 256, "audio": 1024}
 SCORES = {"f1", "hl", "map", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "support"}
-PROGRAMS = {"crisismmd": [visual, text], "youtube": [visual, text, audio]}
-
-
-def prepare(folder: Path, sources: Path) -> None:
-    """Write a params.yaml like the repository's, with small settings and the tiny sources."""
-    yaml = YAML(typ="safe")
-    values = yaml.load(ROOT / "params.yaml")
-    values["data"]["crisismmd"]["source"] = str(sources / "crisismmd")
-    values["data"]["youtube"]["source"] = str(sources / "youtube")
-    values["features"]["visual"] |= {"frames": 2, "size": 75}
-    values["fusion"]["width"] = 8
-    values["train"]["max_epochs"] = 2
-    folder.mkdir()
-    yaml.dump(values, folder / "params.yaml")
-
-
-def run(folder: Path, sets: list[str], weigh: Callable[[], object] = weights) -> str:
-    """Run every stage in order in `folder`; returns what they printed."""
-    output = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
-        patch.chdir(folder)
-        patch.setenv("HGFN_CACHE", str(folder / "cache"))
-        patch.setenv("HGFN_WORKERS", "1")
-        threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-        params()
-        weigh()
-        for name in sets:
-            for stage in (download, index, *PROGRAMS[name], train, evaluate):
-                stage(name)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
-    shutil.rmtree(folder / "cache")
-    return output.getvalue()
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first tweets of one event of the sample, and its first clips."""
     folder = tmp_path_factory.mktemp("sources")
-    sample = ROOT / "data" / "sample"
-    with tarfile.open(sample / "crisismmd.tar.gz") as tar:
-        tar.extractall(folder / "crisismmd", filter="data")
-    event, *others = sorted((folder / "crisismmd").rglob("annotations/*.tsv"))
-    for other in others:
-        other.unlink()
-    keep_lines(event, 31)
-    shutil.copytree(sample / "youtube", folder / "youtube")
-    keep_lines(folder / "youtube" / "manifest.csv", 13)
+    write_sources(folder)
     return folder
-
-
-def keep_lines(path: Path, count: int) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(lines[:count]), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -109,17 +51,26 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_a_run_elsewhere_writes_the_same_bytes(project: Path, sources: Path) -> None:
+def test_a_run_over_another_writes_the_same_bytes_and_into_no_old_file(
+    project: Path, sources: Path
+) -> None:
     other = project.parent / "another folder"
     prepare(other, sources)
-    (other / "output.txt").write_text(run(other, list(SETS)))
     files = {path.relative_to(project) for path in project.rglob("*") if path.is_file()}
+    made = files - {Path("params.yaml"), Path("output.txt")}
+    for file in made:
+        (other / file).parent.mkdir(parents=True, exist_ok=True)
+        os.link(project / file, other / file)
+    (other / "output.txt").write_text(run(other, list(SETS)))
     assert files == {path.relative_to(other) for path in other.rglob("*") if path.is_file()}
     different = [
         str(file) for file in files if (project / file).read_bytes() != (other / file).read_bytes()
     ]
+    # A file that was written in place is still the other folder's.
+    in_place = [str(file) for file in made if (project / file).samefile(other / file)]
     shutil.rmtree(other / "data" / "weights")
     assert different == []
+    assert in_place == []
 
 
 def test_the_index_has_its_columns_and_a_split_of_whole_groups(project: Path, name: str) -> None:
@@ -243,31 +194,6 @@ def test_each_stage_tells_its_result_in_one_line(project: Path) -> None:
     for start in ("weights: ", "crisismmd: ", "crisismmd visual: ", "youtube audio: "):
         assert any(line.startswith(start) for line in lines), start
     assert sum("test F1" in line for line in lines) == 2
-
-
-def test_tweets_without_any_image_run_to_metrics(project: Path, sources: Path) -> None:
-    texts, folder = project.parent / "texts", project.parent / "text only"
-    shutil.copytree(sources / "crisismmd" / "annotations", texts / "crisismmd" / "annotations")
-    (texts / "youtube").symlink_to(sources / "youtube")
-    prepare(folder, texts)
-    output = run(folder, ["crisismmd"], lambda: link(project / "data/weights", folder))
-    shutil.rmtree(folder / "data/weights")
-    assert "visual (no training sample has it)" in output
-    assert list(load_model(folder / "models/crisismmd")[1].modalities) == ["text"]
-    table = pd.read_csv(folder / "data/crisismmd/failures.csv")
-    rows = pd.read_parquet(folder / "data/crisismmd/index.parquet")
-    missing = table[table["kind"] == "missing_file"]
-    assert sorted(missing["id"]) == rows["id"].tolist()
-    scores: dict[str, Any] = json.loads((folder / "metrics/crisismmd.json").read_text())
-    assert math.isfinite(scores["mean"]["f1"])
-    baselines = json.loads((folder / "metrics/crisismmd_baselines.json").read_text())
-    assert {"text_linear", "single_visual"} <= set(baselines)
-
-
-def link(weights_folder: Path, folder: Path) -> None:
-    (folder / "data/weights").mkdir()
-    for file in weights_folder.iterdir():
-        os.link(file, folder / "data/weights" / file.name)
 
 
 def test_a_choice_of_modalities_that_a_set_lacks_is_an_error(
