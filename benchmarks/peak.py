@@ -1,10 +1,10 @@
-"""Peak memory of an extraction: of its own process and of the workers that it starts."""
+"""Peak memory of a piece of work: of its own process and of the workers that it starts."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,14 +19,19 @@ EVERY = 0.05  # seconds between two looks
 
 
 def peak_of_extraction(recipe: Recipe, items: Sequence[Item], workers: int) -> int:
-    """Extract and pack in a new process with new workers; returns the sum of their peaks in bytes.
+    """Extract and pack in a new process with new workers; see `peak_of`."""
+    return peak_of(_extract, recipe, items, workers)
+
+
+def peak_of(work: Callable[..., object], *arguments: object) -> int:
+    """Call a function in a new process; returns the sum of its and its workers' peaks in bytes.
 
     Libraries that processes share are counted in each.
     """
     peaks: dict[int, int] = {}
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         process = pool.submit(os.getpid).result()
-        running = pool.submit(_extract, recipe, items, workers)
+        running = pool.submit(work, *arguments)
         while wait([running], timeout=EVERY).not_done:
             peaks |= peaks_of(process)
         running.result()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks import decoding, duplicates, elmo, extraction, growth, inception, memory, steps
+from benchmarks import (
+    decoding,
+    duplicates,
+    elmo,
+    extraction,
+    growth,
+    inception,
+    memory,
+    steps,
+    streaming,
+)
 from benchmarks.report import (
     endurance_table,
     growth_table,
@@ -59,4 +69,5 @@ SECTIONS: dict[str, Section] = {
     "text": _lines(elmo.measure),
     "extraction": _lines(extraction.measure),
     "memory": _lines(memory.measure),
+    "streaming": _lines(streaming.measure),
 }

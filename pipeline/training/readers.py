@@ -19,7 +19,7 @@ from pipeline.ground.processes import end_with_parent
 from pipeline.inputs.feature_file import FeatureFile, FeatureRows
 
 PROCESSES = 2
-AHEAD = 2  # batches that each process reads ahead
+AHEAD = 1  # batches that each process reads ahead; one of 64 clips has 22 MB
 
 
 @runtime_checkable
