@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.ground.code_digest import code_digest
+from pipeline.ground.system_errors import explain
 from pipeline.ground.temporaries import remove_left_over, written_whole
 from pipeline.params import TrainParams
 from pipeline.training.examples import Examples
@@ -82,7 +83,9 @@ class Checkpoint:
 
     def _report(self, error: OSError) -> None:
         if not self._failed:
-            self.notify(f"no checkpoints, a killed training will start at epoch 0: {error}")
+            self.notify(
+                f"no checkpoints, a killed training will start at epoch 0: {explain(error)}"
+            )
         self._failed = True
 
     def _digest(self, contents: bytes | memoryview) -> bytes:
