@@ -39,6 +39,8 @@ _LINEAR_CODE = (
     "evaluation/baselines.py",
     "training/examples.py",
 )
+# Raised whenever a cell's files get another form.
+FORMAT = 2
 _TITLES = {"mtinet": "MTI-NET"}
 
 
@@ -215,7 +217,7 @@ def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> No
         for code, column in enumerate(_columns(task))
     }
     write_table(folder / f"{name}.parquet", pd.DataFrame({"id": cell.ids, **columns}))
-    values = {"identity": cell.identity, "facts": cell.facts}
+    values = {"format": FORMAT, "identity": cell.identity, "facts": cell.facts}
     text = json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_text(folder / f"{name}.json", text)
 
@@ -223,6 +225,7 @@ def write_cell(folder: Path, name: str, cell: Cell, tasks: Sequence[Task]) -> No
 def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:
     """Read a cell, or None if it does not exist; tasks that it lacks are left out.
 
+    A cell of another format is empty, with an identity that fits nothing, so it is trained again.
     Raises ValueError with the cure where a file is damaged.
     """
     path = folder / f"{name}.json"
@@ -230,6 +233,8 @@ def read_cell(folder: Path, name: str, tasks: Sequence[Task]) -> Cell | None:
         return None
     try:
         values = read_json(path, dict[str, Any])
+        if values.get("format") != FORMAT:
+            return Cell([], {}, {}, "")
         table = read_table(folder / f"{name}.parquet")
         probabilities = {
             task.name: table[_columns(task)].to_numpy()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.evaluation.comparison.cells import (
@@ -149,6 +150,12 @@ def test_a_cell_whose_replacement_was_cut_off_does_not_exist(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="JSON"):  # after the Parquet file, before the JSON file
         write_cell(tmp_path, "x", cell(0.9, parameters=float("nan")), [ODD])
     assert read_cell(tmp_path, "x", [ODD]) is None
+
+
+def test_a_cell_of_an_older_format_fits_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"facts": {}, "identity": "digest"}')
+    pd.DataFrame({"id": ["1"]}).to_parquet(tmp_path / "x.parquet", index=False)
+    assert read_cell(tmp_path, "x", [ODD]) == Cell([], {}, {}, "")
 
 
 @pytest.mark.parametrize("suffix", ["json", "parquet"])
