@@ -156,7 +156,7 @@ def test_a_training_goes_on_without_checkpoints_where_none_can_be_written(
     disk.folder.write_text("a file where the folder should be")
     assert_same(run(make_examples(), checkpoint=disk.checkpoint()), run(make_examples()))
     (message,) = disk.messages
-    assert message.startswith("no checkpoints, a kill would mean a start at epoch 0: ")
+    assert message.startswith("no checkpoints, a killed training will start at epoch 0: ")
     assert str(disk.folder) in message
 
 
