@@ -124,7 +124,7 @@ def try_stage(stage: str, room: int, project: Path, disk: Path) -> str:
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("weights", "__pycache__"))
     if stage != "weights" and (project / "data" / "weights").exists():
         (folder / "data" / "weights").symlink_to(project / "data" / "weights")
-    if room % 2:
+    if room % 2:  # DVC removes the outputs of a stage first; a person who runs it does not
         for name in OUTPUTS[stage.split()[0]]:
             output = folder / name
             shutil.rmtree(output) if output.is_dir() else output.unlink(missing_ok=True)
