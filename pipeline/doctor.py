@@ -93,9 +93,22 @@ def _left_by_kill(root: Path) -> Iterator[tuple[Path, str]]:
         yield rwlock, f"{rwlock} is not JSON: {KILLED}"
     for lock in _locks(root):
         try:
-            read_lock(lock)
+            if _lacks_stages(root, lock):
+                yield lock, f"{lock} is cut off after a stage: {KILLED}"
         except ValueError as error:
             yield lock, str(error)
+
+
+def _lacks_stages(root: Path, lock: Path) -> bool:
+    # Cut off between two entries, the file is still whole for YAML and DVC. DVC itself only adds
+    # stages; an older commit that was checked out may have fewer.
+    stages, copy = read_lock(lock), root / COPIES / lock.relative_to(root)
+    try:
+        before = read_lock(copy) if copy.is_file() else {}
+    except ValueError:  # the copy is damaged
+        return False
+    committed = (data for _, data in _copies(root, lock.relative_to(root)))
+    return not before.keys() <= stages.keys() and lock.read_bytes() not in committed
 
 
 def _mend(root: Path, path: Path) -> str:

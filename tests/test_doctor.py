@@ -39,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         subprocess.run(["git", *command], check=True)
     for lock in LOCKS:
         (COPIES / lock).parent.mkdir(parents=True, exist_ok=True)
-        (COPIES / lock).write_text(LOCK.format(name="copied"))
+        (COPIES / lock).write_text(LOCK.format(name="current"))
         lock.write_text(LOCK.format(name="current"))
     return tmp_path
 
@@ -59,8 +59,21 @@ def test_a_lock_that_a_kill_cut_off_is_restored(project: Path, lock: Path, left:
     code, output = doctor("--mend")
     assert (code, output.count("\n")) == (0, 1)
     assert output.startswith(f"{lock}: restored from {COPIES / lock}, the copy made when")
-    assert lock.read_text() == LOCK.format(name="copied")
-    assert [other.read_text() for other in LOCKS if other != lock] == [LOCK.format(name="current")]
+    assert {lock.read_text() for lock in LOCKS} == {LOCK.format(name="current")}
+
+
+def test_a_lock_that_a_kill_cut_off_between_two_stages_is_restored(project: Path) -> None:
+    more = LOCK.format(name="current") + LOCK.format(name="later").partition("stages:\n")[2]
+    (COPIES / LOCKS[0]).write_text(more)
+    code, output = doctor()
+    assert (code, "fault: dvc.lock is cut off after a stage" in output) == (1, True)
+    assert doctor("--mend")[0] == 0
+    assert LOCKS[0].read_text() == more
+
+
+def test_a_lock_as_committed_may_have_fewer_stages_than_the_copy(project: Path) -> None:
+    LOCKS[0].write_text(LOCK.format(name="committed"))
+    assert doctor("--mend") == (0, "nothing to mend\n")
 
 
 def test_without_a_good_copy_the_lock_of_the_last_commit_is_restored(project: Path) -> None:

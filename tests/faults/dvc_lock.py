@@ -75,7 +75,7 @@ def aimed_kills(tries: int, folder: Path) -> Outcome:
         # Every write in turn: first left empty, then cut off.
         share = 0.0 if k // len(WRITES) % 2 == 0 else random.Random(k).uniform(0.1, 0.9)
         killed = _run_killed(scene.project, WRITES[k % len(WRITES)], share)
-        named = "dvc.lock is empty or cut off" in hgfn(scene.project, "doctor").stdout
+        named = "fault: dvc.lock is" in hgfn(scene.project, "doctor").stdout
         same, output = scene.finish()
         repeated = stages_run(killed) + stages_run(output) - scene.stages
         most = max(most, repeated)
