@@ -38,9 +38,7 @@ def evaluate(name: str) -> None:
     network, spec = load_model(Path("models") / name)
     tasks, index = spec.tasks, read_table(data.index)
     features = {modality: data.features(modality) for modality in data.modalities}
-    if unknown := sorted(set(spec.modalities) - set(features)):
-        raise ValueError(f"models/{name}: a model of {unknown[0]}, which {name} lacks; train again")
-    of_model = {modality: features[modality] for modality in spec.modalities}
+    of_model = {modality: data.features(modality) for modality in spec.modalities}
     examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
     if examples.readers:
         echo(f"{name}: {examples.readers.description}")

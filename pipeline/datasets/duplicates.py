@@ -19,7 +19,8 @@ from pipeline.ground.letters import WORD
 # reworded; at 0.35 most pairs are different messages of one template.
 NEAR = 0.5
 SHINGLE = 3
-BLOCK = 1 << 18  # pairs compared at once
+BLOCK = 1 << 18  # candidates in memory at once
+STORED = 1 << 23  # and triples of the sets that are compared at once
 
 _NOISE = re.compile(rf"https?://\S*|\bRT\b|@{WORD}+|(?!{WORD})\S|_")
 # What nobody sees within a word: soft hyphen, joiners, byte-order mark.
@@ -183,8 +184,10 @@ class _Join:
 
     def _link(self, one: np.ndarray, other: np.ndarray) -> None:
         """Compare pairs of sets, in blocks, and link those that are near and not connected."""
-        for at in range(0, len(one), BLOCK):
-            pairs = np.stack([one[at : at + BLOCK], other[at : at + BLOCK]])
+        both = np.stack([one, other])
+        stored = np.diff(self._sets.indptr)[both].sum(axis=0)
+        blocks = np.cumsum(stored) // STORED
+        for pairs in np.split(both, np.flatnonzero(np.diff(blocks)) + 1, axis=1):
             ends = self._component[pairs]
             pairs = np.unique(pairs[:, ends[0] != ends[1]], axis=1)  # some share several triples
             shared = self._sets[pairs[0]].multiply(self._sets[pairs[1]]).sum(axis=1).A1

@@ -56,7 +56,10 @@ class DataSet:
         return self.folder / "tasks.json"
 
     def features(self, modality: str) -> Path:
-        """A modality's feature file."""
+        """A modality's feature file; raises ValueError for a modality that the set lacks."""
+        if modality not in self.modalities:
+            known = ", ".join(self.modalities)
+            raise ValueError(f"{self.name} has no modality {modality!r}; allowed: {known}")
         return self.folder / "features" / f"{modality}.h5"
 
     def failures(self, stage: str) -> Path:

@@ -24,3 +24,9 @@ def test_modalities_are_sorted_once() -> None:
 def test_an_unknown_set_is_told_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown data set 'vidi'; allowed: crisismmd, youtube"):
         data_set("vidi")
+
+
+@pytest.mark.parametrize("modality", ["audio", "../../text", ""])
+def test_the_name_of_no_modality_becomes_a_path(modality: str) -> None:
+    with pytest.raises(ValueError, match=r"crisismmd has no modality '.*'; allowed: text, visual"):
+        data_set("crisismmd").features(modality)
