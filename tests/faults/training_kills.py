@@ -91,12 +91,14 @@ def kills(aim: Callable[[random.Random, int, float], Callable[[Path], bool]]) ->
     def run(tries: int, folder: Path) -> Outcome:
         write_features_and_labels(folder)
         with start(folder) as process:
-            while process.poll() is None and not (folder / "plots").exists():
-                time.sleep(0.01)
-            begin = time.monotonic()
+            times = []
+            for name in ("plots", "models"):  # made at the training's start and at its end
+                while process.poll() is None and not (folder / name).exists():
+                    time.sleep(0.01)
+                times.append(time.monotonic())
             process.communicate()
         assert process.returncode == 0
-        seconds, expected, epochs = time.monotonic() - begin, results(folder), epochs_logged(folder)
+        seconds, expected, epochs = times[1] - times[0], results(folder), epochs_logged(folder)
         rng, held, resumed = random.Random(tries), 0, []
         while len(resumed) < tries:
             for name in RESULTS:
