@@ -74,9 +74,10 @@ def origin(container: InputContainer) -> float:
 
 def stated_end(container: InputContainer, stream: Stream) -> float | None:
     """Return where a stream ends, in seconds of its timestamps; None where the file states none."""
-    if container.format.name.startswith("mov") and stream.start_time is not None:
-        ticks = stream.start_time + (stream.duration or 0)
-        return float(ticks * (stream.time_base or 0)) if stream.duration else None
+    if container.format.name.startswith("mov") and stream.duration and stream.time_base:
+        # Of files in fragments, which list no frames, FFmpeg may count the duration from time 0.
+        start = (stream.start_time or 0) if stream.frames else 0
+        return float((start + stream.duration) * stream.time_base)
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
     if container.format.name.startswith("matroska") and tag:
         hours, minutes, seconds = map(float, tag.groups())

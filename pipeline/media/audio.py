@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
@@ -11,11 +12,10 @@ import av
 import librosa
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 from jaxtyping import Float32
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import RESTART, StreamEnds, best_audio, open_container, time_span
+from pipeline.media.container import Packets, best_audio, open_container, time_span
 from pipeline.media.errors import DAMAGE, UNREADABLE, MediaError, reason
 
 # Three hours at 48 kHz; 2 GiB while they are resampled.
@@ -54,20 +54,18 @@ def read_waveform(
     begin, finish = time_span(path, start, end)
     with open_container(path) as container:
         stream = best_audio(container, path)
-        sound, ends = _Sound(), StreamEnds(container)
-        for piece, piece_rate, time in _pieces(container, stream, sound, ends):
-            sound.add(piece, piece_rate, time)
+        packets, sound = Packets(container), _Sound()
+        for piece, piece_rate, time in _pieces(packets, stream, sound):
+            sound.add(piece, piece_rate, None if time is None else time - origin(container))
             _require_allowed(path, sound, finish)
             if sound.end > finish:
                 break
-        cut = finish == inf and ends.early(stream)
+        cut = finish == inf and packets.end_early(stream)
     mono = sound.between(begin, finish)
     if not mono.size:
         kind = "decode_failed" if sound.damage else "truncated" if cut else "no_frames"
         message = f"{path}: no sound between {begin} and {finish} seconds {sound.damage}"
         raise MediaError(kind, message.strip())
-    if not np.isfinite(mono).all():
-        raise MediaError("decode_failed", f"{path}: the sound holds values that are no numbers")
     samples = librosa.resample(mono, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     return Waveform(samples.clip(-1, 1), rate, truncated=cut or bool(sound.damage))
 
@@ -87,8 +85,6 @@ class _Run:
 
     def samples(self, rate: int) -> Float32[np.ndarray, " samples"]:
         mono = np.concatenate(self.pieces)
-        if rate == self.rate:
-            return mono
         return librosa.resample(mono, orig_sr=self.rate, target_sr=rate, res_type="soxr_hq")
 
 
@@ -100,7 +96,6 @@ class _Sound:
     rate: int = 1
     begin: float = inf
     decoded: int = 0
-    shift: float = 0.0  # seconds, added to timestamps after they started anew
     damage: str = ""
 
     @property
@@ -114,10 +109,7 @@ class _Sound:
 
     def add(self, mono: np.ndarray, rate: int, time: float | None) -> None:
         end = self.end
-        begin = end if time is None else time + self.shift
-        if self.runs and begin < end - RESTART:
-            self.shift += end - begin
-            begin = end
+        begin = end if time is None else time
         continuous = bool(self.runs) and abs(begin - end) <= JITTER
         if not continuous or rate != self.runs[-1].rate:
             self.runs.append(_Run(rate, end if continuous else begin))
@@ -140,10 +132,12 @@ class _Sound:
 
 
 def _require_allowed(path: str | Path, sound: _Sound, finish: float) -> None:
-    """Raise MediaError of kind too_large for more sound, or another rate, than is allowed."""
-    low, high = SAMPLE_RATES
-    if not low <= sound.runs[-1].rate <= high:
-        message = f"{path}: {sound.runs[-1].rate} samples per second; allowed: {low:,} to {high:,}"
+    """Raise MediaError for values, a rate or a length that are not allowed, at the last piece."""
+    run, (low, high) = sound.runs[-1], SAMPLE_RATES
+    if not np.isfinite(run.pieces[-1]).all():
+        raise MediaError("decode_failed", f"{path}: the sound holds values that are no numbers")
+    if not low <= run.rate <= high:
+        message = f"{path}: {run.rate} samples per second; allowed: {low:,} to {high:,}"
         raise MediaError("too_large", message)
     # Gaps count: a wrong timestamp makes hours of silence.
     samples = (min(sound.end, finish) - sound.zero) * sound.rate
@@ -153,24 +147,30 @@ def _require_allowed(path: str | Path, sound: _Sound, finish: float) -> None:
 
 
 def _pieces(
-    container: InputContainer, stream: AudioStream, sound: _Sound, ends: StreamEnds
+    packets: Packets, stream: AudioStream, sound: _Sound
 ) -> Iterator[tuple[np.ndarray, int, float | None]]:
     """Yield the samples, rate and time (seconds, if stated) of each frame of a stream.
 
     What is damaged is left out and noted in `sound.damage`.
     """
-    zero, mixer, last = origin(container), _Mixer(), None
+    # PyAV reads past the end of a frame of eight or more planes; resampled it has one plane.
+    # A resampler takes frames of one kind only.
+    resamplers = defaultdict[object, av.AudioResampler](lambda: av.AudioResampler("dbl"))
+    last = None
     try:
-        for packet in container.demux():  # all streams, for their ends
-            ends.add(packet)
+        for packet in packets:
             if packet.stream is not stream:
                 continue
-            sound.damage = sound.damage or ("(a packet is cut short)" if packet.is_corrupt else "")
+            if packet.is_corrupt:
+                sound.damage = sound.damage or "(a packet is cut short)"
             for frame in _decode(stream, packet, sound):
+                kind = frame.format.name, frame.layout.name, frame.sample_rate
+                parts = [part.to_ndarray() for part in resamplers[kind].resample(frame)]
+                values = np.concatenate(parts, axis=1).reshape(-1, frame.layout.nb_channels)
                 # A time that does not advance says nothing.
-                time = None if frame.time is None or frame.time == last else frame.time - zero
+                time = None if frame.time == last else frame.time
                 last = frame.time
-                yield mixer(frame), frame.sample_rate, time
+                yield values.mean(axis=1).astype(np.float32), frame.sample_rate, time
     except UNREADABLE as error:
         sound.damage = f"({reason(error)})"  # the sound before it is used
 
@@ -181,24 +181,3 @@ def _decode(stream: AudioStream, packet: av.Packet, sound: _Sound) -> list[av.Au
     except DAMAGE as error:
         sound.damage = f"({reason(error)})"
         return []
-
-
-class _Mixer:
-    """Averages the channels of frames of any sample format, scaled to [-1, 1]."""
-
-    def __init__(self) -> None:
-        self._format: tuple[object, ...] = ()
-
-    def __call__(self, frame: av.AudioFrame) -> Float32[np.ndarray, " samples"]:
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if form != self._format:
-            # PyAV reads past the end of a frame of eight or more planes; packed it has one.
-            self._packer, self._format = av.AudioResampler(format=frame.format.packed), form
-        packed = [part.to_ndarray() for part in self._packer.resample(frame)]
-        values = np.concatenate(packed, axis=1).reshape(-1, frame.layout.nb_channels)
-        mono = values.mean(axis=1, dtype=np.float64)
-        if values.dtype == np.uint8:
-            mono = (mono - 128) / 128
-        elif values.dtype.kind == "i":
-            mono /= 2 ** (8 * values.itemsize - 1)
-        return mono.astype(np.float32)

@@ -163,22 +163,51 @@ def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
     return stream
 
 
-class StreamEnds:
-    """Where the packets that were read end, against where the file says that they should."""
+class Packets:
+    """The packets of all streams on one clock, and where the streams end.
+
+    Where timestamps start anew, as where recordings were joined, they continue after all that
+    came before, in all streams alike: picture and sound stay together.
+    """
 
     def __init__(self, container: InputContainer) -> None:
         self._container = container
-        self._ends: dict[int, float] = {}  # seconds, by number of stream
+        self._shifts = [0.0]  # what is added to the times of each recording
+        # By number of stream: the recording and time of its last packet; its latest end.
+        self._last: dict[int, tuple[int, float]] = {}
+        self._ends: dict[int, float] = {}
 
-    def add(self, packet: av.Packet) -> None:
-        """Note the end of a packet."""
-        if packet.pts is not None and packet.time_base is not None:
-            base = packet.time_base  # a product of fractions would cost more than reading does
-            end = (packet.pts + (packet.duration or 0)) * base.numerator / base.denominator
-            self._ends[packet.stream_index] = max(self._ends.get(packet.stream_index, -inf), end)
+    def __iter__(self) -> Iterator[av.Packet]:
+        for packet in self._container.demux():
+            times = [time for time in (packet.dts, packet.pts) if time is not None]
+            if times and packet.time_base is not None:
+                # A product of fractions would cost more than reading does.
+                unit, number = float(packet.time_base), packet.stream_index
+                shift = round(self._shift(packet.stream, times[0] * unit) / unit)
+                if shift:
+                    packet.dts = None if packet.dts is None else packet.dts + shift
+                    packet.pts = None if packet.pts is None else packet.pts + shift
+                end = (times[-1] + shift + (packet.duration or 0)) * unit
+                self._ends[number] = max(self._ends.get(number, -inf), end)
+            yield packet
 
-    def early(self, stream: Stream) -> bool:
-        """Tell whether a stream should be longer, after the packets of all streams were added.
+    def _shift(self, stream: Stream, time: float) -> float:
+        recording, last = self._last.get(stream.index, (len(self._shifts) - 1, -inf))
+        # Subtitles need not be in order.
+        if time < last - RESTART and stream.type in ("video", "audio"):
+            recording += 1
+            if recording == len(self._shifts):
+                self._shifts.append(max(self._ends.values()) - time)
+        self._last[stream.index] = recording, time
+        return self._shifts[recording]
+
+    @property
+    def joined(self) -> bool:
+        """Whether timestamps started anew so far."""
+        return len(self._shifts) > 1
+
+    def end_early(self, stream: Stream) -> bool:
+        """Tell whether a stream should be longer, after all packets were read.
 
         Where the file states only its own duration, the stream that lasts longest is judged by it.
         """

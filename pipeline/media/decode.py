@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from math import inf
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +15,7 @@ from av.video.stream import VideoStream
 from jaxtyping import Bool, Float, Int
 
 from pipeline.inputs.containers import origin
-from pipeline.media.container import (
-    RESTART,
-    StreamEnds,
-    best_video,
-    open_container,
-    video_decoder,
-)
+from pipeline.media.container import Packets, best_video, open_container, video_decoder
 from pipeline.media.errors import DAMAGE
 from pipeline.media.picture import Painter, Shrink
 
@@ -46,60 +39,35 @@ class Schedule:
 def read_schedule(path: str | Path) -> Schedule | None:
     """Read the schedule of the best video stream; None where the container does not have one.
 
-    No frame is decoded. AVI and raw streams, for example, store no presentation times. Raises
-    MediaError as `open_container` and `best_video` do.
+    No frame is decoded. AVI and raw streams, for example, store no presentation times, and joined
+    recordings store several schedules. Raises MediaError as `open_container` and `best_video` do.
     """
     with open_container(path) as container:
         stream = best_video(container, path)
-        packets, ends = _Packets(), StreamEnds(container)
+        packets, damaged = Packets(container), False
+        rows, last = list[tuple[int | None, bool, bool]](), None
         try:
-            for packet in container.demux():  # all streams, for their ends
-                ends.add(packet)
+            for packet in packets:
                 if packet.stream is stream and packet.size:  # the last one is empty
-                    packets.add(packet)
+                    rows.append((packet.pts, not packet.is_discard, packet.is_keyframe))
+                    damaged |= packet.is_corrupt
+                    last = packet
         except DAMAGE:
-            packets.damaged = True  # the packets before it are used
-        pts = [value for value in packets.pts if value is not None]
-        if len(pts) < len(packets.pts) or len(set(pts)) < len(pts) or packets.restarted:
+            damaged = True  # the packets before it are used
+        times, shown, keyframe = zip(*rows, strict=True) if rows else ((), (), ())
+        pts = [time for time in times if time is not None]
+        if len(set(pts)) < len(rows) or packets.joined:
             return None
+        # A GIF states no duration, but has a mark behind its last frame.
+        if container.format.name == "gif" and last is not None:
+            damaged |= not bytes(last).rstrip(b"\0").endswith(b";")
         return Schedule(
             pts=np.array(pts, dtype=np.int64),
-            shown=np.array(packets.shown, dtype=bool),
-            keyframe=np.array(packets.keyframe, dtype=bool),
+            shown=np.array(shown, dtype=bool),
+            keyframe=np.array(keyframe, dtype=bool),
             seconds=_to_seconds(container, stream, pts),
-            truncated=packets.damaged or ends.early(stream) or _is_cut_gif(container, packets),
+            truncated=damaged or packets.end_early(stream),
         )
-
-
-@dataclass
-class _Packets:
-    """The packets of a stream read so far; `restarted`: their times of decoding went back."""
-
-    pts: list[int | None] = field(default_factory=list)
-    shown: list[bool] = field(default_factory=list)
-    keyframe: list[bool] = field(default_factory=list)
-    damaged: bool = False
-    restarted: bool = False
-    last: av.Packet | None = None
-    _decoded: float = -inf
-
-    def add(self, packet: av.Packet) -> None:
-        self.damaged |= packet.is_corrupt
-        self.last = packet
-        self.pts.append(packet.pts)
-        self.shown.append(not packet.is_discard)
-        self.keyframe.append(packet.is_keyframe)
-        if packet.dts is not None and packet.time_base is not None:
-            seconds = packet.dts * packet.time_base.numerator / packet.time_base.denominator
-            self.restarted |= seconds < self._decoded - RESTART
-            self._decoded = seconds
-
-
-def _is_cut_gif(container: InputContainer, packets: _Packets) -> bool:
-    """Tell whether a GIF, which states no duration, lacks the mark behind its last frame."""
-    if container.format.name != "gif" or packets.last is None:
-        return False
-    return not bytes(packets.last).rstrip(b"\0").endswith(b";")
 
 
 def decode_rows(
@@ -202,11 +170,12 @@ def _all_frames(container: InputContainer, stream: VideoStream) -> Iterator[av.V
     """Yield every frame of a stream, and None for a packet that cannot be read or decoded."""
     decoder = video_decoder(stream)
     try:
-        for packet in container.demux(stream):
-            try:
-                yield from decoder.decode(packet)
-            except DAMAGE:
-                yield None
+        for packet in Packets(container):
+            if packet.stream is stream:
+                try:
+                    yield from decoder.decode(packet)
+                except DAMAGE:
+                    yield None
     except DAMAGE:
         yield None
 

@@ -12,6 +12,8 @@ import numpy as np
 
 Tone = tuple[float, float, float]  # begin and end in seconds, hertz
 
+BIT_RATES = {"libopencore_amrnb": 12_200, "wmav2": 64_000}  # of codecs that need one
+
 
 def write_film(
     path: Path,
@@ -21,20 +23,25 @@ def write_film(
     rate: int = 48_000,
     layout: str = "mono",
     subtitle: tuple[float, float] | None = None,
-    options: dict[str, str] | None = None,
+    fps: int = 10,
+    video_codec: str = "",
+    **options: str,
 ) -> Path:
-    """Write tones, and a picture every 0.1 s from `picture[0]` to `picture[1]`.
+    """Write tones and grey pictures: the k-th after `picture[0]` has the level 5 (k mod 50) + 5.
 
     A subtitle, where there is one, is shown from its first to its second time.
     """
-    with av.open(f"file:{path}", "w", options=options or {}) as container:
+    format = {".m2ts": "mpegts", ".ogv": "ogg"}.get(path.suffix)
+    with av.open(f"file:{path}", "w", format=format, options=options) as container:
         sound = container.add_stream(codec, rate=rate, layout=layout)
-        vp8 = path.suffix == ".webm"
-        video = container.add_stream("libvpx" if vp8 else "libx264", rate=10) if picture else None
+        if codec in BIT_RATES:
+            sound.bit_rate = BIT_RATES[codec]
+        usual = "libvpx" if path.suffix == ".webm" else "libx264"
+        video = container.add_stream(video_codec or usual, rate=fps) if picture else None
         text = container.add_mux_stream("subrip") if subtitle else None
         packets = _sound_packets(sound, tones)
         if video and picture:
-            packets += _video_packets(video, *picture)
+            packets += _video_packets(video, *picture, fps)
         if text and subtitle:
             line = av.Packet(b"a line")
             line.stream, line.time_base = text, Fraction(1, 1000)
@@ -70,13 +77,18 @@ def _sound_packets(stream: Any, tones: Sequence[Tone]) -> list[av.Packet]:
     return [*packets, *stream.encode(None)]
 
 
-def _video_packets(stream: Any, begin: float, end: float) -> list[av.Packet]:
-    stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-    packets = []
-    for number in range(round(begin * 10), round(end * 10)):
-        grey = np.full((48, 64, 3), number % 50 * 5, np.uint8)
+def _video_packets(stream: Any, begin: float, end: float, fps: int) -> list[av.Packet]:
+    # The smallest size of H.263 but one; JPEG has the full range of levels.
+    small = stream.name != "h263"
+    stream.width, stream.height = (64, 48) if small else (176, 144)
+    stream.pix_fmt = "yuvj420p" if stream.name == "mjpeg" else "yuv420p"
+    stream.bit_rate = 2_000_000
+    packets, first = [], round(begin * fps)
+    for number in range(first, round(end * fps)):
+        level = 5 * ((number - first) % 50) + 5
+        grey = np.full((stream.height, stream.width, 3), level, np.uint8)
         frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-        frame.pts, frame.time_base = number, Fraction(1, 10)
+        frame.pts, frame.time_base = number, Fraction(1, fps)
         packets += stream.encode(frame)
     return [*packets, *stream.encode(None)]
 

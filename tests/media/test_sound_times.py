@@ -129,14 +129,19 @@ def test_a_wrong_timestamp_does_not_fill_the_memory(tmp_path: Path) -> None:
 def test_joined_recordings_follow_each_other_in_sound_and_picture(
     tmp_path: Path, later: int
 ) -> None:
-    first = write_film(tmp_path / "a.ts", [(later, later + 5, 300.0)], (later, later + 5))
-    second = write_film(tmp_path / "b.ts", [(0, 3, 1200.0)], (0, 3))
+    parts = [
+        write_film(tmp_path / "a.ts", [(later, later + 2, 300)], (later, later + 4)),
+        write_film(tmp_path / "b.ts", [(0, 3, 1200)], (0, 2), fps=25),
+        write_film(tmp_path / "c.ts", [(0, 2, 600)], (0, 2)),
+    ]
     joined = tmp_path / "joined.ts"
-    joined.write_bytes(first.read_bytes() + second.read_bytes())
-    assert pitches(read_waveform(joined), (0, 5), (5, 8)) == [300, 1200]
-    times = sample_frames(joined, 80).times
-    assert times[0] == pytest.approx(0, abs=0.2)
-    assert times[-1] == pytest.approx(8, abs=0.4)
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    sound, clip = read_waveform(joined), sample_frames(joined, 90)
+    assert pitches(sound, (0, 2), (2.3, 4), (4.3, 7), (7.3, 9)) == [300, 0, 1200, 600]
+    assert clip.times[[0, -1]] == pytest.approx([0, 9], abs=0.4)
+    darkest = clip.times[clip.frames[:, 0, 0, 0] < 8]  # each recording begins with it
+    assert np.allclose([darkest[darkest > t].min() for t in (-1, 1, 6)], [0, 4, 7], atol=0.4)
+    assert (sound.truncated, clip.truncated) == (False, False)
 
 
 @pytest.mark.parametrize("codec", ["aac", "mp2"])

@@ -16,8 +16,9 @@ UNCUT: dict[str, tuple[float, float, dict[str, Any]]] = {
     "sound 5 s shorter": (1, 6, {}),
     "sound longer": (6, 1, {}),
     "begins at 10 s": (16, 16, {"begin": 10}),
-    "live, without a duration": (3, 3, {"options": {"live": "1"}}),
-    "fragments": (3, 3, {"options": {"movflags": "frag_keyframe+empty_moov"}}),
+    "live, without a duration": (3, 3, {"live": "1"}),
+    "fragments": (3, 3, {"movflags": "frag_keyframe+empty_moov"}),
+    "fragments with an index": (3, 3, {"fps": 5, "movflags": "frag_keyframe+dash"}),
 }
 NAMES = ("a.mp4", "a.mkv", "a.webm", "a.flv", "a.ts", "a.mov")
 
@@ -59,7 +60,7 @@ def test_a_cut_file_is_truncated_in_sound_and_picture(
     tmp_path: Path, name: str, begin: float
 ) -> None:
     options = FASTSTART if name == "a.mp4" else {}
-    path = film(tmp_path / name, begin + 6, begin + 6, begin, options=options)
+    path = film(tmp_path / name, begin + 6, begin + 6, begin, **options)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
     assert read_waveform(path).truncated
@@ -70,7 +71,7 @@ def test_a_cut_file_is_truncated_in_sound_and_picture(
 def test_a_stream_that_was_complete_before_the_cut_is_not_truncated(
     tmp_path: Path, name: str
 ) -> None:
-    path = film(tmp_path / name, 1, 9, options=FASTSTART if name == "a.mp4" else {})
+    path = film(tmp_path / name, 1, 9, **(FASTSTART if name == "a.mp4" else {}))
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 9 // 10])
     assert not read_waveform(path).truncated
@@ -78,7 +79,7 @@ def test_a_stream_that_was_complete_before_the_cut_is_not_truncated(
 
 
 def test_a_cut_before_the_first_sound_is_no_file_without_sound(tmp_path: Path) -> None:
-    path = write_film(tmp_path / "a.mp4", [(8, 9, 440.0)], (0, 9), options=FASTSTART)
+    path = write_film(tmp_path / "a.mp4", [(8, 9, 440.0)], (0, 9), **FASTSTART)
     content = path.read_bytes()
     path.write_bytes(content[: content.index(b"mdat") + 1000])
     with pytest.raises(MediaError, match="no sound between") as caught:
