@@ -29,6 +29,8 @@ register_heif_opener(decode_threads=1)  # photos are decoded side by side instea
 # More than `MAX_PIXELS` take in any of these formats; the file is held in memory as a whole.
 MAX_PHOTO_BYTES = 2**30
 
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
 # What Pillow and libheif say when memory runs out, but not when a picture exceeds their limits.
 _NO_MEMORY = "out of memory|Memory allocation error: (?!Security)"
 # What Pillow says of a file that ends within its rows, or before them.
@@ -116,29 +118,33 @@ def _decode_beginning(path: Path, contents: bytes) -> UInt8[np.ndarray, "height 
     missing = _missing_bytes(contents)
     if missing > 2 * len(contents):
         raise MediaError("truncated", f"{path}: {missing} bytes are missing")
+    # Decoders of WebP, AVIF and HEIF need all bytes; zeros spoil only the picture's end.
+    end = _JPEG_END if contents.startswith(_JPEG_START) else bytes(missing)
     ImageFile.LOAD_TRUNCATED_IMAGES = True  # of the whole process, which decodes on one thread
     try:
-        # Decoders of WebP, AVIF and HEIF need all bytes; zeros spoil only the picture's end.
-        return _decode(path, contents + bytes(missing), incomplete=True)
+        return _decode(path, contents + end, incomplete=True)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 def _missing_rows(image: Image.Image) -> int:
-    """Count the rows without any value but those that decoders leave where data are missing."""
+    """Count the rows that have only the values that decoders leave where data are missing."""
     values = np.asarray(image).reshape(image.height, -1)
-    missing = values == 0
-    if image.format in ("JPEG", "MPO"):
-        missing |= (values >= 127) & (values <= 129)
+    grey = image.format in ("JPEG", "MPO")
+    missing = (values >= 127) & (values <= 129) if grey else values == 0
     return int(missing.all(axis=1).sum())
 
 
 def _missing_bytes(contents: bytes) -> int:
-    """Return how many bytes are missing at the end, of formats that state their length."""
+    """Return how many bytes are missing at the end, of formats that have a mark or length there."""
+    if contents.startswith(_JPEG_START):
+        return 0 if _JPEG_END in contents else len(_JPEG_END)
+    if contents.startswith(b"GIF8"):
+        return 0 if contents.rstrip(b"\0").endswith(b";") else 1
+    if contents[12:16] == b"IHDR":
+        return 0 if b"IEND\xaeB`\x82" in contents else 12
     end = 0
-    if contents[12:16] == b"IHDR" and b"IEND\xaeB`\x82" not in contents:
-        return 12
-    if contents[:4] == b"RIFF":  # WebP
+    if contents.startswith(b"RIFF"):  # WebP
         end = 8 + int.from_bytes(contents[4:8], "little")
     while contents[4:8] == b"ftyp" and end + 8 <= len(contents):  # AVIF and HEIF: boxes
         size = int.from_bytes(contents[end : end + 4])

@@ -71,18 +71,6 @@ def test_what_is_no_photo_is_refused(tmp_path: Path, content: bytes) -> None:
     assert caught.value.kind == "not_an_image"
 
 
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, :8] = 255  # left half white
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned by 90 degrees clockwise: what is left comes to the top
-    Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
-    photo = read_photo(tmp_path / "turned.png").pixels
-    assert photo.shape == (16, 8, 3)
-    assert (photo[:8] == 255).all()
-    assert (photo[8:] == 0).all()
-
-
 def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path) -> None:
     values = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
     for name in ("grey.png", "grey.tif"):
