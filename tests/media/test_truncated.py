@@ -18,7 +18,6 @@ UNCUT: dict[str, tuple[float, float, dict[str, Any]]] = {
     "begins at 10 s": (16, 16, {"begin": 10}),
     "live, without a duration": (3, 3, {"live": "1"}),
     "fragments": (3, 3, {"movflags": "frag_keyframe+empty_moov"}),
-    "fragments with an index": (3, 3, {"fps": 5, "movflags": "frag_keyframe+dash"}),
 }
 NAMES = ("a.mp4", "a.mkv", "a.webm", "a.flv", "a.ts", "a.mov")
 
@@ -38,8 +37,18 @@ def test_a_whole_file_is_not_truncated(tmp_path: Path, name: str, kind: str) -> 
     assert not sample_frames(path, 3).truncated
 
 
-def test_a_longer_subtitle_does_not_count(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mkv", 3, 3, subtitle=(1, 8))
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("subtitle.mkv", {"subtitle": (1, 8)}),
+        # Its index counts from time 0; pictures begin at 0.4 s.
+        ("indexed_fragments.mp4", {"fps": 5, "movflags": "frag_keyframe+dash"}),
+    ],
+)
+def test_an_end_of_something_else_does_not_count(
+    tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    path = film(tmp_path / name, 3, 3, **options)
     assert not read_waveform(path).truncated
     assert not sample_frames(path, 3).truncated
 
