@@ -28,8 +28,8 @@ def index(name: str) -> None:
     sides = result.table["split"].value_counts()
     counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
     echo(f"{name}: {len(result.table)} samples ({counts}); {summary(result.failures)}")
-    if result.note:
-        echo(f"{name}: {result.note}")
+    for note in result.notes:
+        echo(f"{name}: {note}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pipeline.ground.messages import UNSAFE
-from pipeline.inputs.tables import first_clash, is_missing, read_table
+from pipeline.inputs.tables import first_clash, is_missing, read_table, refuse
 
 Labels = Literal["agreed", "text", "image"]
 Layout = Literal["grouped", "binary"]
@@ -58,9 +58,15 @@ VALUES = {
 
 # Spreadsheets keep 15 digits of a number, float64 not many more; a tweet's id has 18 or 19.
 EXACT = 15
-# Of genuine ids, one in a thousand ends in three zeros; a table with more of them was rounded.
-MOST_ZEROS = 0.02
-_NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?", re.IGNORECASE)
+# One genuine id in 200 ends in three zeros. More than this share of a table's, and more than those
+# of one tweet with its four photos, were rounded.
+MOST_ZEROS, FEW = 0.02, 4
+DIGITS = (
+    "all digits of a whole number, or empty. Was the table opened in a spreadsheet? It rounds ids; "
+    "take them from the original"
+)
+# As a program or a spreadsheet writes it. 12e34 alone is rather a part of a hash.
+_NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d*(e\d+)?)?(e\+\d+)?", re.IGNORECASE)
 
 TASKS = [
     {"name": "informative", "classes": INFORMATIVE, "negative": "not_informative"},
@@ -78,7 +84,13 @@ def read_annotations(raw: Path) -> pd.DataFrame:
     if not files:
         raise ValueError(f"{raw}/annotations holds no *_final_data.tsv: not CrisisMMD's layout")
     table = pd.concat([_read_event(file) for file in files], ignore_index=True)
-    _check_photos(raw / "annotations", table["image_path"])
+    paths = table["image_path"]
+    if clash := first_clash(paths.map(_id)):
+        first, second = paths[list(clash)]
+        raise ValueError(
+            f"{raw}/annotations: the photos of two rows have one name, {first!r} and {second!r}; "
+            "delete a row, or rename a photo"
+        )
     return table.sort_values("image_path", ignore_index=True)
 
 
@@ -124,60 +136,43 @@ def one_task_a_class(
     return table, binary
 
 
-def _check_photos(folder: Path, paths: pd.Series) -> None:
-    repeated = paths[paths.duplicated()]
-    if len(repeated):
-        raise ValueError(
-            f"{folder}: image_path {repeated.iloc[0]!r} appears in two rows; delete one"
-        )
-    if clash := first_clash(paths.map(_id)):
-        first, second = (_id(paths[position]) for position in clash)
-        other = f", once as {first!r}" if first != second else ""
-        raise ValueError(f"{folder}: id {second!r} appears in two rows{other}; rename one photo")
-
-
 def _read_event(file: Path) -> pd.DataFrame:
     # Default CSV quoting would change 103 of the real tweets.
     table = read_table(file, delimiter="\t", quoting=False, required=COLUMNS)
-    for number, path in enumerate(table["image_path"], start=2):
-        # The path is opened later, so it must not lead out of data_image/.
-        parts = PurePosixPath(path).parts
-        outside = len(parts) < 2 or parts[0] != "data_image" or ".." in parts
-        if outside or re.search(UNSAFE, path):
-            raise ValueError(
-                f"{file}: row {number}, image_path is {path!r}; allowed: a path below data_image/"
-            )
+    paths = table["image_path"]
+    refuse(file, paths, ~paths.map(_is_photo), "a path below data_image/")
     for column, allowed in VALUES.items():
         strange = ~table[column].isin(allowed) & ~is_missing(table[column])
-        _refuse(file, table[column], strange, f"allowed: {', '.join(allowed)}")
-    _check_ids(file, table)
+        refuse(file, table[column], strange, ", ".join(allowed))
+    for column in ("tweet_id", "image_id"):
+        refuse(file, table[column], _is_rounded(table, column), DIGITS)
     return table[list(COLUMNS)]
 
 
-def _check_ids(file: Path, table: pd.DataFrame) -> None:
-    """Refuse ids that a spreadsheet rounded, because strangers would become one tweet."""
-    named = table["image_path"].str.extract(r"([0-9]+)_[^/]*$", expand=False)
-    for column in ("tweet_id", "image_id"):
-        ids = _known(table[column])
-        if column == "image_id":  # <tweet>_<n>, or any text of another set's
-            ids = ids.str.partition("_")[0]
-            ids = ids.where(ids.str.fullmatch(_NUMBER))
-        wrong = ~ids.str.fullmatch("[0-9]+") | _is_rounded(ids, named)
-        _refuse(
-            file,
-            table[column],
-            wrong & ids.notna(),
-            "allowed: all digits of a whole number, or empty. Was the table opened in a "
-            "spreadsheet? It rounds ids; take them from the original",
-        )
+def _is_photo(path: str) -> bool:
+    # The path is opened later, so it must not lead out of data_image/.
+    parts = PurePosixPath(path).parts
+    below = len(parts) > 1 and parts[0] == "data_image" and ".." not in parts
+    return below and not re.search(UNSAFE, path)
 
 
-def _is_rounded(ids: pd.Series, named: pd.Series) -> pd.Series:
-    long = ids.str.len() > EXACT
+def _is_rounded(table: pd.DataFrame, column: str) -> pd.Series:
+    """Whether each id is none of a whole number's digits, or a spreadsheet's rounded ones.
+
+    Rounded ids would make one tweet of strangers.
+    """
+    ids = _known(table[column])
+    if column == "image_id":  # <tweet>_<n>, or any text of another set's
+        ids = ids.str.partition("_")[0]
+        ids = ids.where(ids.str.fullmatch(_NUMBER, na=False))
     # The name of the photo's file still has all digits.
+    named = table["image_path"].str.extract(r"([0-9]+)_[^/]*$", expand=False)
+    long = ids.str.len() > EXACT
     different = long & (ids != named) & (ids.str[:EXACT] == named.str[:EXACT])
-    zeros = long & (ids.str[EXACT:].str.strip("0") == "")
-    return different | zeros if zeros.sum() > max(2, MOST_ZEROS * len(ids)) else different
+    zeros = long & (ids != named) & ids.str.endswith("000", na=False)
+    if zeros.sum() <= max(FEW, MOST_ZEROS * len(ids)):
+        zeros &= ids.str.endswith("0" * 9, na=False)
+    return ~ids.str.fullmatch("[0-9]+", na=True) | different | zeros
 
 
 def _id(image_path: str) -> str:
@@ -185,13 +180,9 @@ def _id(image_path: str) -> str:
 
 
 def _known(ids: pd.Series) -> pd.Series:
-    return ids.str.strip().mask(is_missing(ids), None)
-
-
-def _refuse(file: Path, values: pd.Series, wrong: pd.Series, cure: str) -> None:
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise ValueError(f"{file}: row {row + 2}, {values.name} is {values.iloc[row]!r}; {cure}")
+    """Make ids null that name nothing, such as `nan`, and `nan_0` made of it."""
+    number = r"_[0-9]*\s*$"
+    return ids.str.strip().mask(is_missing(ids.str.replace(number, "", regex=True)), None)
 
 
 def _labels(table: pd.DataFrame, group: str, classes: tuple[str, ...], labels: Labels) -> pd.Series:

@@ -16,9 +16,10 @@ from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, grouped_split
 from pipeline.ground.failures import Failure
+from pipeline.inputs.tables import is_missing
 
 FILES = ("image", "video", "audio")
-# A key that more samples share is reported; at least so many.
+# A value of a key that more samples share, by share and number, is reported.
 COMMON, FEWEST = 0.1, 10
 COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 
@@ -27,13 +28,13 @@ COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 class Index:
     """An index table, its tasks, and the failures of modalities that are absent from the start.
 
-    `note` tells the user of leaks of the split and of keys that many samples share.
+    `notes` tell the user of leaks of the split and of keys that many samples share.
     """
 
     table: pd.DataFrame
     tasks: list[dict[str, Any]]
     failures: list[Failure]
-    note: str = ""
+    notes: list[str]
 
 
 def index_crisismmd(
@@ -45,10 +46,10 @@ def index_crisismmd(
     """Index tweets with photos; a group is a tweet with all its near-duplicates.
 
     The split is the same in both layouts. An official split has only its own task and samples;
-    `note` says how much it leaks.
+    `notes` say how much it leaks.
     """
     samples = crisismmd.read_samples(raw, labels)
-    tasks, note = crisismmd.TASKS, ""
+    tasks = crisismmd.TASKS
     if split != "grouped":
         samples, tasks, note = official_samples(raw, samples, tasks, split)
     missing = _drop_missing_files(samples, raw, ("image",))
@@ -60,9 +61,8 @@ def index_crisismmd(
         "normalised text": _normalised(samples["text"]),
     }
     index = _index(samples, tasks, keys, failures)
-    if note:
-        notes = [note, leak_note(index.table), *filter(None, [index.note])]
-        index = replace(index, note="; ".join(notes))
+    if split != "grouped":
+        index.notes.extend([note, leak_note(index.table)])
     if layout == "grouped":
         return index
     table, tasks = crisismmd.one_task_a_class(index.table, index.tasks)
@@ -89,27 +89,30 @@ def _index(
     failures: list[Failure],
 ) -> Index:
     names = [task["name"] for task in tasks]
+    notes = _common_keys(keys)
     clusters = cluster(keys.values(), near_duplicates(samples["text"].fillna("").tolist()))
     # A group has the name of its first member, so that it does not depend on the numbering.
     samples["group"] = samples["id"].groupby(clusters).transform("min")
     # The leak of an official split is counted, not refused.
     if "split" not in samples:
-        samples["split"] = grouped_split(samples["group"], samples[names])
+        try:
+            samples["split"] = grouped_split(samples["group"], samples[names])
+        except ValueError as error:
+            raise ValueError("; ".join([str(error), *notes])) from None
         check_no_leak(samples, keys)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
-    return Index(_typed(table), tasks, failures, _common_keys(keys))
+    return Index(_typed(table), tasks, failures, notes)
 
 
-def _common_keys(keys: dict[str, pd.Series]) -> str:
+def _common_keys(keys: dict[str, pd.Series]) -> list[str]:
     """Name the values that more than a tenth of the samples share: a placeholder, or an error."""
     notes = []
     for name, values in keys.items():
-        counts = values.value_counts()
-        most = counts.max() if len(counts) else 0
-        if most > max(FEWEST, COMMON * len(values)):
-            value = str(counts.index[counts == most].min())[:50]
-            notes.append(f"{most:,} of {len(values):,} samples share the {name} {value!r}")
-    return "; ".join(notes)
+        counts = values.value_counts().sort_index()
+        if counts.max() > max(FEWEST, COMMON * len(values)):
+            value = f"{name} {str(counts.idxmax())[:50]!r}"
+            notes.append(f"{counts.max():,} of {len(values):,} samples share the {value}")
+    return notes
 
 
 def _drop_missing_files(
@@ -128,7 +131,7 @@ def _drop_missing_files(
 
 
 def _drop_empty_texts(samples: pd.DataFrame) -> list[Failure]:
-    empty = samples["text"].str.strip() == ""
+    empty = is_missing(samples["text"])
     samples["text"] = samples["text"].where(~empty, None)
     return [
         Failure(name, "text", "empty_text", "nothing is said") for name in samples.loc[empty, "id"]
@@ -144,7 +147,9 @@ def _digests(raw: Path, paths: pd.Series) -> pd.Series:
     return paths.map(lambda path: _digest(raw / path), na_action="ignore")
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> str | None:
+    if not path.stat().st_size:
+        return None  # empty files are not the same photo
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -17,7 +17,7 @@ NOT = rf"[nN]['\u2019][tT](?!{WORD})"
 TOKEN = re.compile(
     rf"""
     (?i:https?://|www\.)[^\s<>"]*[^\s<>".,:;!?'\)\]\u2026]  # address, without what ends a sentence
-    | [@#]{WORD}+                                         # mention, hashtag
+    | [@#]{WORD}+                                           # mention, hashtag
     | [\U0001f1e6-\U0001f1ff]{{2}}                          # flag
     | [0-9\#*]\ufe0f?\u20e3                                 # keycap
     | {SYMBOL}[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*          # emoji with variant or skin tone,
@@ -25,10 +25,10 @@ TOKEN = re.compile(
     | \d+(?:[.,:]\d+)*                                      # number, time
     | {START}{WORD}*?(?={NOT})                              # do n't, as ELMo learnt it
     | {NOT}
-    | ['\u2019](?i:s|m|d|re|ve|ll)(?!{WORD})               # it 's
+    | ['\u2019](?i:s|m|d|re|ve|ll)(?!{WORD})                 # it 's
     | {START}{WORD}*(?:-{WORD}+)*                           # word, also with hyphens
     | \.\.+                                                 # ellipsis
-    | [^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]  # a mark
+    | [^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe0e\ufe0f\ufeff]  # a mark
     """,
     re.VERBOSE,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.ground.letters import WORD
 from pipeline.ground.messages import UNSAFE
-from pipeline.inputs.tables import first_clash, is_missing, read_table, write_table
+from pipeline.inputs.tables import first_clash, is_missing, read_table, refuse
 
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a clip was cut from, if that is not its source: clips of one origin stay together.
@@ -20,11 +21,13 @@ RESERVED = ("group", "split", "text", "image", "video", "audio", "mean", "step")
 SOURCES = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
 LONGEST_ID = 200  # bytes: a file name has at most 255, including the clip's suffix
 LONGEST_CONCEPT = 100  # bytes, because it names files too
-# What pandas and spreadsheets write for a label.
-LABELS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+# What pandas and spreadsheets write for a label, also with decimals: 1.0.
+LABELS = {"0": 0, "false": 0, "1": 1, "true": 1}
 
 # A concept names files and columns of what is made from it.
 _CONCEPT = re.compile(rf"({WORD}|-)+")
+# A long number as a spreadsheet writes it: 9.00041E+17.
+_ROUNDED = r"[0-9.,]+[eE]\+[0-9]+"
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # A host of letters of any script; an address in brackets is IPv6. Control characters are refused.
@@ -48,16 +51,18 @@ def read_manifest(path: Path) -> pd.DataFrame:
     _check_ids(path, table["id"])
     times = {column: _times(path, table[column]) for column in ("start", "end")}
     backwards = times["end"] <= times["start"].fillna(0)
-    _refuse(path, backwards, "end", table["end"], "a time after start")
+    refuse(path, table["end"], backwards.fillna(False), "a time after start")
     table = table.assign(**times)
-    _refuse(path, ~table["source"].map(is_source), "source", table["source"], SOURCES)
+    refuse(path, table["source"], ~table["source"].map(is_source), SOURCES)
     if "origin" in table.columns:
+        _refuse_rounded(path, table["origin"])
         table["origin"] = table["origin"].mask(is_missing(table["origin"]), table["source"])
     for concept in concepts(table):
-        labels = table[concept].str.strip().str.lower().map(LABELS).astype("Int64")
-        strange = labels.isna() & ~is_missing(table[concept])
+        texts = table[concept].str.strip().str.lower()
+        labels = texts.str.replace(r"(?<=^[01])\.0*$", "", regex=True).map(LABELS).astype("Int64")
+        strange = labels.isna() & ~is_missing(texts)
         allowed = "0, 1 or empty (also 0.0, 1.0, FALSE, TRUE, NA)"
-        _refuse(path, strange, concept, table[concept], allowed)
+        refuse(path, table[concept], strange, allowed)
         table[concept] = labels
     return table
 
@@ -68,13 +73,21 @@ def copy_manifest(table: pd.DataFrame, path: Path, original: Path) -> None:
     Raises ValueError naming the `original` manifest if the copy does not say what `table` does.
     """
     try:
-        write_table(path, table)
+        with path.open("x", encoding="utf-8", newline="") as file:
+            for row in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
+                file.write(",".join(_field(value) for value in row) + "\n")
         copy = read_manifest(path)
         if not copy.equals(table.astype(copy.dtypes)):
             raise ValueError("values changed")
     except ValueError as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"{original} cannot be copied: {reason}") from None
+
+
+def _field(value: Any) -> str:
+    text = "" if pd.isna(value) else str(value)
+    # Python's own writer leaves a carriage return unquoted before 3.11.9.
+    return '"' + text.replace('"', '""') + '"' if re.search(r'[",\r\n]', text) else text
 
 
 def concepts(manifest: pd.DataFrame) -> list[str]:
@@ -125,40 +138,32 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
 
 def _check_ids(path: Path, ids: pd.Series) -> None:
     # An id names the clip's file in the raw folder: it must be a plain name there.
-    bad = (
-        (ids.str.strip() == "") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}") | ids.str.startswith(".")
-    )
+    bad = ids.str.fullmatch(r"\s*|\..*") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}")
     plain = "a name without slashes and control characters that does not begin with a dot"
-    _refuse(path, bad, "id", ids, plain)
+    refuse(path, ids, bad, plain)
+    _refuse_rounded(path, ids)
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
-    _refuse(path, long, "id", ids, f"at most {LONGEST_ID} bytes, since it names a file")
-    _refuse(path, ids.duplicated(), "id", ids, "an id of its own for each clip")
+    refuse(path, ids, long, f"at most {LONGEST_ID} bytes, since it names a file")
     if clash := first_clash(ids):
         first, second = clash
-        raise ValueError(
-            f"{path}: row {second + 2}, column id is {ids.iloc[second]!r}; allowed: an id that "
-            "differs in more than capitals or Unicode's form from "
-            f"{ids.iloc[first]!r} in row {first + 2}"
-        )
+        allowed = "an id that differs in more than capitals or Unicode's form from"
+        same = ids.index.to_series() == second
+        refuse(path, ids, same, f"{allowed} {ids[first]!r} in row {first + 2}")
     # One id with a clip's suffix may equal another id.
     folded = ids.str.casefold()
     parts = folded.str.rpartition(".")
     # A file's ending is no number, but the end of seconds is: VIDI's a_0_12 and a_0_12.5 differ.
     added = parts[0].isin(set(folded)) & ~parts[2].str.fullmatch("[0-9]+")
-    _refuse(path, added, "id", ids, "no other row's id with an ending")
+    refuse(path, ids, added, "no other row's id with an ending")
+
+
+def _refuse_rounded(path: Path, ids: pd.Series) -> None:
+    allowed = "the whole id. Was the table opened in a spreadsheet? It rounds long numbers"
+    refuse(path, ids, ids.str.fullmatch(_ROUNDED), allowed)
 
 
 def _times(path: Path, column: pd.Series) -> pd.Series:
     times = pd.to_numeric(column, errors="coerce")
     wrong = (column != "") & ~((times >= 0) & (times < np.inf))
-    _refuse(path, wrong, str(column.name), column, "seconds from 0, or empty")
+    refuse(path, column, wrong, "seconds from 0, or empty")
     return times.astype("Float64")
-
-
-def _refuse(path: Path, wrong: pd.Series, column: str, values: pd.Series, allowed: str) -> None:
-    wrong = wrong.fillna(False).astype(bool)
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise ValueError(
-            f"{path}: row {row + 2}, column {column} is {values.iloc[row]!r}; allowed: {allowed}"
-        )

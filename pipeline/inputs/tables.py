@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 # What pandas, R and spreadsheets write where there is no value, in any case.
-MISSING = ("", "nan", "na", "n/a", "#n/a", "<na>", "none", "null")
-
-_QUOTED = re.compile(r'[",\r\n]')
+MISSING = ("", "nan", "-nan", "nat", "na", "n/a", "#na", "#n/a", "<na>", "none", "null")
 
 
 def read_table(
@@ -51,14 +47,14 @@ def read_table(
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table that `read_table` reads back exactly; what is missing becomes an empty field.
-
-    `path` must not be there yet.
-    """
-    with path.open("x", encoding="utf-8", newline="") as file:
-        for row in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
-            file.write(",".join(_field(value) for value in row) + "\n")
+def refuse(path: Path, values: pd.Series, wrong: pd.Series, allowed: str) -> None:
+    """Raise ValueError with file, row and column if any of a table's values is wrong."""
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise ValueError(
+            f"{path}: row {row + 2}, column {values.name} is {values.iloc[row]!r}; "
+            f"allowed: {allowed}"
+        )
 
 
 def is_missing(column: pd.Series) -> pd.Series:
@@ -78,12 +74,6 @@ def first_clash(names: Iterable[str]) -> tuple[int, int] | None:
         if first != position:
             return first, position
     return None
-
-
-def _field(value: Any) -> str:
-    text = "" if pd.isna(value) else str(value)
-    # Python's own writer leaves a carriage return unquoted before 3.11.9.
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _text(path: Path) -> str:

@@ -77,6 +77,6 @@ def test_an_image_path_stays_below_data_image(tmp_path: Path, image_path: str) -
     file.parent.mkdir()
     row = [image_path if column == "image_path" else column for column in COLUMNS]
     file.write_text("\t".join(COLUMNS) + "\n" + "\t".join(row) + "\n")
-    expected = f"row 2, image_path is {image_path!r}; allowed: a path below data_image/"
+    expected = f"row 2, column image_path is {image_path!r}; allowed: a path below data_image/"
     with pytest.raises(ValueError, match=re.escape(f"{file}: {expected}")):
         read_annotations(tmp_path)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,14 +36,6 @@ def test_events_are_joined_in_the_order_of_the_paths(tweet: Make, write_annotati
     write_annotations([tweet(3), tweet(1)], event="a")
     raw = write_annotations([tweet(2)], event="b")
     assert read_annotations(raw)["tweet_id"].tolist() == ["90001", "90002", "90003"]
-
-
-def test_a_path_in_two_rows_is_refused(tweet: Make, write_annotations: Write) -> None:
-    write_annotations([tweet(0)], event="a")
-    raw = write_annotations([tweet(1), tweet(0)], event="b")
-    message = "image_path 'data_image/flood/1_1_2017/90000_0.jpg' appears in two rows; delete one"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        read_annotations(raw)
 
 
 def test_a_file_that_ends_within_a_row_is_refused(tweet: Make, write_annotations: Write) -> None:

@@ -171,9 +171,11 @@ def test_a_table_that_cannot_be_read_leaves_the_old_folder(
 ) -> None:
     table = layout / "annotations" / "flood_final_data.tsv"
     table.write_text(table.read_text().replace("90001\t", "9.0001E4\t"))
-    assert_refused(layout, raw, rf"^{table}: row 3, tweet_id is '9\.0001E4'; allowed: ")
+    assert_refused(layout, raw, rf"^{table}: row 3, column tweet_id is '9\.0001E4'; allowed: ")
     archive = pack(layout, tmp_path / "c.tgz")
-    assert_refused(archive, raw, rf"^{archive}/annotations/flood_final_data.tsv: row 3, tweet_id ")
+    assert_refused(
+        archive, raw, rf"^{archive}/annotations/flood_final_data.tsv: row 3, column tweet_id "
+    )
 
 
 def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path: Path) -> None:

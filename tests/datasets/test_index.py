@@ -152,14 +152,6 @@ def test_the_order_of_the_rows_changes_nothing(
         pd.testing.assert_frame_equal(index_crisismmd(raw, "agreed").table, dirty[1].table)
 
 
-def test_two_photos_of_one_name_are_refused(tweet: Make, write_annotations: Write) -> None:
-    rows = [tweet(k) for k in range(9)]
-    rows[8] = tweet(8, image_path="data_image/other/1_1_2017/90000_0.jpg")
-    raw = write_annotations(rows)
-    with pytest.raises(ValueError, match="annotations: id '90000_0' appears in two rows; re"):
-        index_crisismmd(raw, "agreed")
-
-
 @pytest.mark.slow
 def test_the_real_set_is_split_without_a_leak(shared_data: Path) -> None:
     index = index_crisismmd(shared_data / "crisismmd", "agreed")

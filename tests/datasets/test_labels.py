@@ -105,7 +105,7 @@ def test_an_unknown_class_is_named_with_file_row_column_and_its_classes(
 ) -> None:
     raw = write_annotations([tweet(0), tweet(1, **{column: value}), tweet(2, **{column: value})])
     expected = (
-        rf"^{raw}/annotations/\S+_final_data\.tsv: row 3, {column} is '{value}'; "
+        rf"^{raw}/annotations/\S+_final_data\.tsv: row 3, column {column} is '{value}'; "
         rf"allowed: {allowed}, nan, dont_know_or_cant_judge$"
     )
     with pytest.raises(ValueError, match=expected):
@@ -135,8 +135,8 @@ def test_the_given_table_that_pandas_wrote_is_read(shared_data: Path, tmp_path: 
 def test_the_given_strange_label_is_refused(shared_data: Path, tmp_path: Path) -> None:
     raw = given(shared_data, "strange_label.tsv", tmp_path)
     expected = (
-        "x_final_data.tsv: row 2, image_damage is 'vehicle_damage'; allowed: little_or_no_damage, "
-        "mild_damage, severe_damage, nan, dont_know_or_cant_judge"
+        "x_final_data.tsv: row 2, column image_damage is 'vehicle_damage'; allowed: "
+        "little_or_no_damage, mild_damage, severe_damage, nan, dont_know_or_cant_judge"
     )
     with pytest.raises(ValueError, match=f"{re.escape(expected)}$"):
         read_samples(raw, "agreed")

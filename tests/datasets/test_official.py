@@ -39,10 +39,11 @@ def test_an_official_split_keeps_its_samples_sides_and_task(raw: Path) -> None:
     assert [task["name"] for task in index.tasks] == ["informative"]
     assert "damage" not in index.table
     assert index.table["split"].tolist() == ["train"] * 6 + ["val"] * 2 + ["test"] * 2
-    assert index.note == (
+    assert index.notes == [
         "official_informative: 2 samples outside of it left out, 0 of its images not annotated "
-        "here; 0 of 2 test samples share a tweet, photo or text with training"
-    )
+        "here",
+        "0 of 2 test samples share a tweet, photo or text with training",
+    ]
 
 
 def test_the_leak_of_an_official_split_is_counted_and_not_refused(
@@ -51,14 +52,14 @@ def test_the_leak_of_an_official_split_is_counted_and_not_refused(
     same = tweet(0)["tweet_text"]
     rows = [tweet(n) if n != 9 else tweet(n, tweet_text=same) for n in range(12)]
     index = index_crisismmd(write_annotations(rows), "agreed", split="official_informative")
-    assert index.note.endswith("; 1 of 2 test samples share a tweet, photo or text with training")
+    assert index.notes[1] == "1 of 2 test samples share a tweet, photo or text with training"
 
 
 def test_an_official_split_can_be_one_task_a_class(raw: Path) -> None:
     index = index_crisismmd(raw, "agreed", "binary", "official_informative")
     names = [task["name"] for task in index.tasks]
     assert names == ["informative_not_informative", "informative_informative"]
-    assert index.note.startswith("official_informative: 2 samples")
+    assert index.notes[0].startswith("official_informative: 2 samples")
 
 
 def test_images_without_annotation_are_counted(
@@ -66,7 +67,7 @@ def test_images_without_annotation_are_counted(
 ) -> None:
     folder = write_annotations([tweet(n) for n in (0, 1, 2, 3, 4, 6, 8, 9, 11)])
     index = index_crisismmd(folder, "agreed", split="official_informative")
-    assert "1 samples outside of it left out, 2 of its images not annotated" in index.note
+    assert "1 samples outside of it left out, 2 of its images not annotated" in index.notes[0]
 
 
 def test_a_side_without_samples_is_refused(

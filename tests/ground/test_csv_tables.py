@@ -29,6 +29,13 @@ def test_no_cell_begins_as_a_formula(tmp_path: Path, text: str) -> None:
     assert written(tmp_path / "a.csv", text)[0] in "'\\"
 
 
+@pytest.mark.parametrize("text", ["a;=1", "a\t@x", "a\n -1", 'a;"=1', "a;\uff1d1"])
+def test_no_formula_follows_what_separates_cells_in_some_languages(
+    tmp_path: Path, text: str
+) -> None:
+    assert written(tmp_path / "a.csv", text).startswith("a\\x")
+
+
 def test_an_ordinary_text_is_written_as_it_is(tmp_path: Path) -> None:
     for text in ('a, "b"\nc', "'tis", "C:\\new\\x", "1e-4", "nan", "洪水 बाढ़ 👩\u200d👧"):
         assert written(tmp_path / "a.csv", text) == text

@@ -8,12 +8,11 @@ import re
 import tempfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.inputs.tables import read_table, write_table
+from pipeline.inputs.tables import read_table
 
 HARD = [
     'an odd " quote',
@@ -67,29 +66,6 @@ def test_with_quoting_any_text_without_nul_comes_back(texts: list[str]) -> None:
         path.write_bytes(written.getvalue().encode())
         table = read_table(path, delimiter=",", quoting=True)
     assert table["a"].tolist() == texts
-
-
-@given(
-    st.lists(
-        st.tuples(
-            *[st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))] * 2
-        ),
-        max_size=5,
-    )
-)
-def test_a_written_table_comes_back(rows: list[tuple[str, str]]) -> None:
-    table = pd.DataFrame(rows, columns=["a", "b"], dtype=str)
-    with tempfile.TemporaryDirectory() as folder:
-        write_table(Path(folder, "a.csv"), table)
-        read = read_table(Path(folder, "a.csv"), delimiter=",", quoting=True)
-    pd.testing.assert_frame_equal(read, table)
-
-
-def test_numbers_and_missing_values_are_written_as_pandas_does(tmp_path: Path) -> None:
-    table = pd.DataFrame({"a": [1.5, None, 5.0], "b": ["x", "y,", 'z"'], "c": [1, pd.NA, 0]})
-    table = table.astype({"c": "Int64"})
-    write_table(tmp_path / "a.csv", table)
-    assert (tmp_path / "a.csv").read_text() == table.to_csv(index=False, lineterminator="\n")
 
 
 def test_a_table_may_be_empty(tmp_path: Path) -> None:
