@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipeline.ground.letters import WORD
 from pipeline.ground.messages import UNSAFE
-from pipeline.inputs.tables import first_clash, is_missing, read_table, refuse
+from pipeline.inputs.tables import first_clash, fold, is_missing, read_table, refuse
 
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a clip was cut from, if that is not its source: clips of one origin stay together.
@@ -121,36 +121,29 @@ def address(source: str, folder: Path) -> str | None:
 def _check_columns(path: Path, table: pd.DataFrame) -> None:
     if not concepts(table):
         raise ValueError(f"{path}: no concept column; add one per concept to {COLUMNS}")
-    for number, name in enumerate(table.columns, start=1):
-        if not name or name in RESERVED:
-            raise ValueError(
-                f"{path}: column {number} is named {name!r}; allowed: a name, and none of "
-                f"{', '.join(RESERVED)}"
-            )
     for name in concepts(table):
         plain = _CONCEPT.fullmatch(name) and name[0].isalnum() and name.isprintable()
-        if not plain or len(name.encode()) > LONGEST_CONCEPT:
+        if not plain or name in RESERVED or len(name.encode()) > LONGEST_CONCEPT:
             raise ValueError(
-                f"{path}: concept {name!r}; allowed: letters, digits, _ and -, "
-                f"a letter or digit first, at most {LONGEST_CONCEPT} bytes"
+                f"{path}: column {name!r}; allowed: letters, digits, _ and -, a letter or digit "
+                f"first, at most {LONGEST_CONCEPT} bytes, and none of {', '.join(RESERVED)}"
             )
 
 
 def _check_ids(path: Path, ids: pd.Series) -> None:
     # An id names the clip's file in the raw folder: it must be a plain name there.
     bad = ids.str.fullmatch(r"\s*|\..*") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}")
-    plain = "a name without slashes and control characters that does not begin with a dot"
-    refuse(path, ids, bad, plain)
-    _refuse_rounded(path, ids)
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
-    refuse(path, ids, long, f"at most {LONGEST_ID} bytes, since it names a file")
+    plain = "a name without slashes and control characters, not beginning with a dot"
+    refuse(path, ids, bad | long, f"{plain}, of at most {LONGEST_ID} bytes")
+    _refuse_rounded(path, ids)
     if clash := first_clash(ids):
         first, second = clash
         allowed = "an id that differs in more than capitals or Unicode's form from"
         same = ids.index.to_series() == second
         refuse(path, ids, same, f"{allowed} {ids[first]!r} in row {first + 2}")
     # One id with a clip's suffix may equal another id.
-    folded = ids.str.casefold()
+    folded = ids.map(fold)
     parts = folded.str.rpartition(".")
     # A file's ending is no number, but the end of seconds is: VIDI's a_0_12 and a_0_12.5 differ.
     added = parts[0].isin(set(folded)) & ~parts[2].str.fullmatch("[0-9]+")

@@ -62,15 +62,16 @@ def is_missing(column: pd.Series) -> pd.Series:
     return column.str.strip().str.casefold().isin(MISSING)
 
 
-def first_clash(names: Iterable[str]) -> tuple[int, int] | None:
-    """Return the first two positions of one name; None if all names differ.
+def fold(name: str) -> str:
+    """Return a name without capitals and in one form of Unicode, as the disks of some systems do."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
-    Capitals and the form in Unicode make no difference, as on the disks of some systems.
-    """
+
+def first_clash(names: Iterable[str]) -> tuple[int, int] | None:
+    """Return the first two positions of names that fold to one; None if there are none."""
     positions: dict[str, int] = {}
     for position, name in enumerate(names):
-        folded = unicodedata.normalize("NFKC", name).casefold()
-        first = positions.setdefault(unicodedata.normalize("NFKC", folded), position)
+        first = positions.setdefault(fold(name), position)
         if first != position:
             return first, position
     return None
