@@ -26,8 +26,8 @@ LABELS = {"0": 0, "false": 0, "1": 1, "true": 1}
 
 # A concept names files and columns of what is made from it.
 _CONCEPT = re.compile(rf"({WORD}|-)+")
-# A long number as a spreadsheet writes it: 9.00041E+17.
-_ROUNDED = r"[0-9.,]+[eE]\+[0-9]+"
+# A long number as spreadsheets and pandas write it: 9.00041E+17, 900041234567890000.0.
+_ROUNDED = r"[0-9.,]+[eE]\+[0-9]+|[0-9]{16,}\.0"
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # A host of letters of any script; an address in brackets is IPv6. Control characters are refused.

@@ -63,7 +63,7 @@ def is_missing(column: pd.Series) -> pd.Series:
 
 
 def fold(name: str) -> str:
-    """Return a name without capitals and in one form of Unicode, as the disks of some systems do."""
+    """Return a name without capitals, in one form of Unicode: what some disks take for it."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
