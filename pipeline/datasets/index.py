@@ -75,7 +75,7 @@ def index_youtube(raw: Path) -> Index:
     missing = _drop_missing_files(samples, raw, ("video", "audio"))
     failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
     keys = {
-        "origin": samples["origin"],
+        "origin": samples["origin"].str.normalize("NFC").str.strip(),
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }

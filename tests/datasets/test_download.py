@@ -148,7 +148,7 @@ def test_the_given_carriage_returns_are_copied(
 def test_clips_without_an_origin_are_of_their_own(raw: Path, tmp_path: Path) -> None:
     for n in range(8):
         (tmp_path / f"{n}.mp4").write_bytes(bytes([n]))
-    origins = ["", "", "nan", "nan", "NA", "NA", "tape", "tape"]
+    origins = ["", "", "nan", "nan", "NA", "NA", "caf\u00e9", " cafe\u0301"]
     rows = (f"{n},{n}.mp4,,,text {n},1,0,{origin}\n" for n, origin in enumerate(origins))
     (tmp_path / "m.csv").write_text(HEADER.replace("fire\n", "fire,origin\n") + "".join(rows))
     fill_raw("youtube", str(tmp_path / "m.csv"), raw)

@@ -63,8 +63,11 @@ def test_concepts_are_in_the_files_order(write: Write) -> None:
         ],
         (f"{'é' * 101},b.mp4,,,x,1,0", f"row 3, column id is {'é' * 101!r}; allowed: a name"),
         *[
-            (f"{name},b.mp4,,,x,1,0", f"row 3, column id is {name!r}; allowed: a name without")
-            for name in ("", "x/y", "..", ".hidden", "x\\y")
+            (f'"{name}",b.mp4,,,x,1,0', f"row 3, column id is {name!r}; allowed: a name without")
+            for name in (
+                *("", " ", "x/y", "..", ".hidden", "x\\y"),
+                *("\x1b[31m", "a\tb", "a\rb", "a\u202egpj", "a\u2028b", "\x9b2J"),
+            )
         ],
         *[
             (f"b,{source},,,x,1,0", f"row 3, column source is {source!r}; allowed: a path below")
@@ -158,14 +161,6 @@ def test_two_columns_of_one_name_are_refused_and_both_named(write: Write, name: 
     expected = rf"columns 6 and 7 are named 'damage' and '{name}'; rename or delete one$"
     with pytest.raises(ValueError, match=expected):
         read_manifest(write(HEADER.replace("victim", name) + GOOD))
-
-
-@pytest.mark.parametrize("name", ["\x1b[31m", "a\tb", "a\rb", "a\u202egpj", "a\u2028b", "\x9b2J"])
-def test_an_id_cannot_steer_a_terminal(write: Write, name: str) -> None:
-    path = write(f'{HEADER}"{name}",a.mp4,,,x,1,0\n')
-    with pytest.raises(ValueError, match=r"column id is .*; allowed: .* control characters") as e:
-        read_manifest(path)
-    assert name not in str(e.value)
 
 
 @pytest.mark.parametrize(
