@@ -83,9 +83,7 @@ def test_what_was_noted_of_an_error_is_told_in_its_line(
     assert capsys.readouterr().err == "error: wrong shape, while clip 7 was read\n"
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(5, "cannot be read", "a.mp4"), MemoryError("a.mp4: none")]
-)
+@pytest.mark.parametrize("error", [OSError("a.mp4: cannot be read"), MemoryError("a.mp4: none")])
 def test_what_the_machine_could_not_do_is_one_line_too(
     call: Call, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
