@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.crisismmd import EVENTS, read_annotations
@@ -26,7 +28,8 @@ def fill_crisismmd(source: Path, raw: Path) -> str:
     """
     pinned = source.suffix == ".json"
     if source.is_dir():
-        reasons = _copy_layout(source, raw)
+        _find_layout(source, source)
+        reasons = _take_layout(source, raw, {}, shutil.copyfile)
     else:
         reasons = _unpack_layout(fetch_pin(read_pin(source)) if pinned else source, raw)
     failures = [
@@ -36,7 +39,7 @@ def fill_crisismmd(source: Path, raw: Path) -> str:
     note = ""
     if failures:
         write_failures(raw / FAILURES, failures)
-        note += f"; {len(failures)} not copied, the first: {failures[0].message}"
+        note = f"; {len(failures)} not copied, the first: {failures[0].message}"
     photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
     counts = f"\ncrisismmd: {_count_note(raw)}" if pinned else ""
     return f"{photos} photos from {source}{note}{counts}"
@@ -60,45 +63,48 @@ def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
-def _copy_layout(source: Path, raw: Path) -> dict[str, str]:
-    """Copy the annotations, the photos that they name, and the splits.
-
-    Returns by photo why it cannot be copied; a photo that does not exist is none of them.
-    """
-    _find_layout(source, source)
-    for file in sorted((source / "annotations").iterdir()):
-        if not file.is_dir():
-            copy_file(require_file(file, source), source, raw / "annotations" / file.name)
-    copy_splits(source, raw / "splits")
-    reasons = {}
-    for photo in read_annotations(source)["image_path"]:
-        if os.path.lexists(source / photo):
-            reasons[photo] = copy_file(source / photo, source, raw / photo)
-    return {photo: reason for photo, reason in reasons.items() if reason}
-
-
 def _unpack_layout(archive: Path, raw: Path) -> dict[str, str]:
-    """Unpack an archive's annotations, photos and splits; returns as `_copy_layout`."""
     whole = raw / "unpacked"  # in `raw`, which is itself temporary: a later run removes it
-    left_out = unpack(archive, whole)
+    members = unpack(archive, whole)
     home = _find_layout(whole, archive)
-    reasons = {os.path.relpath(whole / path, home): reason for path, reason in left_out.items()}
-    for path, reason in reasons.items():
-        if path.startswith("annotations/"):
-            raise ValueError(f"{archive}: {path} {reason}; pack the file itself")
+    left_out = {os.path.relpath(whole / name, home): reason for name, reason in members.items()}
+    for name, reason in left_out.items():
+        if name.startswith("annotations/"):
+            raise ValueError(f"{archive}: {name} {reason}; pack the file itself")
     try:
-        photos = read_annotations(home)["image_path"]
+        reasons = _take_layout(home, raw, left_out, os.replace)
     except ValueError as error:
         raise ValueError(str(error).replace(str(whole), str(archive))) from None
-    copy_splits(home, raw / "splits")
-    reasons |= {photo: "is a folder" for photo in photos if os.path.isdir(home / photo)}
-    for name in ("annotations", "data_image"):
-        if (home / name).is_dir():
-            os.replace(home / name, raw / name)
     shutil.rmtree(whole)
-    # A photo is left out with any folder above it.
-    above = {photo: (photo, *map(str, PurePosixPath(photo).parents)) for photo in photos}
-    return {photo: reasons[path] for photo in photos for path in above[photo] if path in reasons}
+    return reasons
+
+
+def _take_layout(
+    source: Path,
+    raw: Path,
+    left_out: Mapping[str, str],
+    transfer: Callable[[Path, Path], object],
+) -> dict[str, str]:
+    """Transfer the annotations, the photos that they name, and the splits.
+
+    Returns by photo why it is not there, unless it does not exist. `left_out` has reasons of paths,
+    which are those of all photos below them too.
+    """
+    tables = [require_file(table, source) for table in (source / "annotations").glob(EVENTS)]
+    photos = read_annotations(source)["image_path"].map(PurePosixPath)
+    (raw / "annotations").mkdir()
+    for table in tables:
+        transfer(table, raw / "annotations" / table.name)
+    copy_splits(source, raw / "splits")
+    reasons = dict[str, str]()
+    for photo in photos:
+        names = [str(path) for path in (photo, *photo.parents)]
+        reason = next((left_out[name] for name in names if name in left_out), None)
+        with suppress(FileNotFoundError):
+            reason = reason or copy_file(source / photo, source, raw / photo, transfer)
+        if reason:
+            reasons[str(photo)] = reason
+    return reasons
 
 
 def _find_layout(folder: Path, source: Path) -> Path:

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EPERM
+from errno import EMFILE, ENFILE, ENOENT, ENOMEM
 from pathlib import Path
 
 from pipeline.ground.failures import Failure, read_failures
 
 # In a raw folder: files that could not be fetched or copied. Absent if there are none.
 FAILURES = "failures.csv"
-# Other errors, such as too many open files, are the machine's.
-_OF_THE_FILE = (EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, EPERM)
+# Of these the file itself is not to blame.
+_OF_THE_MACHINE = (EMFILE, ENFILE, ENOMEM)
 
 
-def copy_file(path: Path, root: Path, copy: Path) -> str | None:
-    """Copy a readable file that lies below `root`, links included, to `copy`.
+def copy_file(
+    path: Path, root: Path, copy: Path, transfer: Callable[[Path, Path], object] = shutil.copyfile
+) -> str | None:
+    """Copy, or else `transfer`, a readable file to `copy`; also its links must lie below `root`.
 
-    Returns None, or why the file cannot be copied. OSError is left for the disk of `copy`.
+    Returns None, or why the file cannot be copied. Raises FileNotFoundError where there is none;
+    any other OSError is of the machine or of the disk of `copy`.
     """
-    reason = refusal(path, root)
+    reason = _refusal(path, root)
     if reason is None:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+        transfer(path, copy)
     return reason
 
 
 def require_file(path: Path, root: Path) -> Path:
     """Return `path`; raises ValueError if it is not a readable file that lies below `root`."""
-    if reason := refusal(path, root):
+    if reason := _refusal(path, root):
         raise ValueError(f"{path} {reason}; correct it or remove it")
     return path
 
 
-def refusal(path: Path, root: Path) -> str | None:
+def _refusal(path: Path, root: Path) -> str | None:
     """Say why `path` is not copied from the source at `root`; None if it can be."""
     try:
         real = Path(os.path.realpath(path, strict=True))
@@ -48,7 +51,8 @@ def refusal(path: Path, root: Path) -> str | None:
             return "is neither a file nor a folder"
         real.open("rb").close()
     except OSError as error:
-        if error.errno not in _OF_THE_FILE:
+        absent = error.errno == ENOENT and not path.is_symlink()
+        if absent or error.errno in _OF_THE_MACHINE:
             raise
         return f"cannot be opened: {error.strerror}"
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.datasets.crisismmd import EVENTS
 from pipeline.ground.data_set import data_set
 from pipeline.inputs.pins import read_pin
 
@@ -16,8 +17,8 @@ FORMS = {
     "clips": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
     "(sources/<name>.json)",
 }
-# The entry that a folder must have, and the suffixes of files.
-ENTRIES = {"tweets": "annotations", "clips": "manifest.csv"}
+# The files that a folder must have, and the suffixes of files.
+ENTRIES = {"tweets": f"annotations/{EVENTS}", "clips": "manifest.csv"}
 ARCHIVES = (".tar.gz", ".tgz")
 # Of a file, by itself or pinned.
 PINNED = {"tweets": ARCHIVES, "clips": (".csv",)}
@@ -80,10 +81,10 @@ def _absence(path: Path) -> str:
 def _problem(form: str, path: Path) -> str | None:
     """Say why what exists at `path` is not a source of this form; None if it is."""
     if path.is_dir():
-        entry = path / ENTRIES[form]
-        if entry.is_file() if entry.suffix else entry.is_dir():
+        if any(entry.is_file() for entry in path.glob(ENTRIES[form])):
             return None
-        return f"the folder {path.absolute()} has no {ENTRIES[form]}; allowed: {FORMS[form]}"
+        missing = ENTRIES[form].replace("[!.]", "")
+        return f"the folder {path.absolute()} has no {missing}; allowed: {FORMS[form]}"
     if not path.is_file() or not path.name.endswith(ENDINGS[form]):
         return f"{path.absolute()} is not a source; allowed: {FORMS[form]}"
     if path.name.endswith(ARCHIVES) and not _is_gzip(path):

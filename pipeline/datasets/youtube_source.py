@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +15,7 @@ from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest, StoredCli
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.site import read_options
 from pipeline.datasets.raw_files import FAILURES, copy_file
-from pipeline.ground.failures import Failure, write_failures
+from pipeline.ground.failures import Failure, summary, write_failures
 from pipeline.ground.progress import progress
 from pipeline.inputs.certificates import system_certificates
 from pipeline.inputs.manifest import address, copy_manifest, read_manifest
@@ -83,11 +81,7 @@ def _refuse_local(pin: Path, table: pd.DataFrame, urls: list[str | None]) -> Non
 
 
 def _note(missing: list[Path], failures: list[Failure]) -> str:
-    note = ""
-    if failures:
-        kinds = sorted(Counter(failure.kind for failure in failures).items())
-        counts = ", ".join(f"{kind} {count}" for kind, count in kinds)
-        note += f"; {len(failures)} not fetched ({counts})"
+    note = f"; {summary(failures)}" if failures else ""
     if missing:
         note += f"; {len(missing)} not found, the first: {missing[0]}"
     return note
@@ -118,10 +112,11 @@ def _copy_local(
             copies[row["source"]] = copy
             # An absolute path names its own folder: links must not lead out of that.
             root = path.parent if Path(row["source"]).is_absolute() else manifest.parent
-            if not os.path.lexists(path):
+            try:
+                if reason := copy_file(path, root, raw / copy):
+                    reasons[row["source"]] = f"{path} {reason}"
+            except FileNotFoundError:
                 missing.append(path)
-            elif reason := copy_file(path, root, raw / copy):
-                reasons[row["source"]] = f"{path} {reason}"
         if row["source"] in reasons:
             failures.append(Failure(row["id"], "clip", "not_copied", reasons[row["source"]]))
         row["source"] = copies[row["source"]]

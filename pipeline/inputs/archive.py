@@ -12,15 +12,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from errno import ENAMETOOLONG
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from pipeline.ground.system_errors import naming
 from pipeline.ground.temporaries import temporary_name
 
 MEMBERS = 200_000
 SIZE = 32 << 30  # bytes, unpacked
 CHUNK = 1 << 20
+HOPS = 40  # of a link to a link, as Linux allows
 _DAMAGE = (
     *(tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     # Headers without an end, names that clash, unknown or encrypted members.
@@ -35,14 +36,14 @@ def unpack(
     """Unpack the files and folders of a .tar.gz into the new `folder`, or raise ValueError.
 
     A link becomes the file of the archive that it leads to. Returns by path the members that are
-    left out, with the reason: other links, pipes and devices. `members` and `size` (bytes,
-    unpacked) are upper limits. Paths that lead outside and damaged archives are refused; then
-    `folder` does not exist.
+    left out, with the reason: other links, pipes, devices, and names that are too long for the
+    disk. `members` and `size` (bytes, unpacked) are upper limits. Paths that lead outside and
+    damaged archives are refused; then `folder` does not exist.
     """
     temporary = temporary_name(folder)
     temporary.mkdir(parents=True)
     try:
-        with naming(folder, temporary), gzip.open(archive) as stream:
+        with gzip.open(archive) as stream:
             left_out = _unpack(_Bounded(stream, size), temporary, members)
         os.replace(temporary, folder)
         return left_out
@@ -53,16 +54,19 @@ def unpack(
 
 
 def _unpack(stream: _Bounded, folder: Path, members: int) -> dict[str, str]:
-    left_out, links = dict[str, str](), list[tuple[str, str]]()
+    left_out, links = dict[str, str](), dict[str, str]()
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as tar:
         for count, member in enumerate(tar, start=1):
             if count > members:
                 raise ValueError(f"holds more than {members:,} members")
             name = posixpath.normpath(member.name.lstrip("/"))
-            if member.issym():
-                links.append((name, posixpath.join(posixpath.dirname(name), member.linkname)))
+            if _is_too_long(folder / name):
+                left_out[name] = "has a name that is too long for the disk"
+            elif member.issym():
+                target = posixpath.join(posixpath.dirname(name), member.linkname)
+                links[name] = posixpath.normpath(target)
             elif member.islnk():
-                links.append((name, member.linkname))
+                links[name] = posixpath.normpath(member.linkname)
             elif member.issparse():  # may claim terabytes
                 raise ValueError(f"member {member.name!r} is a sparse file")
             elif member.isdir() or member.isreg():
@@ -73,14 +77,23 @@ def _unpack(stream: _Bounded, folder: Path, members: int) -> dict[str, str]:
     while stream.read(CHUNK):
         pass
     # No link is ever made on the disk, so that names alone say where a path leads.
-    for name, target in links:
-        target = posixpath.normpath(target)
-        if not _is_inside(target) or not (folder / target).is_file():
-            left_out[name] = f"is a link to {target!r}, which is no file of the archive"
-        elif _is_inside(name):
+    for name, target in links.items():
+        for _ in range(HOPS):
+            target = links.get(target, target)
+        if _is_inside(name) and _is_inside(target) and os.path.isfile(folder / target):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.link(folder / target, folder / name)
+        else:
+            left_out[name] = f"is a link to {target!r}, which is no file of the archive"
     return left_out
+
+
+def _is_too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == ENAMETOOLONG
+    return False
 
 
 def _is_inside(path: str) -> bool:

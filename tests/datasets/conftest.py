@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -66,6 +69,20 @@ def write_photo() -> Callable[[Path, Row, bytes], None]:
         path.write_bytes(contents)
 
     return write
+
+
+@pytest.fixture
+def unprivileged() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`unprivileged(code, *arguments)` runs Python without root's right to open every file."""
+    alone = ["unshare", "--user"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"]).returncode:
+        pytest.skip("this machine allows no user namespaces")
+
+    def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [*alone, sys.executable, "-c", code, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    return run
 
 
 @pytest.fixture(scope="session")

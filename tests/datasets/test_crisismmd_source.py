@@ -183,7 +183,11 @@ def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path
     (tmp_path / "other" / "docs" / "annotations").write_text("a file of that name")
     archive = pack(tmp_path / "other", tmp_path / "c.tar.gz")
     assert_refused(archive, raw, r"c.tar.gz holds no annotations/: not CrisisMMD's official layout")
-    assert_refused(tmp_path / "other", raw, r"^data.crisismmd.source is .* has no annotations;")
+    assert_refused(
+        tmp_path / "other",
+        raw,
+        r"^data.crisismmd.source is .* has no annotations/\*_final_data.tsv;",
+    )
 
 
 def test_an_archive_whose_annotations_cannot_be_read_is_refused_by_its_own_name(

@@ -18,6 +18,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("layout/annotations", "clips"):
         (folder / name).mkdir(parents=True)
     (folder / "layout.tar.gz").write_bytes(b"\x1f\x8b and the rest")
+    (folder / "layout" / "annotations" / "flood_final_data.tsv").touch()
     (folder / "clips" / "manifest.csv").touch()
     (folder / "own.csv").touch()
     for pin, file in (("layout.json", "c.tar.gz"), ("manifest.json", "own.csv?version=2")):
@@ -75,6 +76,7 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "page.tar.gz": lambda path: path.write_text("<html>Log in</html>"),
     "pipe.tar.gz": os.mkfifo,
     "empty": lambda path: path.mkdir(),
+    "no tables": lambda path: (path / "annotations").mkdir(parents=True),
 }
 
 

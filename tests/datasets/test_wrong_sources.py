@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,18 +88,14 @@ def test_a_source_in_the_raw_folder_is_refused(name: str, inner: str) -> None:
     assert (data_set(name).raw / "old.txt").exists()
 
 
-ALONE = ["unshare", "--user"]  # without the rights of root, which may open every file
-
-
-@pytest.mark.skipif(
-    shutil.which("unshare") is None or bool(subprocess.run([*ALONE, "true"]).returncode),
-    reason="this machine allows no user namespaces",
-)
-def test_a_source_without_permission_names_its_key(project: Path) -> None:
+def test_a_source_without_permission_names_its_key(
+    project: Path, unprivileged: Callable[..., Any]
+) -> None:
     shutil.copyfile(SAMPLE / "crisismmd.tar.gz", project / "a.tar.gz")
     (project / "a.tar.gz").chmod(0)
-    code = "from pipeline.datasets.source import *; check_sources({'crisismmd': 'a.tar.gz'})"
-    done = subprocess.run([*ALONE, sys.executable, "-c", code], capture_output=True, text=True)
+    done = unprivileged(
+        "from pipeline.datasets.source import *; check_sources({'crisismmd': 'a.tar.gz'})"
+    )
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ValueError: data.crisismmd.source is 'a.tar.gz': /")
     assert "Permission denied" in last
