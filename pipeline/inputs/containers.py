@@ -74,10 +74,11 @@ def origin(container: InputContainer) -> float:
 
 def stated_end(container: InputContainer, stream: Stream) -> float | None:
     """Return where a stream ends, in seconds of its timestamps; None where the file states none."""
-    if container.format.name.startswith("mov") and stream.duration and stream.time_base:
-        # Of files in fragments, which list no frames, FFmpeg may count the duration from time 0.
-        start = (stream.start_time or 0) if stream.frames else 0
-        return float((start + stream.duration) * stream.time_base)
+    if container.format.name.startswith("mov"):
+        # FFmpeg applies edits to the list of frames; its duration may count from time 0 instead.
+        listed = stream.frames and len(stream.index_entries)
+        ticks = stream.index_entries[-1].timestamp if listed else stream.duration
+        return None if ticks is None else float(ticks * (stream.time_base or 0))
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
     if container.format.name.startswith("matroska") and tag:
         hours, minutes, seconds = map(float, tag.groups())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,18 @@ def test_an_end_of_something_else_does_not_count(
 ) -> None:
     path = film(tmp_path / name, 3, 3, **options)
     assert not read_waveform(path).truncated
+    assert not sample_frames(path, 3).truncated
+
+
+def test_an_edit_that_leaves_the_end_out_does_not_count(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", 7, 7, begin=1)
+    content = bytearray(path.read_bytes())
+    for edits in re.finditer(b"elst", bytes(content)):  # nothing for 1 s, then all of the stream
+        struct.pack_into(">I", content, edits.end() + 20, 2_000)
+    path.write_bytes(content)
+    sound = read_waveform(path)
+    assert sound.samples.size / sound.rate == pytest.approx(2, abs=0.05)
+    assert not sound.truncated
     assert not sample_frames(path, 3).truncated
 
 
