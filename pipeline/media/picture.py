@@ -37,7 +37,8 @@ class Painter:
 
     def __call__(self, frame: av.VideoFrame) -> np.ndarray:
         """Return the picture [height, width, 3], uint8, or what `shrink` makes of it."""
-        transparent = _has_alpha(frame.format)
+        form = frame.format
+        transparent = form.has_palette or any(part.is_alpha for part in form.components)
         picture = frame.to_ndarray(
             format="rgba" if transparent else "rgb24",
             width=self.width,
@@ -48,7 +49,7 @@ class Painter:
             picture = np.asarray(over_white(Image.fromarray(picture)))
         # PyAV's types know of one kind of side data only.
         matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
-        if matrix is not None:
+        if matrix:
             picture = _turn(picture, np.frombuffer(matrix, np.int32).tolist())
         upright = np.ascontiguousarray(picture)
         return self.shrink(upright) if self.shrink else upright
@@ -66,10 +67,6 @@ def _square_pixels(width: int, height: int, ratio: Fraction | None) -> tuple[int
         return width, height
     size = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
     return size if size[0] * size[1] <= MAX_PIXELS else (width, height)
-
-
-def _has_alpha(format: av.VideoFormat) -> bool:
-    return format.has_palette or any(component.is_alpha for component in format.components)
 
 
 def _turn(picture: np.ndarray, matrix: list[int]) -> np.ndarray:

@@ -100,21 +100,16 @@ def test_gaps_overlaps_and_jitter_are_placed_as_by_ffmpeg(tmp_path: Path, seed: 
     assert np.array_equal(read_waveform(path, 8000).samples, placed_by_ffmpeg(path, 8000))
 
 
-def test_jitter_of_timestamps_does_not_cut_a_waveform(tmp_path: Path) -> None:
-    times = np.arange(40) / 10
-    jittered_times = times + np.random.default_rng(0).uniform(-0.04, 0.04, 40) * (times > 0)
-    exact, jittered = (
-        read_waveform(write_packets(tmp_path / f"{k}.mkv", chosen.tolist(), seconds=0.1))
-        for k, chosen in enumerate((times, jittered_times))
-    )
-    assert jittered.samples.tobytes() == exact.samples.tobytes()
+JITTERED = np.arange(40) / 10 + np.append(0, np.random.default_rng(0).uniform(-0.04, 0.04, 39))
 
 
-def test_times_that_do_not_advance_are_counted(tmp_path: Path) -> None:
-    times = (np.arange(20) / 10).tolist()
-    exact = read_waveform(write_packets(tmp_path / "exact.mkv", times, seconds=0.1))
-    still = read_waveform(write_packets(tmp_path / "still.mkv", [0.0] * 20, seconds=0.1))
-    assert still.samples.tobytes() == exact.samples.tobytes()
+@pytest.mark.parametrize("times", [JITTERED, np.zeros(40)], ids=["jittered", "still"])
+def test_small_errors_of_timestamps_do_not_cut_a_waveform(
+    tmp_path: Path, times: np.ndarray
+) -> None:
+    wrong = write_packets(tmp_path / "wrong.mkv", times.tolist(), seconds=0.1)
+    exact = write_packets(tmp_path / "exact.mkv", (np.arange(40) / 10).tolist(), seconds=0.1)
+    assert read_waveform(wrong).samples.tobytes() == read_waveform(exact).samples.tobytes()
 
 
 def test_a_wrong_timestamp_does_not_fill_the_memory(tmp_path: Path) -> None:
