@@ -60,7 +60,7 @@ def read_schedule(path: str | Path) -> Schedule | None:
             return None
         # A GIF states no duration, but has a mark behind its last frame.
         if container.format.name == "gif" and last is not None:
-            damaged |= not bytes(last).rstrip(b"\0").endswith(b";")
+            damaged |= not bytes(last).rstrip(b"\0\r\n").endswith(b";")
         return Schedule(
             pts=np.array(pts, dtype=np.int64),
             shown=np.array(shown, dtype=bool),

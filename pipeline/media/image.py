@@ -140,7 +140,7 @@ def _missing_bytes(contents: bytes) -> int:
     if contents.startswith(_JPEG_START):
         return 0 if _JPEG_END in contents else len(_JPEG_END)
     if contents.startswith(b"GIF8"):
-        return 0 if contents.rstrip(b"\0").endswith(b";") else 1
+        return 0 if contents.rstrip(b"\0\r\n").endswith(b";") else 1
     if contents[12:16] == b"IHDR":
         return 0 if b"IEND\xaeB`\x82" in contents else 12
     end = 0

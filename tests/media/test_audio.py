@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from films import pitch, sine, write_film
+from films import sine, write_film
 
 from pipeline.media import MediaError, read_waveform
 
@@ -148,24 +148,21 @@ def test_aac_in_mp4_keeps_the_tone(tmp_path: Path) -> None:
     assert np.abs(samples).max() == pytest.approx(0.5, abs=0.03)
 
 
-LOSSLESS = [
-    *(("a.flac", "flac", "7.1"), ("a.wav", "pcm_s16le", "hexadecagonal")),
-    *(("b.wav", "pcm_u8", "octagonal"), ("a.mkv", "wavpack", "hexadecagonal")),
-]
-LOSSY = [("a.mp4", "aac", "7.1"), ("a.webm", "libopus", "7.1")]
-
-
-@pytest.mark.parametrize(("name", "codec", "layout"), LOSSLESS + LOSSY)
+@pytest.mark.parametrize(
+    ("name", "codec", "layout"),
+    [
+        ("a.flac", "flac", "7.1"),
+        ("a.wav", "pcm_s16le", "hexadecagonal"),
+        ("b.wav", "pcm_u8", "octagonal"),
+        ("a.mkv", "wavpack", "hexadecagonal"),
+    ],
+)
 def test_eight_and_more_channels_are_averaged(
     tmp_path: Path, name: str, codec: str, layout: str
 ) -> None:
     path = write_film(tmp_path / name, [(0.0, 1.0, 440.0)], None, codec, 48_000, layout)
     samples = read_waveform(path, 48_000).samples[4_800:43_200]
-    assert pitch(samples, 48_000) == pytest.approx(440, abs=2)
-    if (name, codec, layout) in LOSSLESS:
-        assert np.abs(samples - sine(0.1, 0.9, 440, 48_000)).max() < 0.01
-    else:  # AAC has no 440 Hz in its channel of low frequencies
-        assert 0.42 < np.abs(samples).max() < 0.52
+    assert np.abs(samples - sine(0.1, 0.9, 440, 48_000)).max() < 0.01
 
 
 @pytest.mark.parametrize("name", ["aac71.mp4", "opus71.webm"])

@@ -83,7 +83,7 @@ def test_a_cut_animation_is_truncated(tmp_path: Path, name: str, end: int) -> No
     for length in (len(content) - end, len(content) * 3 // 4):
         path.write_bytes(content[:length])
         assert sample_frames(path, 4).truncated
-    path.write_bytes(content + bytes(4))
+    path.write_bytes(content + b"\r\n\0")
     assert not sample_frames(path, 4).truncated
 
 

@@ -55,6 +55,9 @@ def test_a_photo_that_lacks_only_its_end_mark_is_truncated_and_used(
     photo = read_photo(path)
     assert photo.truncated
     assert np.array_equal(photo.pixels, np.asarray(picture))
+    picture.save(path, format=format)
+    path.write_bytes(path.read_bytes() + b"\r\n")  # as some servers send it
+    assert not read_photo(path).truncated
 
 
 # Whether an AVIF without its end can be decoded depends on where it is cut.
@@ -64,25 +67,12 @@ def test_a_photo_without_its_end_keeps_its_picture(tmp_path: Path, name: str) ->
     path.write_bytes(content)
     whole = read_photo(path)
     assert not whole.truncated
-    for length, least in ((len(content) - 2, 0.9), (len(content) // 2, 0.25)):
-        path.write_bytes(content[:length])
+    for share, least in ((0.999, 0.9), (0.8, 0.5), (0.65, 0.4), (0.5, 0.25)):
+        path.write_bytes(content[: int(share * len(content))])
         photo = read_photo(path)
         assert photo.truncated
         assert photo.pixels.shape == whole.pixels.shape
         assert rows_like(photo.pixels, whole.pixels) >= least
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_photo_cut_anywhere_is_truncated(tmp_path: Path, name: str) -> None:
-    content, path = encoded(*FORMATS[name]), tmp_path / "photo"
-    for share in (0.02, 0.1, 0.2, 0.4, 0.65, 0.8, 0.97):
-        path.write_bytes(content[: int(len(content) * share)])
-        try:
-            fate = "used" if read_photo(path).truncated else "whole"
-        except MediaError as error:
-            fate = error.kind
-        refused = ("truncated", "not_an_image") if share < 0.6 or name == "AVIF" else ()
-        assert fate in ("used", *refused)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "WebP", "HEIC"])
