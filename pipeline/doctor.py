@@ -65,7 +65,7 @@ def mend(root: Path) -> Iterator[str]:
     try:
         with make_lock(str(lock), tmp_dir=str(lock.parent)):
             damaged = dict(_left_by_kill(root))
-            yield from (_mend(root, path) for path in damaged)
+            yield from (_mend(root, path, fault) for path, fault in damaged.items())
             if not damaged:
                 yield "nothing to mend"
     except LockError:
@@ -78,8 +78,11 @@ def check_params(path: Path = Path("params.yaml")) -> Params:
     Raises ValueError with one line that names the key.
     """
     params = load_params(path)
-    check_component("fusion", params.fusion, FUSIONS, fusion_class)
-    check_component("mtl", params.mtl, METHODS, method_class)
+    try:
+        check_component("fusion", params.fusion, FUSIONS, fusion_class)
+        check_component("mtl", params.mtl, METHODS, method_class)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return params
 
 
@@ -111,7 +114,9 @@ def _lacks_stages(root: Path, lock: Path) -> bool:
     return not before.keys() <= stages.keys() and lock.read_bytes() not in committed
 
 
-def _mend(root: Path, path: Path) -> str:
+def _mend(root: Path, path: Path, fault: str) -> str:
+    if KILLED not in fault:
+        return fault
     if path.name == "rwlock":
         path.unlink()
         return f"{path}: deleted; DVC writes it again"
@@ -146,8 +151,8 @@ def _damaged_outputs(root: Path) -> Iterator[str]:
         for path, digest in written:
             if differs(root / path, digest):
                 yield (
-                    f"{root / path} is not as dvc.lock says: damaged, edited, or of an unfinished "
-                    "run; delete it, then run `dvc repro`"
+                    f"{root / path} is not as dvc.lock says: run `dvc repro` after an edit or an "
+                    "unfinished run; otherwise it is damaged: delete it first"
                 )
             advance()
     if written:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -18,15 +19,17 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Exponent = Annotated[float, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 DEEPEST = 8  # levels of a YAML file; params.yaml has four
+LONGEST = 3000  # characters of a value in it
 LARGEST = 1 << 16  # of a width or an option: far above what any network here needs
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Source = Annotated[str, Field(min_length=1)]
+Word = Annotated[str, Field(pattern=r"^[\w.-]{0,60}$")]
 Modality = Literal["visual", "text", "audio"]
 
 
 def _scalar(value: Any) -> Any:
-    if not isinstance(value, str | int | float | bool):
-        raise ValueError("a text, a number, true or false")
+    if not isinstance(value, str | int | float | bool) or len(str(value)) > 60:
+        raise ValueError("a short text, a number, true or false")
     if isinstance(value, int | float) and abs(value) > LARGEST:
         raise ValueError(f"numbers up to {LARGEST}")
     return value
@@ -118,19 +121,19 @@ class FeatureParams(Section):
 class FusionParams(Section):
     """How the modalities become one vector."""
 
-    name: str
+    name: Word
     theta: Fraction
     width: Annotated[int, Field(ge=2, le=LARGEST)]
-    options: dict[str, Option] = {}
+    options: dict[Word, Option] = {}
 
 
 class MTLParams(Section):
     """How the tasks share one network."""
 
-    name: str
+    name: Word
     alpha: Exponent
     beta: Exponent
-    options: dict[str, Option] = {}
+    options: dict[Word, Option] = {}
 
 
 class TrainParams(Section):
@@ -177,7 +180,7 @@ def load_checked(path: Path, schema: type[Schema]) -> Schema:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        _check_nesting(text)
+        _check_size(text)
         values = YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file; run from the project's root") from None
@@ -190,8 +193,8 @@ def load_checked(path: Path, schema: type[Schema]) -> Schema:
         raise ValueError("\n".join(lines)) from None
 
 
-def _check_nesting(text: str) -> None:
-    """Raise ValueError for aliases, which can stand for any amount of values, and deep nesting."""
+def _check_size(text: str) -> None:
+    """Raise ValueError for deep nesting, long values, and aliases, which can stand for any size."""
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
@@ -199,6 +202,8 @@ def _check_nesting(text: str) -> None:
             raise ValueError(f"more than {DEEPEST} levels")
         if isinstance(event, AliasEvent):
             raise ValueError(f"alias *{event.anchor}; write the value itself")
+        if isinstance(event, ScalarEvent) and (len(event.value) > LONGEST or "\n" in event.value):
+            raise ValueError(f"a value of several lines, or of more than {LONGEST:,} characters")
 
 
 def check_component(
@@ -246,7 +251,7 @@ def _explain(schema: type[BaseModel], error: Any) -> str:
     message = message.removeprefix("Value error, ")
     if error["type"] == "model_type":
         message = f"a mapping of the keys {', '.join(_fields(schema, error['loc']))}"
-    return f"{key} is {error['input']!r}; allowed: {message}"
+    return f"{key} is {shortened(error['input'])}; allowed: {message}"
 
 
 def _suggestion(schema: type[BaseModel], location: tuple[str | int, ...]) -> str:

@@ -99,7 +99,7 @@ def test_what_cannot_be_read_in_dvcs_cache_is_a_fault(project: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("name: hgfn", "name: hgnf", "fusion.name is 'hgnf' (did you mean hgfn?)"),
+        ("name: hgfn", "name: hgnf", "params.yaml: fusion.name is 'hgnf' (did you mean hgfn?)"),
         ("name: dmtl", "name: dtml", "mtl.name is 'dtml'"),
         ("options: {}", "options: {algin: pad}", "unknown key fusion.options.algin"),
     ],

@@ -76,6 +76,17 @@ def test_a_lock_as_committed_may_have_fewer_stages_than_the_copy(project: Path) 
     assert doctor("--mend") == (0, "nothing to mend\n")
 
 
+def test_a_lock_in_a_conflict_of_git_is_named_and_left_to_its_user(project: Path) -> None:
+    text = LOCK.format(name="current").replace(
+        "    cmd: x\n", "<<<<<<< HEAD\n    cmd: x\n=======\n"
+    )
+    LOCKS[0].write_text(text)
+    message = "dvc.lock holds a conflict of git; resolve it, then run `dvc repro`\n"
+    assert f"fault: {message}" in doctor()[1]
+    assert doctor("--mend") == (0, message)
+    assert LOCKS[0].read_text() == text
+
+
 def test_without_a_good_copy_the_lock_of_the_last_commit_is_restored(project: Path) -> None:
     for lock in LOCKS:
         lock.write_text("")
@@ -119,6 +130,4 @@ def test_an_output_that_is_not_as_recorded_is_found(project: Path) -> None:
     Path("data/file").write_text("x")
     code, output = doctor()
     assert code == 1
-    assert (
-        "fault: data/file is not as dvc.lock says: damaged, edited, or of an unfinished" in output
-    )
+    assert "fault: data/file is not as dvc.lock says: run `dvc repro` after an edit or an" in output

@@ -111,7 +111,7 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         (
             "options: {}",
             "options: {align: [pad]}",
-            "fusion.options.align is ['pad']; allowed: a text, a number, true or false",
+            "fusion.options.align is ['pad']; allowed: a short text, a number, true or false",
         ),
         ("  theta: 0.5\n", "", "fusion.theta is missing; add it"),
     ],

@@ -40,7 +40,7 @@ def begin_stage(name: str) -> None:
         if str(path) in needed and differs(path, digest):
             raise ValueError(
                 f"{path}: not as its stage wrote it (dvc.lock): damaged or edited; delete it, then "
-                f"run `dvc repro`; `dvc commit {path}` accepts an edit"
+                f"run `dvc repro`, or accept an edit with `dvc commit -f {path}`"
             )
 
 
@@ -61,6 +61,8 @@ def parse_lock(path: Path, data: bytes) -> Stages:
     except (YAMLError, UnicodeDecodeError, TypeError, LookupError, AttributeError):
         entries = []
     if not entries or not data.endswith(b"\n"):
+        if b"\n<<<<<<< " in data:
+            raise ValueError(f"{path} holds a conflict of git; resolve it, then run `dvc repro`")
         raise ValueError(f"{path} is empty or cut off: {KILLED}")
     return stages
 

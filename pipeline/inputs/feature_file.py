@@ -111,18 +111,19 @@ class FeatureFile:
             self.attributes = attributes_of(file)
             if self.attributes.get("format") != FORMAT:
                 raise ValueError(f"{path}: not a feature file of format {FORMAT}; extract again")
-            self.ids: list[str] = [name.decode() for name in _column(file, "ids", "S")[:].tolist()]
+            names = _column(file, "ids", "S")[:].tolist()
+            self.ids: list[str] = [name.decode(errors="backslashreplace") for name in names]
             self.offsets: np.ndarray = _column(file, "offsets", "i")[:]
             self.present: np.ndarray = _column(file, "present", "b")[:]
-            shape = _column(file, "values", "f").shape
-        if len(shape) != 2 or not self._consistent(rows=shape[0]):
+            shape = _column(file, "values", "f", dimensions=2).shape
+        if not self._consistent(rows=shape[0]):
             raise ValueError(f"{path}: its table does not fit its values; extract again")
         self.dim = int(shape[1])
 
     def _consistent(self, rows: int) -> bool:
         n = len(self.ids)
         lengths = np.diff(self.offsets)
-        ends = (self.offsets[0], self.offsets[-1]) == (0, rows)
+        ends = [*self.offsets[:1], *self.offsets[-1:]] == [0, rows]
         return ends and len(lengths) == len(self.present) == n and bool((lengths >= 0).all())
 
     def rows(self, pooled: bool = False) -> FeatureRows:
@@ -154,7 +155,7 @@ class FeatureRows:
     def __getitem__(self, row: int | np.integer) -> np.ndarray:
         with readable(self.path):
             if self._values is None:
-                self._values = _column(h5py.File(self.path, "r"), "values", "f")
+                self._values = _column(h5py.File(self.path, "r"), "values", "f", dimensions=2)
             array = self._values[self._offsets[row] : self._offsets[row + 1]]
         return array.mean(axis=0, keepdims=True) if self.pooled and len(array) else array
 
@@ -165,8 +166,8 @@ class FeatureRows:
         return {**self.__dict__, "_values": None}  # HDF5's handles belong to one process
 
 
-def _column(file: h5py.File, name: str, kind: str) -> h5py.Dataset:
+def _column(file: h5py.File, name: str, kind: str, dimensions: int = 1) -> h5py.Dataset:
     dataset = plain_dataset(file, name)
-    if dataset is None or dataset.dtype.kind != kind or not dataset.shape:
+    if dataset is None or dataset.dtype.kind != kind or dataset.ndim != dimensions:
         raise ValueError(f"{file.filename}: not a feature file: no {name}; extract again")
     return dataset

@@ -76,14 +76,14 @@ def load_weights(
 
 def expected_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor that a network's weights file must have."""
-    return _shapes({k: v for k, v in network.state_dict().items() if not k.endswith(_COUNT)})
+    return shapes_of({k: v for k, v in network.state_dict().items() if not k.endswith(_COUNT)})
 
 
 def check_tensors(
     path: Path, network: str, tensors: Mapping[str, Tensor], expected: Shapes
 ) -> None:
     """Raise ValueError for the first tensor of a wrong shape, or not of finite real numbers."""
-    check_shapes(path, network, _shapes(tensors), expected)
+    check_shapes(path, network, shapes_of(tensors), expected)
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ValueError(f"{path}: tensor {name} is of {tensor.dtype}, expected real numbers")
@@ -103,7 +103,8 @@ def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> 
         )
 
 
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import Field
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.ground.temporaries import write_bytes, write_text
 from pipeline.inputs.json_files import check_json, read_json
-from pipeline.inputs.weight_files import check_shapes, read_state
+from pipeline.inputs.weight_files import check_shapes, read_state, shapes_of
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
@@ -170,38 +170,32 @@ def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:
 
     Raises ValueError naming the file if it is of another format or damaged.
     """
-    path = folder / "model.json"
-    values = read_json(path, dict[str, Any], f"delete {folder}, then run `dvc repro`")
+    path, cure = folder / "model.json", f"delete {folder}, then run `dvc repro`"
+    values = read_json(path, dict[str, Any], cure)
     if values.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {values.get('format')}; train again")
+        raise ValueError(f"{path}: not of format {FORMAT}; train again")
     weights = (folder / "model.safetensors").read_bytes()
     written = values.pop("sha256", None)
     for name, digest in _digests(weights, values).items():
         if not isinstance(written, dict) or written.get(name) != digest:
-            raise _damaged(folder / name, "its SHA-256 is not that in model.json")
+            raise ValueError(
+                f"{folder / name}: damaged (its SHA-256 is not that in model.json); {cure}"
+            )
     entry = check_json(path, values.get("spec"), SpecEntry)
     state = read_state(folder / "model.safetensors")
     try:
         spec = ModelSpec.from_entry(entry)
         with torch.device("meta"):  # allocates nothing, whatever sizes model.json states
-            shapes = _shapes(spec.build().state_dict())
+            shapes = shapes_of(spec.build().state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    check_shapes(folder / "model.safetensors", "model.json", _shapes(state), shapes)
+    check_shapes(folder / "model.safetensors", "model.json", shapes_of(state), shapes)
     network = spec.build()
     network.load_state_dict(state)
     return network, spec
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def _digests(weights: bytes, values: Mapping[str, Any]) -> dict[str, str]:
     described = json.dumps(values, sort_keys=True).encode()
     files = {"model.json": described, "model.safetensors": weights}
     return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-
-
-def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path}: damaged ({reason}); delete {path.parent}, then run `dvc repro`")

@@ -23,7 +23,7 @@ class TaskEntry(Section):
 
     name: Name
     classes: Annotated[list[_Label], Field(min_length=2, max_length=1000)]
-    negative: str | None = None
+    negative: _Label | None = None
     head: Head = "softmax"
 
 

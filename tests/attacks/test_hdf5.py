@@ -86,6 +86,28 @@ def test_a_feature_file_is_refused(tmp_path: Path, change: Change, message: str)
     assert refusal(lambda: list(FeatureFile(path).rows())) == f"{path}: values {message}; {AGAIN}"
 
 
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("ids", np.array([[b"a"]])),
+        ("ids", np.array(b"a")),
+        ("offsets", np.array([], int)),
+        ("offsets", np.array([[0, 2]])),
+        ("present", np.ones((1, 1), bool)),
+        ("values", np.ones(2, np.float32)),
+    ],
+)
+def test_a_feature_file_with_an_array_of_another_shape_is_refused(
+    tmp_path: Path, name: str, array: np.ndarray
+) -> None:
+    path = tmp_path / "text.h5"
+    write_features(path, [("a", np.ones((2, 16), np.float32))], 16, {})
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file[name] = array
+    assert refusal(lambda: FeatureFile(path)).startswith(f"{path}: ")
+
+
 def test_references_instead_of_numbers_are_refused(tmp_path: Path) -> None:
     options, path = tiny_elmo(tmp_path)
     with h5py.File(path, "r+") as file:

@@ -52,6 +52,12 @@ def with_spec(folder: Path, **changes: Any) -> None:
             "fusion.options.channels: Value error, numbers up to 65536",
         ),
         ({"fusion": {"name": "os", "width": 4}}, "fusion.name is 'os'; allowed: hgfn"),
+        ({"fusion": {"name": 10**6 * "x", "width": 4}}, "fusion.name: String should match"),
+        (
+            {"fusion": {"name": "hgfn", "width": 4, "options": {"a\nb": 1}}},
+            "fusion.options.a\\nb.[key]: String should match",
+        ),
+        ({"tasks": [{**TASK, "negative": 10**6 * "x"}]}, "tasks.0.negative: String should have at"),
         ({"tasks": 1001 * [TASK]}, "tasks: List should have at most 1000 items"),
         ({"tasks": [TASK, TASK]}, "task names must differ; repeated: a"),
         ({"tasks": [{**TASK, "name": "../../x"}]}, "tasks.0.name: String should match pattern"),
@@ -113,10 +119,12 @@ BOMB = "a: &a [x, x]\n" + "".join(
         ("a: " + 5000 * "{b: " + 5000 * "}", "more than 8 levels"),
         ("- " * 5000 + "a", "more than 8 levels"),
         (BOMB, "alias *a; write the value itself"),
-        ("a: " + 5000 * "9", "Exceeds the limit"),
+        ("a: " + 5000 * "9", "of more than 3,000 characters"),
+        ("seed: 0x" + 5000 * "f", "of more than 3,000 characters"),
+        ('"a\\nb": 1', "a value of several lines"),
         ("\xff", "invalid start byte"),
     ],
-    ids=["lists", "mappings", "items", "aliases", "digits", "bytes"],
+    ids=["lists", "mappings", "items", "aliases", "digits", "hexadecimal", "key", "bytes"],
 )
 def test_a_yaml_file_that_is_an_attack_is_refused_at_once(
     tmp_path: Path, text: str, message: str

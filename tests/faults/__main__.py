@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tests.faults.experiment import ROOT, Experiment, Outcome, experiments
+from tests.faults.experiment import ROOT, TOPICS, experiments
 
 PAGE = ROOT / "docs" / "reliability.md"
 HEAD = """# Reliability
@@ -21,51 +20,30 @@ What was tried with kills, full disks and damaged files, and how often the promi
 `python -m tests.faults` runs all experiments and writes this page; the tests run a selection.
 """
 PACKAGES = ("dvc", "h5py", "pyarrow", "safetensors", "torch")
-
-Results = Mapping[str, Sequence[tuple[Experiment, Outcome]]]
-
-
-Topics = Annotated[list[str] | None, typer.Option(help="Only this topic; may be repeated.")]
+ONLY = typer.Option(help=f"Only this topic ({', '.join(TOPICS)}); may be repeated.")
 
 
-def main(only: Topics = None) -> None:
+def main(only: Annotated[list[str] | None, ONLY] = None) -> None:
     """Run all experiments and write docs/reliability.md; with --only, only print.
 
     The exit code is 1 if a promise was broken.
     """
-    try:
-        chosen = experiments(only or ())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    results = {topic: [(each, run(each)) for each in listed] for topic, listed in chosen.items()}
-    if not only:
-        PAGE.write_text(page(results), encoding="utf-8")
-    held = [done.held == done.tried for rows in results.values() for _, done in rows]
-    raise typer.Exit(0 if all(held) else 1)
-
-
-def run(experiment: Experiment) -> Outcome:
-    """Run one experiment with its long number of tries, and print its row."""
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        outcome = experiment.run(experiment.long, Path(folder))
-    print(row(experiment, outcome), flush=True)
-    return outcome
-
-
-def page(results: Results) -> str:
-    """Return the page: the machine, then one table a topic."""
-    lines = [HEAD, machine()]
-    for topic, rows in results.items():
+    if unknown := sorted(set(only or ()) - set(TOPICS)):
+        raise typer.BadParameter(f"unknown topic {unknown[0]!r}; allowed: {', '.join(TOPICS)}")
+    lines, broken = [HEAD, machine()], False
+    for topic in only or TOPICS:
         lines += ["", f"## {topic.replace('_', ' ').capitalize()}", ""]
         lines += ["| promise | tried | held | figures |", "|---|---|---|---|"]
-        lines += [row(experiment, outcome) for experiment, outcome in rows]
-    return "\n".join(lines) + "\n"
-
-
-def row(experiment: Experiment, outcome: Outcome) -> str:
-    """Return an experiment's row of the table."""
-    cells = (experiment.promise, outcome.tried, outcome.held, outcome.figures)
-    return f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |"
+        for each in experiments(topic):
+            with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+                outcome = each.run(each.long, Path(folder))
+            broken |= outcome.held < outcome.tried
+            cells = (each.promise, outcome.tried, outcome.held, outcome.figures)
+            lines.append(f"| {' | '.join(str(cell).replace('|', '/') for cell in cells)} |")
+            print(lines[-1], flush=True)
+    if not only:
+        PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    raise typer.Exit(broken)
 
 
 def machine() -> str:

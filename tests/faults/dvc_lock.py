@@ -6,25 +6,22 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.faults.experiment import Experiment, Outcome
-from tests.faults.project import ENVIRONMENT, dvc, files, hgfn, make_project, must
+from tests.faults.project import files, hgfn, make_project, python
 
 WRITES = (3, 1, 6, 2, 4, 5)  # of dvc.lock, one a stage
 
 
-def repro_killed_at(write: int, share: float) -> None:
-    """Run `dvc repro` in this process, and kill it when it rewrites dvc.lock for the n-th time.
+def kill_at(write: int, share: float) -> None:
+    """Kill this process when it rewrites dvc.lock for the n-th time.
 
     What is left of dvc.lock is the first `share` of its bytes.
     """
-    from dvc.cli import main
-
     count = 0
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -36,11 +33,6 @@ def repro_killed_at(write: int, share: float) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    sys.exit(main(["repro"]))
-
-
-def stages_run(output: str) -> int:
-    return output.count("Running stage")
 
 
 class Scene:
@@ -49,72 +41,52 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.before, self.project = folder / "before", folder / "project"
         make_project(self.before)
-        self.restart()
         start = time.perf_counter()
-        self.stages = stages_run(must(dvc(self.project, "repro")).stdout)
+        self.stages = self.repro("").count("Running stage")
         self.seconds = time.perf_counter() - start
         self.expected = files(self.project)
 
-    def restart(self) -> None:
-        """Put the project back to before the run."""
+    def repro(self, kill: str) -> str:
+        """Run `dvc repro` on the project as before, after code that will kill it."""
         shutil.rmtree(self.project, ignore_errors=True)
         shutil.copytree(self.before, self.project, symlinks=True)
+        code = f"{kill}\nfrom dvc.cli import main\nraise SystemExit(main(['repro']))"
+        done = python(self.project, "-c", code, check=False)
+        if done.returncode != (-signal.SIGKILL if kill else 0):
+            raise RuntimeError(f"exit code {done.returncode}: {done.stdout}")
+        return done.stdout
 
-    def finish(self) -> tuple[bool, str]:
-        """Mend and run again; returns whether all is as undisturbed, and the output."""
-        mended = hgfn(self.project, "doctor", "--mend")
-        done = dvc(self.project, "repro")
-        intact = mended.returncode == done.returncode == 0
-        return intact and files(self.project) == self.expected, done.stdout
+    def mend(self) -> tuple[bool, str]:
+        """Mend and run again; returns whether all is as undisturbed, and DVC's output."""
+        hgfn(self.project, "doctor", "--mend")
+        done = python(self.project, "-m", "dvc", "repro", check=False)
+        return not done.returncode and files(self.project) == self.expected, done.stdout
 
 
 def aimed_kills(tries: int, folder: Path) -> Outcome:
     scene, held, most = Scene(folder), 0, 0
     for k in range(tries):
-        scene.restart()
         # Every write in turn: first left empty, then cut off.
-        share = 0.0 if k // len(WRITES) % 2 == 0 else random.Random(k).uniform(0.1, 0.9)
-        killed = _run_killed(scene.project, WRITES[k % len(WRITES)], share)
-        named = "fault: dvc.lock is" in hgfn(scene.project, "doctor").stdout
-        same, output = scene.finish()
-        repeated = stages_run(killed) + stages_run(output) - scene.stages
+        write, even = WRITES[k % len(WRITES)], k // len(WRITES) % 2 == 0
+        share = 0.0 if even else random.Random(k).uniform(0.1, 0.9)
+        kill = f"from tests.faults.dvc_lock import kill_at; kill_at({write}, {share})"
+        killed = scene.repro(kill)
+        named = "fault: dvc.lock is" in hgfn(scene.project, "doctor")
+        same, output = scene.mend()
+        repeated = (killed + output).count("Running stage") - scene.stages
         most = max(most, repeated)
         held += named and same and repeated <= 1
     return Outcome(tries, held, f"stages run again: at most {most}")
 
 
-def _run_killed(project: Path, write: int, share: float) -> str:
-    code = f"from tests.faults.dvc_lock import repro_killed_at; repro_killed_at({write}, {share})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project,
-        env={**os.environ, **ENVIRONMENT},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != -signal.SIGKILL:
-        raise RuntimeError(f"not killed: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def random_kills(tries: int, folder: Path) -> Outcome:
-    scene, held, killed, mended = Scene(folder), 0, 0, 0
+    scene, held = Scene(folder), 0
     for k in range(tries):
-        scene.restart()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "-q"],
-            cwd=scene.project,
-            env={**os.environ, **ENVIRONMENT},
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(random.Random(k).uniform(0, scene.seconds))
-        os.killpg(process.pid, signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        mended += "nothing to mend" not in hgfn(scene.project, "doctor", "--mend").stdout
-        held += scene.finish()[0]
-    return Outcome(tries, held, f"{killed} killed before the end; files to mend after {mended}")
+        seconds = random.Random(k).uniform(0, scene.seconds)
+        # The process is the leader of its group, to which its stages belong.
+        scene.repro(f"import os, threading; threading.Timer({seconds}, os.killpg, (0, 9)).start()")
+        held += scene.mend()[0]
+    return Outcome(tries, held, f"killed within the first {scene.seconds:.0f} s")
 
 
 EXPERIMENTS = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+TOPICS = ("dvc_lock", "full_cache", "full_disk", "rot", "training_kills")
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,6 @@ class Experiment:
     run: Callable[[int, Path], Outcome]
 
 
-def experiments(only: Iterable[str] = ()) -> dict[str, Sequence[Experiment]]:
-    """Return each module's EXPERIMENTS by its topic, the module's name.
-
-    With `only`, those topics alone; raises ValueError for an unknown one.
-    """
-    topics = sorted(p.stem for p in HERE.glob("*.py") if "\nEXPERIMENTS" in p.read_text("utf-8"))
-    if unknown := sorted(set(only) - set(topics)):
-        raise ValueError(f"unknown topic {unknown[0]!r}; allowed: {', '.join(topics)}")
-    return {
-        topic: importlib.import_module(f"tests.faults.{topic}").EXPERIMENTS
-        for topic in topics
-        if not only or topic in only
-    }
+def experiments(topic: str) -> Sequence[Experiment]:
+    """Return the experiments of a topic, the EXPERIMENTS of its module."""
+    return importlib.import_module(f"tests.faults.{topic}").EXPERIMENTS

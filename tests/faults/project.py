@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -25,33 +23,30 @@ ENVIRONMENT = {
 }
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder; its output holds stderr too."""
-    return subprocess.run(
+def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, in a process group of its own; its output holds stderr too."""
+    done = subprocess.run(
         command,
         cwd=folder,
         env={**os.environ, **ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-
-
-def dvc(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run DVC in a project."""
-    return run(folder, sys.executable, "-m", "dvc", *words)
-
-
-def hgfn(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `hgfn` in a project."""
-    return run(folder, sys.executable, "-c", "from pipeline.cli import app; app()", *words)
-
-
-def must(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """Raise RuntimeError with the output of a command that failed."""
-    if done.returncode:
-        raise RuntimeError(f"{done.args}: exit code {done.returncode}\n{done.stdout}")
+    if check and done.returncode:
+        raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stdout}")
     return done
+
+
+def python(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run Python in a project."""
+    return run(folder, sys.executable, *words, check=check)
+
+
+def hgfn(folder: Path, *words: str) -> str:
+    """Run `hgfn` in a project; returns its output."""
+    return python(folder, "-c", "from pipeline.cli import app; app()", *words, check=False).stdout
 
 
 def make_project(folder: Path) -> None:
@@ -61,27 +56,31 @@ def make_project(folder: Path) -> None:
     """
     for name in ("pipeline", "stages", "sources"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", ".gitignore", ".dvcignore"):
+    for name in (".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
+    text = (ROOT / "params.yaml").read_text().replace("crisismmd.tar.gz", "crisismmd")
+    (folder / "params.yaml").write_text(text)
     _write_sources(folder / "data/sample")
     _write_pipeline(folder / "dvc.yaml")
-    must(run(folder, "git", "init", "-q"))
-    must(dvc(folder, "init", "-q"))
-    must(dvc(folder, "repro", "-q"))
-    must(run(folder, "git", "add", "-A"))
-    must(run(folder, "git", "commit", "-q", "-m", "first run"))
-    for path in (folder / "data/sample").rglob("*.[ct]sv"):
-        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    with (folder / "params.yaml").open("a") as file:
-        file.write("# changed\n")
+    run(folder, "git", "init", "-q")
+    python(folder, "-m", "dvc", "init", "-q")
+    python(folder, "-m", "dvc", "repro", "-q")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", "commit", "-q", "-m", "first run")
+    _shorten(folder / "data/sample", 30)
+    (folder / "params.yaml").write_text(f"{text}# changed\n")
 
 
 def _write_sources(sample: Path) -> None:
     with tarfile.open(ROOT / "data/sample/crisismmd.tar.gz") as tar:
         tar.extractall(sample / "crisismmd", filter="data")
     shutil.copytree(ROOT / "data/sample/youtube", sample / "youtube")
+    _shorten(sample, 31)
+
+
+def _shorten(sample: Path, lines: int) -> None:
     for path in sample.rglob("*.[ct]sv"):
-        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:31]))
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
 
 
 def _write_pipeline(path: Path) -> None:
@@ -92,16 +91,9 @@ def _write_pipeline(path: Path) -> None:
         f"data/{name}/{file}" for name in ("crisismmd", "youtube") for file in INDEXED
     ]
     yaml.dump({"stages": stages}, path)
-    params = path.with_name("params.yaml")
-    text = params.read_text().replace("crisismmd.tar.gz", "crisismmd")
-    params.write_text(text)
 
 
-def files(folder: Path, below: Sequence[str] = ("data", "dvc.lock")) -> dict[str, str]:
-    """Return the digest of every file that the stages and DVC wrote."""
-    paths = [path for name in below for path in (folder / name, *(folder / name).rglob("*"))]
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-        if path.is_file()
-    }
+def files(folder: Path) -> dict[str, bytes]:
+    """Return every file that the stages and DVC wrote."""
+    paths = [folder / "dvc.lock", *(folder / "data").rglob("*")]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in paths if p.is_file()}

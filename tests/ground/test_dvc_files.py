@@ -88,6 +88,21 @@ def test_a_stage_refuses_a_damaged_input(inside: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cure", ["delete", "accept"])
+def test_what_a_stage_says_of_an_edited_input_helps(inside: Path, cure: str) -> None:
+    edited = Path("file")
+    edited.write_text(f"{cure}\n")
+    with pytest.raises(ValueError, match="delete it, then run `") as caught:
+        begin_stage("read")
+    again, accept = (words.split()[1:] for words in str(caught.value).split("`")[1::2])
+    if cure == "delete":
+        edited.unlink()
+    assert dvc(inside, *(again if cure == "delete" else accept)).returncode == 0
+    begin_stage("read")
+    assert edited.read_text() == ("1\n" if cure == "delete" else "accept\n")
+
+
+@pytest.mark.slow
 def test_an_output_that_dvcs_cache_lacks_is_named_until_it_is_committed(inside: Path) -> None:
     assert list(not_in_cache(inside)) == []
     digest = hashlib.md5(b"2\n").hexdigest()

@@ -85,7 +85,7 @@ def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         kind = PREFIX if name.startswith(PREFIX) else name
         if kind not in _ARRAYS or name == PREFIX:
-            raise ValueError(f"array {name} is not known; name a view {PREFIX}<name>")
+            raise ValueError(f"array {name!r} is not known; name a view {PREFIX}<name>")
         _check_name(name)
         if not isinstance(array, np.ndarray):  # numpy returns other members of the zip as bytes
             raise ValueError(f"{name} is not a numpy array; write the file with numpy.savez")

@@ -105,8 +105,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         "groups has shape (6,) and dtype float64; expected [n] of whole numbers or text",
     ),
     ({"split": np.array(["train", "dev"] * 3)}, "split has 'dev'; allowed: train, val, test"),
-    ({"features": np.ones((6, 2))}, "array features is not known; name a view view_<name>"),
-    ({"view_": np.ones((6, 2))}, "array view_ is not known; name a view view_<name>"),
+    ({"features": np.ones((6, 2))}, "array 'features' is not known; name a view view_<name>"),
+    ({"view_": np.ones((6, 2))}, "array 'view_' is not known; name a view view_<name>"),
 ]
 
 
