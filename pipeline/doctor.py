@@ -56,14 +56,17 @@ def diagnose(root: Path) -> Iterator[str]:
 def mend(root: Path) -> Iterator[str]:
     """Restore what a killed DVC left empty or cut off; yields a line for each file.
 
-    Raises ValueError while DVC runs.
+    Raises ValueError while DVC runs, and where it has no project.
     """
     # Imported here: dvc takes a second to load.
     from dvc.lock import LockError, make_lock
 
-    lock = root / ".dvc" / "tmp" / "lock"
+    folder = root / ".dvc" / "tmp"
+    if not folder.parent.is_dir():
+        raise ValueError(f"{folder.parent}: no such folder; run from the project's root")
+    folder.mkdir(exist_ok=True)
     try:
-        with make_lock(str(lock), tmp_dir=str(lock.parent)):
+        with make_lock(str(folder / "lock"), tmp_dir=str(folder)):
             damaged = dict(_left_by_kill(root))
             yield from (_mend(root, path, fault) for path, fault in damaged.items())
             if not damaged:

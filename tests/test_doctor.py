@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -121,6 +122,19 @@ def test_nothing_is_mended_while_dvc_runs(project: Path) -> None:
         code, output = doctor("--mend")
     assert (code, LOCKS[0].read_text()) == (1, "")
     assert "DVC is running" in output
+
+
+def test_a_fresh_clone_has_nothing_to_mend(project: Path) -> None:
+    shutil.rmtree(".dvc/tmp")
+    assert doctor("--mend") == (0, "nothing to mend\n")
+
+
+def test_elsewhere_mend_says_where_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert doctor("--mend") == (1, "error: .dvc: no such folder; run from the project's root\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_that_is_not_as_recorded_is_found(project: Path) -> None:
