@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,15 +41,18 @@ _ENVIRONMENT = (
 
 def diagnose(root: Path) -> Iterator[str]:
     """Yield one line for each fault below a project's root, with its cure."""
-    for check in (lambda: check_params(root / "params.yaml"), *_ENVIRONMENT):
-        try:
-            check()
-        except ValueError as error:
-            yield str(error)
+    fault_of_params = _fault(lambda: check_params(root / "params.yaml"))
+    yield from filter(None, (fault_of_params, *map(_fault, _ENVIRONMENT)))
     damaged = dict(_left_by_kill(root))
     yield from damaged.values()
     if not damaged:
         yield from _damaged_outputs(root)
+        # DVC, too, reads params.yaml, and it does not bound what it reads.
+        if any(_locks(root)) and not fault_of_params:
+            try:
+                yield from not_in_cache(root)
+            except ValueError as error:
+                yield str(error)
     yield from _damaged_cache(root)
 
 
@@ -87,6 +90,15 @@ def check_params(path: Path = Path("params.yaml")) -> Params:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return params
+
+
+def _fault(check: Callable[[], object]) -> str:
+    """Return the message of a check that fails, else an empty text."""
+    try:
+        check()
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _left_by_kill(root: Path) -> Iterator[tuple[Path, str]]:
@@ -148,7 +160,7 @@ def _locks(root: Path) -> Iterator[Path]:
 
 
 def _damaged_outputs(root: Path) -> Iterator[str]:
-    """Yield a line for each output that differs from dvc.lock, or that DVC's cache lacks."""
+    """Yield a line for each output that differs from dvc.lock."""
     written = [entry for lock in _locks(root) for entry in outputs(read_lock(lock))]
     with progress("outputs", len(written)) as advance:
         for path, digest in written:
@@ -158,11 +170,6 @@ def _damaged_outputs(root: Path) -> Iterator[str]:
                     "unfinished run; otherwise it is damaged: delete it first"
                 )
             advance()
-    if written:
-        try:
-            yield from not_in_cache(root)
-        except ValueError as error:
-            yield str(error)
 
 
 def _damaged_cache(root: Path) -> Iterator[str]:

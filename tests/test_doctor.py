@@ -124,6 +124,21 @@ def test_nothing_is_mended_while_dvc_runs(project: Path) -> None:
     assert "DVC is running" in output
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: " + 5000 * "[" + 5000 * "]", "more than 8 levels"),
+        ("a: &a [1]\nb: [*a, *a]\n", "alias *a"),
+    ],
+)
+def test_params_that_dvc_cannot_read_are_named(project: Path, text: str, message: str) -> None:
+    Path("params.yaml").write_text(text)
+    Path("dvc.yaml").write_text("stages: {current: {cmd: 'echo ${a}', outs: [data/file]}}\n")
+    code, output = doctor()
+    assert output.startswith(f"fault: params.yaml: not valid YAML: {message}")
+    assert (code, output.count("\n")) == (1, 2)
+
+
 def test_a_fresh_clone_has_nothing_to_mend(project: Path) -> None:
     shutil.rmtree(".dvc/tmp")
     assert doctor("--mend") == (0, "nothing to mend\n")
