@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -152,11 +153,13 @@ def test_elsewhere_mend_says_where_it_works(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_is_not_as_recorded_is_found(project: Path) -> None:
+@pytest.mark.parametrize("pipe", [False, True], ids=["a file", "a pipe"])
+def test_an_output_that_is_not_as_recorded_is_found(project: Path, pipe: bool) -> None:
     Path("data").mkdir()
     Path("data/file").write_text("")
     assert "data/file" not in doctor()[1]
-    Path("data/file").write_text("x")
+    Path("data/file").unlink()
+    os.mkfifo("data/file") if pipe else Path("data/file").write_text("x")
     code, output = doctor()
     assert code == 1
     assert "fault: data/file is not as dvc.lock says: run `dvc repro` after an edit or an" in output

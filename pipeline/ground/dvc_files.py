@@ -54,11 +54,11 @@ def parse_lock(path: Path, data: bytes) -> Stages:
     try:
         stages: Stages = YAML(typ="safe").load(data)["stages"]
         entries = [
-            (entry["path"], entry[entry.get("hash", "path")])
+            (Path(entry["path"]), entry[entry.get("hash", "path")])
             for stage in stages.values()
             for entry in (*stage.get("deps", ()), *stage.get("outs", ()))
         ]
-    except (YAMLError, UnicodeDecodeError, TypeError, LookupError, AttributeError):
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         entries = []
     if not entries or not data.endswith(b"\n"):
         if b"\n<<<<<<< " in data:
@@ -105,10 +105,10 @@ def differs(path: Path, digest: str) -> bool:
 
 
 def _md5(path: Path) -> str:
-    if not path.is_dir():
+    if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
-    # DVC's form of a folder.
+    # DVC's form of a folder; a pipe or a device, which may never end, is none.
     files = [
         {"md5": _md5(file), "relpath": file.relative_to(path).as_posix()}
         for file in path.rglob("*")

@@ -28,11 +28,11 @@ def main(only: Annotated[list[str] | None, ONLY] = None) -> None:
 
     The exit code is 1 if a promise was broken.
     """
-    if unknown := sorted(set(only or ()) - set(TOPICS)):
+    if unknown := sorted(set(only or ()) - TOPICS.keys()):
         raise typer.BadParameter(f"unknown topic {unknown[0]!r}; allowed: {', '.join(TOPICS)}")
     lines, broken = [HEAD, machine()], False
     for topic in only or TOPICS:
-        lines += ["", f"## {topic.replace('_', ' ').capitalize()}", ""]
+        lines += ["", f"## {TOPICS[topic]}", ""]
         lines += ["| promise | tried | held | figures |", "|---|---|---|---|"]
         for each in experiments(topic):
             with tempfile.TemporaryDirectory(prefix="faults-") as folder:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TOPICS = ("dvc_lock", "full_cache", "full_disk", "rot", "training_kills")
+# The modules, and what the page calls them.
+TOPICS = {
+    "dvc_lock": "Killed runs",
+    "full_cache": "Full disk of DVC's cache",
+    "full_disk": "Full disk of a stage",
+    "rot": "Flipped bits",
+    "training_kills": "Killed trainings",
+}
 
 
 @dataclass(frozen=True)

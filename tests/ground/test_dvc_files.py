@@ -143,6 +143,8 @@ stages:
         LOCK[:40],
         b"\xff\n",
         b"a: [\n",
+        b"stages: " + 5000 * b"[" + 5000 * b"]" + b"\n",
+        b"stages: {a: {outs: [{path: [1]}]}}\n",
         b"1\n",
     ],
 )
