@@ -41,9 +41,9 @@ def _replacing(raw: Path) -> Iterator[Path]:
     raw.parent.mkdir(parents=True, exist_ok=True)
     remove_left_over(raw.parent, of=raw.name)
     temporary, old = temporary_name(raw), temporary_name(raw)
-    temporary.mkdir()
     try:
         with naming(raw, temporary):
+            temporary.mkdir()
             yield temporary
         # Moved away before it is removed: an interrupted removal would leave half of it as `raw`.
         if raw.exists():

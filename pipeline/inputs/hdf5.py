@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, EIO, EMFILE, ENFILE, EPERM
+from errno import EACCES, EIO, EMFILE, ENFILE, ENOENT, EPERM
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from pipeline.ground.temporaries import written_whole
 
 # Float numbers hardly compress: a larger ratio of declared to stored bytes is a memory bomb.
 MAX_RATIO = 100
-# Of these the file itself is not to blame.
-_OF_THE_MACHINE = (EACCES, EIO, EMFILE, ENFILE, EPERM)
+# Of these the file's contents are not to blame.
+_OF_THE_SYSTEM = (EACCES, EIO, EMFILE, ENFILE, ENOENT, EPERM)
 # Bytes. More than HDF5's cache of a dataset's chunks (1 MiB) and of metadata (2 MiB) together.
 _TO_CLOSE = 4 << 20
 
@@ -56,12 +56,12 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Turn HDF5's errors into a ValueError that names the file."""
+    """Turn HDF5's errors into a ValueError that names the file, or the system's OSError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         number = getattr(error, "errno", None)
-        if number in _OF_THE_MACHINE:
+        if number in _OF_THE_SYSTEM:
             raise OSError(number, os.strerror(number), str(path)) from None
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -208,13 +208,18 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     ]
 
 
-@pytest.mark.parametrize("contents", [b"", b"id,values\n", None])
-def test_what_is_no_feature_file_is_refused(tmp_path: Path, contents: bytes | None) -> None:
+@pytest.mark.parametrize("contents", [b"", b"id,values\n"])
+def test_what_is_no_feature_file_is_refused(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "visual.h5"
-    if contents is not None:
-        path.write_bytes(contents)
+    path.write_bytes(contents)
     with pytest.raises(ValueError, match=r"visual.h5: not a readable HDF5 file"):
         FeatureFile(path)
+
+
+def test_a_missing_feature_file_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        FeatureFile(tmp_path / "visual.h5")
+    assert str(caught.value) == f"[Errno 2] No such file or directory: '{tmp_path}/visual.h5'"
 
 
 @pytest.mark.parametrize("version", [None, 0, FORMAT + 1])
