@@ -190,14 +190,6 @@ def test_an_archive_or_a_folder_of_something_else_is_refused(raw: Path, tmp_path
     )
 
 
-def test_an_archive_whose_annotations_cannot_be_read_is_refused_by_its_own_name(
-    layout: Path, raw: Path, tmp_path: Path
-) -> None:
-    (layout / "annotations" / "flood_final_data.tsv").write_text("tweet_id\n1\n")
-    archive = pack(layout, tmp_path / "c.tar.gz", "inner/")
-    assert_refused(archive, raw, rf"^{archive}/inner/annotations/flood_final_data.tsv: column ")
-
-
 @pytest.fixture
 def pin(
     layout: Path, tmp_path: Path, serve: Any, give: Any, monkeypatch: pytest.MonkeyPatch

@@ -200,14 +200,6 @@ def test_a_fetched_manifest_cannot_name_a_local_file(
     assert files(raw) == {"old.txt": b"old"}
 
 
-@pytest.mark.parametrize("name", ["crisismmd", "youtube"])
-def test_a_wrong_source_leaves_the_old_folder(name: str, raw: Path) -> None:
-    with pytest.raises(ValueError, match=r"^data.*source is 'nowhere': nothing is at /"):
-        fill_raw(name, "nowhere", raw)
-    assert files(raw) == {"old.txt": b"old"}
-    assert list(raw.parent.iterdir()) == [raw]
-
-
 def test_an_interrupted_run_leaves_the_old_folder(
     manifest: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

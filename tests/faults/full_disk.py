@@ -38,6 +38,7 @@ OUTPUTS = {
     "evaluate": ["metrics", "predictions", "plots/youtube/evaluation", "plots/youtube/figures"],
 }
 CLIPS = 12
+ENOUGH, FULL = "held, with enough room", "held, with too little room"
 # Mounts a disk in a namespace of its own, then runs what follows.
 ALONE = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
 MOUNT = 'mount -t tmpfs -o size=600m none "$1" && shift && exec "$@"'
@@ -53,11 +54,11 @@ def possible() -> bool:
 def fill_up(stage: str, tries: int, folder: Path) -> Outcome:
     """Try one stage with so many amounts of room; each try runs on a disk of its own."""
     project = prepared(stage)
-    (folder / "disk").mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "tests.faults.full_disk", stage, str(tries), str(project)]
-    place = str(folder / "disk")
+    disk = folder / "disk"
+    disk.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "tests.faults.full_disk", stage, str(tries), project, disk]
     done = subprocess.run(
-        [*ALONE, MOUNT, "sh", place, *command, place],
+        [*ALONE, MOUNT, "sh", disk, *command],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -65,9 +66,8 @@ def fill_up(stage: str, tries: int, folder: Path) -> Outcome:
         check=True,
     )
     lines = done.stdout.splitlines()
-    failed = [line for line in lines if not line.startswith("held")]
-    full = sum("full" in line for line in lines)
-    figures = f"{full} times the room was too small"
+    failed = [line for line in lines if line not in (ENOUGH, FULL)]
+    figures = f"{lines.count(FULL)} times the room was too small"
     return Outcome(tries, len(lines) - len(failed), "; ".join([figures, *failed]))
 
 
@@ -143,7 +143,7 @@ def try_stage(stage: str, room: int, project: Path, disk: Path) -> str:
     shutil.rmtree(folder)
     if fault:
         return f"{stage} with {room} bytes: {' / '.join(fault.splitlines())}"
-    return "held, full" if done.returncode else "held"
+    return FULL if done.returncode else ENOUGH
 
 
 def check(

@@ -40,6 +40,16 @@ def fake(tmp_path: Path, beside: None) -> Callable[..., Any]:
 
 
 @pytest.fixture
+def cache(tmp_path: Path) -> ItemCache:
+    return ItemCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "features" / "text.h5"
+
+
+@pytest.fixture
 def deadly(tmp_path: Path, beside: None) -> Callable[..., Any]:
     from fake_recipe import DeadlyRecipe
 

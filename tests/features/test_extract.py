@@ -27,16 +27,6 @@ Extracted = Callable[[], list[str]]
 YOUTUBE = SETS["youtube"]
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> ItemCache:
-    return ItemCache(tmp_path / "cache")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "features" / "text.h5"
-
-
 def texts(contents: Mapping[str, str]) -> list[Item]:
     return [Item(name, text=text) for name, text in contents.items()]
 

@@ -38,11 +38,6 @@ def ray() -> Iterator[Any]:
             yield started
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> ItemCache:
-    return ItemCache(tmp_path / "cache")
-
-
 def items(*contents: str) -> dict[str, Item]:
     return {f"{k:02}key": Item(f"{k:02}", text=text) for k, text in enumerate(contents)}
 
