@@ -31,12 +31,13 @@ def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> lis
 
     If a source is missing but `lock` says that the raw data were made from it, the result is a note
     and no error, because later stages run without it. Raises ValueError with one line for each
-    other source that is missing or not of an allowed form.
+    other source that is missing, not of an allowed form, or that DVC cannot hash.
     """
     notes, errors = [], []
     for name, source in sources.items():
         try:
             check_source(name, source)
+            _check_for_dvc(name, Path(source))
         except ValueError as error:
             if os.path.exists(source) or not _is_recorded(name, source, lock):
                 errors.append(str(error))
@@ -64,6 +65,18 @@ def check_source(name: str, source: str) -> None:
         problem = f"{path.absolute()} cannot be opened: {error}; correct it or its permissions"
     if problem:
         raise ValueError(f"data.{name}.source is {source!r}: {problem}")
+
+
+def _check_for_dvc(name: str, folder: Path) -> None:
+    """Raise ValueError for a file in a source's folder that stops DVC, which hashes all of them."""
+    for parent, _, files in os.walk(folder):
+        for path in (Path(parent, file) for file in files):
+            if not os.path.isfile(path) or not os.access(path, os.R_OK):
+                cure = ", or pack the folder as .tar.gz" if data_set(name).form == "tweets" else ""
+                raise ValueError(
+                    f"data.{name}.source is {str(folder)!r}: `dvc repro` fails at {path}, or waits "
+                    f"for it without end, since it is no readable file; remove it{cure}"
+                )
 
 
 def _absence(path: Path) -> str:

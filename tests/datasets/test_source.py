@@ -91,6 +91,20 @@ def test_what_exists_but_is_no_source_names_its_place_and_what_is_allowed(
     assert FORMS[data_set(name).form] in text or text.endswith("is no gzip file; fetch it again")
 
 
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda p: p.symlink_to(p.name), lambda p: p.symlink_to("/dev/zero")]
+)
+@pytest.mark.parametrize(("name", "source"), [("crisismmd", "layout"), ("youtube", "clips")])
+def test_a_file_that_stops_dvc_is_refused_before_it_hashes_the_folder(
+    root: Path, name: str, source: str, make: Callable[[Path], object]
+) -> None:
+    (root / source / "inner").mkdir()
+    make(root / source / "inner" / "a.jpg")
+    check_source(name, source)
+    with pytest.raises(ValueError, match=rf"^data.{name}.source .*inner/a.jpg.*; remove it"):
+        check_sources({name: source})
+
+
 def test_a_missing_path_names_where_it_was_looked_for(root: Path) -> None:
     assert message("crisismmd", "/nowhere/x") == "nothing is at /nowhere/x; correct it"
     assert message("youtube", "../other/clips") == (
