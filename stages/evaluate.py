@@ -40,6 +40,11 @@ def evaluate(name: str) -> None:
     features = {modality: data.features(modality) for modality in data.modalities}
     of_model = {modality: data.features(modality) for modality in spec.modalities}
     examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
+    if examples.dims != spec.modalities:
+        raise ValueError(
+            f"models/{name}/model.json: its features have the widths {spec.modalities}, those of "
+            f"{data.folder / 'features'} {examples.dims}; run `dvc repro`"
+        )
     if examples.readers:
         echo(f"{name}: {examples.readers.description}")
     network.to(runtime.device())

@@ -144,11 +144,16 @@ def load_examples(
 def targets_of(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, np.ndarray]:
     """Return each task's classes [rows] in the index's order; -1 where unknown.
 
-    Raises ValueError naming the first task that the index lacks.
+    Raises ValueError naming the first task that the index lacks, or of which it has other classes.
     """
     for task in tasks:
         if task.name not in index:
             raise ValueError(f"the index has no task {task.name!r}; run `dvc repro`")
+        if not index[task.name].dropna().between(0, len(task.classes) - 1).all():
+            classes = ", ".join(task.classes)
+            raise ValueError(
+                f"the index has other classes of task {task.name!r} than {classes}; run `dvc repro`"
+            )
     return {task.name: index[task.name].fillna(UNKNOWN).to_numpy(np.int64) for task in tasks}
 
 

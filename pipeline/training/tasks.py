@@ -15,7 +15,10 @@ from pipeline.params import Section
 
 # Names of tasks and modalities become names of files: no separators, no leading dot.
 Name = Annotated[str, Field(pattern=r"^[^\W_][\w-]*$", max_length=200)]
-_Label = Annotated[str, Field(min_length=1, max_length=200)]
+# No control characters or changes of direction; a $ begins a formula of a picture.
+_Label = Annotated[
+    str, Field(pattern=r"^[^\p{Cc}\x{2028}-\x{202e}\x{2066}-\x{2069}$|]+$", max_length=200)
+]
 
 
 class TaskEntry(Section):

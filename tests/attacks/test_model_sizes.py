@@ -58,6 +58,10 @@ def with_spec(folder: Path, **changes: Any) -> None:
             "fusion.options.a\\nb.[key]: String should match",
         ),
         ({"tasks": [{**TASK, "negative": 10**6 * "x"}]}, "tasks.0.negative: String should have at"),
+        *(
+            ({"tasks": [{**TASK, "classes": ["n", name]}]}, "tasks.0.classes.1: String should")
+            for name in ("\x1b[2J", "a\nb", "$\\frac$", "a|b", "\u202egpj.exe", "")
+        ),
         ({"tasks": 1001 * [TASK]}, "tasks: List should have at most 1000 items"),
         ({"tasks": [TASK, TASK]}, "task names must differ; repeated: a"),
         ({"tasks": [{**TASK, "name": "../../x"}]}, "tasks.0.name: String should match pattern"),

@@ -83,6 +83,14 @@ def test_a_feature_file_of_other_samples_is_an_error(
         load_examples(wrong, [TASK], {"text": features}, pooled=False)
 
 
+def test_labels_that_are_no_class_of_their_task_are_an_error(
+    index: pd.DataFrame, features: Path
+) -> None:
+    index["useful"] += 1
+    with pytest.raises(ValueError, match="the index has other classes of task 'useful' than no, y"):
+        load_examples(index, [TASK], {"text": features}, pooled=False)
+
+
 def test_tasks_are_read_as_they_were_described(tmp_path: Path) -> None:
     described = {"name": "x", "classes": ["no", "yes"], "negative": "no", "head": "sigmoid"}
     path = tmp_path / "tasks.json"
