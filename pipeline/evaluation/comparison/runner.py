@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipeline import runtime
 from pipeline.evaluation.comparison.cells import (
@@ -23,11 +26,12 @@ from pipeline.evaluation.comparison.cells import (
 )
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.progress import progress
+from pipeline.ground.system_errors import naming
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.json_files import read_json
 
 Work = Callable[[Training], tuple[Cell, float]]
-# Set in each worker process, so that the data are sent to it once.
+# Set in each worker process, so that it reads the data once.
 _work: Work
 
 
@@ -91,9 +95,9 @@ def run_work(
     if processes <= 1:
         yield from ((training, work(training)) for training in trainings)
         return
-    before = active_children()
+    before, context = active_children(), get_context("spawn")
     # spawn, not fork: a forked child of a process that used torch's threads can hang.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (work,)) as pool:
+    with _stored(work) as path, ProcessPoolExecutor(processes, context, _start, (path,)) as pool:
         futures = {pool.submit(_run, training): training for training in trainings}
         try:
             for future in as_completed(futures):
@@ -110,10 +114,25 @@ def run_work(
             ) from None
 
 
-def _start(work: Work) -> None:
+@contextmanager
+def _stored(work: Work) -> Iterator[Path]:
+    """Yield a file with the work and its data.
+
+    A process gets its start arguments through a pipe, and its parent would wait forever if it died
+    before it had read all of them.
+    """
+    with TemporaryDirectory(prefix="hgfn-") as folder:
+        path = Path(folder, "work")
+        with naming(path, path), path.open("wb") as file:
+            pickle.dump(work, file)
+        yield path
+
+
+def _start(path: Path) -> None:
     global _work
     end_with_parent()
-    _work = work
+    with path.open("rb") as file:
+        _work = pickle.load(file)
 
 
 def _run(training: Training) -> tuple[Cell, float]:

@@ -103,6 +103,7 @@ def test_a_run_killed_at_a_cell_has_its_seconds_before(
 WORK = """
 import os
 import time
+from functools import partial
 
 def fail(training):
     if training.seed == 0:
@@ -111,14 +112,26 @@ def fail(training):
 
 def die(training):
     os._exit(1)
+
+class DieAtStart:
+    # Ends the process that loads it, before it has read the data that follow.
+    def __call__(self, data, training):
+        raise AssertionError
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+die_at_start = partial(DieAtStart(), bytes(1 << 20))
 """
+DIED = "a training process died, perhaps out of memory; HGFN_WORKERS=1 trains one"
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("fail", "^a label that nothing has$"),
-        ("die", "a training process died, perhaps out of memory; HGFN_WORKERS=1 trains one"),
+        ("die", DIED),
+        ("die_at_start", DIED),
     ],
 )
 def test_an_error_ends_all_processes(
