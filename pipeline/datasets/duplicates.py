@@ -21,6 +21,7 @@ NEAR = 0.5
 SHINGLE = 3
 BLOCK = 1 << 18  # candidates in memory at once
 STORED = 1 << 23  # and triples of the sets that are compared at once
+ROUNDING = 1e-6  # widens each bound, which must not exclude a whole number that it equals
 
 _NOISE = re.compile(rf"https?://\S*|\bRT\b|@{WORD}+|(?!{WORD})\S|_")
 # What nobody sees within a word: soft hyphen, joiners, byte-order mark.
@@ -110,6 +111,8 @@ class _Join:
     Only sets that share a triple early enough, the rarest first, can reach the threshold (Xiao et
     al. 2008, PPJoin). Sets that are connected already are not compared. So time grows with the sets
     and with the candidates that are not near and yet share an early triple, memory with the sets.
+    The packages SetSimilaritySearch and py-stringsimjoin return every near pair: their number grows
+    with the square of a cluster.
     """
 
     def __init__(self, sets: csr_matrix, sizes: np.ndarray, threshold: float) -> None:
@@ -121,8 +124,8 @@ class _Join:
         # Near sets of sizes a and b share (a + b) threshold / (1 + threshold) triples or more. If
         # the first of them has `left` or fewer from there on, b is at most `reach`.
         left = sets.indptr[1:][rows] - np.arange(len(rows))
-        reach = _floor(left * (1 + threshold) / threshold) - sizes[rows]
-        early = reach >= _ceil(threshold * sizes[rows])
+        reach = left * (1 + threshold) / threshold - sizes[rows] + ROUNDING
+        early = reach >= threshold * sizes[rows]
         early[early] = np.bincount(sets.indices[early])[sets.indices[early]] > 1
         # Postings: a set and a triple that can be the first that it shares with a near one.
         self._row, self._reach = rows[early], reach[early]
@@ -131,9 +134,9 @@ class _Join:
     def links(self) -> np.ndarray:
         """Return pairs [p, 2] of near sets that connect each set with all that are near it."""
         self._link_neighbours()
-        width = 1
-        while self._link_bundles(width):
-            width *= 16
+        # First few pairs, which connect most of a dense cluster.
+        for width in (1, len(self._sizes)):
+            self._link_bundles(width)
         return np.concatenate(self._links)
 
     def _link_neighbours(self) -> None:
@@ -145,12 +148,11 @@ class _Join:
         fit &= triple[1:] == triple[:-1]
         self._link(one[fit], other[fit])
 
-    def _link_bundles(self, width: int) -> bool:
-        """Compare each candidate with `width` others of a bundle; return whether any has more.
+    def _link_bundles(self, width: int) -> None:
+        """Compare each candidate with up to `width` others of a bundle.
 
         A bundle is the postings of a triple with the same size, reach and component: another is a
-        candidate for all of them or for none. A dense cluster becomes one component at small
-        widths, before all its pairs would be compared.
+        candidate for all of them or for none.
         """
         component, size = self._component[self._row], self._sizes[self._row]
         keys = (component, self._reach, size, self._triple)
@@ -159,22 +161,20 @@ class _Join:
             np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
         )
         row, number = self._row[order], np.diff(start, append=len(order))
-        more = False
         for one, other in self._candidates(*(key[order[start]] for key in keys)):
             small, large = np.where(number[one] <= number[other], [one, other], [other, one])
             few = np.minimum(number[large], width)
-            more |= bool((few < number[large]).any())
             for pair, k in _blocks(number[small] * few):
                 i, j = np.divmod(k, few[pair])
                 self._link(row[start[small[pair]] + i], row[start[large[pair]] + j])
-        return more
 
     def _candidates(
         self, component: np.ndarray, reach: np.ndarray, size: np.ndarray, triple: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield pairs of bundles of different components that are in reach of each other."""
         position = triple * (size.max(initial=0) + 1)
-        low = np.searchsorted(position + size, position + _ceil(self._threshold * size))
+        smallest = self._threshold * size - ROUNDING
+        low = np.searchsorted(position + size, position + smallest)
         high = np.searchsorted(position + size, position + np.minimum(size, reach), side="right")
         high = np.minimum(high, np.arange(len(high)))
         for one, k in _blocks((high - low).clip(min=0)):
@@ -194,12 +194,9 @@ class _Join:
             near = shared / (self._sizes[pairs].sum(axis=0) - shared) >= self._threshold
             if near.any():
                 self._links.append(pairs[:, near].T)
-                self._connect(pairs[:, near])
-
-    def _connect(self, pairs: np.ndarray) -> None:
-        nodes, ends = len(self._component), self._component[pairs]
-        graph = coo_matrix((np.ones(len(ends[0]), bool), (ends[0], ends[1])), shape=(nodes, nodes))
-        self._component = connected_components(graph, directed=False)[1][self._component]
+                nodes, ends = len(self._component), self._component[pairs[:, near]]
+                graph = coo_matrix((np.ones(near.sum(), bool), tuple(ends)), shape=(nodes, nodes))
+                self._component = connected_components(graph, directed=False)[1][self._component]
 
 
 def _blocks(counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -209,12 +206,3 @@ def _blocks(counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         flat = np.arange(at, min(at + BLOCK, ends[-1]))
         i = np.searchsorted(ends, flat, side="right")
         yield i, flat - (ends - counts)[i]
-
-
-# Rounding must not move a bound over a whole number; a bound that is too wide is still exact.
-def _floor(values: np.ndarray) -> np.ndarray:
-    return np.floor(values + 1e-6).astype(np.int64)
-
-
-def _ceil(values: np.ndarray) -> np.ndarray:
-    return np.ceil(values - 1e-6).astype(np.int64)
