@@ -7,8 +7,6 @@ import itertools
 import logging
 import os
 import pickle
-import platform
-import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +24,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.local import Pool, WorkerDiedError
 from pipeline.features.recipe import Item, Recipe, device_of
 from pipeline.features.worker import Batch, batched, extractor, picklable, shares
-from pipeline.ground.processes import THREADS
+from pipeline.ground.processes import THREADS, processor_model
 
 # An item on which this many workers died would end the next one too.
 ATTEMPTS = 4
@@ -38,7 +36,6 @@ _SECONDS_TO_ANSWER = 5.0
 _SHARED_MEMORY = 200 * 2**20
 # Another version of one of these could give other bytes for the same item.
 _LIBRARIES = ("av", "librosa", "numpy", "pillow", "torch", "torchvision")
-_CPUINFO = Path("/proc/cpuinfo")
 
 Facts = Mapping[str, Mapping[str, object]]
 
@@ -185,13 +182,12 @@ def facts(recipe: Recipe, gpu: str | None) -> Facts:
 
     Of a processor these are torch's choice of vector code, and the model, for oneDNN and MKL.
     """
-    model = re.search(r"model name\s*: (.*)", _CPUINFO.read_text()) if _CPUINFO.exists() else None
     return {
         "code or weights": recipe.identity(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "processor": {
             "vector code": torch.backends.cpu.get_cpu_capability(),
-            "model": model[1] if model else platform.processor() or platform.machine(),
+            "model": processor_model(),
             "GPU": gpu,
         },
     }

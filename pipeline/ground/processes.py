@@ -1,8 +1,10 @@
-"""Whether a process still runs, and workers that end with their parent."""
+"""Processes that run or end with their parent, and the processor that they run on."""
 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import threading
 from multiprocessing import parent_process
 from pathlib import Path
@@ -10,6 +12,13 @@ from pathlib import Path
 # A network runs on one thread, because sums of floats depend on the number of threads. More
 # processes use more cores.
 THREADS = 1
+
+
+def processor_model() -> str:
+    """Name the processor's model: oneDNN and MKL choose their order of sums by it."""
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    return model[1] if model else platform.processor() or platform.machine()
 
 
 def is_running(process: int, started: int | None = None) -> bool:

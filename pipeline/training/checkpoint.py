@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from pipeline.ground.code_digest import code_digest
+from pipeline.ground.processes import processor_model
 from pipeline.ground.system_errors import explain
 from pipeline.ground.temporaries import remove_left_over, written_whole
 from pipeline.params import TrainParams
@@ -107,7 +107,7 @@ def training_key(
         "split": examples.split.tolist(),
         "code": code_digest(CODE),
         "versions": [torch.__version__, np.__version__],
-        "processor": [platform.machine(), torch.backends.cpu.get_cpu_capability()],
+        "processor": [processor_model(), torch.backends.cpu.get_cpu_capability()],
         "threads": torch.get_num_threads(),
         "device": device,
         "gpu": torch.cuda.get_device_name() if device == "cuda" and gpus else None,
