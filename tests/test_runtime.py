@@ -62,7 +62,9 @@ def test_an_empty_variable_is_one_that_is_not_set(
 ) -> None:
     unset = VARIABLES[variable]()
     monkeypatch.setenv(variable, "")
-    assert VARIABLES[variable]() == unset
+    # Free memory differs from moment to moment.
+    expected = pytest.approx(unset, rel=0.5) if variable == "HGFN_MEMORY" else unset
+    assert VARIABLES[variable]() == expected
 
 
 @pytest.mark.parametrize("value", ["-1", "half", "1 XB", " ", "GB"])
