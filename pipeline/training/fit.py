@@ -124,13 +124,11 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
         if epoch - best.epoch >= params.patience:
             break
         if checkpoint:
-            checkpoint.save(lambda: _state(learner, best, epochs))
+            checkpoint.save(
+                lambda: {"learner": learner.state(), "best": vars(best), "epochs": epochs}
+            )
     learner.network.load_state_dict(best.network)
     return Fitted(len(epochs), best.epoch)
-
-
-def _state(learner: _Learner, best: _Best, epochs: list[dict[str, float]]) -> dict[str, Any]:
-    return {"learner": learner.state(), "best": vars(best), "epochs": epochs}
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:

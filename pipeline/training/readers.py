@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -22,20 +22,8 @@ PROCESSES = 2
 AHEAD = 1  # batches that each process reads ahead; one of 64 clips has 22 MB
 
 
-@runtime_checkable
-class Arrays(Protocol):
-    """The [length, dim] array of each sample: a list in memory, or a feature file's rows."""
-
-    def __len__(self) -> int:
-        """Count the samples."""
-
-    def __getitem__(self, row: int | np.integer, /) -> np.ndarray:
-        """Return one sample's array, of length 0 where the modality is absent."""
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield every sample's array."""
-
-
+# The [length, dim] array of each sample, of length 0 where the modality is absent.
+Arrays = list[np.ndarray] | FeatureRows
 # By modality: zeros behind each sample's end [B, T, d], and the lengths [B].
 Padded = dict[str, tuple[np.ndarray, np.ndarray]]
 
