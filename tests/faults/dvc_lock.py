@@ -95,14 +95,14 @@ EXPERIMENTS = [
         "`hgfn doctor --mend` and `dvc repro` every byte is as in an undisturbed run, and at most "
         "one stage ran again",
         short=1,
-        long=4 * len(WRITES),
+        long=2 * len(WRITES),
         run=aimed_kills,
     ),
     Experiment(
         "`dvc repro` and its stage killed at a random moment: `hgfn doctor --mend` and `dvc repro` "
         "give the bytes of an undisturbed run",
         short=0,
-        long=20,
+        long=10,
         run=random_kills,
     ),
 ]

@@ -62,14 +62,14 @@ EXPERIMENTS = [
     Experiment(
         "DVC's cache on a full disk: the run ends with an error, or the cache holds every output",
         short=0,
-        long=8,
+        long=4,
         run=partial(full_disk, whole_cache),
     ),
     Experiment(
         "DVC's cache cannot hold one file of a folder, of which DVC only warns: the run ends with "
         "an error that names the folder and the cure",
         short=1,
-        long=4,
+        long=2,
         run=partial(full_disk, one_file),
     ),
 ]

@@ -179,7 +179,7 @@ EXPERIMENTS = [
         f"a disk that gets full in `{stage}`: one line with file and cure, nothing half written, "
         "and with room the same bytes",
         short=2 if stage.startswith("index") and possible() else 0,
-        long=12,
+        long=6,
         run=partial(fill_up, stage),
     )
     for stage in STAGES

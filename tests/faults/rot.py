@@ -150,7 +150,7 @@ EXPERIMENTS = [
     Experiment(
         f"A flipped bit in {what} is an error of one line, or changes nothing",
         short=60,
-        long=1000,
+        long=300,
         run=partial(flips, *how),
     )
     for what, how in FILES.items()

@@ -131,7 +131,7 @@ EXPERIMENTS = [
     Experiment(
         "the same for a training killed while it writes a checkpoint",
         short=0,
-        long=20,
+        long=10,
         run=kills(lambda rng, epochs, seconds: during_a_write(rng.randrange(1, epochs - 1))),
     ),
 ]
