@@ -32,6 +32,8 @@ _ENVIRONMENT = (
     runtime.engine,
     runtime.cluster,
     runtime.cache_folder,
+    runtime.memory,
+    runtime.checkpoint_interval,
     runtime.ytdlp_config,
     runtime.pause,
     runtime.mirror,

@@ -123,6 +123,8 @@ def test_a_name_or_option_that_nothing_has_is_found(
         ("HGFN_CACHE", "params.yaml"),
         ("HGFN_YTDLP", "none.conf"),
         ("HGFN_PAUSE", "long"),
+        ("HGFN_CHECKPOINT", "often"),
+        ("HGFN_MEMORY", "much"),
         ("HGFN_MIRROR", "ftp://host"),
         ("HGFN_WEIGHTS", "none"),
     ],
