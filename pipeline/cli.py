@@ -30,7 +30,7 @@ def hgfn() -> None:
 @app.command()
 def doctor(
     mend: Annotated[
-        bool, typer.Option("--mend", help="Only restore the files that a killed DVC left cut off.")
+        bool, typer.Option("--mend", help="Only restore files that a killed DVC left incomplete.")
     ] = False,
 ) -> None:
     """Check the settings, dvc.lock, the outputs that it names and DVC's cache.

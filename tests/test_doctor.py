@@ -83,7 +83,7 @@ def test_a_lock_in_a_conflict_of_git_is_named_and_left_to_its_user(project: Path
         "    cmd: x\n", "<<<<<<< HEAD\n    cmd: x\n=======\n"
     )
     LOCKS[0].write_text(text)
-    message = "dvc.lock holds a conflict of git; resolve it, then run `dvc repro`\n"
+    message = "dvc.lock holds a git conflict; resolve it, then run `dvc repro`\n"
     assert f"fault: {message}" in doctor()[1]
     assert doctor("--mend") == (0, message)
     assert LOCKS[0].read_text() == text

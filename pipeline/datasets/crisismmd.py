@@ -58,14 +58,14 @@ VALUES = {
 
 # Spreadsheets keep 15 digits of a number, float64 not many more; a tweet's id has 18 or 19.
 EXACT = 15
-# One genuine id in 200 ends in three zeros. More than this share of a table's, and more than those
-# of one tweet with its four photos, were rounded.
+# One genuine id in 200 ends in three zeros. If more than this share of a table's ids do, and more
+# rows than one tweet with four photos has, they were rounded.
 MOST_ZEROS, FEW = 0.02, 4
 DIGITS = (
     "all digits of a whole number, or empty. Was the table opened in a spreadsheet? It rounds ids; "
     "take them from the original"
 )
-# As a program or a spreadsheet writes it. 12e34 alone is rather a part of a hash.
+# A number as a program or a spreadsheet writes it; 12e34 is more likely part of a hash.
 _NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d*(e\d+)?)?(e\+\d+)?", re.IGNORECASE)
 
 TASKS = [
@@ -157,12 +157,12 @@ def _is_photo(path: str) -> bool:
 
 
 def _is_rounded(table: pd.DataFrame, column: str) -> pd.Series:
-    """Whether each id is none of a whole number's digits, or a spreadsheet's rounded ones.
+    """Whether each id is not a whole number, or was rounded by a spreadsheet.
 
-    Rounded ids would make one tweet of strangers.
+    Rounded ids would merge different tweets.
     """
     ids = _known(table[column])
-    if column == "image_id":  # <tweet>_<n>, or any text of another set's
+    if column == "image_id":  # <tweet>_<n>, or any text in another data set
         ids = ids.str.partition("_")[0]
         ids = ids.where(ids.str.fullmatch(_NUMBER, na=False))
     # The name of the photo's file still has all digits.
@@ -180,7 +180,7 @@ def _id(image_path: str) -> str:
 
 
 def _known(ids: pd.Series) -> pd.Series:
-    """Make ids null that name nothing, such as `nan`, and `nan_0` made of it."""
+    """Replace ids that mean no value by null, such as `nan` and `nan_0`."""
     number = r"_[0-9]*\s*$"
     return ids.str.strip().mask(is_missing(ids.str.replace(number, "", regex=True)), None)
 

@@ -22,9 +22,9 @@ PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
 def fill_crisismmd(source: Path, raw: Path) -> str:
     """Write `annotations/`, and the photos and `splits/` that the source has, into `raw`.
 
-    `source` is a folder, a .tar.gz or a pin of one. Why a photo cannot be copied is in
-    `failures.csv`. Returns a summary for the user. Raises ValueError for a source that is damaged,
-    unsafe, or without annotations that can be read.
+    `source` is a folder, a .tar.gz or a pin of one. Photos that cannot be copied
+    are in `failures.csv`, with the reason. Returns a summary for the user. Raises ValueError for a
+    source that is damaged, unsafe, or without annotations that can be read.
     """
     pinned = source.suffix == ".json"
     if source.is_dir():
@@ -87,8 +87,8 @@ def _take_layout(
 ) -> dict[str, str]:
     """Transfer the annotations, the photos that they name, and the splits.
 
-    Returns by photo why it is not there, unless it does not exist. `left_out` has reasons of paths,
-    which are those of all photos below them too.
+    Returns, by photo, why it was not transferred; photos that do not exist are not listed.
+    `left_out` gives the reasons by path; a folder's reason holds for all photos below it.
     """
     tables = [require_file(table, source) for table in (source / "annotations").glob(EVENTS)]
     photos = read_annotations(source)["image_path"].map(PurePosixPath)

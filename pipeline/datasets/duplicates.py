@@ -21,17 +21,17 @@ NEAR = 0.5
 SHINGLE = 3
 BLOCK = 1 << 18  # candidates in memory at once
 STORED = 1 << 23  # and triples of the sets that are compared at once
-ROUNDING = 1e-6  # widens each bound, which must not exclude a whole number that it equals
+ROUNDING = 1e-6  # widens each bound, so that rounding excludes no number equal to it
 
 _NOISE = re.compile(rf"https?://\S*|\bRT\b|@{WORD}+|(?!{WORD})\S|_")
-# What nobody sees within a word: soft hyphen, joiners, byte-order mark.
+# Characters that are invisible within a word: soft hyphen, joiners, byte-order mark.
 _INVISIBLE = re.compile(r"[\xad\u200c\u200d\u2060\ufeff]")
 
 
 def normalise(text: str) -> str:
     """Reduce a tweet to its words: no links, retweet marks, mentions, punctuation or case.
 
-    Equal are also the forms of one letter in Unicode, composed or with a combining mark.
+    A composed letter equals the same letter with a combining mark.
     """
     words = _NOISE.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))
     return " ".join(unicodedata.normalize("NFC", words.casefold()).split())

@@ -19,7 +19,7 @@ from pipeline.ground.failures import Failure
 from pipeline.inputs.tables import is_missing
 
 FILES = ("image", "video", "audio")
-# A value of a key that more samples share, by share and number, is reported.
+# A key's value is reported if more than this share and this number of samples have it.
 COMMON, FEWEST = 0.1, 10
 COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
 

@@ -1,4 +1,4 @@
-"""Single files on their way from a source into a raw folder, and why some of them are not there."""
+"""Copies of a source's files in a raw folder, and the reasons for those that are left out."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pipeline.ground.failures import Failure, read_failures
 
 # In a raw folder: files that could not be fetched or copied. Absent if there are none.
 FAILURES = "failures.csv"
-# Of these the file itself is not to blame.
+# Errors that are not the fault of the file.
 _OF_THE_MACHINE = (EMFILE, ENFILE, ENOMEM)
 
 
 def copy_file(
     path: Path, root: Path, copy: Path, transfer: Callable[[Path, Path], object] = shutil.copyfile
 ) -> str | None:
-    """Copy, or else `transfer`, a readable file to `copy`; also its links must lie below `root`.
+    """Copy a readable file to `copy`, or `transfer` it; links must not lead out of `root`.
 
-    Returns None, or why the file cannot be copied. Raises FileNotFoundError where there is none;
-    any other OSError is of the machine or of the disk of `copy`.
+    Returns None, or why the file cannot be copied. Raises FileNotFoundError if it does not
+    exist, and any other OSError of the machine or of the disk of `copy`.
     """
     reason = _refusal(path, root)
     if reason is None:

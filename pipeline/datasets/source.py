@@ -74,8 +74,8 @@ def _check_for_dvc(name: str, folder: Path) -> None:
             if not os.path.isfile(path) or not os.access(path, os.R_OK):
                 cure = ", or pack the folder as .tar.gz" if data_set(name).form == "tweets" else ""
                 raise ValueError(
-                    f"data.{name}.source is {str(folder)!r}: `dvc repro` fails at {path}, or waits "
-                    f"for it without end, since it is no readable file; remove it{cure}"
+                    f"data.{name}.source is {str(folder)!r}: `dvc repro` would fail or hang at "
+                    f"{path}, which is not a readable file; remove it{cure}"
                 )
 
 

@@ -9,7 +9,7 @@ from pipeline.ground.letters import WORD
 
 SYMBOL = r"[\xa9\xae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
 
-# A joiner alone is no word.
+# A joiner alone is not a word.
 START = rf"(?![\u200c\u200d]){WORD}"
 
 NOT = rf"[nN]['\u2019][tT](?!{WORD})"

@@ -12,11 +12,11 @@ import pandas as pd
 from pipeline.ground.messages import UNSAFE, escape
 from pipeline.ground.temporaries import written_whole
 
-# A spreadsheet computes a cell that begins so, in some languages with the full-width forms too.
+# A cell that begins with one of these is a formula; some languages use the full-width forms.
 _SIGN = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
 _FORMULA = rf"(?:[\t\n]|\s*{_SIGN})"
-# Escaped are also what ends a cell where the language's separator is no comma, before a formula,
-# and a backslash that would be read back as the beginning of an escape.
+# Also escaped: a separator other than the comma if a formula follows it, since some languages end
+# a cell there, and a backslash that would be read back as the beginning of an escape.
 _TO_ESCAPE = re.compile(rf'{UNSAFE}|[;\t\n](?=["\s]*{_SIGN})|\\(?=x[0-9a-f]{{2}}|u[0-9a-f]{{4}})')
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
 _TO_QUOTE = re.compile(f"'*{_FORMULA}")

@@ -62,7 +62,7 @@ def parse_lock(path: Path, data: bytes) -> Stages:
         entries = []
     if not entries or not data.endswith(b"\n"):
         if b"\n<<<<<<< " in data:
-            raise ValueError(f"{path} holds a conflict of git; resolve it, then run `dvc repro`")
+            raise ValueError(f"{path} holds a git conflict; resolve it, then run `dvc repro`")
         raise ValueError(f"{path} is empty or cut off: {KILLED}")
     return stages
 
@@ -108,7 +108,7 @@ def _md5(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
-    # DVC's form of a folder; a pipe or a device, which may never end, is none.
+    # DVC's hash of a folder. Pipes and devices are left out: reading one may never end.
     files = [
         {"md5": _md5(file), "relpath": file.relative_to(path).as_posix()}
         for file in path.rglob("*")

@@ -1,4 +1,4 @@
-"""What words consist of, in every script, as a class of regular expressions."""
+"""The characters of words in every script, as a character class for regular expressions."""
 
 from __future__ import annotations
 

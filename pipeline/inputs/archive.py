@@ -84,7 +84,7 @@ def _unpack(stream: _Bounded, folder: Path, members: int) -> dict[str, str]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.link(folder / target, folder / name)
         else:
-            left_out[name] = f"is a link to {target!r}, which is no file of the archive"
+            left_out[name] = f"is a link to {target!r}, which is not a file of the archive"
     return left_out
 
 

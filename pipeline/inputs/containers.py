@@ -12,8 +12,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 # FFmpeg also reads playlists and scripts, which name other files and addresses: a downloaded
-# "clip" could make it read any of them. Only formats that hold their own data are opened; each
-# stands here with FFmpeg's name of its reader.
+# "clip" could make it read any of them. Only formats that hold their own data are opened. The
+# values are FFmpeg's names of their demuxers.
 FORMATS = {
     "MP4": "mp4",
     "MOV": "mov",
@@ -87,13 +87,13 @@ def stated_end(container: InputContainer, stream: Stream) -> float | None:
 
 
 def stated_end_of_all(container: InputContainer) -> float | None:
-    """Return where the longest stream ends, also subtitles, in seconds of its timestamps.
+    """Return where the longest stream ends, subtitles included, in seconds of its timestamps.
 
     FFmpeg estimates this for a format that does not state it.
     """
     if container.duration is None:
         return None
-    # In Matroska durations, also those of streams, are counted from time 0.
+    # Matroska counts durations from time 0, also those of its streams.
     start = 0.0 if container.format.name.startswith("matroska") else origin(container)
     return start + container.duration / av.time_base
 

@@ -22,7 +22,7 @@ from pipeline.media.errors import DAMAGE, UNREADABLE, MediaError, reason
 MAX_SAMPLES = 2**29
 # Resampling from a lower rate would make seconds of sound from each byte.
 SAMPLE_RATES = (1_000, 768_000)
-# Seconds. Smaller steps between timestamps are no gaps: Matroska rounds to 1 ms, phones and MP3
+# Seconds. Smaller steps between timestamps are not gaps: Matroska rounds to 1 ms, phones and MP3
 # encoders are 12 to 25 ms off, AAC encoders 48 ms, and up to 45 ms nobody notices (ITU-R BT.1359).
 JITTER = 0.05
 
@@ -41,8 +41,8 @@ def read_waveform(
 ) -> Waveform:
     """Return the best audio stream between `start` and `end` (seconds from the file's beginning).
 
-    Sound is placed by its timestamps. Gaps are silence, also the one before a late beginning; of
-    two overlapping pieces the earlier is taken. Nothing is added after the last sample.
+    Sound is placed by its timestamps. Gaps become silence, also before sound that begins late;
+    where two pieces overlap, the earlier one is used. Nothing is added after the last sample.
 
     Channels are averaged, then resampled (soxr, high quality). Loudness stays as it is; where a
     lossy codec overshoots, values are clipped to [-1, 1].
@@ -167,7 +167,7 @@ def _pieces(
                 kind = frame.format.name, frame.layout.name, frame.sample_rate
                 parts = [part.to_ndarray() for part in resamplers[kind].resample(frame)]
                 values = np.concatenate(parts, axis=1).reshape(-1, frame.layout.nb_channels)
-                # A time that does not advance says nothing.
+                # A time that does not advance is ignored.
                 time = None if frame.time == last else frame.time
                 last = frame.time
                 yield values.mean(axis=1).astype(np.float32), frame.sample_rate, time

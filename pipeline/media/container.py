@@ -207,7 +207,7 @@ class Packets:
         return len(self._shifts) > 1
 
     def end_early(self, stream: Stream) -> bool:
-        """Tell whether a stream should be longer, after all packets were read.
+        """Return whether a stream, after all its packets were read, ends before its stated end.
 
         Where the file states only its own duration, the stream that lasts longest is judged by it.
         """

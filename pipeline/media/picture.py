@@ -47,7 +47,7 @@ class Painter:
         )
         if transparent:
             picture = np.asarray(over_white(Image.fromarray(picture)))
-        # PyAV's types know of one kind of side data only.
+        # PyAV's type hints list only one kind of side data.
         matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
         if matrix:
             picture = _turn(picture, np.frombuffer(matrix, np.int32).tolist())

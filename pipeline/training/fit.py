@@ -281,6 +281,6 @@ def _log_values(
         **{f"loss/validation/{task}": loss for task, loss in validated.items()},
         "loss/validation_relative": relative,
         **{f"weight/{task}": weight for task, weight in weights.items()},
-        # Python's floats, as checkpoints take no others.
+        # Checkpoints hold only Python's own floats.
         **{f"validation/{name}": float(value) for name, value in scores.items()},
     }

@@ -95,7 +95,7 @@ def test_a_photo(layout: Path, packed: Callable[[], str], raw: Path, fault: str)
     source = packed()
     if source.endswith(".gz"):
         if fault == "a socket":
-            return  # tar leaves it out
+            pytest.skip("tar leaves sockets out")
         expected = "is "
     note = fill_raw("crisismmd", source, raw)
     assert "7 photos from" in note

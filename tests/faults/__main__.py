@@ -1,4 +1,4 @@
-"""Run the experiments on faults, and write docs/reliability.md with what they showed."""
+"""Run the experiments on faults and write their results to docs/reliability.md."""
 
 from __future__ import annotations
 

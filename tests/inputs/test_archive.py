@@ -93,7 +93,7 @@ TOO_LONG = "has a name that is too long for the disk"
 
 
 def to(target: str) -> str:
-    return f"is a link to {target!r}, which is no file of the archive"
+    return f"is a link to {target!r}, which is not a file of the archive"
 
 
 @pytest.mark.parametrize(

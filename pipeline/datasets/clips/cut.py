@@ -124,7 +124,7 @@ def _copied(output: OutputContainer, stream: Stream) -> Stream:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Ends of the picture (or else the sound) and of the longest stream, and its stated end."""
+    """Ends in seconds: of the picture (or else the sound), of the longest stream, and as stated."""
 
     picture: float
     last: float

@@ -39,7 +39,7 @@ _LINEAR_CODE = (
     "evaluation/baselines.py",
     "training/examples.py",
 )
-# Raised whenever a cell's files get another form.
+# Raised whenever the form of a cell's files changes.
 FORMAT = 2
 _TITLES = {"mtinet": "MTI-NET"}
 

@@ -137,8 +137,8 @@ def _check_name(name: str) -> None:
     # A | ends a cell of a Markdown table, a $ begins a formula of a picture.
     if not name.isprintable() or set("|$") & set(name) or len(name.encode()) > LONGEST_NAME:
         raise ValueError(
-            f"{name!r} is no name of a view or label; allowed: printable characters but | and $, "
-            f"at most {LONGEST_NAME} bytes"
+            f"{name!r} is not a valid name of a view or label; allowed: printable characters but | "
+            f"and $, at most {LONGEST_NAME} bytes"
         )
 
 

@@ -118,7 +118,7 @@ def test_each_fault_is_one_line(write: Write, changes: dict[str, Any], expected:
 @pytest.mark.parametrize("name", ["\x1b[2J", "a|b", "$x$", "a\nb", "a\u202eb", "é" * 31])
 def test_a_name_is_neither_an_escape_nor_markup(write: Write, name: str) -> None:
     for changes in ({"labels": np.array([name, "b"])}, {f"view_{name}": np.ones((6, 2))}):
-        assert "is no name of a view or label; allowed: printable" in message(write(**changes))
+        assert "is not a valid name of a view or label; allowed" in message(write(**changes))
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
