@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from pipeline.datasets.download import fill_raw
 from pipeline.datasets.index import index_youtube
+from pipeline.ground.system_errors import explain
 from pipeline.inputs.manifest import read_manifest
 
 HEADER = "id,source,start,end,description,flood,fire\n"
@@ -99,6 +101,17 @@ def test_a_manifest_without_any_clip_is_refused(tmp_path: Path, raw: Path) -> No
     path.write_text(f"{HEADER}a,nowhere/a.mp4,,,,1,0\n")
     with pytest.raises(ValueError, match=r"none of its clips exists, the first would be .*nowh"):
         fill_raw("youtube", str(path), raw)
+    assert files(raw) == {"old.txt": b"old"}
+    assert list(raw.parent.iterdir()) == [raw]
+
+
+def test_a_full_disk_names_the_raw_folder_and_leaves_the_old_one(
+    manifest: Path, raw: Path, largest_file: Callable[[int], Any]
+) -> None:
+    (manifest.parent / "long één.mp4").write_bytes(bytes(9000))
+    with largest_file(4000), pytest.raises(OSError, match="File too large") as caught:
+        fill_raw("youtube", str(manifest), raw)
+    assert explain(caught.value).startswith(f"{raw}: File too large; ")
     assert files(raw) == {"old.txt": b"old"}
     assert list(raw.parent.iterdir()) == [raw]
 

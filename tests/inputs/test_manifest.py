@@ -177,8 +177,10 @@ def test_what_is_no_manifest_is_refused(write: Write, text: str, message: str) -
         read_manifest(write(text))
 
 
-@pytest.mark.parametrize("text", ["x" * 200_000, "half of a pair: \ud800", "\0"])
-def test_an_error_of_a_copy_names_the_original(write: Write, tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["x" * 200_000, "half of a pair: \ud800", "\0", None])
+def test_an_error_of_a_copy_names_the_original(
+    write: Write, tmp_path: Path, text: str | None
+) -> None:
     original = write(HEADER + GOOD)
     table = (
         read_manifest(original).astype(object).assign(description=pd.Series([text], dtype=object))

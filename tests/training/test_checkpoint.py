@@ -205,3 +205,27 @@ def test_each_thing_that_changes_a_result_changes_the_key(
     keys = [training_key(*variant) for variant in variants]
     assert len(set(keys)) == len(keys)
     assert training_key(spec, make_examples(), params, 0, "cpu") == keys[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (torch, "__version__", "0"),
+        (np, "__version__", "0"),
+        (torch.backends.cpu, "get_cpu_capability", lambda: "another"),
+        (torch, "get_num_threads", lambda: 99),
+    ],
+)
+def test_another_version_or_processor_changes_the_key(
+    make_examples: Make,
+    spec_of: Callable[..., ModelSpec],
+    params: TrainParams,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    value: object,
+) -> None:
+    data = make_examples()
+    key = training_key(spec_of(data.dims), data, params, 0, "cpu")
+    monkeypatch.setattr(module, name, value)
+    assert training_key(spec_of(data.dims), data, params, 0, "cpu") != key
