@@ -81,6 +81,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder)
     (team / "tweets" / "annotations").mkdir(parents=True)
+    (team / "tweets" / "annotations" / "flood_final_data.tsv").touch()
     (team / "clips").mkdir()
     (team / "clips" / "manifest.csv").write_text("id,source,start,end,description,flood\n")
     params = (ROOT / "params.yaml").read_text()
