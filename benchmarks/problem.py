@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import build_fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads
+from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task, build_mtl
 from pipeline.mtl.method import MultiTaskMethod, Predictions
@@ -58,7 +58,8 @@ def build_network(size: Size) -> MultimodalNetwork:
     return MultimodalNetwork(
         {name: PooledVector(dim) for name, dim in size.widths.items()},
         fusion,
-        TaskHeads(fusion.joint_dim, outputs, dropout=0.0),
+        Trunk(fusion.joint_dim, size.width, dropout=0.0),
+        TaskHeads(size.width, outputs, dropout=0.0),
         {name: Standardise(dim) for name, dim in size.widths.items()},
     )
 
@@ -87,7 +88,7 @@ class Trainer:
     def predictions(self) -> Predictions:
         """Forward pass."""
         out = self.network(self.sequences, self.lengths)
-        return Predictions(out.logits, out.hidden, out.joint, out.auxiliary)
+        return Predictions(out.logits, out.hidden, out.shared, out.auxiliary)
 
     def step(self) -> float:
         """One step, as the training loop does it; returns the loss."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -15,39 +14,54 @@ from pipeline.models.standardise import Standardise
 Heads = tuple[dict[str, Tensor], dict[str, Tensor], list[dict[str, Tensor]]]
 
 
-class TaskHeads(nn.Module):
-    """Linear -> LeakyReLU -> Dropout -> Linear for each task.
+class Trunk(nn.Sequential):
+    """Linear -> LeakyReLU -> Dropout: the layer after any fusion that all tasks share.
 
-    The tasks share no layer here, so one task's gradient with respect to the fused vector needs
-    only that task's head.
+    Without it tasks on pooled features that are only concatenated share no parameter.
 
     Args:
         joint_dim: width of the fused vector.
+        width: of the result, the shared representation.
+        dropout: on the result.
+    """
+
+    def __init__(self, joint_dim: int, width: int, dropout: float = 0.3) -> None:
+        super().__init__(nn.Linear(joint_dim, width), nn.LeakyReLU(), nn.Dropout(dropout))
+
+
+class TaskHeads(nn.Module):
+    """Linear -> LeakyReLU -> Dropout -> Linear for each task.
+
+    The tasks share no layer here, so one task's gradient with respect to the shared representation
+    needs only that task's head.
+
+    Args:
+        width: of the shared representation.
         outputs: number of logits of each task.
         hidden: width of the last layer's input.
         dropout: on the last layer's input.
     """
 
     def __init__(
-        self, joint_dim: int, outputs: Mapping[str, int], hidden: int = 128, dropout: float = 0.3
+        self, width: int, outputs: Mapping[str, int], hidden: int = 128, dropout: float = 0.3
     ) -> None:
         super().__init__()
         self.tasks = tuple(outputs)
         self.first = nn.ModuleList(
-            nn.Sequential(nn.Linear(joint_dim, hidden), nn.LeakyReLU(), nn.Dropout(dropout))
+            nn.Sequential(nn.Linear(width, hidden), nn.LeakyReLU(), nn.Dropout(dropout))
             for _ in self.tasks
         )
         self.last = nn.ModuleList(nn.Linear(hidden, count) for count in outputs.values())
 
     def forward(
-        self, joint: Float[Tensor, "b d"], levels: Sequence[Float[Tensor, "b _"]] = ()
+        self, shared: Float[Tensor, "b d"], levels: Sequence[Float[Tensor, "b _"]] = ()
     ) -> Heads:
-        """Map the fused vector (B, d) to logits (B, C_f) and last-layer inputs (B, h) by task.
+        """Map the shared representation (B, d) to logits (B, C_f) and last inputs (B, h) by task.
 
         ``levels`` is not used and the third result, logits of deep supervision, is empty; both are
         there for heads like MTI-Net's.
         """
-        hidden = {task: layer(joint) for task, layer in zip(self.tasks, self.first, strict=True)}
+        hidden = {task: layer(shared) for task, layer in zip(self.tasks, self.first, strict=True)}
         logits = {
             task: layer(hidden[task]) for task, layer in zip(self.tasks, self.last, strict=True)
         }
@@ -59,7 +73,7 @@ class NetworkOutput(NamedTuple):
 
     logits: dict[str, Tensor]  # task -> (B, C_f)
     hidden: dict[str, Tensor]  # task -> (B, h), input of the task's last Linear
-    joint: Tensor  # (B, joint_dim)
+    shared: Tensor  # (B, D), what every head starts from
     levels: list[Tensor]  # (B, level_dims[i]) each
     auxiliary: list[dict[str, Tensor]]  # logits of deep supervision, where the heads have them
     fusion_weights: dict[str, Tensor]  # Fused.weights
@@ -67,12 +81,13 @@ class NetworkOutput(NamedTuple):
 
 
 class MultimodalNetwork(nn.Module):
-    """Standardise, encode each modality, fuse, classify.
+    """Standardise, encode each modality, fuse, pass the shared layer, classify.
 
     Args:
         encoders: one per modality; maps (B, T, d) and lengths (B,) to a vector and an attention.
         fusion: built for the encoders' widths.
-        heads: called with the fused vector and the levels; gives logits, hidden and auxiliary.
+        trunk: maps the fused vector to the shared representation.
+        heads: called with its result and the levels; gives logits, hidden and auxiliary.
         standardise: fitted to the training rows, one per modality.
 
     Raises:
@@ -83,6 +98,7 @@ class MultimodalNetwork(nn.Module):
         self,
         encoders: Mapping[str, nn.Module],
         fusion: Fusion,
+        trunk: nn.Module,
         heads: nn.Module,
         standardise: Mapping[str, Standardise],
     ) -> None:
@@ -97,6 +113,7 @@ class MultimodalNetwork(nn.Module):
         self.standardise = nn.ModuleList(standardise[name] for name in self.modalities)
         self.encoders = nn.ModuleList(encoders[name] for name in self.modalities)
         self.fusion = fusion
+        self.trunk = trunk
         self.heads = heads
 
     def forward(
@@ -114,11 +131,8 @@ class MultimodalNetwork(nn.Module):
             attention[name] = weights.detach()
         present = {name: lengths[name] > 0 for name in self.modalities}
         fused = self.fusion(features, present)
-        joint = fused.joint
-        if torch.is_grad_enabled() and not joint.requires_grad:
-            # Nothing before it has parameters; a multi-task method may differentiate by it.
-            joint = joint.detach().requires_grad_()
-        logits, hidden, auxiliary = self.heads(joint, fused.levels)
+        shared = self.trunk(fused.joint)
+        logits, hidden, auxiliary = self.heads(shared, fused.levels)
         return NetworkOutput(
-            logits, hidden, joint, fused.levels, auxiliary, fused.weights, attention
+            logits, hidden, shared, fused.levels, auxiliary, fused.weights, attention
         )

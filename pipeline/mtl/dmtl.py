@@ -16,7 +16,7 @@ from pipeline.mtl.balancing import (
     rebalanced,
     renormalised,
 )
-from pipeline.mtl.labelled import LabelledTasks, joint_gradients, last_layer_gradients
+from pipeline.mtl.labelled import LabelledTasks, last_layer_gradients, shared_gradients
 from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
 
@@ -34,7 +34,7 @@ class DMTL(MultiTaskMethod):
     positives, labelled: n_f and N of eq. 11, see `inverse_distribution_ratios`.
 
     Options (first: the default), where the paper leaves a choice:
-    W: "own", each task's last Linear, as printed; "shared", the joint representation.
+    W: "own", each task's last Linear, as printed; "shared", the shared representation.
     norm: "l2"; "rms", divided by the square root of the gradient's size.
     imbalance: "tdb", N/n_f in eq. 11, as printed, where it changes how fast w moves and not where
         it settles; "loss", N/n_f times L_f in the objective and not in what is balanced.
@@ -111,7 +111,7 @@ class DMTL(MultiTaskMethod):
             gradients = last_layer_gradients(batch, logits, hidden, self.beta)
         else:
             # GradNorm's last shared layer, as far as a network with any trunk allows.
-            gradients = joint_gradients(losses, predictions.joint)
+            gradients = shared_gradients(losses, predictions.shared)
         sizes = [g.numel() ** 0.5 if self.norm == "rms" else 1.0 for g in gradients]
         norms = [torch.linalg.vector_norm(g) / n for g, n in zip(gradients, sizes, strict=True)]
         return torch.stack(norms)

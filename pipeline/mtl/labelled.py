@@ -97,12 +97,12 @@ def last_layer_gradients(
     return gradients
 
 
-def joint_gradients(
-    losses: Float[Tensor, " k"], joint: Float[Tensor, "b d"]
+def shared_gradients(
+    losses: Float[Tensor, " k"], shared: Float[Tensor, "b d"]
 ) -> list[Float[Tensor, "b d"]]:
-    """Return dL_f / dJ, by the joint representation J, for each of k losses.
+    """Return dL_f / dJ, by the shared representation J, for each of k losses.
 
     One small backward pass per task, through its head and never into the trunk; the graph stays for
     the backward pass to come.
     """
-    return [torch.autograd.grad(loss, joint, retain_graph=True)[0] for loss in losses]
+    return [torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses]

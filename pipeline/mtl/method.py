@@ -21,13 +21,13 @@ class Predictions:
     logits: task -> (B, C_f), with C_f = `Task.outputs`.
     hidden: task -> (B, h), the input of that task's last Linear ("last task-specific network
         layer" of eq. 11).
-    joint: (B, d), the shared representation from which every head starts.
+    shared: (B, d), the representation from which every head starts.
     auxiliary: deep-supervision logits, one such dictionary per level; empty for plain heads.
     """
 
     logits: dict[str, Tensor]
     hidden: dict[str, Tensor]
-    joint: Tensor
+    shared: Tensor
     auxiliary: list[dict[str, Tensor]] = field(default_factory=list)
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pipeline.mtl.labelled import LabelledTasks, joint_gradients
+from pipeline.mtl.labelled import LabelledTasks, shared_gradients
 from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
 from pipeline.mtl.task import Task
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-13
 class MOO(MultiTaskMethod):
     """L = sum_f a_f L_f, with a the smallest point in the hull of the tasks' gradients.
 
-    With G_f = dL_f / dJ by the joint representation J (B, d), flattened over batch and feature,
+    With G_f = dL_f / dJ by the shared representation J (B, d), flattened over batch and feature,
     a = argmin ||sum_f a_f G_f||^2 over the simplex (the paper's upper bound, which never
     differentiates the trunk). One forward pass serves both gradients and loss. The losses are plain
     cross entropies. The heads learn at a_f like the trunk, as in the authors' code.
@@ -46,7 +46,7 @@ class MOO(MultiTaskMethod):
         self._hull_weights = torch.zeros(0)
 
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
-        gradients = torch.stack(joint_gradients(losses, predictions.joint))  # (k, B, d)
+        gradients = torch.stack(shared_gradients(losses, predictions.shared))  # (k, B, d)
         self._hull_weights = self._solve(gradients.flatten(1), losses.detach())
         return (self._hull_weights * losses).sum()
 

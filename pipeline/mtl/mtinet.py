@@ -54,8 +54,9 @@ class MTINetHeads(nn.Module):
     task and a first prediction of each (deep supervision); the tasks of a level then distil from
     each other, and a task's final logits come from all its levels together: Linear-BN-ReLU-Linear.
 
-    level_dims: widths of the fusion's levels, local to global; with none, three levels are made
-        from the joint vector (joint_dim wide). outputs: task -> C_f. width: of all features.
+    level_dims: widths of the fusion's levels, local to global; with none, the shared representation
+        z is the first of three, z, phi(W1 z) and phi(W2 phi(W1 z)). outputs: task -> C_f.
+    width: of z and of all features.
     mask: what the mask between levels sums to 1 over, see `FeaturePropagation`. dropout: on the
         refined features and on the last layers' inputs; the original has none.
     """
@@ -63,7 +64,6 @@ class MTINetHeads(nn.Module):
     def __init__(
         self,
         level_dims: Sequence[int],
-        joint_dim: int,
         outputs: Mapping[str, int],
         width: int,
         mask: str = "tasks",
@@ -71,10 +71,9 @@ class MTINetHeads(nn.Module):
     ) -> None:
         super().__init__()
         self.names, sizes = tuple(outputs), list(outputs.values())
-        # Levels for a fusion that has none: z -> phi(W0 z) -> phi(W1 .) -> phi(W2 .).
-        steps = () if level_dims else (joint_dim, width, width)
         self.ladder = nn.ModuleList(
-            nn.Sequential(nn.Linear(n, width), nn.LeakyReLU()) for n in steps
+            nn.Sequential(nn.Linear(width, width), nn.LeakyReLU())
+            for _ in range(0 if level_dims else 2)
         )
         dims = level_dims or (width,) * 3
         coarser = [width] * (len(dims) - 1) + [0]  # the coarsest level has no coarser one
@@ -98,15 +97,15 @@ class MTINetHeads(nn.Module):
         self.predict = nn.ModuleList(nn.Linear(width, size) for size in sizes)
 
     def forward(
-        self, joint: Float[Tensor, "b d"], levels: list[Tensor]
+        self, shared: Float[Tensor, "b d"], levels: list[Tensor]
     ) -> tuple[Logits, Logits, list[Logits]]:
         """Return logits (B, C_f), their last layers' inputs (B, width), and each level's logits.
 
         `levels`: (B, level_dims[s]), local to global; the third result has that order too.
         """
+        levels = levels or [shared]
         for step in self.ladder:
-            joint = step(joint)
-            levels = [*levels, joint]
+            levels = [*levels, step(levels[-1])]
         features, auxiliary = self._descend(levels)
         mixed = [distil(x) for distil, x in zip(self.distil, features, strict=True)]
         everything = torch.cat(mixed, dim=2)  # (B, F, S width)

@@ -233,7 +233,7 @@ class _Learner:
 
     def _predictions(self, batch: Batch) -> Predictions:
         output = self.network(batch.sequences, batch.lengths)
-        return Predictions(output.logits, output.hidden, output.joint, output.auxiliary)
+        return Predictions(output.logits, output.hidden, output.shared, output.auxiliary)
 
 
 class _MeanLosses:

@@ -20,7 +20,7 @@ from pipeline.inputs.weight_files import check_shapes, read_state, shapes_of
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads
+from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task, method_class
 from pipeline.mtl.task import check_tasks
@@ -38,7 +38,7 @@ from pipeline.params import (
 from pipeline.training.tasks import Name, TaskEntries, make_tasks
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,18 @@ class ModelSpec:
             self.fusion.name, dims, self.fusion.width, self.fusion.theta, **self.fusion.options
         )
         scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
-        return MultimodalNetwork(encoders, fusion, self._heads(fusion), scales)
+        return MultimodalNetwork(encoders, fusion, *self._trunk_and_heads(fusion), scales)
 
-    def _heads(self, fusion: Fusion) -> nn.Module:
+    def _trunk_and_heads(self, fusion: Fusion) -> tuple[nn.Module, nn.Module]:
         outputs = {task.name: task.outputs for task in self.tasks}
-        heads = method_class(self.mtl.name).heads
+        width, heads = self.fusion.width, method_class(self.mtl.name).heads
+        trunk: nn.Module = Trunk(fusion.joint_dim, width, self.dropout)
         if heads is None:
-            return TaskHeads(fusion.joint_dim, outputs, dropout=self.dropout)
-        return heads(
-            fusion.level_dims,
-            fusion.joint_dim,
-            outputs,
-            self.fusion.width,
-            dropout=self.dropout,
-            **self.mtl.options,
+            return trunk, TaskHeads(width, outputs, dropout=self.dropout)
+        if fusion.level_dims:  # such heads read the levels in place of a shared representation
+            trunk = nn.Identity()
+        return trunk, heads(
+            fusion.level_dims, outputs, width, dropout=self.dropout, **self.mtl.options
         )
 
     def to_json(self) -> dict[str, Any]:

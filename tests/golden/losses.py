@@ -22,8 +22,7 @@ from torch import Tensor
 
 from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import FUSIONS, build_fusion
-from pipeline.models.fusion.dmf import DMF
-from pipeline.models.network import MultimodalNetwork, TaskHeads
+from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task, build_mtl
 from pipeline.mtl.method import Predictions
@@ -105,21 +104,17 @@ def network(fusion_name: str, method_name: str) -> MultimodalNetwork:
 
 
 def _built(fusion_name: str, method_name: str) -> MultimodalNetwork:
-    options = {"channels": 6} if fusion_name == "matf" else {}
-    fusion = (
-        DMF(DIMS, widths=(10, 8, 6))
-        if fusion_name == "dmf"
-        else build_fusion(fusion_name, DIMS, width=8, **options)
-    )
+    fusion = build_fusion(fusion_name, DIMS, width=8)
     outputs = {task.name: task.outputs for task in TASKS}
     heads = (
-        MTINetHeads(fusion.level_dims, fusion.joint_dim, outputs, 8)
+        MTINetHeads(fusion.level_dims, outputs, 8)
         if method_name == "mtinet"
-        else TaskHeads(fusion.joint_dim, outputs, hidden=8, dropout=0.0)
+        else TaskHeads(8, outputs, hidden=8, dropout=0.0)
     )
+    trunk = Trunk(fusion.joint_dim, 8, dropout=0.0)
     encoders = {name: PooledVector(dim) for name, dim in DIMS.items()}
     scales = {name: Standardise(dim) for name, dim in DIMS.items()}
-    return MultimodalNetwork(encoders, fusion, heads, scales)
+    return MultimodalNetwork(encoders, fusion, trunk, heads, scales)
 
 
 def run(fusion_name: str, method_name: str) -> list[float]:
@@ -133,7 +128,7 @@ def run(fusion_name: str, method_name: str) -> list[float]:
     for step in range(STEPS):
         sequences, lengths, targets = data[step % EPOCH]
         out = model(sequences, lengths)
-        predictions = Predictions(out.logits, out.hidden, out.joint, out.auxiliary)
+        predictions = Predictions(out.logits, out.hidden, out.shared, out.auxiliary)
         objective = method.objective(predictions, targets)
         optimizer.zero_grad()
         objective.loss.backward()

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads
+from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 
 DIMS = {"visual": 4, "text": 5, "audio": 3}
@@ -15,9 +15,12 @@ DIMS = {"visual": 4, "text": 5, "audio": 3}
 def network(name: str = "hgfn", encoder: str = "bigru") -> MultimodalNetwork:
     encoders = {m: build_encoder(encoder, dim, hidden=3) for m, dim in DIMS.items()}
     fusion = build_fusion(name, {m: module.dim for m, module in encoders.items()}, width=8)
-    heads = TaskHeads(fusion.joint_dim, {"informative": 2, "flood": 1}, hidden=4)
+    trunk, heads = (
+        Trunk(fusion.joint_dim, 7),
+        TaskHeads(7, {"informative": 2, "flood": 1}, hidden=4),
+    )
     scales = {m: Standardise.fit(dim, [torch.randn(9, dim)]) for m, dim in DIMS.items()}
-    return MultimodalNetwork(encoders, fusion, heads, scales).double()
+    return MultimodalNetwork(encoders, fusion, trunk, heads, scales).double()
 
 
 def inputs(rows: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -38,7 +41,7 @@ def test_output_has_everything_on_the_way(name: str, encoder: str) -> None:
         "flood": (3, 1),
     }
     assert out.hidden["flood"].shape == (3, 4)
-    assert out.joint.shape == (3, model.fusion.joint_dim)
+    assert out.shared.shape == (3, 7)
     assert len(out.levels) == len(model.fusion.level_dims)
     assert out.auxiliary == []
     assert out.attention["text"].shape == (3, 6)
@@ -74,10 +77,10 @@ def test_parts_for_other_modalities_are_an_error() -> None:
     fusion = build_fusion("cfc", {"text": 6, "visual": 6})
     encoders = dict(zip(model.modalities, model.encoders, strict=True))
     with pytest.raises(ValueError, match=r"encoders are for \['audio', 'text', 'visual'\]"):
-        MultimodalNetwork(encoders, fusion, model.heads, {})
+        MultimodalNetwork(encoders, fusion, model.trunk, model.heads, {})
     two = {name: encoders[name] for name in fusion.modalities}
     with pytest.raises(ValueError, match=r"standardise are for \[\]"):
-        MultimodalNetwork(two, fusion, model.heads, {})
+        MultimodalNetwork(two, fusion, model.trunk, model.heads, {})
 
 
 OUTPUTS = {"informative": 2, "damage": 3, "flood": 1}
@@ -103,7 +106,7 @@ def test_dropout_acts_in_training_only() -> None:
     assert not (heads(joint)[1]["flood"] == 0).any()
 
 
-def test_tasks_share_nothing_but_the_joint_vector() -> None:
+def test_tasks_share_nothing_after_the_shared_representation() -> None:
     heads = TaskHeads(6, OUTPUTS, hidden=4).eval()
     joint = torch.randn(5, 6, requires_grad=True)
     heads(joint)[0]["damage"].sum().backward()

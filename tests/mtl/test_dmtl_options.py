@@ -7,10 +7,10 @@ import torch
 
 from pipeline.mtl import build_mtl
 from pipeline.mtl.labelled import (
-    joint_gradients,
     labelled_tasks,
     last_layer_gradients,
     mean_losses,
+    shared_gradients,
 )
 
 
@@ -42,7 +42,7 @@ def test_a_first_step_of_the_weights_is_equation_11_by_hand(build_dmtl, tasks, b
     labelled = labelled_tasks(tasks, targets)
     losses = mean_losses(labelled, predictions.logits, 2.0)
     gradients = (
-        joint_gradients(losses, predictions.joint)
+        shared_gradients(losses, predictions.shared)
         if W == "shared"
         else last_layer_gradients(labelled, predictions.logits, predictions.hidden, 2.0)
     )

@@ -10,10 +10,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from pipeline.mtl import Task
 from pipeline.mtl.labelled import (
-    joint_gradients,
     labelled_tasks,
     last_layer_gradients,
     mean_losses,
+    shared_gradients,
 )
 
 TASKS = (
@@ -117,15 +117,15 @@ def test_the_closed_form_holds_for_eight_classes_mostly_unknown(toy, make_inputs
     assert_gradients_are_autograds(network, network(make_inputs(20)), targets, 2.0)
 
 
-def test_joint_gradients_are_autograds_by_a_detached_joint(tasks, toy, make_inputs, make_labels):
+def test_shared_gradients_are_autograds_by_a_detached_joint(tasks, toy, make_inputs, make_labels):
     network, targets = toy(tasks), make_labels(tasks, 8)
     predictions = network(make_inputs(8))
     losses = mean_losses(labelled_tasks(tasks, targets), predictions.logits, 2.0)
-    gradients = joint_gradients(losses, predictions.joint)
+    gradients = shared_gradients(losses, predictions.shared)
     for task, first, last, gradient in zip(
         tasks, network.first, network.last, gradients, strict=True
     ):
-        joint = predictions.joint.detach().requires_grad_()
+        joint = predictions.shared.detach().requires_grad_()
         logits = {task.name: last(torch.tanh(first(joint)))}
         mean_losses(labelled_tasks((task,), targets), logits, 2.0).sum().backward()
         torch.testing.assert_close(gradient, joint.grad, atol=1e-10, rtol=1e-10)

@@ -24,7 +24,7 @@ def network(toy, tasks):
         def forward(self, x):
             out = super().forward(x)
             auxiliary = [{k: 0.5 * z for k, z in out.logits.items()}, dict(out.logits)]
-            return Predictions(out.logits, out.hidden, out.joint, auxiliary)
+            return Predictions(out.logits, out.hidden, out.shared, auxiliary)
 
     return Supervised(tasks)
 
@@ -84,7 +84,7 @@ def test_one_task_is_its_own_loss(name, toy, make_inputs, make_labels):
     tasks = (Task("kind", ("none", "flood", "fire")),)
     network = toy(tasks)
     out = network(make_inputs(6))
-    predictions = Predictions(out.logits, out.hidden, out.joint, [out.logits])
+    predictions = Predictions(out.logits, out.hidden, out.shared, [out.logits])
     targets = make_labels(tasks, 6)
     method = build_mtl(name, tasks, positives={"kind": 1}, labelled={"kind": 3}).double()
     for _ in range(3):
@@ -121,7 +121,7 @@ def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
         piece = Predictions(
             {k: v[rows] for k, v in predictions.logits.items()},
             {k: v[rows] for k, v in predictions.hidden.items()},
-            predictions.joint,
+            predictions.shared,
             [{k: v[rows] for k, v in level.items()} for level in predictions.auxiliary],
         )
         if name == "moo":  # the joint's rows must be the batch's

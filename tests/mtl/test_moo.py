@@ -18,7 +18,7 @@ def two_forwards(tasks, toy, x, targets):
     """Oracle, as the authors do it: gradients by a detached joint, task by task."""
     network = toy(tasks)
     gradients = []
-    joint = network(x).joint.detach()
+    joint = network(x).shared.detach()
     for f, task in enumerate(tasks):
         leaf = joint.clone().requires_grad_()
         logits = {task.name: network.last[f](torch.tanh(network.first[f](leaf)))}
@@ -106,7 +106,7 @@ def test_l2_normaliser_ignores_the_scale_of_a_tasks_head(tasks, toy, make_inputs
     targets, weights = make_labels(tasks, 12), []
     for factor in (1.0, 2.0):
         network = toy(tasks)
-        joint = network(make_inputs(12)).joint
+        joint = network(make_inputs(12)).shared
         hidden = {}
         for task, first in zip(tasks, network.first, strict=True):
             centre = joint.detach()

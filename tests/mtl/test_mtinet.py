@@ -16,7 +16,7 @@ def deep(batch):
     """The toy batch with two levels of auxiliary logits."""
     predictions, targets = batch
     auxiliary = [{k: c * z for k, z in predictions.logits.items()} for c in (0.5, -2.0)]
-    deep = Predictions(predictions.logits, predictions.hidden, predictions.joint, auxiliary)
+    deep = Predictions(predictions.logits, predictions.hidden, predictions.shared, auxiliary)
     return deep, targets
 
 
@@ -42,7 +42,7 @@ def test_unknown_labels_mask_every_level(tasks, toy, make_inputs, make_labels):
         t.name: torch.zeros(8, t.outputs, dtype=torch.float64, requires_grad=True) for t in tasks
     }
     out = toy(tasks)(make_inputs(8))
-    predictions = Predictions(out.logits, out.hidden, out.joint, [auxiliary])
+    predictions = Predictions(out.logits, out.hidden, out.shared, [auxiliary])
     build_mtl("mtinet", tasks).objective(predictions, targets).loss.backward()
     assert auxiliary["kind"].grad is None
     for name in ("damage", "victim", "useful"):

@@ -21,7 +21,7 @@ def _seeded():
 @pytest.mark.parametrize("rows", [1, 2, 9])
 @pytest.mark.parametrize("training", [True, False])
 def test_shapes_for_any_levels_and_batches_of_one(dims, rows, training):
-    heads = MTINetHeads(dims, 10, OUTPUTS, width=8).train(training)
+    heads = MTINetHeads(dims, OUTPUTS, width=8).train(training)
     logits, hidden, auxiliary = heads(torch.zeros(rows, 10), levels(rows, dims))
     assert {k: tuple(v.shape) for k, v in logits.items()} == {
         k: (rows, n) for k, n in OUTPUTS.items()
@@ -36,17 +36,16 @@ def test_shapes_for_any_levels_and_batches_of_one(dims, rows, training):
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-def test_a_fusion_without_levels_gets_three_from_its_joint_vector(rows):
-    heads = MTINetHeads([], 10, OUTPUTS, width=8)
-    joint = torch.randn(rows, 10)
-    logits, _, auxiliary = heads(joint, [])
+def test_a_fusion_without_levels_gets_three_from_the_shared_representation(rows):
+    heads = MTINetHeads([], OUTPUTS, width=8)
+    logits, _, auxiliary = heads(torch.randn(rows, 8), [])
     assert len(auxiliary) == 3
     logits["a"].sum().backward()
     assert heads.ladder[0][0].weight.grad.any()
 
 
 def test_hidden_is_the_last_linears_input():
-    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8)
+    heads = MTINetHeads((5, 6), OUTPUTS, width=8)
     logits, hidden, _ = heads(torch.zeros(4, 10), levels(4, (5, 6)))
     for name, layer in zip(OUTPUTS, heads.predict, strict=True):
         torch.testing.assert_close(logits[name], layer(hidden[name]))
@@ -54,7 +53,7 @@ def test_hidden_is_the_last_linears_input():
 
 @pytest.mark.parametrize("dims", [(5, 6), (5, 5, 7)])
 def test_one_task_works(dims):
-    heads = MTINetHeads(dims, 10, {"only": 3}, width=8)
+    heads = MTINetHeads(dims, {"only": 3}, width=8)
     logits, _, auxiliary = heads(torch.zeros(4, 10), levels(4, dims))
     assert logits["only"].shape == (4, 3)
     assert len(auxiliary) == len(dims)
@@ -72,11 +71,11 @@ def cross_gradients(heads: MTINetHeads, dims: tuple[int, ...]) -> list[bool]:
 
 
 def test_a_tasks_final_loss_reaches_the_others_initial_features():
-    assert cross_gradients(MTINetHeads((5, 6, 7), 10, OUTPUTS, width=8), (5, 6, 7)) == [True] * 3
+    assert cross_gradients(MTINetHeads((5, 6, 7), OUTPUTS, width=8), (5, 6, 7)) == [True] * 3
 
 
 def test_without_distillation_and_propagation_the_tasks_are_independent_networks():
-    heads = MTINetHeads((5, 6, 7), 10, OUTPUTS, width=8)
+    heads = MTINetHeads((5, 6, 7), OUTPUTS, width=8)
     with torch.no_grad():
         for block in heads.distil:
             for parameter in block.parameters():
@@ -88,7 +87,7 @@ def test_without_distillation_and_propagation_the_tasks_are_independent_networks
 
 
 def test_coarse_levels_inform_finer_predictions_and_never_the_other_way():
-    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8)
+    heads = MTINetHeads((5, 6), OUTPUTS, width=8)
     given = [level.requires_grad_() for level in levels(6, (5, 6))]
     _, _, auxiliary = heads(torch.zeros(6, 10), given)
     fine, coarse = auxiliary
@@ -100,7 +99,7 @@ def test_coarse_levels_inform_finer_predictions_and_never_the_other_way():
 
 
 def test_a_row_in_evaluation_does_not_depend_on_its_batch():
-    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8).eval()
+    heads = MTINetHeads((5, 6), OUTPUTS, width=8).eval()
     given = levels(6, (5, 6))
     whole, _, _ = heads(torch.zeros(6, 10), given)
     alone, _, _ = heads(torch.zeros(1, 10), [level[2:3] for level in given])
@@ -108,15 +107,15 @@ def test_a_row_in_evaluation_does_not_depend_on_its_batch():
 
 
 def test_every_parameter_learns():
-    heads = MTINetHeads([], 10, OUTPUTS, width=8)
-    logits, _, auxiliary = heads(torch.randn(9, 10), [])
+    heads = MTINetHeads([], OUTPUTS, width=8)
+    logits, _, auxiliary = heads(torch.randn(9, 8), [])
     sum(v.square().sum() for level in (logits, *auxiliary) for v in level.values()).backward()
     still = [name for name, p in heads.named_parameters() if p.grad is None]
     assert still == []
 
 
 def test_dropout_acts_on_first_and_final_predictions_in_training_alone():
-    heads = MTINetHeads((5, 6), 10, OUTPUTS, width=8, dropout=0.5)
+    heads = MTINetHeads((5, 6), OUTPUTS, width=8, dropout=0.5)
     for module in heads.modules():
         if isinstance(module, torch.nn.BatchNorm1d):
             module.eval()  # so that dropout alone differs between two calls

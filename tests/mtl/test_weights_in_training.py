@@ -98,7 +98,7 @@ def test_moo_gives_a_solved_task_all_the_weight() -> None:
     certain = 20.0 * (2 * targets["rare"][:, None].double() - 1)
     logits = predictions.logits | {"rare": certain + predictions.logits["rare"]}
     method = build_mtl("moo", (COMMON, RARE)).double()
-    solved = Predictions(logits, predictions.hidden, predictions.joint)
+    solved = Predictions(logits, predictions.hidden, predictions.shared)
     losses = method.objective(solved, targets).task_losses
     method.on_step()
     assert losses["rare"] < 1e-6 < losses["often"]

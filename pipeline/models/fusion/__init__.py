@@ -23,6 +23,7 @@ FUSIONS = {
     "matf": "MATF",
     "cfc": "CFC",
     "dmf": "DMF",
+    "projected": "Projected",
 }
 
 
@@ -34,7 +35,7 @@ def build_fusion(
     Args:
         name: one of `FUSIONS`.
         dims: width d_m of each modality's vector.
-        width: D, width of every level; a fusion whose levels have no free width ignores it.
+        width: D, width of every level; a fusion without a width of its own ignores it.
         theta: offset of the similarity in eq. 5, in (0, 1); a fusion without it ignores it.
         options: of the fusion's class, see `Fusion.options`.
 

@@ -6,7 +6,7 @@ each other; its equations could not be read, and those below are the standard re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,33 +16,35 @@ from pipeline.models.fusion.base import Fused, Fusion
 
 
 class DMF(Fusion):
-    """Modality-specific layers h and shared layers s, joined at every depth l = 1..L.
+    """Modality-specific layers h and shared layers s, joined at every depth l = 1, 2, 3.
 
     h_m^l = ReLU(W_m^l h_m^(l-1) + b_m^l) with h_m^0 = x_m, and
     s^l = ReLU(sum_m U_m^l h_m^l + P^l s^(l-1) + c^l) without the P term at l = 1. The result is
-    s^L, and the levels are s^1 .. s^L. The sums leave out the terms of absent modalities.
+    s^3, and the levels are s^1, s^2, s^3. The sums leave out the terms of absent modalities.
 
     Args:
         dims: width d_m of each modality's vector.
-        widths: of both kinds of layers at each depth.
+        width: D; the layers of the three depths are 2D, D and D/2 wide.
     """
 
-    def __init__(self, dims: Mapping[str, int], widths: Sequence[int] = (512, 256, 128)) -> None:
+    takes = ("width",)
+
+    def __init__(self, dims: Mapping[str, int], width: int = 256) -> None:
         super().__init__(dims)
-        self.level_dims = list(widths)
+        self.level_dims = [2 * width, width, max(width // 2, 1)]
         self.joint_dim = self.level_dims[-1]
         self.depths = nn.ModuleList()
         private, shared = list(self.dims), 0
-        for width in widths:
-            self.depths.append(_Depth(private, shared, width))
-            private, shared = [width] * len(self.dims), width
+        for size in self.level_dims:
+            self.depths.append(_Depth(private, shared, size))
+            private, shared = [size] * len(self.dims), size
 
     def forward(
         self,
         features: Mapping[str, Float[Tensor, "b _"]],
         present: Mapping[str, Bool[Tensor, " b"]] | None = None,
     ) -> Fused:
-        """Fuse vectors (B, d_m) to ``joint`` (B, widths[-1])."""
+        """Fuse vectors (B, d_m) to ``joint`` (B, D/2)."""
         private, mask = self.masked_inputs(features, present)
         shared = private[0].new_zeros(mask.shape[0], 0)
         levels = []

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from pipeline.models.fusion.base import Fused, Fusion, Options, check_theta
 from pipeline.models.fusion.graph import Level, build_levels
+from pipeline.models.fusion.projected import Projections
 from pipeline.models.masking import masked_softmax
 
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
@@ -78,15 +79,13 @@ class HGFN(Fusion):
         )
         self.theta = theta
         self.tri_weight = tri_weight
-        self.projections: nn.ModuleList | None = None
+        self.projections: Projections | None = None
         if align == "pad":
             width = max(self.dims)
         else:
             # LayerNorm keeps the spread of the features where the cosine of their softmaxes
             # (eq. 4) responds: at a standard deviation s it is about exp(-s^2).
-            self.projections = nn.ModuleList(
-                nn.Sequential(nn.Linear(dim, width), nn.LayerNorm(width)) for dim in self.dims
-            )
+            self.projections = Projections(self.dims, width)
         self.attention = DynamicAttentionUnit(count, weight == "vector", gate == "sigmoid")
         levels = build_levels(self.modalities, max_order, ordered_pairs=pairs == "ordered")
         self.levels = nn.ModuleList(levels)
@@ -135,12 +134,11 @@ class HGFN(Fusion):
     def _align(
         self, inputs: list[Float[Tensor, "b _"]], present: Bool[Tensor, "b m"]
     ) -> Float[Tensor, "b m d"]:
-        """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0 despite the biases."""
-        if self.projections is None:  # zeros after the last feature
-            aligned = [functional.pad(x, (0, self.level_dims[0] - x.shape[1])) for x in inputs]
-        else:
-            aligned = [project(x) for project, x in zip(self.projections, inputs, strict=True)]
-        return torch.where(present.unsqueeze(2), torch.stack(aligned, dim=1), 0.0)
+        """Stack M vectors (B, d_m) to (B, M, D); absent ones are 0."""
+        if self.projections is not None:
+            return self.projections(inputs, present)
+        padded = [functional.pad(x, (0, self.level_dims[0] - x.shape[1])) for x in inputs]
+        return torch.stack(padded, dim=1)
 
 
 class DynamicAttentionUnit(nn.Module):

@@ -28,7 +28,8 @@ class MATF(Fusion):
 
     Args:
         dims: width d_m of each modality's vector.
-        channels: C, width of a modality on the grid.
+        width: D; C, the width of a modality on the grid, unless ``channels`` gives another.
+        channels: C.
         scene: "zeros" (no scene; its channels would be inert and are left out) or "learned" (a
             constant map beside the modalities).
 
@@ -36,10 +37,18 @@ class MATF(Fusion):
         ValueError: for an option outside its range.
     """
 
+    takes = ("width",)
     options: ClassVar[Options] = {"channels": int, "scene": ("zeros", "learned")}
 
-    def __init__(self, dims: Mapping[str, int], channels: int = 64, scene: str = "zeros") -> None:
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        width: int = 256,
+        channels: int | None = None,
+        scene: str = "zeros",
+    ) -> None:
         super().__init__(dims)
+        channels = width if channels is None else channels
         self.check_options({"channels": channels, "scene": scene})
         count = len(self.modalities)
         self.side = ceil(sqrt(count))
@@ -54,6 +63,8 @@ class MATF(Fusion):
                 nn.MaxPool2d(2, ceil_mode=True),
                 _block(channels, channels),
                 nn.ConvTranspose2d(channels, channels, kernel_size=4, stride=2, padding=1),
+                nn.GroupNorm(1, channels),
+                nn.ReLU(),
             )
 
     def forward(

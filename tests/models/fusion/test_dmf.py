@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.models.fusion.dmf import DMF
 
 DIMS = {"a": 3, "b": 5, "c": 4}
-WIDTHS = (6, 5, 4)
+WIDTH = 4
 
 
 def reference(fusion: DMF, row: dict[str, torch.Tensor]) -> list[torch.Tensor]:
@@ -35,7 +35,7 @@ def test_equals_the_formulas_of_the_modalities_present(
     count: int, data: st.DataObject, filled: Any, batch: Any
 ) -> None:
     dims = {name: 2 + index for index, name in enumerate("abcde"[:count])}
-    fusion = filled(DMF(dims, WIDTHS))
+    fusion = filled(DMF(dims, WIDTH))
     features = batch(dims, 2)
     chosen = st.sets(st.sampled_from(sorted(dims)))
     rows = [data.draw(chosen), data.draw(chosen)]
@@ -55,7 +55,7 @@ def zero(fusion: DMF, parts: list[str]) -> None:
 
 
 def test_joining_at_the_last_depth_alone_is_late_fusion(filled: Any, batch: Any) -> None:
-    fusion = filled(DMF(DIMS, WIDTHS))
+    fusion = filled(DMF(DIMS, WIDTH))
     zero(fusion, ["depths.0.U", "depths.1.U", "depths.1.P", "depths.2.P"])
     features = batch(DIMS, 3)
     total = fusion.depths[2].c
@@ -70,7 +70,7 @@ def test_joining_at_the_last_depth_alone_is_late_fusion(filled: Any, batch: Any)
 def test_joining_at_the_first_depth_alone_is_an_early_layer_and_a_perceptron(
     filled: Any, batch: Any
 ) -> None:
-    fusion = filled(DMF(DIMS, WIDTHS))
+    fusion = filled(DMF(DIMS, WIDTH))
     zero(fusion, ["depths.1.U", "depths.2.U"])
     features = batch(DIMS, 3)
     first, second, third = fusion.depths

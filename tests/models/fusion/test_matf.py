@@ -31,7 +31,7 @@ def reference(fusion: MATF, e: torch.Tensor, cells: Side, names: list[int]) -> t
         out = fine.new_full((*fine.shape[:2], side + side % 2, side + side % 2), -torch.inf)
         out[:, :, :side, :side] = fine
         pooled = out.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).amax(dim=(3, 5))
-        up = fusion.coarse[2](fusion.coarse[1](pooled))
+        up = fusion.coarse[1:](pooled)
         out = fine + up[:, :, :side, :side]
     joint = torch.zeros_like(e)
     for m in names:
@@ -45,7 +45,7 @@ def reference(fusion: MATF, e: torch.Tensor, cells: Side, names: list[int]) -> t
 )
 def test_equals_an_explicit_canvas(count: int, side: int, batch: Any) -> None:
     dims = {name: 2 + index for index, name in enumerate("abcdefghij"[:count])}
-    fusion = MATF(dims, channels=4).double()
+    fusion = MATF(dims, width=4).double()
     assert fusion.side == side
     features = batch(dims, 3)
     cells = [(m // side, m % side) for m in range(count)]
@@ -55,7 +55,7 @@ def test_equals_an_explicit_canvas(count: int, side: int, batch: Any) -> None:
 
 @pytest.mark.parametrize("absent", [(), ("a",), ("b",), ("c",), ("a", "c"), ("a", "b", "c")])
 def test_an_absent_modality_leaves_its_cell_empty(absent: tuple[str, ...], batch: Any) -> None:
-    fusion = MATF(DIMS, channels=4).double()
+    fusion = MATF(DIMS, width=4).double()
     features = batch(DIMS, 2)
     present = {name: torch.full((2,), name not in absent) for name in DIMS}
     names = [m for m, name in enumerate(sorted(DIMS)) if name not in absent]
@@ -64,7 +64,7 @@ def test_an_absent_modality_leaves_its_cell_empty(absent: tuple[str, ...], batch
 
 
 def test_zero_convolutions_leave_the_encodings(batch: Any) -> None:
-    fusion = MATF(DIMS, channels=4).double()
+    fusion = MATF(DIMS, width=4).double()
     with torch.no_grad():
         for name, parameter in fusion.named_parameters():
             if not name.startswith("encoders"):
@@ -76,7 +76,7 @@ def test_zero_convolutions_leave_the_encodings(batch: Any) -> None:
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_every_modality_reaches_every_part_of_the_result(count: int, batch: Any) -> None:
     dims = {name: 3 for name in "abcde"[:count]}
-    fusion = MATF(dims, channels=16).double()
+    fusion = MATF(dims, width=16).double()
     features = {name: x.requires_grad_() for name, x in batch(dims, 4).items()}
     parts = fusion(features).joint.unflatten(1, (count, -1))
     for m in range(count):
@@ -90,7 +90,7 @@ def test_every_modality_reaches_every_part_of_the_result(count: int, batch: Any)
 def test_swapping_modalities_permutes_the_result_only_with_symmetric_kernels(
     symmetric: bool, batch: Any
 ) -> None:
-    fusion = MATF({"a": 4, "b": 4}, channels=4).double()
+    fusion = MATF({"a": 4, "b": 4}, width=4).double()
     with torch.no_grad():
         if symmetric:  # two modalities are side by side in the grid
             for parameter in fusion.parameters():
@@ -105,7 +105,7 @@ def test_swapping_modalities_permutes_the_result_only_with_symmetric_kernels(
 
 
 def test_a_learned_scene_is_a_parameter_that_starts_inert(batch: Any) -> None:
-    fusion = MATF(DIMS, channels=4, scene="learned").double()
+    fusion = MATF(DIMS, width=4, scene="learned").double()
     assert fusion.scene is not None
     assert fusion.fine[0].in_channels == 8
     fusion(batch(DIMS, 2)).joint.square().sum().backward()

@@ -12,23 +12,26 @@ from pipeline.models.fusion.dmf import DMF
 from pipeline.models.fusion.gfn import GFN
 from pipeline.models.fusion.hgfn import HGFN
 from pipeline.models.fusion.matf import MATF
+from pipeline.models.fusion.projected import Projected
 
 DIMS = {"visual": 5, "text": 4, "audio": 3}
 FUSIONS = {
     "cfc": CFC(DIMS),
-    "dmf": DMF(DIMS, (4, 3, 3)),
+    "dmf": DMF(DIMS, width=4),
     "gfn": GFN(DIMS, width=3, hidden=2),
     "hgfn": HGFN(DIMS, width=8),
-    "matf": MATF(DIMS, channels=2),
+    "matf": MATF(DIMS, width=2),
+    "projected": Projected(DIMS, width=4),
 }
 # The joint vector's sum for a row with everything and for a row without audio, its last column, and
 # the sum of the gradient with respect to text.
 VALUES = {
     "cfc": [1.468055520491, 1.142466143045, 0.08093313084397, -1.562939644335],
-    "dmf": [0.4420077672085, 0.6630976382016, 0.4420077672085, -0.2416530953717],
+    "dmf": [0.9427050682239, 0.3654662850185, 0.9427050682239, -0.3153360343915],
     "gfn": [0.8946387617897, 0.5528399724447, -0.5376002511255, -0.01862411182576],
     "hgfn": [17.31165949702, 9.050687030472, 1.625245722598, -0.3154063169484],
-    "matf": [2.633421709813, 4.543097703066, 1.258072047487, -0.6044455051424],
+    "matf": [2.51498064146, 4.831845665321, 1.396613231172, 0.06549347672528],
+    "projected": [2.58334667031, 2.020039558543, 1.204887512977, -0.04376079930552],
 }
 
 
