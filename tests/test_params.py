@@ -208,8 +208,8 @@ def test_a_setting_that_the_fusion_or_method_lacks_is_an_error(
     [
         ("fusion", "matf", "scenes", 1, "scenes (did you mean scene?); matf has the options chan"),
         ("fusion", "cfc", "align", "pad", "unknown key fusion.options.align; cfc has no options"),
-        ("fusion", "hgfn", "align", "padd", "fusion.options.align is 'padd'; allowed: linear, pad"),
-        ("fusion", "hgfn", "weight", True, "options.weight is True; allowed: scalar, vector"),
+        ("fusion", "hgfn", "align", "padd", "fusion.options.align is 'padd'; allowed: linear, plain, pad"),
+        ("fusion", "hgfn", "weight", True, "options.weight is True; allowed: scalar, attention, vector"),
         ("fusion", "hgfn", "channels", 2.0, "channels is 2.0; allowed: whole numbers from 1"),
         ("fusion", "gfn", "hidden", True, "hidden is True; allowed: whole numbers from 1"),
         ("mtl", "dmtl", "rat", "raw", "key mtl.options.rat (did you mean rate?); dmtl has the op"),

@@ -17,8 +17,9 @@ from torch.nn import functional
 from pipeline.models.fusion.base import Fused, Fusion, Options, check_theta
 from pipeline.models.fusion.graph import Level, build_levels
 from pipeline.models.fusion.projected import Projections
-from pipeline.models.masking import masked_softmax
+from pipeline.models.masking import masked_mean, masked_softmax
 
+MOMENTUM = 0.1  # of the running means, as BatchNorm's
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
 
 
@@ -33,11 +34,16 @@ class HGFN(Fusion):
         dims: width d_m of each modality's vector.
         width: D, width of every level; ``align="pad"`` takes the widest modality's instead.
         theta: offset of the similarity in eq. 5, in (0, 1).
-        align: "linear" (Linear + LayerNorm) or "pad" (zeros, as printed).
-        weight: "scalar" or "vector" (one importance per feature) from eq. 1.
+        align: "linear" (Linear + LayerNorm), "plain" (Linear alone) or "pad" (zeros, as printed).
+        weight: from the map of eq. 1: "scalar" (its mean over the features), "attention" (a
+            learned weighted mean) or "vector" (one importance per feature).
         gate: "none" as printed, or "sigmoid" to bound the importances to (0, 1).
         pairs: "unordered", or "ordered" to average each bimodal vertex over both orders.
-        tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed or "q" before it.
+        tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed, "q" before it, or
+            "scaled": w times the number of supports, whose mean is 1 as that of importances.
+        vertex_norm: "none", or LayerNorm of V_ab for eq. 4 ("similarity") or everywhere ("vertex").
+        vertex_weights: "learned"; for ablations "mean" over the rows, or "uniform": importances of
+            1 and equal weights of a level's vertices.
         max_order: a vertex joins at most min(max_order, M) modalities.
         channels: of the convolution of eq. 3; 4, or 1 with ``align="pad"``, unless given.
 
@@ -47,11 +53,13 @@ class HGFN(Fusion):
 
     takes = ("width", "theta")
     options: ClassVar[Options] = {
-        "align": ("linear", "pad"),
-        "weight": ("scalar", "vector"),
+        "align": ("linear", "plain", "pad"),
+        "weight": ("scalar", "attention", "vector"),
         "gate": ("none", "sigmoid"),
         "pairs": ("unordered", "ordered"),
-        "tri_weight": ("w", "q"),
+        "tri_weight": ("w", "q", "scaled"),
+        "vertex_norm": ("none", "similarity", "vertex"),
+        "vertex_weights": ("learned", "mean", "uniform"),
         "max_order": int,
         "channels": int,
     }
@@ -66,6 +74,8 @@ class HGFN(Fusion):
         gate: str = "none",
         pairs: str = "unordered",
         tri_weight: str = "w",
+        vertex_norm: str = "none",
+        vertex_weights: str = "learned",
         max_order: int = 3,
         channels: int | None = None,
     ) -> None:
@@ -75,23 +85,29 @@ class HGFN(Fusion):
         check_theta(theta)
         self.check_options(
             {"align": align, "weight": weight, "gate": gate, "pairs": pairs}
-            | {"tri_weight": tri_weight, "max_order": max_order, "channels": channels}
+            | {"tri_weight": tri_weight, "vertex_norm": vertex_norm}
+            | {"vertex_weights": vertex_weights, "max_order": max_order, "channels": channels}
         )
         self.theta = theta
         self.tri_weight = tri_weight
+        self.vertex_norm = vertex_norm
         self.projections: Projections | None = None
         if align == "pad":
             width = max(self.dims)
         else:
             # LayerNorm keeps the spread of the features where the cosine of their softmaxes
             # (eq. 4) responds: at a standard deviation s it is about exp(-s^2).
-            self.projections = Projections(self.dims, width)
-        self.attention = DynamicAttentionUnit(count, weight == "vector", gate == "sigmoid")
+            self.projections = Projections(self.dims, width, norm=align == "linear")
+        self.attention = DynamicAttentionUnit(count, width, weight, gate == "sigmoid")
         levels = build_levels(self.modalities, max_order, ordered_pairs=pairs == "ordered")
         self.levels = nn.ModuleList(levels)
         self.networks = nn.ModuleList(PairNetwork(width, channels) for _ in levels)
         self.vertices = {"unimodal": list(self.modalities)}
         self.vertices |= {level.name: level.vertices for level in levels}
+        columns = width if weight == "vector" else 1
+        self.across_rows = nn.ModuleList(
+            AcrossRows(vertex_weights, len(names), columns) for names in self.vertices.values()
+        )
         self.level_dims = [width] * (1 + len(levels))
         self.joint_dim = sum(self.level_dims)
 
@@ -107,29 +123,51 @@ class HGFN(Fusion):
         """
         inputs, mask = self.masked_inputs(features, present)
         x = self._align(inputs, mask)  # (B, M, D)
-        w_uni = torch.where(mask.unsqueeze(2), self.attention(x), 0.0)  # eq. 1, (B, M, W)
+        w_uni = self.across_rows[0](self.attention(x), mask)  # eq. 1, (B, M, W)
+        w_uni = torch.where(mask.unsqueeze(2), w_uni, 0.0)
         present_count = mask.sum(dim=1, keepdim=True).clamp(min=1)  # M of eq. 2
         combined = [(w_uni * x).sum(dim=1) / present_count]  # eq. 2
         report = {"absent": ~mask.any(dim=1), "unimodal": w_uni.mean(dim=2).detach()}
-        pool, weights = x, w_uni
-        for level, network in zip(self.levels, self.networks, strict=True):
+        pool, compared, weights = x, x, w_uni
+        layers = zip(self.levels, self.networks, self.across_rows[1:], strict=True)
+        for level, network, across_rows in layers:
             assert isinstance(level, Level)
             complete = level.complete(mask)
             V = network(*level.partners(pool))  # eq. 3, (B, P, D)
-            a, b = level.partners(pool.softmax(dim=2))
+            if self.vertex_norm == "vertex":
+                V = functional.layer_norm(V, V.shape[2:])
+            a, b = level.partners(compared.softmax(dim=2))
             S = functional.cosine_similarity(a, b, dim=2)  # eq. 4, (B, P)
             w_a, w_b = level.partners(weights)
             q = (w_a + w_b) / (S + self.theta).unsqueeze(2)  # eq. 5, (B, P, W)
+            q = across_rows(q, complete)
             w = masked_softmax(q, complete)
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
             report[f"similarity.{level.name}"] = S.where(complete, 0.0).detach()
             # The level above joins the modalities and one vertex per support. With unordered pairs
             # and M = 3 a support has one vertex, and total and average change nothing.
-            support_weights = level.total(w) if self.tri_weight == "w" else level.average(q, q)
-            pool = torch.cat([level.average(V, q), x], dim=1)
-            weights = torch.cat([support_weights, w_uni], dim=1)
+            merged = level.average(V, q)
+            pool = compared = torch.cat([merged, x], dim=1)
+            if self.vertex_norm == "similarity":
+                compared = torch.cat([functional.layer_norm(merged, merged.shape[2:]), x], dim=1)
+            weights = torch.cat([self._support_weights(level, q, w, complete), w_uni], dim=1)
         return Fused(torch.cat(combined, dim=1), combined, report)  # eq. 7
+
+    def _support_weights(
+        self,
+        level: Level,
+        q: Float[Tensor, "b p w"],
+        w: Float[Tensor, "b p w"],
+        complete: Bool[Tensor, "b p"],
+    ) -> Float[Tensor, "b s w"]:
+        """Return what eq. 5 of the next level adds up for each support: see ``tri_weight``."""
+        if self.tri_weight == "q":
+            return level.average(q, q)
+        if self.tri_weight == "w":
+            return level.total(w)
+        supports = complete.sum(dim=1) // level.per_support
+        return level.total(w) * supports[:, None, None]
 
     def _align(
         self, inputs: list[Float[Tensor, "b _"]], present: Bool[Tensor, "b m"]
@@ -141,6 +179,41 @@ class HGFN(Fusion):
         return torch.stack(padded, dim=1)
 
 
+class AcrossRows(nn.Module):
+    """Scores (B, P, W) of each row, or the same for all rows.
+
+    Args:
+        kind: "learned" leaves the scores as they are. "mean" takes their mean over the rows where
+            the vertex is complete: those of the batch in training, a running mean in evaluation.
+            "uniform" is 1.
+        vertices: P.
+        width: W.
+    """
+
+    mean: Tensor  # (P, W)
+
+    def __init__(self, kind: str, vertices: int, width: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "mean":
+            self.register_buffer("mean", torch.ones(vertices, width))
+
+    def forward(
+        self, scores: Float[Tensor, "b p w"], complete: Bool[Tensor, "b p"]
+    ) -> Float[Tensor, "b p w"]:
+        """Scores (B, P, W)."""
+        if self.kind == "learned":
+            return scores
+        if self.kind == "uniform":
+            return torch.ones_like(scores)
+        if not self.training:
+            return self.mean.expand_as(scores)
+        mean = masked_mean(scores.transpose(0, 1), complete.T)
+        mean = torch.where(complete.any(dim=0).unsqueeze(1), mean, self.mean)
+        self.mean.lerp_(mean.detach(), MOMENTUM)
+        return mean.expand_as(scores)
+
+
 class DynamicAttentionUnit(nn.Module):
     """Importance of each modality: two convolutions over the stacked map of M vectors (eq. 1).
 
@@ -150,13 +223,17 @@ class DynamicAttentionUnit(nn.Module):
 
     Args:
         modalities: M.
-        vector: one weight per feature instead of the mean over features.
+        width: D.
+        weight: "vector" is the map itself, "scalar" its mean over the features, and "attention" a
+            weighted mean: the softmax of a score from the maps and the feature's position.
         gate: squash the weights with a sigmoid; the paper does not, they may be negative.
     """
 
-    def __init__(self, modalities: int, vector: bool = False, gate: bool = False) -> None:
+    def __init__(
+        self, modalities: int, width: int, weight: str = "scalar", gate: bool = False
+    ) -> None:
         super().__init__()
-        self.vector = vector
+        self.weight = weight
         self.gate = gate
         height = max(KERNEL, 2 * modalities - 1)
         self.conv = nn.Conv2d(1, 16, (height, KERNEL), padding="same")
@@ -164,13 +241,20 @@ class DynamicAttentionUnit(nn.Module):
         # Start near w = 1, where eq. 2 is the plain mean. A negative start would sit on the flat
         # side of the LeakyReLU, and the unimodal level would begin, and stay, near 0.
         nn.init.ones_(self.mix.get_parameter("bias"))
+        if weight == "attention":
+            self.score = nn.Conv2d(16, 1, kernel_size=1)
+            self.position = nn.Parameter(torch.zeros(width))
         self.activation = nn.LeakyReLU()
 
     def forward(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b m w"]:
         """Weights (B, M, 1), or (B, M, D) where they are vectors."""
         maps = self.activation(self.conv(x.unsqueeze(1)))  # (B, 16, M, D)
         w = self.activation(self.mix(maps)).squeeze(1)  # (B, M, D)
-        w = w if self.vector else w.mean(dim=2, keepdim=True)
+        if self.weight == "scalar":
+            w = w.mean(dim=2, keepdim=True)
+        elif self.weight == "attention":
+            shares = (self.score(maps).squeeze(1) + self.position).softmax(dim=2)
+            w = (shares * w).sum(dim=2, keepdim=True)
         return w.sigmoid() if self.gate else w
 
 

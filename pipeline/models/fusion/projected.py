@@ -17,10 +17,14 @@ class Projections(nn.ModuleList):
     Args:
         dims: width d_m of each modality's vector.
         width: D.
+        norm: False leaves out the LayerNorm.
     """
 
-    def __init__(self, dims: Sequence[int], width: int) -> None:
-        super().__init__(nn.Sequential(nn.Linear(dim, width), nn.LayerNorm(width)) for dim in dims)
+    def __init__(self, dims: Sequence[int], width: int, norm: bool = True) -> None:
+        super().__init__(
+            nn.Sequential(nn.Linear(dim, width), *([nn.LayerNorm(width)] if norm else []))
+            for dim in dims
+        )
 
     def forward(
         self, inputs: list[Float[Tensor, "b _"]], present: Bool[Tensor, "b m"]

@@ -27,7 +27,7 @@ def summing_fusion(tri_weight: str) -> HGFN:
     return fusion
 
 
-@pytest.mark.parametrize("tri_weight", ["w", "q"])
+@pytest.mark.parametrize("tri_weight", ["w", "q", "scaled"])
 def test_hand_computed_example_of_equations_2_4_5_6_7(tri_weight: str) -> None:
     a = np.array([1.0, 2.0, 0.5, 0.1])
     b = np.array([0.3, 0.2, 1.5, 2.0])
@@ -47,7 +47,11 @@ def test_hand_computed_example_of_equations_2_4_5_6_7(tri_weight: str) -> None:
     w_ab, w_ac, w_bc = np.exp(q_ab) / total, np.exp(q_ac) / total, np.exp(q_bc) / total
     bi = w_ab * ab + w_ac * ac + w_bc * bc  # eq. 6
 
-    u_ab, u_ac, u_bc = (w_ab, w_ac, w_bc) if tri_weight == "w" else (q_ab, q_ac, q_bc)
+    u_ab, u_ac, u_bc = {
+        "w": (w_ab, w_ac, w_bc),
+        "q": (q_ab, q_ac, q_bc),
+        "scaled": (3 * w_ab, 3 * w_ac, 3 * w_bc),
+    }[tri_weight]
     q = np.array(
         [
             (u_ab + u_bc) / (similarity(ab, bc) + 0.5),
@@ -206,7 +210,7 @@ def test_max_order_is_an_upper_bound_that_fits_sets_of_fewer_modalities() -> Non
         ("theta", 0.0, "theta is 0.0"),
         ("theta", 1.0, "theta is 1.0"),
         ("theta", float("nan"), "theta is nan"),
-        ("align", "neither", "align is 'neither'; allowed: linear, pad"),
+        ("align", "neither", "align is 'neither'; allowed: linear, plain, pad"),
         ("max_order", 0, "max_order is 0; allowed: whole numbers from 1"),
     ],
 )

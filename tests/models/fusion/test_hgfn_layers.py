@@ -10,12 +10,12 @@ from pipeline.models.fusion.hgfn import DynamicAttentionUnit, PairNetwork
 
 @pytest.mark.parametrize(("modalities", "height"), [(1, 5), (2, 5), (3, 5), (4, 7), (6, 11)])
 def test_first_kernel_is_five_by_five_up_to_three_modalities(modalities: int, height: int) -> None:
-    assert DynamicAttentionUnit(modalities).conv.weight.shape[2:] == (height, 5)
+    assert DynamicAttentionUnit(modalities, 8).conv.weight.shape[2:] == (height, 5)
 
 
 @pytest.mark.parametrize("modalities", [2, 3, 4, 6])
 def test_every_weight_reads_every_modality(modalities: int) -> None:
-    unit = DynamicAttentionUnit(modalities)
+    unit = DynamicAttentionUnit(modalities, 8)
     x = torch.randn(1, modalities, 8, requires_grad=True)
     for m in range(modalities):
         (gradient,) = torch.autograd.grad(unit(x)[0, m, 0], x)
@@ -23,17 +23,17 @@ def test_every_weight_reads_every_modality(modalities: int) -> None:
 
 
 def test_sigmoid_gate_keeps_weights_between_zero_and_one() -> None:
-    weights = DynamicAttentionUnit(3, gate=True)(100 * torch.randn(16, 3, 8))
+    weights = DynamicAttentionUnit(3, 8, gate=True)(100 * torch.randn(16, 3, 8))
     assert ((weights >= 0) & (weights <= 1)).all()
 
 
 def test_weights_start_near_one() -> None:
-    weights = torch.cat([DynamicAttentionUnit(3)(torch.randn(64, 3, 64)) for _ in range(10)])
+    weights = torch.cat([DynamicAttentionUnit(3, 64)(torch.randn(64, 3, 64)) for _ in range(10)])
     assert 0.5 < weights.mean() < 1.5
 
 
 def test_reversing_modalities_and_kernel_rows_reverses_the_weights() -> None:
-    unit = DynamicAttentionUnit(3).double()
+    unit = DynamicAttentionUnit(3, 8).double()
     x = torch.randn(2, 3, 8, dtype=torch.float64)
     expected = unit(x).flip(1)
     with torch.no_grad():
