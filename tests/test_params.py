@@ -214,7 +214,7 @@ def test_a_setting_that_the_fusion_or_method_lacks_is_an_error(
         ("fusion", "gfn", "hidden", True, "hidden is True; allowed: whole numbers from 1"),
         ("mtl", "dmtl", "rat", "raw", "key mtl.options.rat (did you mean rate?); dmtl has the op"),
         ("mtl", "lsew", "W", "own", "unknown key mtl.options.W; lsew has no options"),
-        ("mtl", "moo", "normaliser", "l1", "mtl.options.normaliser is 'l1'; allowed: none, l2"),
+        ("mtl", "moo", "normaliser", "l1", "mtl.options.normaliser is 'l1'; allowed: loss+, l2"),
         ("mtl", "mtinet", "mask", "rows", "mask is 'rows'; allowed: tasks, channels"),
         ("mtl", "dmtl", "weight_learning_rate", 0.0, "is 0.0; allowed: a number above 0"),
         ("mtl", "dmtl", "cycle_epochs", 1.5, "is 1.5; allowed: a whole number above 0"),

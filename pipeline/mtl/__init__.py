@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Task", "build_mtl", "method_class"]
 
 # Module in this folder -> its class.
-METHODS = {"dmtl": "DMTL", "lsew": "LSEW", "moo": "MOO", "mtinet": "MTINet"}
+METHODS = {"dmtl": "DMTL", "focal": "Focal", "lsew": "LSEW", "moo": "MOO", "mtinet": "MTINet"}
 
 
 def build_mtl(

@@ -15,11 +15,10 @@ from pipeline.mtl import METHODS, build_mtl, method_class
 
 @pytest.mark.parametrize("name", METHODS)
 def test_one_call_builds_every_method(name, tasks, counts):
-    exponents = {"alpha": 0.5, "beta": 1.0} if name == "dmtl" else {}
-    method = build_mtl(name, tasks, **exponents, **counts)
+    method = build_mtl(name, tasks, alpha=0.5, beta=1.0, **counts)
     assert type(method) is method_class(name)
-    # Plain cross entropy everywhere but in dmtl.
-    assert method.beta == (1.0 if name == "dmtl" else 0.0)
+    # Plain cross entropy where a method takes no beta.
+    assert method.beta == (1.0 if "beta" in method.takes else 0.0)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -32,7 +31,7 @@ def test_every_option_and_each_of_its_words_builds(name, tasks, counts):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("dmlt", {}, "unknown method 'dmlt'; allowed: dmtl, lsew"),
+        ("dmlt", {}, "unknown method 'dmlt'; allowed: dmtl, focal, lsew"),
         ("dmtl", {"W": "last"}, "W is 'last'; allowed: own, shared"),
         ("mtinet", {"masks": "rows"}, "masks is not an option of MTINet"),
     ],

@@ -10,8 +10,8 @@ from pipeline.mtl.labelled import labelled_tasks, mean_losses
 from pipeline.mtl.method import Predictions
 
 # Pinned: computed once by this code, in float64.
-LOSS = 0.8870490959676904
-WEIGHTS = [0.23872757223912416, 0.2672602819168334, 0.1126398829099399, 0.38137226293410265]
+LOSS = 1.0541685662833846
+WEIGHTS = [0.15827383930239494, 0.49572631776466736, 0.2367647302728323, 0.10923511266010545]
 
 
 def two_forwards(tasks, toy, x, targets):
