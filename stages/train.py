@@ -13,13 +13,12 @@ from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
-from pipeline.models.network import MultimodalNetwork
 from pipeline.params import TrainParams, load_params
 from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples, label_counts, load_training_set
 from pipeline.training.fit import Fitted, make_repeatable
 from pipeline.training.fit import train as train_network
-from pipeline.training.model import ModelSpec, save_model
+from pipeline.training.model import ModelSpec, Network, save_model
 
 
 def train(name: str) -> None:
@@ -72,7 +71,7 @@ def _train(
     seed: int,
     live: Live,
     checkpoint: Checkpoint,
-) -> tuple[MultimodalNetwork, Fitted]:
+) -> tuple[Network, Fitted]:
     truth = select(examples.targets, examples.rows("val"))
     with progress("epochs", params.max_epochs) as advance:
 

@@ -1,10 +1,11 @@
-"""The whole network, and its heads."""
+"""The whole network, its heads, and networks side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -135,4 +136,43 @@ class MultimodalNetwork(nn.Module):
         logits, hidden, auxiliary = self.heads(shared, fused.levels)
         return NetworkOutput(
             logits, hidden, shared, fused.levels, auxiliary, fused.weights, attention
+        )
+
+
+class SeparateNetworks(nn.Module):
+    """A network for each task, which share no parameter; their outputs are merged.
+
+    `shared` and `levels` are those of the networks side by side, in the order of the tasks;
+    `fusion_weights` and `attention` are named ``task/name``.
+
+    Args:
+        networks: one per task, with a head for that task alone.
+    """
+
+    def __init__(self, networks: Mapping[str, MultimodalNetwork]) -> None:
+        super().__init__()
+        self.tasks = tuple(networks)
+        self.networks = nn.ModuleList(networks.values())
+
+    def forward(
+        self,
+        sequences: Mapping[str, Float[Tensor, "b _ _"]],
+        lengths: Mapping[str, Int[Tensor, " b"]],
+    ) -> NetworkOutput:
+        """Classify padded sequences (B, T_m, d_m) of ``lengths`` (B,); length 0 is absent."""
+        outputs: list[NetworkOutput] = [network(sequences, lengths) for network in self.networks]
+        levels = zip(*(out.levels for out in outputs), strict=True)
+
+        def named(field: str) -> dict[str, Tensor]:
+            pairs = zip(self.tasks, outputs, strict=True)
+            return {f"{t}/{k}": v for t, out in pairs for k, v in getattr(out, field).items()}
+
+        return NetworkOutput(
+            logits={task: z for out in outputs for task, z in out.logits.items()},
+            hidden={task: h for out in outputs for task, h in out.hidden.items()},
+            shared=torch.cat([out.shared for out in outputs], dim=1),
+            levels=[torch.cat(level, dim=1) for level in levels],
+            auxiliary=[],
+            fusion_weights=named("fusion_weights"),
+            attention=named("attention"),
         )

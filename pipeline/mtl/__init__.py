@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Task", "build_mtl", "method_class"]
 
 # Module in this folder -> its class.
-METHODS = {"dmtl": "DMTL", "focal": "Focal", "lsew": "LSEW", "moo": "MOO", "mtinet": "MTINet"}
+METHODS = {
+    "dmtl": "DMTL",
+    "focal": "Focal",
+    "lsew": "LSEW",
+    "moo": "MOO",
+    "mtinet": "MTINet",
+    "single": "Single",
+}
 
 
 def build_mtl(

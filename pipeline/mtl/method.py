@@ -59,12 +59,14 @@ class MultiTaskMethod(nn.Module, ABC):
     exactly no loss and no gradient, and its state stays as it was.
 
     A subclass declares which of alpha, beta, positives and labelled it takes (`takes`), and its
-    further keywords (`options`). If it brings its own heads (`heads`), the options are theirs.
+    further keywords (`options`). If it brings its own heads (`heads`), the options are theirs. With
+    `network_per_task` no two tasks share a parameter.
     """
 
     takes: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[Options] = {}
     heads: ClassVar[type[nn.Module] | None] = None
+    network_per_task: ClassVar[bool] = False
 
     task_weights: Tensor  # (F,) w_f
     loss_sums: Tensor  # (F,) over the labelled rows of the current cycle

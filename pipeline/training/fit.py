@@ -12,14 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.ground.processes import THREADS
-from pipeline.models.network import MultimodalNetwork
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task, build_mtl
 from pipeline.mtl.method import MultiTaskMethod, Predictions
 from pipeline.params import TrainParams
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Batch, Examples, label_counts
-from pipeline.training.model import ModelSpec
+from pipeline.training.model import ModelSpec, Network
 from pipeline.training.predict import predict
 
 Log = Callable[[int, dict[str, float]], None]
@@ -59,7 +58,7 @@ def train(
     log: Log | None = None,
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
-) -> tuple[MultimodalNetwork, Fitted]:
+) -> tuple[Network, Fitted]:
     """Build a network and train it; the same seed, data and kind of processor give the same bits.
 
     After each epoch `log` gets its number and its values by name: losses, task weights, and the
@@ -161,7 +160,7 @@ class _Learner:
 
     def __init__(
         self,
-        network: MultimodalNetwork,
+        network: Network,
         method: MultiTaskMethod,
         tasks: Sequence[Task],
         examples: Examples,
@@ -206,9 +205,10 @@ class _Learner:
         for batch in self.examples.batches(rows, self.params.batch_size, self.order):
             batch = batch.to(self.device)
             objective = self.method.objective(self._predictions(batch), batch.targets)
-            self.optimizer.zero_grad()
-            objective.loss.backward()
-            self.optimizer.step()
+            if objective.task_losses:  # momentum and decay would move a network without labels
+                self.optimizer.zero_grad()
+                objective.loss.backward()
+                self.optimizer.step()
             self.method.on_step()
             for task, loss in objective.task_losses.items():
                 losses.add(task, loss, int((batch.targets[task] >= 0).sum()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +21,7 @@ from pipeline.inputs.weight_files import check_shapes, read_state, shapes_of
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion, fusion_class
 from pipeline.models.fusion.base import Fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
+from pipeline.models.network import MultimodalNetwork, SeparateNetworks, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import METHODS, Task, method_class
 from pipeline.mtl.task import check_tasks
@@ -36,6 +37,8 @@ from pipeline.params import (
     check_component,
 )
 from pipeline.training.tasks import Name, TaskEntries, make_tasks
+
+Network = MultimodalNetwork | SeparateNetworks
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
 FORMAT = 5
@@ -55,11 +58,20 @@ class ModelSpec:
     mtl: MTLParams
     dropout: float
 
-    def build(self, standardise: Mapping[str, Standardise] | None = None) -> MultimodalNetwork:
+    def build(self, standardise: Mapping[str, Standardise] | None = None) -> Network:
         """Build the network with freshly initialised parameters.
 
         Without `standardise` its statistics are the identity's, to be loaded afterwards.
         """
+        scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
+        if not method_class(self.mtl.name).network_per_task:
+            return self._network(self.tasks, scales)
+        networks = {task.name: self._network((task,), deepcopy(scales)) for task in self.tasks}
+        return SeparateNetworks(networks)
+
+    def _network(
+        self, tasks: Sequence[Task], scales: Mapping[str, Standardise]
+    ) -> MultimodalNetwork:
         encoders = {
             name: build_encoder(self.encoder, dim, dropout=self.dropout)
             for name, dim in self.modalities.items()
@@ -68,11 +80,12 @@ class ModelSpec:
         fusion = build_fusion(
             self.fusion.name, dims, self.fusion.width, self.fusion.theta, **self.fusion.options
         )
-        scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
-        return MultimodalNetwork(encoders, fusion, *self._trunk_and_heads(fusion), scales)
+        trunk, heads = self._trunk_and_heads(fusion, {task.name: task.outputs for task in tasks})
+        return MultimodalNetwork(encoders, fusion, trunk, heads, scales)
 
-    def _trunk_and_heads(self, fusion: Fusion) -> tuple[nn.Module, nn.Module]:
-        outputs = {task.name: task.outputs for task in self.tasks}
+    def _trunk_and_heads(
+        self, fusion: Fusion, outputs: Mapping[str, int]
+    ) -> tuple[nn.Module, nn.Module]:
         width, heads = self.fusion.width, method_class(self.mtl.name).heads
         trunk: nn.Module = Trunk(fusion.joint_dim, width, self.dropout)
         if heads is None:
@@ -163,7 +176,7 @@ def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) 
     write_text(folder / "model.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
-def load_model(folder: Path) -> tuple[MultimodalNetwork, ModelSpec]:
+def load_model(folder: Path) -> tuple[Network, ModelSpec]:
     """Read a network and its specification.
 
     Raises ValueError naming the file if it is of another format or damaged.

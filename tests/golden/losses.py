@@ -22,9 +22,9 @@ from torch import Tensor
 
 from pipeline.models.encoders import PooledVector
 from pipeline.models.fusion import FUSIONS, build_fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
+from pipeline.models.network import MultimodalNetwork, SeparateNetworks, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
-from pipeline.mtl import METHODS, Task, build_mtl
+from pipeline.mtl import METHODS, Task, build_mtl, method_class
 from pipeline.mtl.method import Predictions
 from pipeline.mtl.mtinet import MTINetHeads
 
@@ -94,18 +94,20 @@ def batches() -> list[tuple[Row, Row, Row]]:
     return made
 
 
-def network(fusion_name: str, method_name: str) -> MultimodalNetwork:
+def network(fusion_name: str, method_name: str) -> torch.nn.Module:
     torch.manual_seed(3)
     torch.set_default_dtype(torch.float64)  # float32 would round differently without FMA
     try:
-        return _built(fusion_name, method_name)
+        if not method_class(method_name).network_per_task:
+            return _built(fusion_name, method_name, TASKS)
+        return SeparateNetworks({t.name: _built(fusion_name, method_name, (t,)) for t in TASKS})
     finally:
         torch.set_default_dtype(torch.float32)
 
 
-def _built(fusion_name: str, method_name: str) -> MultimodalNetwork:
+def _built(fusion_name: str, method_name: str, tasks: tuple[Task, ...]) -> MultimodalNetwork:
     fusion = build_fusion(fusion_name, DIMS, width=8)
-    outputs = {task.name: task.outputs for task in TASKS}
+    outputs = {task.name: task.outputs for task in tasks}
     heads = (
         MTINetHeads(fusion.level_dims, outputs, 8)
         if method_name == "mtinet"

@@ -6,18 +6,21 @@ from torch import Tensor
 
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion
-from pipeline.models.network import MultimodalNetwork, TaskHeads, Trunk
+from pipeline.models.network import MultimodalNetwork, SeparateNetworks, TaskHeads, Trunk
 from pipeline.models.standardise import Standardise
 
 DIMS = {"visual": 4, "text": 5, "audio": 3}
+OUTPUTS = {"informative": 2, "damage": 3, "flood": 1}
 
 
-def network(name: str = "hgfn", encoder: str = "bigru") -> MultimodalNetwork:
+def network(
+    name: str = "hgfn", encoder: str = "bigru", tasks: tuple[str, ...] = ("informative", "flood")
+) -> MultimodalNetwork:
     encoders = {m: build_encoder(encoder, dim, hidden=3) for m, dim in DIMS.items()}
     fusion = build_fusion(name, {m: module.dim for m, module in encoders.items()}, width=8)
     trunk, heads = (
         Trunk(fusion.joint_dim, 7),
-        TaskHeads(7, {"informative": 2, "flood": 1}, hidden=4),
+        TaskHeads(7, {task: OUTPUTS[task] for task in tasks}, hidden=4),
     )
     scales = {m: Standardise.fit(dim, [torch.randn(9, dim)]) for m, dim in DIMS.items()}
     return MultimodalNetwork(encoders, fusion, trunk, heads, scales).double()
@@ -83,7 +86,30 @@ def test_parts_for_other_modalities_are_an_error() -> None:
         MultimodalNetwork(two, fusion, model.trunk, model.heads, {})
 
 
-OUTPUTS = {"informative": 2, "damage": 3, "flood": 1}
+@pytest.mark.parametrize("name", ["hgfn", "cfc"])
+def test_separate_networks_give_each_networks_output_side_by_side(name: str) -> None:
+    networks = {task: network(name, tasks=(task,)).eval() for task in ("informative", "flood")}
+    batch = inputs(3)
+    out = SeparateNetworks(networks)(*batch)
+    own = {task: model(*batch) for task, model in networks.items()}
+    assert list(out.logits) == list(out.hidden) == list(networks)
+    for task, expected in own.items():
+        assert torch.equal(out.logits[task], expected.logits[task])
+        assert torch.equal(out.hidden[task], expected.hidden[task])
+        for key, value in expected.fusion_weights.items():
+            assert torch.equal(out.fusion_weights[f"{task}/{key}"], value)
+        assert torch.equal(out.attention[f"{task}/text"], expected.attention["text"])
+    assert torch.equal(out.shared, torch.cat([model.shared for model in own.values()], 1))
+    assert [x.shape for x in out.levels] == [(3, 16)] * len(own["flood"].levels)
+    assert out.auxiliary == []
+
+
+def test_a_tasks_loss_reaches_its_own_separate_network_alone() -> None:
+    model = SeparateNetworks({task: network(tasks=(task,)) for task in ("informative", "flood")})
+    model(*inputs(3)).logits["flood"].square().sum().backward()
+    of_other, of_task = model.networks
+    assert all(parameter.grad is None for parameter in of_other.parameters())
+    assert any(parameter.grad is not None for parameter in of_task.parameters())
 
 
 def test_logits_are_the_last_linear_of_hidden() -> None:

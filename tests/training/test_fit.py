@@ -79,6 +79,22 @@ def test_a_task_labelled_in_one_row_only_trains_with_the_others(
     assert all(np.isfinite(list(values.values())).all() for values in log)
 
 
+def test_a_batch_without_labels_moves_nothing(
+    make_examples: Make, run: Run, tasks: tuple[Task, ...]
+) -> None:
+    data = make_examples()
+    train = data.rows("train")
+    useful = data.targets["useful"]
+    useful[train[useful[train] >= 0][1:]] = -1
+    sizes = []
+    for batch_size in (1, len(train)):
+        # Each step takes nine per cent off every parameter.
+        settings = {"weight_decay": 9.0, "max_epochs": 1, "batch_size": batch_size}
+        network, _, _ = run(data, tasks[:1], **settings)
+        sizes.append(float(sum(p.detach().square().sum() for p in network.parameters())))
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
+
+
 def test_a_task_without_a_negative_class_trains_with_a_ratio_of_one(
     make_examples: Make, run: Run, tasks: tuple[Task, ...]
 ) -> None:

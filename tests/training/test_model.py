@@ -66,7 +66,7 @@ def test_dropout_reaches_the_heads_of_every_method(
     spec_of: SpecOf, tasks: tuple[Task, ...], mtl: str
 ) -> None:
     spec = spec_of({"text": 3}, mtl=mtl, dropout=0.25)
-    rates = [m.p for m in spec.build().heads.modules() if isinstance(m, nn.Dropout)]
+    rates = [m.p for m in spec.build().modules() if isinstance(m, nn.Dropout)]
     assert len(rates) >= len(tasks)
     assert set(rates) == {0.25}
 
