@@ -97,7 +97,7 @@ def measure_epochs(size: Size, early: int = 10, late: int = 200) -> Endurance:
         trainer.step()
         seconds.append(perf_counter() - start)
         if step % EPOCH == 0:
-            trainer.method.on_cycle_end()
+            trainer.method.on_epoch_end()
         if step in (early, late):
             memory.append((graph_bytes(trainer), _state_bytes(trainer), _peak_bytes()))
     around = [median(seconds[at - 1 - window : at + window]) for at in (early, late)]

@@ -208,8 +208,20 @@ def test_a_setting_that_the_fusion_or_method_lacks_is_an_error(
     [
         ("fusion", "matf", "scenes", 1, "scenes (did you mean scene?); matf has the options chan"),
         ("fusion", "cfc", "align", "pad", "unknown key fusion.options.align; cfc has no options"),
-        ("fusion", "hgfn", "align", "padd", "fusion.options.align is 'padd'; allowed: linear, plain, pad"),
-        ("fusion", "hgfn", "weight", True, "options.weight is True; allowed: scalar, attention, vector"),
+        (
+            "fusion",
+            "hgfn",
+            "align",
+            "padd",
+            "fusion.options.align is 'padd'; allowed: linear, plain, pad",
+        ),
+        (
+            "fusion",
+            "hgfn",
+            "weight",
+            True,
+            "options.weight is True; allowed: scalar, attention, vector",
+        ),
         ("fusion", "hgfn", "channels", 2.0, "channels is 2.0; allowed: whole numbers from 1"),
         ("fusion", "gfn", "hidden", True, "hidden is True; allowed: whole numbers from 1"),
         ("mtl", "dmtl", "rat", "raw", "key mtl.options.rat (did you mean rate?); dmtl has the op"),
@@ -217,8 +229,9 @@ def test_a_setting_that_the_fusion_or_method_lacks_is_an_error(
         ("mtl", "moo", "normaliser", "l1", "mtl.options.normaliser is 'l1'; allowed: loss+, l2"),
         ("mtl", "mtinet", "mask", "rows", "mask is 'rows'; allowed: tasks, channels"),
         ("mtl", "dmtl", "weight_learning_rate", 0.0, "is 0.0; allowed: a number above 0"),
-        ("mtl", "dmtl", "cycle_epochs", 1.5, "is 1.5; allowed: a whole number above 0"),
-        ("mtl", "dmtl", "cycle_epochs", True, "is True; allowed: a whole number above 0"),
+        ("mtl", "dmtl", "weight_learning_rate", True, "is True; allowed: a number above 0"),
+        ("mtl", "dmtl", "smoothing", 1, "options.smoothing is 1; allowed: 0 to below 1"),
+        ("mtl", "dmtl", "cycle", 3, "options.cycle is 3; allowed: epoch, run"),
     ],
 )
 def test_a_setting_that_does_not_fit_names_its_key_its_value_and_what_is_allowed(
@@ -233,7 +246,8 @@ def test_every_declared_option_is_accepted(section: str, classes: dict[str, str]
     for name in classes:
         load = fusion_class if section == "fusion" else method_class
         for option, allowed in load(name).options.items():
-            for value in allowed if isinstance(allowed, tuple) else (allowed(2),):
+            number = 2 if allowed is int else 0.5
+            for value in allowed if isinstance(allowed, tuple) else (number,):
                 check(section, name=name, options={option: value})
 
 

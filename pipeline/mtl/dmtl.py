@@ -17,7 +17,7 @@ from pipeline.mtl.balancing import (
     renormalised,
 )
 from pipeline.mtl.labelled import LabelledTasks, last_layer_gradients, shared_gradients
-from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
+from pipeline.mtl.method import MultiTaskMethod, Options, Predictions, Share
 from pipeline.mtl.task import Task
 
 
@@ -34,6 +34,8 @@ class DMTL(MultiTaskMethod):
     positives, labelled: n_f and N of eq. 11, see `inverse_distribution_ratios`.
 
     Options (first: the default), where the paper leaves a choice:
+    balance: "gradients", eq. 11; "none", w changes at the ends of cycles alone. Without `rebalance`
+        too, w stays 1 and the method is `focal`.
     W: "own", each task's last Linear, as printed; "shared", the shared representation.
     norm: "l2"; "rms", divided by the square root of the gradient's size.
     imbalance: "tdb", N/n_f in eq. 11, as printed, where it changes how fast w moves and not where
@@ -42,24 +44,31 @@ class DMTL(MultiTaskMethod):
     initial: the source of L_f(0): "first_epoch", its mean, with w frozen at 1 until then;
         "first_batch"; "theory", the loss of a uniform guess.
     weight_learning_rate: 0.025, of the gradient descent on w.
+    smoothing: 0, eq. 11 reads L_f and g_f of one batch, as in the paper; up to below 1, the weight
+        of the batches before in an exponential mean of each, over the batches with labels of f.
     rebalance: "reset", a cycle's end forgets w, as in the paper; "multiply", it multiplies w;
         "none", eq. 11 alone.
-    cycle_epochs: epochs in a training cycle.
+    cycle: "epoch"; "run", training to early stopping, after which the next cycle goes on from the
+        best network with the re-balanced weights.
     """
 
     takes = ("alpha", "beta", "positives", "labelled")
     options: ClassVar[Options] = {
+        "balance": ("gradients", "none"),
         "W": ("own", "shared"),
         "norm": ("l2", "rms"),
         "imbalance": ("tdb", "loss"),
         "rate": ("relative", "raw"),
         "initial": ("first_epoch", "first_batch", "theory"),
         "weight_learning_rate": float,
+        "smoothing": Share,
         "rebalance": ("reset", "multiply", "none"),
-        "cycle_epochs": int,
+        "cycle": ("epoch", "run"),
     }
 
     ratios: Tensor  # (F,) N/n_f
+    smooth_sums: Tensor  # (2, F) exponential sums of L_f and g_f
+    smooth_counts: Tensor  # (F,) batches in them
 
     def __init__(
         self,
@@ -69,24 +78,29 @@ class DMTL(MultiTaskMethod):
         beta: float = 2.0,
         positives: Mapping[str, int] | None = None,
         labelled: Mapping[str, int] | None = None,
+        balance: str = "gradients",
         W: str = "own",
         norm: str = "l2",
         imbalance: str = "tdb",
         rate: str = "relative",
         initial: str = "first_epoch",
         weight_learning_rate: float = 0.025,
+        smoothing: float = 0.0,
         rebalance: str = "reset",
-        cycle_epochs: int = 1,
+        cycle: str = "epoch",
     ) -> None:
         self.check_options(
-            {"W": W, "norm": norm, "imbalance": imbalance, "rate": rate, "initial": initial}
-            | {"weight_learning_rate": weight_learning_rate, "rebalance": rebalance}
-            | {"cycle_epochs": cycle_epochs}
+            {"balance": balance, "W": W, "norm": norm, "imbalance": imbalance, "rate": rate}
+            | {"initial": initial, "weight_learning_rate": weight_learning_rate}
+            | {"smoothing": smoothing, "rebalance": rebalance, "cycle": cycle}
         )
-        super().__init__(tasks, beta=beta, cycle_epochs=cycle_epochs)
+        super().__init__(tasks, beta=beta, cycle=cycle)
         self.alpha, self.weight_learning_rate = alpha, weight_learning_rate
-        self.W, self.norm, self.imbalance = W, norm, imbalance
+        self.balance, self.W, self.norm, self.imbalance = balance, W, norm, imbalance
         self.rate, self.initial, self.rebalance = rate, initial, rebalance
+        self.smoothing = smoothing
+        self.register_buffer("smooth_sums", torch.zeros(2, len(self.tasks)))
+        self.register_buffer("smooth_counts", torch.zeros(len(self.tasks)))
         # Not state: the ratios belong to the training set, which a resumed run counts again.
         ratios = inverse_distribution_ratios(self.tasks, positives, labelled)
         self.register_buffer("ratios", ratios, persistent=False)
@@ -96,7 +110,8 @@ class DMTL(MultiTaskMethod):
         self._norms = torch.zeros(0)  # g_f of the last batch
 
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
-        self._norms = self._gradient_norms(predictions, batch, losses)
+        if self.balance == "gradients":
+            self._norms = self._gradient_norms(predictions, batch, losses)
         weights = self.task_weights[batch.index]
         if self.imbalance == "loss":
             weights = weights * self.ratios[batch.index]
@@ -123,7 +138,16 @@ class DMTL(MultiTaskMethod):
             start = torch.where(known, self.start_losses[batch.index], losses)
             self.start_losses = self.start_losses.index_copy(0, batch.index, start)
             self.start_known = self.start_known.index_fill(0, batch.index, True)
-        self._balance(batch.index, losses, self._norms.to(losses))
+        if self.balance == "gradients":
+            self._balance(batch.index, *self._smoothed(batch.index, losses, self._norms.to(losses)))
+
+    def _smoothed(self, index: Tensor, *values: Tensor) -> Tensor:
+        """Exponential means (2, k) of L_f and g_f over the batches that have labels of f."""
+        sums = self.smoothing * self.smooth_sums[:, index] + torch.stack(values)
+        self.smooth_sums = self.smooth_sums.index_copy(1, index, sums)
+        self.smooth_counts = self.smooth_counts.index_add(0, index, torch.ones_like(sums[0]))
+        weights = (1 - self.smoothing ** self.smooth_counts[index]) / (1 - self.smoothing)
+        return sums / weights
 
     def _balance(self, index: Tensor, losses: Tensor, norms: Tensor) -> None:
         """Descend eq. 11 once, over the tasks of this batch (k,) whose L_f(0) is known."""

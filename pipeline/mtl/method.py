@@ -44,16 +44,21 @@ class Objective:
     task_losses: dict[str, Tensor]
 
 
-# Of each option of a method: its allowed words, or float or int for a positive number.
-Options = Mapping[str, tuple[str, ...] | type]
+class Share(float):
+    """A number from 0 to below 1."""
+
+
+# Of each option of a method: its allowed words, float for a number above 0, or Share.
+Options = Mapping[str, tuple[str, ...] | type[float]]
 
 
 class MultiTaskMethod(nn.Module, ABC):
     """How a batch's task losses become one objective.
 
     A step is `objective`, backward, the optimiser's step on the network, `on_step`; an epoch ends
-    with `on_cycle_end`. All state is in buffers, none in parameters: `state_dict`, taken after
-    `on_step`, resumes bit for bit, and no optimiser of the network can change it.
+    with `on_epoch_end`, and a run that early stopping ends with `on_run_end`. All state is in
+    buffers, none in parameters: `state_dict`, taken after `on_step`, resumes bit for bit, and no
+    optimiser of the network can change it.
 
     Every task loss is a mean over that task's labelled rows. A task without one in a batch gives
     exactly no loss and no gradient, and its state stays as it was.
@@ -73,21 +78,19 @@ class MultiTaskMethod(nn.Module, ABC):
     loss_counts: Tensor  # (F,)
     start_losses: Tensor  # (F,) L_f(0), where start_known
     start_known: Tensor  # (F,)
-    epochs: Tensor  # ()
 
-    def __init__(self, tasks: Sequence[Task], *, beta: float = 0.0, cycle_epochs: int = 1) -> None:
+    def __init__(self, tasks: Sequence[Task], *, beta: float = 0.0, cycle: str = "epoch") -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         check_tasks(self.tasks)
         self.beta = beta
-        self.cycle_epochs = cycle_epochs
+        self.cycle = cycle
         n = len(self.tasks)
         self.register_buffer("task_weights", torch.ones(n))
         self.register_buffer("loss_sums", torch.zeros(n))
         self.register_buffer("loss_counts", torch.zeros(n, dtype=torch.int64))
         self.register_buffer("start_losses", torch.ones(n))
         self.register_buffer("start_known", torch.zeros(n, dtype=torch.bool))
-        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self._last_batch: tuple[LabelledTasks, Tensor] | None = None
 
     def objective(self, predictions: Predictions, targets: dict[str, Tensor]) -> Objective:
@@ -121,18 +124,29 @@ class MultiTaskMethod(nn.Module, ABC):
         self.loss_sums.index_add_(0, batch.index, losses * batch.counts)
         self.loss_counts.index_add_(0, batch.index, batch.counts)
 
-    def on_cycle_end(self) -> None:
-        """End an epoch; after `cycle_epochs` of them a training cycle is complete."""
-        means = self.loss_sums / self.loss_counts.clamp(min=1)
-        labelled = self.loss_counts > 0
+    def on_epoch_end(self) -> None:
+        """End an epoch, which is a training cycle unless a cycle is a whole run."""
+        means, labelled = self._cycle_means()
         # A task first labelled in a later epoch starts there.
         self.start_losses = torch.where(labelled & ~self.start_known, means, self.start_losses)
         self.start_known = self.start_known | labelled
-        self.epochs += 1
-        if int(self.epochs) % self.cycle_epochs == 0:
-            self._end_cycle(means, labelled)
-            self.loss_sums.zero_()
-            self.loss_counts.zero_()
+        if self.cycle == "epoch":
+            self._next_cycle()
+
+    def on_run_end(self) -> bool:
+        """End a run; returns whether another one follows, from the best network so far."""
+        if self.cycle == "run":
+            self._next_cycle()
+        return self.cycle == "run"
+
+    def _cycle_means(self) -> tuple[Tensor, Tensor]:
+        """Mean losses (F,) over the current cycle, and which tasks had labels in it (F,)."""
+        return self.loss_sums / self.loss_counts.clamp(min=1), self.loss_counts > 0
+
+    def _next_cycle(self) -> None:
+        self._end_cycle(*self._cycle_means())
+        self.loss_sums.zero_()
+        self.loss_counts.zero_()
 
     def _end_cycle(self, means: Tensor, labelled: Tensor) -> None:
         """React to a cycle's mean losses (F,) of the tasks labelled in it (F,); nothing here."""
@@ -173,9 +187,9 @@ class MultiTaskMethod(nn.Module, ABC):
             if isinstance(allowed, tuple):
                 valid, expected = value in allowed, ", ".join(allowed)
             else:
-                types = (int, float) if allowed is float else (int,)
-                valid = type(value) in types and value > 0
-                expected = "a number above 0" if allowed is float else "a whole number above 0"
+                number = type(value) in (int, float)
+                valid = number and (0 <= value < 1 if allowed is Share else value > 0)
+                expected = "0 to below 1" if allowed is Share else "a number above 0"
             if not valid:
                 raise ValueError(f"{option} is {value!r}; allowed: {expected}")
 

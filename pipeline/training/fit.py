@@ -98,7 +98,8 @@ def train(
 def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoint | None) -> Fitted:
     """Run epochs until the best one lies `patience` epochs back, then restore that one.
 
-    Each epoch is judged by one value, lower being better: see `train.monitor`.
+    Each epoch is judged by one value, lower being better: see `train.monitor`. A method whose cycle
+    is a run starts another one from there, until a run does not improve on the best value.
     """
     params = learner.params
     best, epochs = _Best(), list[dict[str, float]]()
@@ -120,8 +121,11 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
             epoch,
             learner.network,
         )
-        if epoch - best.epoch >= params.patience:
-            break
+        if epoch - max(best.epoch, best.run - 1) >= params.patience:
+            if best.epoch < best.run or not learner.method.on_run_end():
+                break
+            learner.start_run(best.network)
+            best.run = epoch + 1
         if checkpoint:
             checkpoint.save(
                 lambda: {"learner": learner.state(), "best": vars(best), "epochs": epochs}
@@ -170,10 +174,17 @@ class _Learner:
         self.network, self.method, self.tasks = network, method, tasks
         self.examples, self.params, self.order = examples, params, order
         self.device = next(network.parameters()).device
+        self.optimizer = self._new_optimizer()
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        rate, decay = self.params.learning_rate, self.params.weight_decay
         # Fused: a quarter of the time on a CPU for networks with many parameters, as MTI-Net's.
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
-        )
+        return torch.optim.AdamW(self.network.parameters(), rate, weight_decay=decay, fused=True)
+
+    def start_run(self, network: dict[str, Tensor]) -> None:
+        """Start from these parameters again; Adam's averages belong to others."""
+        self.network.load_state_dict(network)
+        self.optimizer = self._new_optimizer()
 
     def state(self) -> dict[str, Any]:
         """Return all that the coming epochs depend on, random states included."""
@@ -212,7 +223,7 @@ class _Learner:
             self.method.on_step()
             for task, loss in objective.task_losses.items():
                 losses.add(task, loss, int((batch.targets[task] >= 0).sum()))
-        self.method.on_cycle_end()
+        self.method.on_epoch_end()
         return losses.means()
 
     @torch.no_grad()
@@ -253,10 +264,14 @@ class _MeanLosses:
 
 @dataclass
 class _Best:
-    """The best epoch so far: its monitored value, lower being better, and the network's state."""
+    """The best epoch so far: its monitored value, lower being better, and the network's state.
+
+    run: the first epoch of the current run, see `_fit`.
+    """
 
     value: float = math.inf
     epoch: int = -1
+    run: int = 0
     network: dict[str, Tensor] = field(default_factory=dict)
 
     @torch.no_grad()

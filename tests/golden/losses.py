@@ -137,7 +137,7 @@ def run(fusion_name: str, method_name: str) -> list[float]:
         optimizer.step()
         method.on_step()
         if step % EPOCH == EPOCH - 1:
-            method.on_cycle_end()
+            method.on_epoch_end()
         losses.append(objective.loss.item())
     return losses + list(method.weights.values())
 

@@ -24,7 +24,7 @@ def test_one_call_builds_every_method(name, tasks, counts):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_option_and_each_of_its_words_builds(name, tasks, counts):
     for option, kind in method_class(name).options.items():
-        for value in kind if isinstance(kind, tuple) else (kind(2),):
+        for value in kind if isinstance(kind, tuple) else (0.5,):
             build_mtl(name, tasks, **counts, **{option: value})
 
 

@@ -18,7 +18,7 @@ def test_values(build_dmtl, batch, step):
     """Pinned: two epochs of one batch without touching the network, then a third step."""
     method = build_dmtl()
     first = step(method, *batch)
-    method.on_cycle_end()
+    method.on_epoch_end()
     second = step(method, *batch)
     losses = [loss.item() for loss in first.task_losses.values()]
     assert losses == pytest.approx(LOSSES, abs=1e-12)
@@ -77,7 +77,7 @@ def test_weights_are_positive_and_sum_to_the_number_of_tasks(
         assert all(w > 0 for w in weights)
         distinct.add(tuple(weights))
         if k % 4 == 3:
-            method.on_cycle_end()
+            method.on_epoch_end()
     assert len(distinct) > 2, "weights that do not move prove nothing"
 
 

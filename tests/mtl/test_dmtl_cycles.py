@@ -13,7 +13,7 @@ def test_weights_stay_one_until_the_initial_losses_are_known(build_dmtl, batch, 
     for _ in range(3):
         step(method, *batch)
         assert set(method.weights.values()) == {1.0}
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert len(set(method.weights.values())) == 4
 
 
@@ -25,32 +25,55 @@ def test_the_reset_uses_the_unweighted_mean_of_the_cycle_by_label_counts(
     for rows in (slice(0, 2), slice(2, 12)):
         step(method, network(make_inputs(12)[rows]), {k: v[rows] for k, v in targets.items()})
     whole = method.evaluation_losses(network(make_inputs(12)), targets)
-    method.on_cycle_end()
+    method.on_epoch_end()
     weighted = [method.weights[name] * loss.item() for name, (loss, _) in whole.items()]
     assert weighted == pytest.approx([weighted[0]] * 4)
 
 
-def test_a_cycle_may_last_several_epochs(build_dmtl, batch, step):
-    method = build_dmtl(cycle_epochs=2, initial="theory")
+def test_a_cycle_may_be_a_run_whose_mean_losses_reset_the_weights(build_dmtl, batch, step):
+    method = build_dmtl(cycle="run", initial="theory")
+    predictions, targets = batch
+    losses = []
+    for shift in range(3):
+        out = step(method, predictions, {k: v.roll(shift) for k, v in targets.items()})
+        losses.append(torch.stack(list(out.task_losses.values())))
+        moved = method.weights
+        method.on_epoch_end()
+        assert method.weights == moved
+    assert method.on_run_end()
+    inverse = 1 / torch.stack(losses).mean(dim=0)
+    assert list(method.weights.values()) == pytest.approx((4 * inverse / inverse.sum()).tolist())
+    assert not method.loss_counts.any()
+
+
+def test_a_method_whose_cycle_is_an_epoch_has_one_run(build_dmtl, batch, step):
+    method = build_dmtl(initial="theory")
     step(method, *batch)
     before = method.weights
-    method.on_cycle_end()
+    assert not method.on_run_end()
     assert method.weights == before
-    step(method, *batch)
-    moved = method.weights
-    method.on_cycle_end()
-    assert method.weights != moved
-    assert not method.loss_counts.any()
+
+
+def test_the_weights_after_a_reset_do_not_depend_on_what_equation_11_moved(build_dmtl, batch, step):
+    ends = []
+    for options in ({}, {"W": "shared"}, {"weight_learning_rate": 1.0}, {"balance": "none"}):
+        method = build_dmtl(initial="theory", **options)
+        step(method, *batch)
+        moved = method.weights
+        method.on_epoch_end()
+        ends.append((moved, method.weights))
+    assert len({tuple(moved.values()) for moved, _ in ends}) == len(ends)
+    assert all(after == ends[0][1] for _, after in ends)
 
 
 def test_a_reset_keeps_the_weight_of_a_task_that_had_no_labels(build_dmtl, batch, step):
     method = build_dmtl(initial="theory")
     predictions, targets = batch
     step(method, predictions, targets)
-    method.on_cycle_end()
+    method.on_epoch_end()
     before = method.weights
     step(method, predictions, targets | {"kind": torch.full((12,), -1)})
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert method.weights["kind"] == before["kind"]
     assert sum(method.weights.values()) == pytest.approx(4.0, abs=1e-12)
 
@@ -58,12 +81,12 @@ def test_a_reset_keeps_the_weight_of_a_task_that_had_no_labels(build_dmtl, batch
 def test_resets_never_touch_the_initial_losses(build_dmtl, batch, step):
     method = build_dmtl()
     step(method, *batch)
-    method.on_cycle_end()
+    method.on_epoch_end()
     first = method.initial_losses
     predictions, targets = batch
     for _ in range(2):
         step(method, predictions, {k: v.roll(1) for k, v in targets.items()})
-        method.on_cycle_end()
+        method.on_epoch_end()
     assert method.initial_losses == first
 
 

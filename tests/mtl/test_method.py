@@ -66,7 +66,7 @@ def test_a_task_without_labels_leaves_its_head_and_its_state_alone(
     for _ in range(2):  # the second epoch has weights that move
         method.objective(network(make_inputs(8)), targets)
         method.on_step()
-        method.on_cycle_end()
+        method.on_epoch_end()
     before = bits(method)
     out = method.objective(network(make_inputs(8)), targets | {"kind": torch.full((8,), -1)})
     out.loss.backward()
@@ -91,7 +91,7 @@ def test_one_task_is_its_own_loss(name, toy, make_inputs, make_labels):
         out = method.objective(predictions, targets)
         torch.testing.assert_close(out.loss, out.task_losses["kind"])
         method.on_step()
-        method.on_cycle_end()
+        method.on_epoch_end()
     assert method.weights == {"kind": 1.0}
 
 
@@ -105,7 +105,7 @@ def test_extreme_logits_never_give_nan(name, method, network, tasks, make_inputs
         network.zero_grad()
         out.loss.backward()
         method.on_step()
-        method.on_cycle_end()
+        method.on_epoch_end()
         assert out.loss.isfinite()
         assert all(p.grad.isfinite().all() for p in network.parameters())
         assert all(w > 0 or name == "moo" for w in method.weights.values())
@@ -129,14 +129,14 @@ def test_initial_losses_are_the_first_epochs_mean_weighted_by_labels(
         method.objective(piece, {k: v[rows] for k, v in targets.items()})
         method.on_step()
     assert method.initial_losses == {}
-    method.on_cycle_end()
+    method.on_epoch_end()
     whole = method.evaluation_losses(predictions, targets)
     expected = {k: loss.item() for k, (loss, _) in whole.items()}
     assert method.initial_losses == pytest.approx(expected)
     # A later epoch does not change them.
     method.objective(network(2 * make_inputs(12)), targets)
     method.on_step()
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert method.initial_losses == pytest.approx(expected)
 
 
@@ -146,13 +146,13 @@ def test_a_task_first_labelled_in_a_later_epoch_starts_there(
     targets = make_labels(tasks, 8)
     method.objective(network(make_inputs(8)), targets | {"kind": torch.full((8,), -1)})
     method.on_step()
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert method.initial_losses
     assert "kind" not in method.initial_losses
     assert name == "moo" or method.weights["kind"] == 1.0
     out = method.objective(network(make_inputs(8)), targets)
     method.on_step()
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert method.initial_losses["kind"] == pytest.approx(out.task_losses["kind"].item())
 
 
@@ -176,7 +176,7 @@ def test_evaluation_touches_no_state_and_counts_labels(
     ("name", "options"),
     [
         *((name, {}) for name in sorted(METHODS)),
-        ("dmtl", {"initial": "first_batch", "cycle_epochs": 2}),
+        ("dmtl", {"initial": "first_batch", "cycle": "run", "smoothing": 0.9}),
         ("dmtl", {"initial": "theory", "W": "shared"}),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_state_loaded_half_way_continues_bit_for_bit(
             optimizer.step()
             method.on_step()
             if step % 3 == 2:
-                method.on_cycle_end()
+                method.on_epoch_end()
             values.append((out.loss.item(), *method.weights.values()))
         return values
 
@@ -224,6 +224,6 @@ def test_a_step_without_an_objective_is_an_error(tasks):
 
 def test_an_empty_epoch_changes_nothing(method):
     before = method.weights
-    method.on_cycle_end()
+    method.on_epoch_end()
     assert method.initial_losses == {}
     assert method.weights == before

@@ -55,7 +55,7 @@ def train(name: str, counted: bool = True) -> list[dict[str, float]]:
             objective.loss.backward()
             optimizer.step()
             method.on_step()
-        method.on_cycle_end()
+        method.on_epoch_end()
         epochs.append(method.weights)
     return epochs
 

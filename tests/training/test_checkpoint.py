@@ -70,7 +70,7 @@ def assert_same(result: Any, expected: Any) -> None:
     [
         *(("hgfn", mtl, {}) for mtl in sorted(METHODS)),
         *((fusion, "dmtl", {}) for fusion in sorted({*FUSIONS} - {"hgfn"})),
-        ("hgfn", "dmtl", {"initial": "first_batch", "cycle_epochs": 3}),
+        ("hgfn", "dmtl", {"initial": "first_batch", "smoothing": 0.9}),
     ],
 )
 def test_a_training_killed_twice_ends_with_the_bits_of_one_that_was_not(
@@ -91,24 +91,34 @@ def test_a_training_killed_twice_ends_with_the_bits_of_one_that_was_not(
     assert disk.messages == [f"resumes at epoch {epoch}" for epoch in (first, second) if epoch]
 
 
-def test_early_stopping_resumes_with_its_best_epoch(
-    make_examples: Make, run: Run, disk: Disk
+@pytest.mark.parametrize(
+    ("mtl", "options", "killed", "epochs", "best"),
+    [
+        ("lsew", {}, 2, 4, 1),
+        *(("dmtl", {"cycle": "run"}, killed, 9, 4) for killed in (2, 4, 6)),  # runs from 4 and 7
+    ],
+)
+def test_early_stopping_resumes_with_its_best_epoch_and_its_run(
+    make_examples: Make,
+    run: Run,
+    disk: Disk,
+    mtl: str,
+    options: dict[str, Any],
+    killed: int,
+    epochs: int,
+    best: int,
 ) -> None:
-    data = make_examples()
-
-    def score() -> Any:
-        values = iter([0.1, np.float64(0.7), 0.3, 0.2, 0.9])
+    def score(first: int) -> Any:
+        values = iter([0.1, np.float64(0.7), 0.3, 0.2, 0.9, 0.8, 0.4, 0.5, 0.3, 1.0][first:])
         return lambda _: {"mean_map": next(values)}
 
-    settings = {"monitor": "map", "patience": 2, "max_epochs": 5}
-    expected = run(data, **settings, score=score())
-    assert (expected[1].epochs, expected[1].best_epoch) == (4, 1)
+    settings = {"mtl": mtl, "options": options, "monitor": "map", "patience": 2, "max_epochs": 10}
+    data = make_examples()
+    expected = run(data, **settings, score=score(0))
+    assert (expected[1].epochs, expected[1].best_epoch) == (epochs, best)
     with pytest.raises(Killed):
-        run(data, **settings, score=score(), log=killed_in(2), checkpoint=disk.checkpoint())
-    rest = iter([0.3, 0.2, 0.9])
-    result = run(
-        data, **settings, score=lambda _: {"mean_map": next(rest)}, checkpoint=disk.checkpoint()
-    )
+        run(data, **settings, score=score(0), log=killed_in(killed), checkpoint=disk.checkpoint())
+    result = run(data, **settings, score=score(killed), checkpoint=disk.checkpoint())
     assert_same(result, expected)
 
 

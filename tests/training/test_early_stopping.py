@@ -100,6 +100,46 @@ def test_training_ends_patience_epochs_after_the_best(
     assert fitted.epochs == len(log) == epochs
 
 
+def test_a_cycle_that_is_a_run_ends_where_a_run_does_not_improve(
+    make_examples: Make, run: Run
+) -> None:
+    script = iter([0.1, 0.3, 0.2, 0.3, 0.5, 0.4, 0.5, 0.4, 0.5, 0.9])
+    _, fitted, _ = run(
+        make_examples(),
+        score=lambda _: {"mean_map": next(script)},
+        mtl="dmtl",
+        options={"cycle": "run"},
+        monitor="map",
+        patience=2,
+        max_epochs=10,
+    )
+    assert (fitted.epochs, fitted.best_epoch) == (9, 4)
+
+
+def test_the_next_run_goes_on_from_the_best_network_with_weights_by_the_runs_mean_losses(
+    make_examples: Make, run: Run
+) -> None:
+    data, patience = _unlearnable(make_examples()), 4
+    _, fitted, log = run(
+        data,
+        mtl="dmtl",
+        options={"cycle": "run", "balance": "none"},
+        patience=patience,
+        max_epochs=30,
+        learning_rate=0.03,
+    )
+    assert fitted.epochs == fitted.best_epoch + 2 * patience + 1, "two runs"
+    first, second = log[: fitted.best_epoch + patience + 1], log[-patience:]
+    losses = {k: np.mean([v[f"loss/train/{k}"] for v in first]) for k in data.targets}
+    total = sum(1 / loss for loss in losses.values())
+    expected = {f"weight/{k}": 3 / loss / total for k, loss in losses.items()}
+    for values in second:
+        assert {k: values[k] for k in expected} == pytest.approx(expected, rel=1e-5)
+    assert {first[-1][k] for k in expected} == {1.0}
+    # Validation worsens all along a run, and a run that went on would be worse still.
+    assert second[0]["loss/validation_relative"] < first[-1]["loss/validation_relative"]
+
+
 def test_no_label_on_the_validation_side_is_an_error(make_examples: Make, run: Run) -> None:
     data = make_examples()
     for values in data.targets.values():
