@@ -111,13 +111,17 @@ def compare(
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds (0, 1, ...).")] = 5,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     fusion: Annotated[
-        list[str] | None, typer.Option(help="Only this fusion; may be repeated.")
+        list[str] | None, typer.Option(help="Only pairs with this fusion; may be repeated.")
     ] = None,
     mtl: Annotated[
-        list[str] | None, typer.Option(help="Only this multi-task method; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Only pairs with this multi-task method; may be repeated."),
     ] = None,
 ) -> None:
-    """Compare every fusion x multi-task pair with logistic regression on your own features.
+    """Compare networks with logistic regression on your own features.
+
+    Without --fusion and --mtl: every fusion with LSEW and DMTL, the paper's other rows, the control
+    `projected` with every method, and the variants; with them: every pair of those chosen.
 
     Y holds 1, 0, or -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
     groups [n], never divided by a split; split [n] of train, val, test; labels [labels], their

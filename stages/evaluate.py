@@ -16,7 +16,7 @@ from pipeline.evaluation.evaluate import (
     thresholds_of,
 )
 from pipeline.evaluation.plots import write_plots
-from pipeline.evaluation.scores import Scores, select
+from pipeline.evaluation.scores import Scores, select, unscored_notes
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
@@ -60,6 +60,8 @@ def evaluate(name: str) -> None:
     test = examples.rows("test")
     truth = select(examples.targets, test)
     write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)
+    for note in unscored_notes(tasks, truth, "test"):
+        echo(f"{name}: {note}")
     echo(_summary(name, scores["mean"], baselines))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from dvclive import Live
 
 from pipeline import runtime
-from pipeline.evaluation.scores import select, validation_scores
+from pipeline.evaluation.scores import select, unscored_notes, validation_scores
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.messages import echo
@@ -43,7 +43,7 @@ def train(name: str) -> None:
         notify=lambda message: echo(f"{name}: {message}"),
     )
     with Live(f"plots/{name}/live", save_dvc_exp=False, dvcyaml=None, report=None) as live:
-        network, fitted = _train(spec, examples, params.train, params.seed, live, checkpoint)
+        network, fitted = _train(name, spec, examples, params.train, params.seed, live, checkpoint)
     labelled, positives = label_counts(examples, tasks)
     parameters = sum(p.numel() for p in network.parameters())
     save_model(
@@ -65,6 +65,7 @@ def train(name: str) -> None:
 
 
 def _train(
+    name: str,
     spec: ModelSpec,
     examples: Examples,
     params: TrainParams,
@@ -73,6 +74,8 @@ def _train(
     checkpoint: Checkpoint,
 ) -> tuple[Network, Fitted]:
     truth = select(examples.targets, examples.rows("val"))
+    for note in unscored_notes(spec.tasks, truth, "validation"):
+        echo(f"{name}: {note}")
     with progress("epochs", params.max_epochs) as advance:
 
         def log(epoch: int, values: dict[str, float]) -> None:

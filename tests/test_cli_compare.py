@@ -1,7 +1,10 @@
+"""`hgfn compare` as its users run it: the report, its intervals, and what it refuses."""
+
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
+from pipeline.evaluation.comparison.compare import RATES
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
@@ -22,6 +26,9 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HGFN_WORKERS", "1")
     return write(tmp_path / "tiny.npz")
+
+
+CFC = ("--seeds", 2, "--fusion", "cfc", "--mtl", "lsew")
 
 
 def write(path: Path, **changes: Any) -> Path:
@@ -38,10 +45,29 @@ def compare(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["compare", *map(str, arguments)])
 
 
-def test_a_tiny_file_ends_in_a_report(tiny: Path) -> None:
-    result = compare(tiny, "--seeds", 2, "--out", "new/out", "--fusion", "cfc", "--mtl", "lsew")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A folder with tiny.npz and what a comparison of CFC + LSEW over two seeds wrote and said."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HGFN_WORKERS", "1")
+        tiny = write(folder / "tiny.npz")
+        return folder, compare(tiny, "--out", folder / "new" / "results", *CFC)
+
+
+@pytest.fixture
+def copied(
+    finished: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, Path]:
+    """tiny.npz and its results, in a folder of this test alone."""
+    monkeypatch.setenv("HGFN_WORKERS", "1")
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "tiny.npz", tmp_path / "new" / "results"
+
+
+def test_a_tiny_file_ends_in_a_report(finished: tuple[Path, Result]) -> None:
+    out, result = finished[0] / "new" / "results", finished[1]
     assert result.exit_code == 0, result.output
-    out = Path("new/out")
     files = {"comparison.md", "comparison.csv", "comparison.png", "runs.csv", "seconds.json"}
     assert {path.name for path in out.iterdir()} == {*files, "cells"}
     rows = {
@@ -55,7 +81,12 @@ def test_a_tiny_file_ends_in_a_report(tiny: Path) -> None:
     assert set(table["row"]) == set(rows)
     assert table.query("score == 'map'")["mean"].is_monotonic_decreasing
     assert table[["mean", "sd", "low", "high", "parameters", "seconds"]].notna().all(axis=None)
-    assert len(pd.read_csv(out / "runs.csv")) == 2 * len(rows)
+    runs = pd.read_csv(out / "runs.csv")
+    assert len(runs) == 2 * len(rows)
+    assert set(runs["learning_rate"].dropna()) <= set(RATES)
+    assert (runs["learning_rate"].isna() == runs["row"].str.startswith("linear")).all()
+    trials = [f"hgfn_dmtl-{seed}-{rate}.json" for seed in (0, 1) for rate in RATES]
+    assert {path.name for path in (out / "cells").glob("hgfn*.json")} == set(trials)
     text = (out / "comparison.md").read_text()
     assert text.startswith("# tiny: 40 rows, 2 labels, views a 3, b 3\n")
     assert all(title in text for title in rows.values())
@@ -63,10 +94,56 @@ def test_a_tiny_file_ends_in_a_report(tiny: Path) -> None:
     with Image.open(out / "comparison.png") as picture:
         assert picture.size[0] > 500
         assert len(picture.convert("RGB").getcolors(10**6) or []) > 10
-    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
-    again = compare(tiny, "--seeds", 2, "--out", "new/out", "--fusion", "cfc", "--mtl", "lsew")
-    assert again.exit_code == 0
+
+
+def test_a_finished_comparison_trains_nothing_and_writes_the_same(
+    copied: tuple[Path, Path],
+) -> None:
+    tiny, out = copied
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert compare(tiny, "--out", out, *CFC).exit_code == 0
     assert {path: path.read_bytes() for path in before} == before
+
+
+def interval_width(out: Path) -> float:
+    """Half the interval of a row's MAP, by its standard deviation over the seeds."""
+    runs = pd.read_csv(out / "runs.csv").query("row == 'linear_b'")["map"]
+    table = pd.read_csv(out / "comparison.csv").set_index(["row", "score"])
+    row = table.loc[("linear_b", "map")]
+    return float((row["high"] - row["mean"]) / runs.std())
+
+
+# t(0.975) of one degree of freedom, for two seeds.
+T = 12.7062
+
+
+def test_intervals_are_corrected_for_random_splits_that_share_rows(
+    finished: tuple[Path, Result],
+) -> None:
+    out = finished[0] / "new" / "results"
+    assert interval_width(out) == pytest.approx(T * (1 / 2 + 8 / 24) ** 0.5, rel=1e-4)
+    text = (out / "comparison.md").read_text()
+    assert "variance (1/2 + 0.33) s^2, since the splits share rows" in text
+
+
+def test_intervals_over_the_one_split_of_a_file_are_plain_and_unscored_labels_named(
+    tiny: Path,
+) -> None:
+    rows = np.arange(40)
+    labels = np.stack([rows % 2, rows // 2 % 2, rows // 4 % 2], axis=1)
+    labels[32:, 2] = 0
+    a, b = np.random.default_rng(1).normal(size=(2, 40, 3))
+    write(tiny, view_a=a, view_b=b, Y=labels, split=np.repeat(["train", "val", "test"], [24, 8, 8]))
+    result = compare(tiny, "--seeds", 2, "--fusion", "hgfn", "--mtl", "dmtl")
+    assert result.exit_code == 0, result.output
+    runs = pd.read_csv("results/runs.csv").query("row == 'hgfn_dmtl'")["map"]
+    table = pd.read_csv("results/comparison.csv").set_index(["row", "score"])
+    row = table.loc[("hgfn_dmtl", "map")]
+    expected = T * runs.std() * (1 / 2) ** 0.5
+    assert row["high"] - row["mean"] == pytest.approx(expected, rel=1e-4)
+    text = Path("results/comparison.md").read_text()
+    assert "which does not say how much another split would change" in text
+    assert "- left out of the means, without a positive test row: label_2 (seeds 0, 1)\n" in text
 
 
 def refused(*arguments: object) -> str:
@@ -140,26 +217,36 @@ def test_a_further_seed_that_leaves_out_a_further_label_is_refused_with_that_rea
     )
 
 
-def test_a_row_that_diverges_has_dashes_and_a_note_and_the_others_go_on(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen = (tiny, "--seeds", 2, "--fusion", "cfc", "--mtl", "lsew")
-    assert compare(*chosen).exit_code == 0
-    # The cell as `train_cell` makes it of a training that diverges.
-    cells = Path("results/cells")
-    values = json.loads((cells / "cfc_lsew-1-0.001.json").read_text())
+def diverge(out: Path, rate: float) -> None:
+    """Make a cell as `train_cell` makes it of a training that diverges."""
+    path = out / "cells" / f"cfc_lsew-1-{rate}.json"
+    values = json.loads(path.read_text())
     values["facts"] = {"failed": "training diverged"}
-    (cells / "cfc_lsew-1-0.001.json").write_text(json.dumps(values))
-    path = cells / "cfc_lsew-1-0.001.parquet"
-    write_table(path, read_table(path)[["id"]])
-    result = compare(*chosen)
+    path.write_text(json.dumps(values))
+    table = path.with_suffix(".parquet")
+    write_table(table, read_table(table)[["id"]])
+
+
+def test_a_row_that_diverges_at_every_rate_has_dashes_and_a_note_and_the_others_go_on(
+    copied: tuple[Path, Path],
+) -> None:
+    tiny, out = copied
+    for rate in RATES[1:]:
+        diverge(out, rate)
+    assert compare(tiny, "--out", out, *CFC).exit_code == 0
+    runs = pd.read_csv(out / "runs.csv").set_index(["row", "seed"])
+    assert runs.loc[("cfc_lsew", 1), "learning_rate"] == RATES[0]
+    assert runs["map"].notna().all()
+    diverge(out, RATES[0])
+    result = compare(tiny, "--out", out, *CFC)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-2].split() == ["CFC", "+", "LSEW", "MAP", "–"]  # noqa: RUF001
-    text = Path("results/comparison.md").read_text()
+    text = (out / "comparison.md").read_text()
     assert "| CFC + LSEW | – | – | – | – |" in text  # noqa: RUF001
-    assert "- 1 of 10 trainings diverged, their rows have no scores: CFC + LSEW (seed 1)" in text
+    assert "- 3 of 18 trainings diverged and are not chosen; " in text
+    assert "CFC + LSEW (seed 1, rate 0.0003), CFC + LSEW (seed 1, rate 0.001)" in text
     assert "nan" not in text
     assert "nan" not in result.output
-    runs = pd.read_csv("results/runs.csv").set_index(["row", "seed"])
+    runs = pd.read_csv(out / "runs.csv").set_index(["row", "seed"])
     assert runs.loc[("cfc_lsew", 0), "map"] > 0
     assert runs["map"].isna().sum() == 1

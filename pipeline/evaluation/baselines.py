@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from pipeline.evaluation.scores import Arrays, mean_map, select
+from pipeline.evaluation.scores import Arrays, select, unscored, validation_scores
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -88,10 +88,10 @@ def _best_penalty(
         for c in STRENGTHS
     ]
     val = np.flatnonzero(split == "val")
-    if not any((targets[task.name][val] >= 0).any() for task in tasks):
-        return candidates[len(candidates) // 2]
     truth = select(targets, val)
-    quality = [mean_map(tasks, truth, select(p, val)) for p in candidates]
+    if len(unscored(tasks, truth)) == len(tasks):
+        return candidates[len(candidates) // 2]
+    quality = [validation_scores(tasks, truth, select(p, val))["mean_map"] for p in candidates]
     return candidates[int(np.argmax(quality))]
 
 

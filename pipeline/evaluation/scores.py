@@ -14,40 +14,66 @@ import numpy as np
 from pipeline.mtl import Task
 
 SCORES = ("f1", "hl", "map", "accuracy")
+MEANS = SCORES[:3]  # those that are averaged over tasks
 HALF = 0.5
 Arrays = Mapping[str, np.ndarray]
 Scores = dict[str, float | int]
 
 
+def has_positive(task: Task, truth: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Say for each weighting whether a task has F1 and MAP, and so is in the means over tasks.
+
+    This is the one rule for all results: a binary task needs a positive row, any other task a
+    labelled one.
+    """
+    rows = truth >= 0 if task.positive is None else truth == task.positive
+    weights = np.ones((1, len(truth))) if weights is None else weights
+    return np.asarray(weights @ rows > 0)
+
+
+def unscored(tasks: Sequence[Task], truth: Arrays) -> list[str]:
+    """Name the tasks that are left out of the means over tasks, see `has_positive`."""
+    return [task.name for task in tasks if not has_positive(task, truth[task.name]).all()]
+
+
+def unscored_notes(tasks: Sequence[Task], truth: Arrays, side: str) -> list[str]:
+    """Say in one line which tasks the means over this side's rows leave out, if any."""
+    names = ", ".join(unscored(tasks, truth))
+    return [f"left out of the means, without a positive {side} row: {names}"] if names else []
+
+
 def score_tasks(
     tasks: Sequence[Task], truth: Arrays, probabilities: Arrays, thresholds: Mapping[str, float]
 ) -> dict[str, Scores]:
-    """Score every task (see `task_scores`), and under "mean" the tasks that have support.
+    """Score every task (see `task_scores`), and under "mean" those that are not `unscored`.
 
-    Raises ValueError if no task has support.
+    The latter's number is `tasks`. Raises ValueError if it is 0.
     """
-    scores = {}
+    scores: dict[str, Scores] = {}
     for task in tasks:
         predicted = decide(task, probabilities[task.name], thresholds[task.name])
         scores[task.name] = task_scores(task, truth[task.name], probabilities[task.name], predicted)
-    scored = [values for values in scores.values() if values["support"]]
+    left_out = unscored(tasks, truth)
+    scored = [scores[task.name] for task in tasks if task.name not in left_out]
     if not scored:
-        raise ValueError("no row to score has a label in any task")
-    names = ("f1", "hl", "map")
-    return {**scores, "mean": {n: float(np.mean([task[n] for task in scored])) for n in names}}
+        raise ValueError("no row to score has a positive label of any task")
+    mean: Scores = {name: float(np.mean([s[name] for s in scored])) for name in MEANS}
+    return {**scores, "mean": mean | {"tasks": len(scored)}}
 
 
 def task_scores(
     task: Task, truth: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
 ) -> Scores:
-    """Score one task on rows that count once each; an undefined score is 0.
+    """Score one task on rows that count once each; a score that is undefined is left out.
 
-    - `f1`: macro over the classes that occur; for a binary task, that of its positive class.
+    - `f1`: mean over the classes with a positive; for a binary task, that of its positive class.
     - `hl`: Hamming loss, the fraction of wrong labels; `hl_onehot` counts the cells of the one-hot
       table instead, 2 hl / classes.
     - `map`: mean over the classes with a positive of the average precision of their probabilities;
       for a sigmoid task, the average precision of its one label.
     - `support`: labelled rows; a task without any has no other score.
+
+    A binary task without a positive has neither `f1` nor `map`.
     """
     known = truth >= 0
     truth, probabilities, predicted = truth[known], probabilities[known], predicted[known]
@@ -66,46 +92,17 @@ def task_scores(
         arrays["hl_onehot"] = 2 * arrays["hl"] / len(task.classes)
     if task.binary:
         arrays["f1_minority"] = by_class[counts.argmin()]
-    return {name: float(np.nan_to_num(value[0])) for name, value in arrays.items()} | {
-        "support": len(truth)
-    }
+    defined = {name: float(value[0]) for name, value in arrays.items() if not np.isnan(value[0])}
+    return defined | {"support": len(truth)}
 
 
 def validation_scores(
     tasks: Sequence[Task], truth: Arrays, probabilities: Arrays
 ) -> dict[str, float]:
-    """Score a validation epoch: mean F1 at threshold 0.5, mean Hamming loss, MAP by task."""
+    """Score validation rows: mean F1 and Hamming loss at threshold 0.5, mean MAP, MAP by task."""
     scores = score_tasks(tasks, truth, probabilities, {task.name: HALF for task in tasks})
-    maps = {f"map/{task.name}": scores[task.name].get("map", 0.0) for task in tasks}
-    return {**{f"mean_{name}": value for name, value in scores["mean"].items()}, **maps}
-
-
-def label_scores(
-    truth: np.ndarray, probabilities: np.ndarray, split: np.ndarray
-) -> dict[str, float]:
-    """Score yes-or-no labels together on the test rows of `truth` and `probabilities` [n, L].
-
-    - `map`: mean of the average precision over the labels with a positive.
-    - `macro_f1`: mean over these labels of the positive class's F1, and `micro_f1`: F1 of all
-      labels' decisions pooled, both at each label's threshold with the best F1 on the val rows.
-    - `hamming_loss`: fraction of wrong decisions at 0.5, where its expectation is least.
-    """
-    val, test = split == "val", split == "test"
-    columns = zip(truth[val].T, probabilities[val].T, strict=True)
-    thresholds = [best_threshold(labels, scores) for labels, scores in columns]
-    truth, probabilities = truth[test], probabilities[test]
-    known, hot = truth >= 0, truth == 1
-    decided = known & (probabilities >= thresholds)
-    labels = np.flatnonzero(hot.any(axis=0))
-    # An unknown label has weight 0.
-    once = known.astype(float).T[:, None]
-    precisions = [average_precision(hot[:, c], probabilities[:, c], once[c]) for c in labels]
-    return {
-        "map": float(np.mean(precisions)),
-        "macro_f1": float(np.mean([f1(hot[:, c], decided[:, c], once[c]) for c in labels])),
-        "micro_f1": float(f1(hot.ravel(), decided.ravel(), known.reshape(1, -1).astype(float))[0]),
-        "hamming_loss": float(((probabilities >= HALF) != hot)[known].mean()),
-    }
+    maps = {f"map/{t.name}": scores[t.name]["map"] for t in tasks if "map" in scores[t.name]}
+    return {**{f"mean_{name}": scores["mean"][name] for name in MEANS}, **maps}
 
 
 def weighted_scores(
@@ -115,24 +112,22 @@ def weighted_scores(
     predicted: np.ndarray,
     weights: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Score one task by f1, hl, map and accuracy under each weighting.
+    """Score one task by f1, hl, map and accuracy under each weighting; NaN where undefined.
 
-    NaN where there is no labelled row, and for F1 and MAP of a binary task where none is positive.
+    All are where there is no labelled row; F1 and MAP also where `has_positive` is false.
     """
     known = truth >= 0
     truth, probabilities, predicted = truth[known], probabilities[known], predicted[known]
     weights = weights[:, known].astype(np.float64)
     error = _ratio(weights @ (truth != predicted), weights.sum(axis=1))
     by_class = _f1_by_class(task, truth, predicted, weights)
-    if task.positive is None:
-        headline = mean_of_defined(by_class)
-    else:
-        occurs = weights @ (truth == task.positive) > 0
-        headline = np.where(occurs, by_class[task.positive], np.nan)
+    classes = [1] if task.head == "sigmoid" else range(len(task.classes))
+    precisions = [average_precision(truth == c, probabilities[:, c], weights) for c in classes]
+    scored = has_positive(task, truth, weights)
     return {
-        "f1": headline,
+        "f1": mean_of_defined(by_class) if task.positive is None else by_class[task.positive],
         "hl": error,
-        "map": mean_average_precision(task, truth, probabilities, weights),
+        "map": np.where(scored, mean_of_defined(np.stack(precisions)), np.nan),
         "accuracy": 1 - error,
     }
 
@@ -140,43 +135,13 @@ def weighted_scores(
 def _f1_by_class(
     task: Task, truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Return [classes, B]."""
-    classes = range(len(task.classes))
-    return np.stack([f1(truth == c, predicted == c, weights) for c in classes])
-
-
-def f1(truth: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return 2 TP / (2 TP + FP + FN) of the boolean arrays [n]; NaN where that is 0 / 0."""
-    hits = weights @ (truth & predicted)
-    return _ratio(2 * hits, weights @ truth + weights @ predicted)
-
-
-def mean_average_precision(
-    task: Task,
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    weights: np.ndarray | None = None,
-) -> np.ndarray:
-    """Average the one-vs-rest average precision over the classes with a positive; NaN if none has.
-
-    Of a sigmoid task only the positive class counts.
-    """
-    known = truth >= 0
-    weights = np.ones((1, len(truth))) if weights is None else weights
-    truth, probabilities, weights = truth[known], probabilities[known], weights[:, known]
-    classes = [1] if task.head == "sigmoid" else range(len(task.classes))
-    values = [
-        average_precision(truth == c, probabilities[:, c], weights)
-        for c in classes
-        if (truth == c).any()
-    ]
-    return mean_of_defined(np.stack(values)) if values else np.full(len(weights), np.nan)
-
-
-def mean_map(tasks: Sequence[Task], truth: Arrays, probabilities: Arrays) -> float:
-    """Average the MAP over the tasks with a positive; NaN if none has one."""
-    maps = [mean_average_precision(t, truth[t.name], probabilities[t.name]) for t in tasks]
-    return float(mean_of_defined(np.stack(maps))[0])
+    """Return 2 TP / (2 TP + FP + FN) [classes, B]; NaN for a class without a positive."""
+    values = []
+    for code in range(len(task.classes)):
+        positive, selected = weights @ (truth == code), weights @ (predicted == code)
+        hits = weights @ ((truth == code) & (predicted == code))
+        values.append(np.where(positive > 0, _ratio(2 * hits, positive + selected), np.nan))
+    return np.stack(values)
 
 
 def average_precision(hot: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -184,6 +149,8 @@ def average_precision(hot: np.ndarray, scores: np.ndarray, weights: np.ndarray) 
 
     `hot` [n] marks the positives; rows with equal `scores` [n] share one threshold.
     """
+    if not hot.any():
+        return np.full(len(weights), np.nan)
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))

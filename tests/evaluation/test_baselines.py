@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from pipeline.evaluation.baselines import baseline_probabilities, majority, text_linear
-from pipeline.evaluation.scores import mean_average_precision
+from pipeline.evaluation.scores import validation_scores
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -100,7 +100,8 @@ def test_validation_labels_choose_the_penalty_and_nothing_else(examples: Example
     untuned = feature_linear(KIND, features, hidden)
     side = SPLIT == "val"
     reached, without = (
-        mean_average_precision(KIND, truth[side], p[side])[0] for p in (tuned, untuned)
+        validation_scores([KIND], {"kind": truth[side]}, {"kind": p[side]})["mean_map"]
+        for p in (tuned, untuned)
     )
     assert reached >= without
 
@@ -187,7 +188,8 @@ def test_features_are_scaled_by_all_training_rows_though_few_have_a_label() -> N
     hidden[train[24:]] = -1
     predictions = feature_linear(USEFUL, features, hidden)
     test = SPLIT == "test"
-    assert mean_average_precision(USEFUL, truth[test], predictions[test])[0] > 0.9
+    scores = validation_scores([USEFUL], {"useful": truth[test]}, {"useful": predictions[test]})
+    assert scores["mean_map"] > 0.9
 
 
 @pytest.mark.parametrize("dim", [3, 400])

@@ -17,7 +17,8 @@ import pandas as pd
 
 from pipeline import runtime
 from pipeline.evaluation.baselines import concatenated_linear
-from pipeline.evaluation.scores import select, validation_scores
+from pipeline.evaluation.comparison.rows import Row
+from pipeline.evaluation.scores import Arrays, select, validation_scores
 from pipeline.ground.code_digest import code_digest
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.json_files import read_json
@@ -41,31 +42,6 @@ _LINEAR_CODE = (
 )
 # Raised whenever the form of a cell's files changes.
 FORMAT = 2
-_TITLES = {"mtinet": "MTI-NET"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A network (fusion and method), or without these logistic regression on one view or on all."""
-
-    fusion: str = ""
-    mtl: str = ""
-    view: str = ""
-
-    @property
-    def name(self) -> str:
-        """The name in files: hgfn_dmtl, linear, linear_<view>."""
-        if self.fusion:
-            return f"{self.fusion}_{self.mtl}"
-        return f"linear_{self.view}" if self.view else "linear"
-
-    @property
-    def title(self) -> str:
-        """The name in reports, as the paper writes it: HGFN + DMTL."""
-        if self.fusion:
-            names = (self.fusion, self.mtl)
-            return " + ".join(_TITLES.get(name, name.upper()) for name in names)
-        return f"logistic regression, {self.view or 'all views'}"
 
 
 @dataclass(frozen=True)
@@ -115,11 +91,23 @@ class Settings:
     train: TrainParams
 
     def of(self, training: Training) -> Settings:
-        """Return the settings with the fusion, method and learning rate of a training."""
+        """Return the settings of a training: its row's fusion, method and changes, and its rate."""
+        row = training.row
+        values: dict[str, Any] = {
+            "fusion": fusion_settings(row.fusion, self.fusion).model_dump(),
+            "mtl": mtl_settings(row.mtl, self.mtl).model_dump(),
+            "train": self.train.model_dump(),
+        }
+        for key, value in {**row.changes, "train.learning_rate": training.rate}.items():
+            *sections, name = key.split(".")
+            section = values
+            for part in sections:
+                section = section[part]
+            section[name] = value
         return Settings(
-            fusion_settings(training.row.fusion, self.fusion),
-            mtl_settings(training.row.mtl, self.mtl),
-            self.train.model_copy(update={"learning_rate": training.rate}),
+            FusionParams(**values["fusion"]),
+            MTLParams(**values["mtl"]),
+            TrainParams(**values["train"]),
         )
 
 
@@ -135,6 +123,11 @@ class Cell:
     probabilities: dict[str, np.ndarray]
     facts: dict[str, Any]
     identity: str
+
+    def sides(self, validation: int) -> tuple[Arrays, Arrays]:
+        """Return the probabilities of the first so many rows, and those of the test rows."""
+        items = self.probabilities.items()
+        return {n: p[:validation] for n, p in items}, {n: p[validation:] for n, p in items}
 
 
 def train_cell(problem: Problem, settings: Settings, training: Training) -> tuple[Cell, float]:

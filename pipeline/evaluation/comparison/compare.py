@@ -1,8 +1,9 @@
-"""`hgfn compare`: every fusion with every method, and logistic regression, on your own features."""
+"""`hgfn compare`: networks, their variants and logistic regression on your own features."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pandas as pd
 from pipeline.evaluation.comparison.cells import (
     Cell,
     Problem,
-    Row,
     Settings,
     Training,
     read_cell,
@@ -25,16 +25,37 @@ from pipeline.evaluation.comparison.report import (
     networks_note,
     write_report,
 )
+from pipeline.evaluation.comparison.rows import Row, network_rows
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
-from pipeline.evaluation.comparison.views import Views, read_views, split_views
-from pipeline.evaluation.scores import label_scores
+from pipeline.evaluation.comparison.tuning import best_trial, validation_maps
+from pipeline.evaluation.comparison.views import (
+    Views,
+    label_task,
+    read_views,
+    split_views,
+    view_problem,
+)
+from pipeline.evaluation.scores import (
+    HALF,
+    choose_thresholds,
+    decide,
+    score_tasks,
+    select,
+    task_scores,
+    unscored,
+)
 from pipeline.ground.csv_tables import write_csv
 from pipeline.models.fusion import FUSIONS
-from pipeline.mtl import METHODS, Task
+from pipeline.mtl import METHODS
 from pipeline.params import FusionParams, MTLParams, TrainParams
-from pipeline.training.examples import Examples
 
 REFERENCE = Row("hgfn", "dmtl")
+# Differences are relative to these, where they are compared: the reference, the control (what
+# alignment alone gains) and logistic regression.
+REFERENCES = (REFERENCE, Row("projected", "lsew"), Row())
+CHEAPEST = Row("cfc", "lsew")  # times are relative to its
+# Each network's trials in each split, as logistic regression has five penalties.
+RATES = (3e-4, 1e-3, 3e-3)
 COLUMNS = (
     Column(MEAN, "map", "MAP"),
     Column(MEAN, "macro_f1", "macro-F1"),
@@ -65,15 +86,16 @@ def compare(
     fusions: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
 ) -> Iterator[str]:
-    """Compare the chosen pairs (all, without a choice) over the seeds 0, 1, ...; yields messages.
+    """Compare rows (see `network_rows`) over the seeds 0, 1, ...; yields messages.
 
     The last ones rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with the
     scores of each seed, and the cells, from which a later run resumes. Raises ValueError with one
     line for an unknown name, a bad file, or an `out` with cells of other data, settings or code.
-    A row of which a training diverged has no scores, and a note that says so.
+    A row without scores in a seed, since all its trainings diverged, has none at all.
     """
-    fusions = _chosen("fusion", fusions, FUSIONS)
-    methods = _chosen("mtl", methods, METHODS)
+    networks = network_rows(
+        _checked("fusion", fusions or (), FUSIONS), _checked("mtl", methods or (), METHODS)
+    )
     views = read_views(path)
     try:
         views, splits, omitted = split_views(views, range(seeds))
@@ -81,17 +103,17 @@ def compare(
         raise ValueError(f"{path}: {error}") from None
     left_out = _left_out(omitted)
     yield from left_out
-    rows = _rows(list(views.features), fusions, methods)
-    rate = SETTINGS.train.learning_rate
-    trainings = [
-        Training(row, seed, rate if row.fusion else 0.0) for seed in splits for row in rows
-    ]
+    single = [Row(view=view) for view in views.features] if len(views.features) > 1 else []
+    rows = list(dict.fromkeys([REFERENCE, *networks, Row(), *single]))
+    trainings = [trial for seed in splits for row in rows for trial in _trials(row, seed)]
     _check_labels(omitted, trainings, out)
-    cells = run_trainings(view_problem(views, splits), SETTINGS, trainings, out)
-    runs = pd.DataFrame(_runs(views, splits, cells, read_seconds(out)))
-    runs = runs.astype({"parameters": "Int64"})  # unknown where a training diverged
-    notes = [*_notes(views, seeds, rows), *left_out, *_diverged(cells)]
-    report = _report(f"{path.stem}: {_size(views)}", rows, runs, notes)
+    problem = view_problem(views, splits)
+    cells = run_trainings(problem, SETTINGS, trainings, out)
+    runs = pd.DataFrame(_runs(problem, rows, cells, read_seconds(out)))
+    runs = runs.astype({"parameters": "Int64", "epochs": "Int64"})  # unknown after divergence
+    overlap = split_overlap(problem) if views.split is None else 0.0
+    notes = [*_notes(seeds, overlap, rows), *left_out, *_unscored(problem), *_diverged(cells)]
+    report = _report(f"{path.stem}: {_size(views)}", rows, runs, overlap, notes)
     write_report(report, out, out, "comparison")
     write_csv(out / "runs.csv", runs)
     width = max(len(row.title) for row in report.rows)
@@ -101,17 +123,15 @@ def compare(
     yield f"written: {out / 'comparison.md'}"
 
 
-def _chosen(option: str, names: Sequence[str] | None, allowed: Iterable[str]) -> list[str]:
-    if unknown := [name for name in names or () if name not in allowed]:
+def _checked(option: str, names: Sequence[str], allowed: Iterable[str]) -> Sequence[str]:
+    if unknown := [name for name in names if name not in allowed]:
         raise ValueError(f"--{option} is {unknown[0]!r}; allowed: {', '.join(allowed)}")
-    return [name for name in allowed if not names or name in names]
+    return names
 
 
-def _rows(views: Sequence[str], fusions: Sequence[str], methods: Sequence[str]) -> list[Row]:
-    """List the reference and every pair, then logistic regression on all views and on each one."""
-    pairs = [Row(fusion, mtl) for fusion in fusions for mtl in methods]
-    single = [Row(view=view) for view in views] if len(views) > 1 else []
-    return list(dict.fromkeys([REFERENCE, *pairs, Row(), *single]))
+def _trials(row: Row, seed: int) -> list[Training]:
+    rates = RATES if row.fusion else (0.0,)
+    return [Training(row, seed, rate) for rate in rates]
 
 
 def _left_out(omitted: Mapping[str, int]) -> list[str]:
@@ -126,7 +146,7 @@ def _check_labels(omitted: Mapping[str, int], trainings: Sequence[Training], out
 
     All rows then learn another set of labels, which happens when a further seed is requested.
     """
-    tasks = [_label_task(name) for name in omitted]
+    tasks = [label_task(name) for name in omitted]
     for training in trainings if omitted else ():
         cell = read_cell(out / "cells", training.name, tasks)
         for label in cell.probabilities if cell else ():
@@ -137,73 +157,113 @@ def _check_labels(omitted: Mapping[str, int], trainings: Sequence[Training], out
             )
 
 
-def _label_task(name: str) -> Task:
-    return Task(name, ("absent", "present"), negative="absent", head="sigmoid")
-
-
-def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
-    """Make each label a task with one logit, and each view a sequence of one step, or of none."""
-    sequences = {
-        name: [row[None] if not np.isnan(row[0]) else row[None][:0] for row in values]
-        for name, values in views.features.items()
-    }
-    targets = {name: views.labels[:, label] for label, name in enumerate(views.names)}
-    ids = [str(row) for row in range(len(views.labels))]
-    tasks = [_label_task(name) for name in views.names]
-    examples = Examples(ids, next(iter(splits.values())), sequences, targets)
-    return Problem(examples, tuple(tasks), "pooled", splits)
+def split_overlap(problem: Problem) -> float:
+    """Return n_test / n_train, the mean over the splits."""
+    splits = problem.splits.values()
+    return float(np.mean([(s == "test").sum() / (s == "train").sum() for s in splits]))
 
 
 def _runs(
-    views: Views,
-    splits: dict[int, np.ndarray],
-    cells: dict[Training, Cell],
-    seconds: dict[str, float],
+    problem: Problem, rows: Sequence[Row], cells: Mapping[Training, Cell], seconds: dict[str, float]
 ) -> Iterator[dict[str, object]]:
-    for training, cell in cells.items():
-        diverged = "failed" in cell.facts
-        yield {
-            "row": training.row.name,
-            "seed": training.seed,
-            **(_NO_SCORES if diverged else _scores(views, splits[training.seed], cell)),
-            "parameters": cell.facts.get("parameters"),
-            "seconds": seconds.get(training.name, math.nan),
-        }
+    """Yield a line for each row and seed: the trial with the best validation MAP, and all costs."""
+    for seed in problem.splits:
+        examples = problem.of_seed(seed)
+        truth = select(examples.targets, examples.rows("val"))
+        for row in rows:
+            trials = {training: cells[training] for training in _trials(row, seed)}
+            best = best_trial(validation_maps(problem.tasks, truth, trials))
+            epochs = [cell.facts["epochs"] for cell in trials.values() if "epochs" in cell.facts]
+            yield {
+                "row": row.name,
+                "seed": seed,
+                "learning_rate": best.rate if best and row.fusion else math.nan,
+                **(view_scores(problem, seed, cells[best]) if best else _NO_SCORES),
+                "parameters": cells[best].facts["parameters"] if best else None,
+                "epochs": sum(epochs) if epochs else None,
+                "seconds": sum(seconds.get(trial.name, math.nan) for trial in trials),
+            }
 
 
-def _scores(views: Views, split: np.ndarray, cell: Cell) -> dict[str, float]:
-    # The cell's rows: validation, then test.
-    rows = np.concatenate([np.flatnonzero(split == side) for side in ("val", "test")])
-    probabilities = np.stack([cell.probabilities[name][:, 1] for name in views.names], axis=1)
-    return label_scores(views.labels[rows], probabilities, split[rows])
+def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
+    """Score the test rows by the labels that have a positive there.
+
+    - `map` and `macro_f1`: means over the labels; `micro_f1`: F1 of all labels' decisions pooled.
+      Each label's threshold is the one with the best F1 on validation.
+    - `hamming_loss`: fraction of wrong decisions at 0.5, where its expectation is least.
+    """
+    examples, tasks = problem.of_seed(seed), problem.tasks
+    of_val, of_test = cell.sides(len(examples.rows("val")))
+    known, truth = (select(examples.targets, examples.rows(side)) for side in ("val", "test"))
+    thresholds = choose_thresholds(tasks, known, of_val, "validation")
+    mean = score_tasks(tasks, truth, of_test, thresholds)["mean"]
+    half = score_tasks(tasks, truth, of_test, dict.fromkeys(thresholds, HALF))["mean"]
+    left_out = unscored(tasks, truth)
+    scored = [task for task in tasks if task.name not in left_out]
+    pooled = task_scores(
+        scored[0],
+        np.concatenate([truth[t.name] for t in scored]),
+        np.concatenate([of_test[t.name] for t in scored]),
+        np.concatenate([decide(t, of_test[t.name], thresholds[t.name]) for t in scored]),
+    )
+    return {
+        "map": mean["map"],
+        "macro_f1": mean["f1"],
+        "micro_f1": pooled["f1"],
+        "hamming_loss": half["hl"],
+    }
+
+
+def _unscored(problem: Problem) -> list[str]:
+    """Name the labels without a positive test row, and in which seeds."""
+    seeds: dict[str, list[str]] = {}
+    for seed in problem.splits:
+        examples = problem.of_seed(seed)
+        for label in unscored(problem.tasks, select(examples.targets, examples.rows("test"))):
+            seeds.setdefault(label, []).append(str(seed))
+    labels = ", ".join(f"{label} (seeds {', '.join(of)})" for label, of in seeds.items())
+    return [f"left out of the means, without a positive test row: {labels}"] if labels else []
 
 
 def _diverged(cells: Mapping[Training, Cell]) -> list[str]:
     failed = [training for training, cell in cells.items() if "failed" in cell.facts]
     if not failed:
         return []
-    names = ", ".join(f"{t.row.title} (seed {t.seed})" for t in failed)
-    return [f"{len(failed)} of {len(cells)} trainings diverged, their rows have no scores: {names}"]
+    names = ", ".join(f"{t.row.title} (seed {t.seed}, rate {t.rate:g})" for t in failed)
+    return [
+        f"{len(failed)} of {len(cells)} trainings diverged and are not chosen; a row of which all "
+        f"of a seed diverged has no scores: {names}"
+    ]
 
 
-def _report(title: str, rows: Sequence[Row], runs: pd.DataFrame, notes: Sequence[str]) -> Report:
+def _report(
+    title: str, rows: Sequence[Row], runs: pd.DataFrame, overlap: float, notes: Sequence[str]
+) -> Report:
     estimates: dict[Row, Estimates] = {}
-    facts: dict[Row, dict[str, int | float]] = {}
+    facts: dict[Row, dict[str, int | float | str]] = {}
+    cheapest = runs.loc[runs["row"] == CHEAPEST.name, "seconds"].mean()
     for row in rows:
         of_row = runs[runs["row"] == row.name]
         estimates[row] = {
-            (MEAN, c.score): Estimate(of_row[c.score].to_numpy(float)) for c in COLUMNS
+            (MEAN, c.score): Estimate(of_row[c.score].to_numpy(float), overlap=overlap)
+            for c in COLUMNS
         }
-        parameters = of_row["parameters"].dropna()
+        rates = Counter(of_row["learning_rate"].dropna())
+        parameters, epochs = of_row["parameters"].dropna(), of_row["epochs"].dropna()
         facts[row] = {
+            "learning_rates": ", ".join(f"{r:g} ({n})" for r, n in sorted(rates.items()))
+            or NOTHING,
             "parameters": int(parameters.iloc[0]) if len(parameters) else math.nan,
+            "epochs": round(float(epochs.mean()), 1) if len(epochs) else math.nan,
             "seconds": round(of_row["seconds"].mean(), 1),
+            "relative_time": round(of_row["seconds"].mean() / cheapest, 2),
         }
     # Rows without a mean come last.
     means = {row: values[MEAN, "map"].mean for row, values in estimates.items()}
     ranked = sorted(rows, key=lambda row: (math.isnan(means[row]), -means[row]))
     estimates = {row: estimates[row] for row in ranked}
-    return Report(title, COLUMNS, estimates, facts, REFERENCE, notes)
+    references = [row for row in REFERENCES if row in estimates]
+    return Report(title, COLUMNS, estimates, facts, references, notes)
 
 
 def _size(views: Views) -> str:
@@ -212,10 +272,23 @@ def _size(views: Views) -> str:
     return f"{rows:,} rows, {labels} labels, views {widths}"
 
 
-def _notes(views: Views, seeds: int, rows: Sequence[Row]) -> list[str]:
-    split = "a 60/20/20 split of its own" if views.split is None else "the file's one split"
+def _notes(seeds: int, overlap: float, rows: Sequence[Row]) -> list[str]:
+    if overlap:
+        split = "a 60/20/20 split of its own"
+        intervals = (
+            f"t with variance (1/{seeds} + {overlap:.2f}) s^2, since the splits share rows (Nadeau "
+            "and Bengio 2003)"
+        )
+    else:
+        split = "the file's one split"
+        intervals = "t over the seeds, which does not say how much another split would change"
+    rates = ", ".join(f"{rate:g}" for rate in RATES)
     return [
-        f"Seeds: {seeds}, each with {split}; learning rate: {SETTINGS.train.learning_rate:g}.",
+        f"Seeds: {seeds}, each with {split}. Intervals: {intervals}.",
+        f"Rates: the learning rate is the best of {rates} on validation, for each row and seed; "
+        "in brackets, how many seeds chose it. Epochs and seconds (the processor's) are those of "
+        "all trainings of a seed, the mean over seeds; relative time is relative to "
+        f"{CHEAPEST.title}.",
         networks_note(SETTINGS, rows),
         "How to read scores, intervals and differences: docs/compare.md.",
     ]

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from pipeline.evaluation.scores import SCORES, Arrays, mean_of_defined, weighted_scores
+from pipeline.evaluation.scores import (
+    SCORES,
+    Arrays,
+    has_positive,
+    mean_of_defined,
+    weighted_scores,
+)
 from pipeline.mtl import Task
 
 CONFIDENCE = 0.95
@@ -21,10 +27,12 @@ class Estimate:
     """A score over seeds: `values` [S], and where all seeds have one test side `resampled` [B].
 
     The latter is the score on B resamples of that side and of the seeds. NaN: undefined.
+    `overlap` is n_test / n_train where each seed has a random split of its own, else 0.
     """
 
     values: np.ndarray
     resampled: np.ndarray | None = None
+    overlap: float = 0.0
 
     @property
     def mean(self) -> float:
@@ -38,15 +46,18 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval: the resamples' middle, or mean -+ t(0.975, n - 1) sd / sqrt(n).
+        """The 95 % interval: the resamples' middle, or mean -+ t(0.975, S - 1) times the error.
 
-        Resamples in which the score is undefined are left out. NaN where nothing is known.
+        The squared error is (1/S + overlap) sd^2: random splits share rows, so their scores are
+        correlated (Nadeau and Bengio 2003). Resamples in which the score is undefined are left out.
+        NaN where nothing is known.
         """
         count = len(self.values)
         if self.resampled is None:
             if count < 2:
                 return math.nan, math.nan
-            half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * self.sd / math.sqrt(count)
+            error = math.sqrt(1 / count + self.overlap) * self.sd
+            half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * error
             return self.mean - float(half), self.mean + float(half)
         defined = self.resampled[~np.isnan(self.resampled)]
         if not len(defined):
@@ -57,7 +68,7 @@ class Estimate:
     def __sub__(self, other: Estimate) -> Estimate:
         """Paired difference: both with the same seeds, and from the same resamples."""
         if self.resampled is None or other.resampled is None:
-            return Estimate(self.values - other.values)
+            return Estimate(self.values - other.values, overlap=self.overlap)
         return Estimate(self.values - other.values, self.resampled - other.resampled)
 
 
@@ -96,7 +107,7 @@ def estimate_tasks(
 ) -> Estimates:
     """Estimate a row's scores from each seed's test probabilities [n, classes] and decisions [n].
 
-    The mean is over the tasks whose score is defined, within each resample. A resample's score is
+    The mean is over the tasks that have F1 and MAP, within each resample. A resample's score is
     the mean over the seeds drawn in it, so that an interval holds both sources of chance: which
     samples are tested, and which seed trained.
     """
@@ -110,11 +121,13 @@ def estimate_tasks(
         for t in tasks
     ]
     shares = resamples.seeds / resamples.seeds.sum(axis=1, keepdims=True)
+    scored = np.stack([has_positive(task, truth[task.name], weights) for task in tasks])
     result = {}
     for score in SCORES:
         values = np.array([[of_seed[score] for of_seed in by_seed] for by_seed in scores])
+        mean = mean_of_defined(np.where(scored[:, None], values, np.nan))
         by_task = {task.name: v for task, v in zip(tasks, values, strict=True)}
-        for name, v in {**by_task, MEAN: mean_of_defined(values)}.items():
+        for name, v in {**by_task, MEAN: mean}.items():
             resampled = np.einsum("sb,bs->b", v[:, 1:], shares)
             result[name, score] = Estimate(v[:, 0], resampled)
     return result

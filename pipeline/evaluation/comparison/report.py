@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline.evaluation.comparison.cells import Row, Settings, Training
+from pipeline.evaluation.comparison.cells import Settings, Training
 from pipeline.evaluation.comparison.estimates import Estimate, Estimates
+from pipeline.evaluation.comparison.rows import Row, title_of
 from pipeline.evaluation.plots import panels, save
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.temporaries import write_text
@@ -20,7 +21,7 @@ from pipeline.models.fusion import fusion_class
 from pipeline.mtl import method_class
 
 NOTHING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
-LOWER_IS_BETTER = ("hl", "hamming_loss")
+_LOWER_IS_BETTER = ("hl", "hamming_loss")
 # One line of `scores` by column, and such lines by row.
 Line = Mapping[Any, Any]
 Lines = Mapping[Row, Sequence[Line]]
@@ -39,17 +40,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Report:
-    """The estimates of each row, in the order of the rows, compared with those of `reference`.
+    """The estimates of each row, in the order of the rows, compared with those of `references`.
 
-    `facts[row]` holds further columns, the same for each row.
+    `facts[row]` holds further columns, the same for each row. Rows in `ablation` have a table of
+    their own behind that of the others. A picture marks the first reference.
     """
 
     title: str
     columns: Sequence[Column]
     rows: Mapping[Row, Estimates]
-    facts: Mapping[Row, Mapping[str, int | float]]
-    reference: Row
+    facts: Mapping[Row, Mapping[str, int | float | str]]
+    references: Sequence[Row]
     notes: Sequence[str]
+    ablation: Sequence[Row] = ()
 
 
 def write_report(report: Report, folder: Path, pictures: Path, name: str) -> None:
@@ -63,42 +66,22 @@ def write_report(report: Report, folder: Path, pictures: Path, name: str) -> Non
 
 
 def scores(report: Report) -> pd.DataFrame:
-    """Build one line per row and column: the score, its interval, both differences, the paper's.
+    """Build one line per row and column: the score, its interval, its differences, the paper's.
 
-    The best other row is the one with the best mean in that column on the test side.
+    The paired differences to a reference are in the columns `minus_<reference>_mean`, `_low` and
+    `_high`; they are missing in its own line.
     """
     lines = []
     for column in report.columns:
         values = {row: e[column.task, column.score] for row, e in report.rows.items()}
         for row, value in values.items():
-            others = {other: v for other, v in values.items() if other != row}
-            reference = report.reference if report.reference in others else None
-            lines.append(
-                {
-                    "row": row.name,
-                    "task": column.task,
-                    "score": column.score,
-                    **_interval("", value),
-                    "sd": value.sd,
-                    **_difference("reference", value, reference, others),
-                    **_difference("best_other", value, _best(column.score, others), others),
-                    "paper": column.paper.get(row.name, math.nan),
-                }
-            )
+            line: dict[str, Any] = {"row": row.name, "task": column.task, "score": column.score}
+            line |= {**_interval("", value), "sd": value.sd}
+            for other in report.references:
+                difference = None if other == row else value - values[other]
+                line |= _interval(f"minus_{other.name}_", difference)
+            lines.append(line | {"paper": column.paper.get(row.name, math.nan)})
     return pd.DataFrame(lines)
-
-
-def _best(score: str, others: Mapping[Row, Estimate]) -> Row | None:
-    sign = -1 if score in LOWER_IS_BETTER else 1
-    means = {row: sign * v.mean for row, v in others.items() if not math.isnan(v.mean)}
-    return max(means, key=lambda row: means[row], default=None)
-
-
-def _difference(
-    name: str, value: Estimate, other: Row | None, others: Mapping[Row, Estimate]
-) -> dict[str, Any]:
-    difference = value - others[other] if other else None
-    return {name: other.name if other else None, **_interval(f"{name}_", difference)}
 
 
 def _interval(prefix: str, value: Estimate | None) -> dict[str, float]:
@@ -107,21 +90,21 @@ def _interval(prefix: str, value: Estimate | None) -> dict[str, float]:
 
 
 def _markdown(report: Report, table: pd.DataFrame) -> str:
-    """Write the scores, then both kinds of paired differences, then the notes."""
+    """Write the scores, then the paired differences to each reference, then the notes."""
     by_key = {(line["row"], line["task"], line["score"]): line for line in table.to_dict("records")}
     lines = {
         row: [by_key[row.name, column.task, column.score] for column in report.columns]
         for row in report.rows
     }
-    parts = [
-        f"# {report.title}",
-        _score_grid(report, lines),
-        f"## Paired differences to {report.reference.title}",
-        _difference_grid(report, lines, "reference"),
-        "## Paired differences to the best other row",
-        _difference_grid(report, lines, "best_other"),
-        "\n".join(f"- {note}" for note in report.notes),
-    ]
+    ablation = {row: lines[row] for row in report.ablation}
+    others = {row: of_row for row, of_row in lines.items() if row not in ablation}
+    parts = [f"# {report.title}", _score_grid(report, others)]
+    if ablation:
+        parts += ["## Ablation and controls", _score_grid(report, ablation)]
+    for other in report.references:
+        parts.append(f"## Paired differences to {other.title}")
+        parts.append(_difference_grid(report, lines, f"minus_{other.name}"))
+    parts.append("\n".join(f"- {note}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,9 +124,8 @@ def _score_grid(report: Report, lines: Lines) -> str:
 
 
 def _difference_grid(report: Report, lines: Lines, name: str) -> str:
-    titles = {row.name: f" ({row.title})" for row in lines} if name == "best_other" else {}
     body = [
-        [row.title, *(_difference_text(line, name) + titles.get(line[name], "") for line in of_row)]
+        [row.title, *(_difference_text(line, name) for line in of_row)]
         for row, of_row in lines.items()
     ]
     return grid(["Method", *(column.label for column in report.columns)], body)
@@ -160,38 +142,39 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
 
     The learning rate is not named: it may differ from row to row.
     """
-    train = settings.train
-    own: dict[str, str] = {}
+    train, own = settings.train, dict[str, Mapping[str, Any]]()
     for row in rows:
         if row.fusion:
-            own |= _own_settings(row, settings.of(Training(row, 0, train.learning_rate)))
-    listed = "".join(f"; {name} with {values}" for name, values in own.items() if values)
+            of_row = settings.of(Training(Row(row.fusion, row.mtl), 0, train.learning_rate))
+            own |= _own_settings(of_row)
+        if row.changes:
+            own[row.title] = row.changes
+    listed = "".join(
+        f"; {name} with {', '.join(f'{key} {value}' for key, value in values.items())}"
+        for name, values in own.items()
+        if values
+    )
     return (
-        f"All networks: batch {train.batch_size}, dropout {train.dropout:g}, weight decay "
-        f"{train.weight_decay:g}, at most {train.max_epochs} epochs, patience {train.patience} by "
-        f"validation {train.monitor}{listed}; all other widths are the fusions' own."
+        f"All networks: width {settings.fusion.width}, batch {train.batch_size}, dropout "
+        f"{train.dropout:g}, weight decay {train.weight_decay:g}, at most {train.max_epochs} "
+        f"epochs, patience {train.patience} by validation {train.monitor}{listed}."
     )
 
 
-def _own_settings(row: Row, settings: Settings) -> dict[str, str]:
-    """Return what the fusion and what the method of a row takes, by their names in reports."""
-    fusion, method = fusion_class(row.fusion), method_class(row.mtl)
-    of_fusion = settings.fusion.model_dump(include=set(fusion.takes))
-    of_method = settings.mtl.model_dump(include=set(method.takes))
-    if method.heads is not None:  # a method's own heads have the same width
-        of_method["width"] = settings.fusion.width
-    fusion_name, method_name = row.title.split(" + ")
+def _own_settings(settings: Settings) -> dict[str, Mapping[str, Any]]:
+    """Return what the fusion and what the method takes beside the width, by their titles."""
+    fusion, mtl = settings.fusion, settings.mtl
+    of_fusion = fusion.model_dump(include=set(fusion_class(fusion.name).takes) - {"width"})
+    of_method = mtl.model_dump(include=set(method_class(mtl.name).takes))
     return {
-        fusion_name: _listed(of_fusion | settings.fusion.options),
-        method_name: _listed(of_method | settings.mtl.options),
+        title_of(fusion.name): of_fusion | fusion.options,
+        title_of(mtl.name): of_method | mtl.options,
     }
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in values.items())
-
-
-def _fact(value: int | float) -> str:
+def _fact(value: int | float | str) -> str:
+    if isinstance(value, str):
+        return value
     if math.isnan(value):
         return NOTHING
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -238,10 +221,10 @@ def _draw_column(ax: Axes, column: Column, report: Report, table: pd.DataFrame) 
     ax.plot(lines["mean"], places, "o", color=_OURS, markersize=5, label=label)
     if lines["paper"].notna().any():
         ax.plot(lines["paper"], places, "D", color=_PAPER, fillstyle="none", label="in the paper")
-    if report.reference in report.rows:
-        reference = report.rows[report.reference][column.task, column.score]
+    for first in report.references[:1]:
+        reference = report.rows[first][column.task, column.score]
         ax.axvline(reference.mean, color=_REFERENCE, linewidth=0.8, linestyle=":", zorder=0)
-    lower = " (lower is better)" if column.score in LOWER_IS_BETTER else ""
+    lower = " (lower is better)" if column.score in _LOWER_IS_BETTER else ""
     ax.set_title(f"{column.label}{lower}", fontsize=9)
     ax.set_yticks(places, [row.title for row in report.rows], fontsize=8)
     ax.set_ylim(len(lines) - 0.5, -0.5)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.comparison.cells import Cell, Row, Settings, Training, read_cell
+from pipeline.evaluation.comparison.cells import Cell, Settings, Training, read_cell
 from pipeline.evaluation.comparison.estimates import Estimates, draw_resamples, estimate_tasks
 from pipeline.evaluation.comparison.paper import tables_of
 from pipeline.evaluation.comparison.report import NOTHING, Report, grid, networks_note, write_report
+from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import read_seconds
 from pipeline.evaluation.comparison.tuning import (
     FOLDER,
@@ -22,7 +23,7 @@ from pipeline.evaluation.comparison.tuning import (
     Tuned,
     tune,
 )
-from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, select
+from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, unscored_notes
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
 from pipeline.ground.temporaries import write_text
@@ -34,6 +35,7 @@ from pipeline.training.tasks import load_tasks
 
 RESULTS = FOLDER / "results"
 REFERENCE = Row("cfc", "lsew")
+CONTROL = Row("projected", "lsew")  # what alignment alone gains
 TITLES = {"crisismmd": "CrisisMMD", "youtube": "YouTube Disaster"}
 
 
@@ -101,27 +103,28 @@ def _write_reports(result: _Results, params: Params, tables: TableParams, log: L
     truth = targets_of(test, result.tasks)
     resamples = draw_resamples(test["group"].tolist(), len(tables.seeds), tables.resamples)
     estimates: dict[Row, Estimates] = {}
-    facts: dict[Row, dict[str, int | float]] = {}
+    facts: dict[Row, dict[str, int | float | str]] = {}
     for row, tuned in result.rows.items():
         rule, cells = params.evaluate.threshold, tuned.cells.values()
         predictions = [_predictions(result, cell, rule) for cell in cells]
         estimates[row] = estimate_tasks(result.tasks, truth, predictions, resamples)
         training, cell = next(iter(tuned.cells.items()))
         facts[row] = {"parameters": cell.facts["parameters"], "learning_rate": training.rate}
+    references = [row for row in (REFERENCE, CONTROL) if row in estimates]
+    ablation = [row_named(name) for name in tables.ablation]
     for table in tables_of(name, list(truth)):
         notes = _notes(result, truth.get(table.columns[0].task), params, tables)
         title = f"{table.title} ({TITLES[name]})"
-        report = Report(title, table.columns, estimates, facts, REFERENCE, notes)
+        report = Report(title, table.columns, estimates, facts, references, notes, ablation)
         write_report(report, RESULTS / "tables", RESULTS / "pictures", f"table_{table.number}")
-        log(f"{title}: {len(tables.rows)} rows, {len(tables.seeds)} seeds")
+        log(f"{title}: {len(estimates)} rows, {len(tables.seeds)} seeds")
 
 
 def _predictions(result: _Results, cell: Cell, rule: str) -> tuple[Arrays, Arrays]:
     """Return the test probabilities and the decisions at the thresholds of validation."""
-    val = result.side("val")
-    of_val = select(cell.probabilities, np.arange(len(val)))
-    of_test = select(cell.probabilities, np.arange(len(val), len(cell.ids)))
-    thresholds = choose_thresholds(result.tasks, targets_of(val, result.tasks), of_val, rule)
+    truth = targets_of(result.side("val"), result.tasks)
+    of_val, of_test = cell.sides(len(result.side("val")))
+    thresholds = choose_thresholds(result.tasks, truth, of_val, rule)
     decided = {t.name: decide(t, of_test[t.name], thresholds[t.name]) for t in result.tasks}
     return of_test, decided
 
@@ -140,9 +143,10 @@ def _notes(
     return [
         data,
         f"Test side: {len(test)} samples in {test['group'].nunique()} groups{labelled}.",
+        *unscored_notes(result.tasks, targets_of(test, result.tasks), "test"),
         f"Seeds {', '.join(map(str, tables.seeds))}; {tables.resamples} resamples; learning rate: "
-        f"the best of {', '.join(map(str, tables.learning_rates))} on validation; thresholds: "
-        f"{params.evaluate.threshold}.",
+        f"the best of {', '.join(map(str, tables.learning_rates))} on validation with seed "
+        f"{tables.tuning_seed}; thresholds: {params.evaluate.threshold}.",
         networks_note(Settings(params.fusion, params.mtl, params.train), result.rows),
         "`paper`: as printed, on the full data sets; for comparison only.",
         "How to read scores, intervals and differences: docs/tables.md.",

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from pipeline import runtime
-from pipeline.evaluation.comparison.cells import Cell, Problem, Row, Settings, Training
+from pipeline.evaluation.comparison.cells import Cell, Problem, Settings, Training
+from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import run_trainings
-from pipeline.evaluation.scores import Arrays, mean_map, select
+from pipeline.evaluation.scores import Arrays, select, unscored, validation_scores
 from pipeline.ground.data_set import DataSet
-from pipeline.models.fusion import FUSIONS
-from pipeline.mtl import METHODS, Task
+from pipeline.mtl import Task
 from pipeline.params import Params, Section, Seed, each_once, load_checked
 from pipeline.training.examples import load_training_set
 
@@ -26,11 +26,7 @@ Log = Callable[[str], None]
 
 
 def _check_row(name: str) -> str:
-    fusion, _, method = name.partition("_")
-    if fusion not in FUSIONS or method not in METHODS:
-        raise ValueError(
-            f"<fusion>_<method> with one of {', '.join(FUSIONS)} and one of {', '.join(METHODS)}"
-        )
+    row_named(name)
     return name
 
 
@@ -43,21 +39,31 @@ class TableParams(Section):
     """All of tables/params.yaml."""
 
     rows: Annotated[list[RowName], Field(min_length=1), OnceEach]
+    ablation: Annotated[list[RowName], OnceEach]
     learning_rates: Annotated[list[Rate], Field(min_length=1), OnceEach]
     seeds: Annotated[list[Seed], Field(min_length=2), OnceEach]  # a single seed has no deviation
+    tuning_seed: Seed
     resamples: Annotated[int, Field(ge=100)]  # fewer say little of the 2.5th percentile
 
+    @field_validator("ablation", "tuning_seed")
+    @classmethod
+    def _check_disjoint(cls, value: list[str] | int, info: Any) -> list[str] | int:
+        other = {"ablation": "rows", "tuning_seed": "seeds"}[info.field_name]
+        if set(value if isinstance(value, list) else [value]) & set(info.data.get(other, [])):
+            raise ValueError(f"none that {other} lists too")
+        return value
+
     def trials(self, row: Row) -> list[Training]:
-        """The trainings of a row that choose its learning rate, all with the first seed."""
-        return [Training(row, self.seeds[0], rate) for rate in sorted(self.learning_rates)]
+        """The trainings of a row that choose its learning rate, with a seed of their own."""
+        return [Training(row, self.tuning_seed, rate) for rate in sorted(self.learning_rates)]
 
     def of_seeds(self, row: Row, rate: float) -> list[Training]:
-        """The trainings of a row with every seed; the first of them is a trial."""
+        """The trainings of a row with every seed; none of them is a trial."""
         return [Training(row, seed, rate) for seed in self.seeds]
 
     def parsed_rows(self) -> list[Row]:
-        """The rows, each with its fusion and its method."""
-        return [Row(*name.split("_", 1)) for name in self.rows]
+        """The rows of both lists."""
+        return [row_named(name) for name in [*self.rows, *self.ablation]]
 
 
 def load_table_params() -> TableParams:
@@ -66,7 +72,7 @@ def load_table_params() -> TableParams:
 
 
 def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) -> None:
-    """Train the cells that tables/<set> lacks: every row's trials, then its other seeds."""
+    """Train the cells that tables/<set> lacks: every row's trials, then its seeds."""
     if data.name == "crisismmd" and params.data.crisismmd.layout == "binary":
         raise ValueError(
             "data.crisismmd.layout is 'binary', which has no tables; set it to grouped"
@@ -109,10 +115,15 @@ def tune(
     rows = tables.parsed_rows()
     trials = cells_of([trial for row in rows for trial in tables.trials(row)])
     scores = {
-        row: {t: _validation_map(tasks, truth, trials[t]) for t in tables.trials(row)}
+        row: validation_maps(tasks, truth, {t: trials[t] for t in tables.trials(row)})
         for row in rows
     }
-    chosen = {row: tables.of_seeds(row, _best_rate(scores[row])) for row in rows}
+    chosen = {}
+    for row in rows:
+        best = best_trial(scores[row])
+        if best is None:
+            raise ValueError(f"{row.name}: every learning rate diverged; add lower ones")
+        chosen[row] = tables.of_seeds(row, best.rate)
     cells = cells_of([training for row in rows for training in chosen[row]])
     for training, cell in cells.items():
         if "failed" in cell.facts:
@@ -124,21 +135,31 @@ def tune(
     return {row: Tuned(scores[row], {t: cells[t] for t in chosen[row]}) for row in rows}
 
 
+def validation_maps(
+    tasks: Sequence[Task], truth: Arrays, cells: Mapping[Training, Cell]
+) -> dict[Training, float]:
+    """Return the mean MAP of each cell on the validation rows; -inf where training diverged.
+
+    Raises ValueError where no validation row has a positive.
+    """
+    return {training: _validation_map(tasks, truth, cell) for training, cell in cells.items()}
+
+
 def _validation_map(tasks: Sequence[Task], truth: Arrays, cell: Cell) -> float:
     if "failed" in cell.facts:
         return -math.inf
-    # The tasks that training left out are in no cell. A cell's first rows are the validation rows.
+    # The tasks that training left out are in no cell.
     trained = [task for task in tasks if task.name in cell.probabilities]
-    of_val = {t.name: cell.probabilities[t.name][: len(truth[t.name])] for t in trained}
-    mean = mean_map(trained, truth, of_val)
-    if math.isnan(mean):
+    if len(unscored(trained, truth)) == len(trained):
         raise ValueError("no validation row is positive in any task: no trial can be judged")
-    return mean
+    of_val, _ = cell.sides(len(next(iter(truth.values()))))
+    return validation_scores(trained, truth, of_val)["mean_map"]
 
 
-def _best_rate(scores: Mapping[Training, float]) -> float:
-    """Return the learning rate with the best score; among equals the lowest one."""
+def best_trial(scores: Mapping[Training, float]) -> Training | None:
+    """Return the trial with the best score, among equals that of the lowest learning rate.
+
+    None if every trial diverged.
+    """
     best = max(scores, key=lambda training: (scores[training], -training.rate))
-    if math.isinf(scores[best]):
-        raise ValueError(f"{best.row.name}: every learning rate diverged; add lower ones")
-    return best.rate
+    return None if math.isinf(scores[best]) else best

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.split import check_no_leak, grouped_split
+from pipeline.evaluation.comparison.cells import Problem
+from pipeline.mtl import Task
+from pipeline.training.examples import Examples
 
 PREFIX = "view_"
 LONGEST_NAME = 60  # bytes of a view's or a label's name
@@ -185,3 +188,21 @@ def _check_sides(views: Views, split: np.ndarray) -> None:
     for name, values in views.features.items():
         if np.isnan(values[split == "train"]).any(axis=1).all():
             raise ValueError(f"view_{name} has NaN in every training row; leave it out")
+
+
+def label_task(name: str) -> Task:
+    """Return the task of a yes-or-no label, with one logit."""
+    return Task(name, ("absent", "present"), negative="absent", head="sigmoid")
+
+
+def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
+    """Make each label a task with one logit, and each view a sequence of one step, or of none."""
+    sequences = {
+        name: [row[None] if not np.isnan(row[0]) else row[None][:0] for row in values]
+        for name, values in views.features.items()
+    }
+    targets = {name: views.labels[:, label] for label, name in enumerate(views.names)}
+    ids = [str(row) for row in range(len(views.labels))]
+    tasks = [label_task(name) for name in views.names]
+    examples = Examples(ids, next(iter(splits.values())), sequences, targets)
+    return Problem(examples, tuple(tasks), "pooled", splits)

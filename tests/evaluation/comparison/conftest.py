@@ -24,6 +24,7 @@ from pipeline.training.examples import Examples
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = ["cfc_lsew", "hgfn_dmtl", "dmf_lsew"]
 SEEDS = [0, 3]
+TUNING_SEED = 7
 RATES = [0.0003, 0.001]
 LABELS = [
     Task(name, ("absent", "present"), negative="absent", head="sigmoid")
@@ -83,7 +84,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     values = yaml.load(ROOT / "tables" / "params.yaml")
     (tmp_path / "tables").mkdir()
-    values |= {"rows": ROWS, "seeds": SEEDS, "learning_rates": RATES, "resamples": 100}
+    values |= {"rows": ROWS, "ablation": [], "seeds": SEEDS, "tuning_seed": TUNING_SEED}
+    values |= {"learning_rates": RATES, "resamples": 100}
     yaml.dump(values, tmp_path / "tables" / "params.yaml")
     for name in SETS:
         _write_set(name)
@@ -111,7 +113,7 @@ def _write_set(name: str, count: int = 60) -> None:
     seconds = {}
     for place, row in enumerate(tables.parsed_rows()):
         trials = tables.trials(row)
-        for training in [*trials, *tables.of_seeds(row, RATES[1])[1:]]:
+        for training in [*trials, *tables.of_seeds(row, RATES[1])]:
             strength = -5.0 if training == trials[0] else float(place)
             cell = _cell(name, index, strength, random)
             write_cell(folder / "cells", training.name, cell, TASKS[name])

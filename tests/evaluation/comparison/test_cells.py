@@ -14,7 +14,6 @@ import pytest
 from pipeline.evaluation.comparison.cells import (
     Cell,
     Problem,
-    Row,
     Settings,
     Training,
     identity,
@@ -22,6 +21,7 @@ from pipeline.evaluation.comparison.cells import (
     train_cell,
     write_cell,
 )
+from pipeline.evaluation.comparison.rows import Row
 from pipeline.mtl import Task
 
 HGFN = Training(Row("hgfn", "dmtl"), 0, 1e-3)

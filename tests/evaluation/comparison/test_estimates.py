@@ -148,32 +148,65 @@ def test_equal_predictions_differ_by_exactly_nothing() -> None:
         assert (value - same[key]).interval == (0.0, 0.0)
 
 
-def over_splits(*values: float) -> Estimate:
-    return Estimate(np.array(values))
+def over_seeds(*values: float, overlap: float = 0.0) -> Estimate:
+    return Estimate(np.array(values), overlap=overlap)
 
 
-def test_the_interval_over_splits_is_the_one_computed_by_hand() -> None:
-    # Differences 0.1, 0.2, 0.3: mean 0.2, sd 0.1, t(0.975, 2) = 4.30265, so 4.30265 x 0.1 / 3^0.5.
-    difference = over_splits(0.6, 0.7, 0.8) - over_splits(0.5, 0.5, 0.5)
+@pytest.mark.parametrize(
+    ("overlap", "half"),
+    [
+        # Differences 0.1, 0.2, 0.3: mean 0.2, sd 0.1, t(0.975, 2) = 4.30265; of one split,
+        # 4.30265 x 0.1 / 3^0.5.
+        (0.0, 0.248414),
+        # Of random splits of 60/20/20: 4.30265 x 0.1 x (1/3 + 20/60)^0.5.
+        (1 / 3, 0.351310),
+    ],
+)
+def test_the_interval_over_seeds_is_the_one_computed_by_hand(overlap: float, half: float) -> None:
+    difference = over_seeds(0.6, 0.7, 0.8, overlap=overlap) - over_seeds(0.5, 0.5, 0.5)
     assert difference.mean == pytest.approx(0.2)
     assert difference.sd == pytest.approx(0.1)
-    assert difference.interval == pytest.approx((0.2 - 0.248414, 0.2 + 0.248414), abs=1e-6)
+    assert difference.interval == pytest.approx((0.2 - half, 0.2 + half), abs=1e-6)
+
+
+def splits_coverage(overlap: float, splits: int = 10, rows: int = 50) -> float:
+    """How often the interval over random splits holds the true difference of two rows, 0.
+
+    Each sample differs by chance, a split's difference is the mean over its 20 % test rows.
+    """
+    random = np.random.default_rng(3)
+    hits = 0
+    for _ in range(400):
+        differences = random.normal(size=rows)
+        order = random.permuted(np.tile(np.arange(rows), (splits, 1)), axis=1)
+        of_splits = differences[order[:, : rows // 5]].mean(axis=1)
+        low, high = over_seeds(*of_splits, overlap=overlap).interval
+        hits += low <= 0 <= high
+    return hits / 400
+
+
+def test_the_corrected_interval_over_overlapping_splits_covers() -> None:
+    assert 0.92 <= splits_coverage(overlap=1 / 3) <= 0.99
+
+
+def test_plain_t_over_overlapping_splits_covers_too_rarely() -> None:
+    assert splits_coverage(overlap=0.0) < 0.85
 
 
 pairs = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=8)
 
 
 @given(pairs)
-def test_the_interval_excludes_0_exactly_where_the_paired_t_test_is_below_five_percent(
+def test_the_interval_of_one_split_excludes_0_exactly_where_the_paired_t_test_is_below_five_percent(
     scores: list[tuple[float, float]],
 ) -> None:
     ours, others = np.array(scores).T
     if np.std(ours - others) < 1e-6:  # there the test divides by 0
         return
-    low, high = (over_splits(*ours) - over_splits(*others)).interval
+    low, high = (over_seeds(*ours) - over_seeds(*others)).interval
     p = ttest_rel(ours, others).pvalue
     assert abs(p - 0.05) < 1e-6 or (not low <= 0 <= high) == (p < 0.05)
 
 
 def test_one_seed_has_neither_deviation_nor_interval() -> None:
-    assert np.isnan([over_splits(0.5).sd, *over_splits(0.5).interval]).all()
+    assert np.isnan([over_seeds(0.5).sd, *over_seeds(0.5).interval]).all()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.comparison import paper
-from pipeline.evaluation.comparison.cells import Row
 from pipeline.evaluation.comparison.paper import tables_of
+from pipeline.evaluation.comparison.rows import Row
 
 TABLES = {
     "I": paper.INFORMATIVE,

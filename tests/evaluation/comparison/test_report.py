@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.evaluation.comparison.cells import Row
 from pipeline.evaluation.comparison.compare import SETTINGS
 from pipeline.evaluation.comparison.estimates import MEAN, Estimate
 from pipeline.evaluation.comparison.report import (
@@ -19,6 +18,7 @@ from pipeline.evaluation.comparison.report import (
     scores,
     write_report,
 )
+from pipeline.evaluation.comparison.rows import Row
 from pipeline.params import FusionParams
 
 CFC, GFN, HGFN = Row("cfc", "lsew"), Row("gfn", "mtinet"), Row("hgfn", "dmtl")
@@ -38,28 +38,26 @@ def report(rows: dict[Row, tuple[float, float]]) -> Report:
         for row, values in rows.items()
     }
     facts = {row: {"parameters": 886410, "learning_rate": 0.001} for row in rows}
-    return Report("Damage", COLUMNS, estimates, facts, CFC, ["One note.", "Another."])
+    references = [row for row in (CFC, HGFN) if row in rows]
+    return Report("Damage", COLUMNS, estimates, facts, references, ["One note.", "Another."])
 
 
 THREE = report({CFC: (0.5, 0.3), GFN: (0.6, 0.1), HGFN: (0.7, 0.2)})
 
 
-def test_the_best_other_row_has_the_highest_f1_and_the_lowest_hamming_loss() -> None:
+def test_differences_are_to_every_reference() -> None:
     table = scores(THREE).set_index(["row", "score"])
-    assert table.loc[("cfc_lsew", "f1"), "best_other"] == "hgfn_dmtl"
-    assert table.loc[("cfc_lsew", "hl"), "best_other"] == "gfn_mtinet"
-    assert table.loc[("hgfn_dmtl", "f1"), "best_other"] == "gfn_mtinet"
-    assert table.loc[("hgfn_dmtl", "f1"), "best_other_mean"] == pytest.approx(0.1)
-    assert table.loc[("hgfn_dmtl", "f1"), "reference_mean"] == pytest.approx(0.2)
-    assert table.loc[("gfn_mtinet", "hl"), "reference_mean"] == pytest.approx(-0.2)
+    assert table.loc[("gfn_mtinet", "f1"), "minus_cfc_lsew_mean"] == pytest.approx(0.1)
+    assert table.loc[("gfn_mtinet", "hl"), "minus_cfc_lsew_mean"] == pytest.approx(-0.2)
+    assert table.loc[("gfn_mtinet", "f1"), "minus_hgfn_dmtl_mean"] == pytest.approx(-0.1)
+    assert table.loc[("cfc_lsew", "f1"), "minus_hgfn_dmtl_high"] == pytest.approx(-0.2)
 
 
-def test_the_reference_has_no_difference_to_itself_and_one_row_none_at_all() -> None:
+def test_a_reference_has_no_difference_to_itself_and_without_one_there_is_none() -> None:
     own = scores(THREE).query("row == 'cfc_lsew'")
-    assert own["reference_mean"].isna().all()
-    assert own["reference"].isna().all()
+    assert own["minus_cfc_lsew_mean"].isna().all()
     alone = scores(report({GFN: (0.6, 0.1)}))
-    assert alone[["best_other_mean", "reference_mean"]].isna().all(axis=None)
+    assert not [column for column in alone if column.startswith("minus_")]
 
 
 def written(folder: Path, given: Report = THREE) -> tuple[str, list[str]]:
@@ -81,10 +79,14 @@ def test_scores_stand_beside_the_papers_and_the_facts(tmp_path: Path) -> None:
     assert [line.count("|") for line in lines] == [8] * 5 + [4] * 10
 
 
-def test_a_difference_names_the_other_row_and_marks_an_interval_without_0(tmp_path: Path) -> None:
-    _, lines = written(tmp_path)
+def test_a_difference_stands_below_its_reference_and_marks_an_interval_without_0(
+    tmp_path: Path,
+) -> None:
+    text, lines = written(tmp_path)
     assert lines[8].split(" | ")[1] == "+0.100 [+0.100, +0.100] *"
-    assert lines[12].split(" | ")[1] == "-0.200 [-0.200, -0.200] * (HGFN + DMTL)"
+    assert lines[12].split(" | ")[1] == "-0.200 [-0.200, -0.200] *"
+    assert "\n## Paired differences to CFC + LSEW\n" in text
+    assert "\n## Paired differences to HGFN + DMTL\n" in text
     _, equal = written(tmp_path, report({CFC: (0.5, 0.3), GFN: (0.5, 0.3)}))
     assert equal[7].split(" | ")[1] == "+0.000 [+0.000, +0.000]"
 
@@ -94,16 +96,15 @@ def test_one_seed_is_written_without_an_interval_and_no_paper_without_its_column
 ) -> None:
     columns = [Column(MEAN, "map", "MAP")]
     rows = {row: {(MEAN, "map"): Estimate(np.array([v]))} for row, v in ((CFC, 0.5), (Row(), 0.1))}
-    given = replace(
-        THREE, columns=columns, rows=rows, facts={row: {"seconds": 1.5} for row in rows}
-    )
+    facts = {row: {"seconds": 1.5, "rates": "0.001 (1)"} for row in rows}
+    given = replace(THREE, columns=columns, rows=rows, facts=facts, references=[CFC])
     text, lines = written(tmp_path, given)
     assert "nan" not in text
     assert lines[:4] == [
-        "| Method | MAP | seconds |",
-        "| --- | ---: | ---: |",
-        "| CFC + LSEW | 0.500 | 1.5 |",
-        "| logistic regression, all views | 0.100 | 1.5 |",
+        "| Method | MAP | seconds | rates |",
+        "| --- | ---: | ---: | ---: |",
+        "| CFC + LSEW | 0.500 | 1.5 | 0.001 (1) |",
+        "| logistic regression, all views | 0.100 | 1.5 | 0.001 (1) |",
     ]
     assert lines[7] == "| logistic regression, all views | -0.400 |"
 
@@ -115,16 +116,26 @@ def test_unknown_facts_are_dashes(tmp_path: Path) -> None:
     assert lines[2].endswith("| – |")  # noqa: RUF001
 
 
+def test_rows_of_the_ablation_have_a_table_of_their_own(tmp_path: Path) -> None:
+    text, lines = written(tmp_path, replace(THREE, ablation=[GFN]))
+    first, second = text.split("## Paired")[0].split("\n## Ablation and controls\n")
+    assert "| CFC + LSEW |" in first
+    assert "| GFN + MTI-NET |" not in first
+    assert "| GFN + MTI-NET |" in second
+    assert len([line for line in lines if "GFN + MTI-NET" in line]) == 3  # and in the differences
+
+
 def test_the_note_on_networks_lists_what_each_fusion_and_method_takes() -> None:
     settings = replace(SETTINGS, fusion=FusionParams(name="matf", theta=0.5, width=64))
     settings = replace(
         settings, fusion=settings.fusion.model_copy(update={"options": {"channels": 32}})
     )
-    rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), Row()]
+    variant = Row("hgfn", "dmtl", "", "mine", "mine", {"mtl.options.rebalance": "none"})
+    rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), variant, Row()]
     assert networks_note(settings, rows) == (
-        "All networks: batch 64, dropout 0.3, weight decay 0, at most 100 epochs, patience 10 by "
-        "validation loss; HGFN with theta 0.5, width 64; DMTL with alpha 1.0, beta 2.0; MATF with "
-        "channels 32; MTI-NET with width 64; all other widths are the fusions' own."
+        "All networks: width 64, batch 64, dropout 0.3, weight decay 0, at most 100 epochs, "
+        "patience 10 by validation loss; HGFN with theta 0.5; DMTL with alpha 1.0, beta 2.0; MATF "
+        "with channels 32; mine with mtl.options.rebalance none."
     )
 
 
@@ -137,12 +148,9 @@ def test_a_picture_depends_on_the_numbers_alone(tmp_path: Path, count: int) -> N
             row: {(c.task, c.score): constant(value) for c in columns}
             for row in (CFC, Row(view="b"))
         }
-        write_report(
-            replace(THREE, columns=columns, rows=rows, facts={row: {"n": 1} for row in rows}),
-            tmp_path,
-            tmp_path,
-            "x",
-        )
+        facts = {row: {"n": 1} for row in rows}
+        given = replace(THREE, columns=columns, rows=rows, facts=facts, references=[CFC])
+        write_report(given, tmp_path, tmp_path, "x")
         return (tmp_path / "x.png").read_bytes()
 
     first = draw(0.5)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evaluation.comparison.cells import Problem, Row, Settings, Training
+from pipeline.evaluation.comparison.cells import Problem, Settings, Training
+from pipeline.evaluation.comparison.rows import Row
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings, run_work
 
 ROWS = [Row("hgfn", "dmtl"), Row()]

@@ -15,7 +15,7 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline.evaluation.comparison import paper
-from pipeline.evaluation.comparison.cells import Cell, Row, Training
+from pipeline.evaluation.comparison.cells import Cell, Training
 from pipeline.evaluation.comparison.tables import write_tables
 from pipeline.evaluation.comparison.tuning import (
     TableParams,
@@ -26,8 +26,7 @@ from pipeline.evaluation.comparison.tuning import (
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import write_features
 from pipeline.inputs.parquet import read_table, write_table
-from pipeline.models.fusion import FUSIONS
-from pipeline.mtl import METHODS, Task
+from pipeline.mtl import Task
 from pipeline.params import load_checked, load_params
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,12 +35,13 @@ NAME = "crisismmd"
 CELLS = Path("tables") / NAME / "cells"
 
 
-def test_the_delivered_file_has_the_papers_rows_two_of_dmf_and_five_seeds() -> None:
+def test_the_delivered_file_has_the_papers_rows_two_of_dmf_controls_and_five_seeds() -> None:
     params = load_checked(DELIVERED, TableParams)
+    assert params.ablation[0] == "projected_lsew"
+    assert 0.01 in params.learning_rates  # the paper's
     assert params.rows[:8] == list(paper.INFORMATIVE)
     assert params.rows[8:] == ["dmf_lsew", "dmf_dmtl"]
     assert params.seeds == [0, 1, 2, 3, 4]
-    assert len(params.learning_rates) == 3
     assert params.resamples == 1000
 
 
@@ -56,6 +56,8 @@ SEEDS = "seeds: [0, 1, 2, 3, 4]"
         (SEEDS, "seeds: [1, true]", "seeds.1 is True; allowed: a valid integer"),
         ("- cfc_lsew", "- lsew_cfc", "rows.0 is 'lsew_cfc'; allowed: <fusion>_<method> with one"),
         ("- cfc_lsew", "- hgfn", "rows.0 is 'hgfn'; allowed: <fusion>_<method> with one"),
+        ("seed: 5", "seed: 4", "tuning_seed is 4; allowed: none that seeds lists too"),
+        ("- projected_lsew", "- cfc_lsew", "ablation is ['cfc_lsew', "),
         ("resamples: 1000", "resample: 1000", "unknown key resample (did you mean resamples?)"),
         ("[0.0003", "[.nan", "learning_rates.0 is nan; allowed: "),
     ],
@@ -72,16 +74,14 @@ def test_a_wrong_value_is_one_line_that_names_the_key(
         load_table_params()
 
 
-def test_every_fusion_goes_with_every_method() -> None:
-    values = load_checked(DELIVERED, TableParams).model_dump()
-    rows = [f"{fusion}_{method}" for fusion in FUSIONS for method in METHODS]
-    parsed = TableParams(**{**values, "rows": rows}).parsed_rows()
-    assert parsed == [Row(fusion, method) for fusion in FUSIONS for method in METHODS]
-
-
 VICTIM = Task("victim", ("absent", "present"), negative="absent", head="sigmoid")
 PARAMS = TableParams(
-    rows=["hgfn_dmtl"], learning_rates=[0.1, 0.01, 0.2], seeds=[0, 3], resamples=100
+    rows=["hgfn_dmtl"],
+    ablation=[],
+    learning_rates=[0.1, 0.01, 0.2],
+    seeds=[0, 3],
+    tuning_seed=1,
+    resamples=100,
 )
 POSITIVE_FIRST = np.array([1, 0])
 
@@ -119,6 +119,13 @@ def test_the_learning_rate_is_the_best_one_on_validation_alone(
     scores: dict[float, list[float]], expected: float
 ) -> None:
     assert tuned_rate(scores) == expected
+
+
+def test_no_reported_cell_was_a_trial() -> None:
+    (row,) = PARAMS.parsed_rows()
+    trials = {(training.seed, training.rate) for training in PARAMS.trials(row)}
+    for rate in PARAMS.learning_rates:
+        assert trials.isdisjoint((t.seed, t.rate) for t in PARAMS.of_seeds(row, rate))
 
 
 def test_without_a_finite_trial_or_a_positive_there_is_nothing_to_choose() -> None:
@@ -174,15 +181,16 @@ def one_task(name: str) -> None:
     write_table(SETS[NAME].index, index)
 
 
-def test_a_row_has_all_trials_of_the_first_seed_and_the_best_rate_of_every_seed(
+def test_a_row_has_trials_of_the_tuning_seed_and_their_best_rate_for_every_seed(
     small: Path,
 ) -> None:
     (message,) = train()
     scores = dict(zip(*[iter(message.split(": ")[2].replace(",", "").split())] * 2, strict=True))
     best = max(scores, key=lambda rate: float(scores[rate]))
     assert {path.stem for path in CELLS.iterdir()} == {
-        "hgfn_dmtl-0-0.0003",
-        "hgfn_dmtl-0-0.001",
+        "hgfn_dmtl-7-0.0003",
+        "hgfn_dmtl-7-0.001",
+        f"hgfn_dmtl-0-{best}",
         f"hgfn_dmtl-3-{best}",
     }
     first, other = (read_table(CELLS / f"hgfn_dmtl-{seed}-{best}.parquet") for seed in (0, 3))

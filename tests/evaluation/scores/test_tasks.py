@@ -1,4 +1,4 @@
-"""All tasks at once: their means, a validation epoch, and many yes-or-no labels."""
+"""All tasks at once: their means, and a validation epoch."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 
 from pipeline.evaluation.scores import (
     decide,
-    label_scores,
     score_tasks,
     task_scores,
+    unscored,
+    unscored_notes,
     validation_scores,
 )
 from pipeline.mtl import Task
@@ -38,6 +36,7 @@ def test_each_task_is_scored_at_its_own_threshold(tasks: tuple[Task, ...], case:
         values = probabilities[task.name]
         predicted = decide(task, values, thresholds[task.name])
         assert scores[task.name] == task_scores(task, truth[task.name], values, predicted)
+    assert scores["mean"]["tasks"] == 3
     for name in ("f1", "hl", "map"):
         mean = np.mean([scores[task.name][name] for task in tasks])
         assert scores["mean"][name] == pytest.approx(mean)
@@ -54,68 +53,46 @@ def test_a_task_without_support_has_no_score_and_is_not_in_the_mean(
     assert scores["kind"] == {"support": 0}
     assert scores["mean"] == without
     epoch = validation_scores(tasks, truth, probabilities)
-    assert epoch["map/kind"] == 0.0
+    assert "map/kind" not in epoch
     assert np.isfinite(list(epoch.values())).all()
     for labels in truth.values():
         labels[:] = -1
-    with pytest.raises(ValueError, match="no row to score has a label in any task"):
+    with pytest.raises(ValueError, match="no row to score has a positive label of any task"):
         score_tasks(tasks, truth, probabilities, half)
 
 
 def test_a_validation_epoch_is_scored_at_half(tasks: tuple[Task, ...], case: Case) -> None:
     truth, probabilities = case
     scores = score_tasks(tasks, truth, probabilities, dict.fromkeys(truth, 0.5))
-    expected = {f"mean_{name}": value for name, value in scores["mean"].items()}
+    expected = {f"mean_{name}": scores["mean"][name] for name in ("f1", "hl", "map")}
     expected |= {f"map/{name}": scores[name]["map"] for name in truth}
     assert validation_scores(tasks, truth, probabilities) == expected
 
 
-def labels_of(seed: int, labels: int = 4, rows: int = 60) -> tuple[np.ndarray, ...]:
-    random = np.random.default_rng(seed)
-    truth = random.integers(0, 2, (rows, labels))
-    split = np.repeat(["train", "val", "test"], rows // 3)
-    return truth, random.random((rows, labels)).round(2), split
+def test_a_class_without_a_positive_is_in_neither_macro_mean(tasks: tuple[Task, ...]) -> None:
+    kind = tasks[2]
+    truth, predicted = np.array([1, 1, 2, 2]), np.array([1, 3, 2, 2])  # nothing is of class 3
+    scores = task_scores(kind, truth, np.eye(4)[predicted], predicted)
+    assert scores["f1"] == scores["f1_macro"] == pytest.approx((2 / 3 + 1) / 2)
+    assert scores["map"] == pytest.approx((0.75 + 1) / 2)
 
 
-@given(st.integers(0, 500))
-def test_label_scores_are_scikit_learns_where_validation_says_half(seed: int) -> None:
-    truth, probabilities, split = labels_of(seed)
-    # Validation rows that 0.5 divides without a fault keep every threshold there.
-    val, test = split == "val", split == "test"
-    truth[val] = probabilities[val] >= 0.5
-    truth[test, 0] = [0, 1] * 10  # at least one label can be scored
-    decided = probabilities[test] >= 0.5
-    some = truth[test].any(axis=0)
-    scores = label_scores(truth, probabilities, split)
-    hot, ranked, macro = truth[test][:, some], probabilities[test][:, some], decided[:, some]
-    assert scores == {
-        "map": pytest.approx(average_precision_score(hot, ranked, average="macro")),
-        "macro_f1": pytest.approx(f1_score(hot, macro, average="macro", zero_division=0)),
-        "micro_f1": pytest.approx(f1_score(truth[test], decided, average="micro")),
-        "hamming_loss": pytest.approx(hamming_loss(truth[test], decided)),
-    }
-
-
-def test_thresholds_come_from_validation_and_move_the_f1_alone() -> None:
-    truth = np.array([[0], [1], [0], [1], [0], [1]])
-    split = np.repeat(["train", "val", "test"], 2)
-    probabilities = np.array([[0.5], [0.5], [0.1], [0.3], [0.1], [0.3]])
-    scores = label_scores(truth, probabilities, split)
-    assert scores["macro_f1"] == scores["micro_f1"] == scores["map"] == 1.0
-    assert scores["hamming_loss"] == 0.5
-    # Without a positive in validation nothing is known, and 0.5 stays.
-    truth[3] = 0
-    assert label_scores(truth, probabilities, split)["macro_f1"] == 0.0
-
-
-@given(st.integers(0, 200))
-def test_unknown_labels_count_nowhere(seed: int) -> None:
-    truth, probabilities, split = labels_of(seed, labels=1)
-    truth[-2:] = [[0], [1]]
-    more = np.random.default_rng(seed).random((30, 1))
-    again = label_scores(
-        np.concatenate([truth, np.full((30, 1), -1)]),
-        np.concatenate([probabilities, more]),
-        np.concatenate([split, np.repeat(["train", "val", "test"], 10)]),
-    )
-    assert again == pytest.approx(label_scores(truth, probabilities, split))
+@pytest.mark.parametrize("name", ["victim", "useful"])
+def test_a_label_without_a_positive_has_no_f1_and_no_map_and_is_in_no_mean(
+    tasks: tuple[Task, ...], case: Case, name: str
+) -> None:
+    truth, probabilities = case
+    others = [task for task in tasks if task.name != name]
+    half = dict.fromkeys(truth, 0.5)
+    (task,) = (task for task in tasks if task.name == name)
+    truth[name][truth[name] == task.positive] = -1
+    scores = score_tasks(tasks, truth, probabilities, half)
+    assert {"f1", "map", "f1_minority"}.isdisjoint(scores[name])
+    assert scores[name]["support"] > 0
+    assert 0 <= scores[name]["hl"] <= 1
+    assert scores["mean"] == score_tasks(others, truth, probabilities, half)["mean"]
+    assert unscored(tasks, truth) == [name]
+    assert unscored_notes(tasks, truth, "test") == [
+        f"left out of the means, without a positive test row: {name}"
+    ]
+    assert unscored_notes(others, truth, "test") == []

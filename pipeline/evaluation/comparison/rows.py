@@ -1,0 +1,98 @@
+"""The rows of a comparison: networks, variants with other settings, and logistic regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.models.fusion import FUSIONS
+from pipeline.mtl import METHODS
+
+_TITLES = {
+    "mtinet": "MTI-NET",
+    "gradnorm": "GradNorm",
+    "pcgrad": "PCGrad",
+    "cagrad": "CAGrad",
+    "projected": "projected",
+    "focal": "focal",
+    "single": "single",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network (fusion and method), or without these logistic regression on one view or on all.
+
+    A variant also has a name and a title of its own, and `changes`: settings by
+    their keys in params.yaml (fusion.options.*, mtl.options.*, train.*), as no other network has.
+    """
+
+    fusion: str = ""
+    mtl: str = ""
+    view: str = ""
+    variant: str = ""
+    variant_title: str = ""
+    changes: Mapping[str, str | int | float | bool] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The name in files: hgfn_dmtl, a variant's, linear, linear_<view>."""
+        if self.fusion:
+            return self.variant or f"{self.fusion}_{self.mtl}"
+        return f"linear_{self.view}" if self.view else "linear"
+
+    @property
+    def title(self) -> str:
+        """The name in reports, as the paper writes it: HGFN + DMTL."""
+        if self.fusion:
+            return self.variant_title or f"{title_of(self.fusion)} + {title_of(self.mtl)}"
+        return f"logistic regression, {self.view or 'all views'}"
+
+
+def title_of(name: str) -> str:
+    """Return the name of a fusion or a method in reports."""
+    return _TITLES.get(name, name.upper())
+
+
+VARIANTS = {
+    row.name: row
+    for row in (
+        Row(
+            "hgfn",
+            "dmtl",
+            variant="hgfn_dmtl_no_reset",
+            variant_title="HGFN + DMTL, no reset",
+            changes={"mtl.options.rebalance": "none"},
+        ),
+    )
+}
+
+
+def row_named(name: str) -> Row:
+    """Return the row <fusion>_<method>, or the variant of that name.
+
+    Raises ValueError with a list of all names for an unknown one.
+    """
+    if name in VARIANTS:
+        return VARIANTS[name]
+    fusion, _, method = name.partition("_")
+    if fusion not in FUSIONS or method not in METHODS:
+        raise ValueError(
+            f"<fusion>_<method> with one of {', '.join(FUSIONS)} and one of {', '.join(METHODS)}; "
+            f"or a variant: {', '.join(VARIANTS)}"
+        )
+    return Row(fusion, method)
+
+
+def network_rows(fusions: Sequence[str] = (), methods: Sequence[str] = ()) -> list[Row]:
+    """List every pair of these fusions (none: all) and methods (none: all).
+
+    Without either: every fusion with LSEW and DMTL, the paper's other rows, `projected` with every
+    method, and the variants, since all pairs would take hours.
+    """
+    if fusions or methods:
+        return [Row(fusion, mtl) for fusion in fusions or FUSIONS for mtl in methods or METHODS]
+    pairs = [(fusion, mtl) for fusion in FUSIONS for mtl in ("lsew", "dmtl")]
+    pairs += [(fusion, mtl) for fusion in ("cfc", "hgfn") for mtl in ("moo", "mtinet")]
+    pairs += [("projected", mtl) for mtl in METHODS]
+    return [*dict.fromkeys(Row(*pair) for pair in pairs), *VARIANTS.values()]
