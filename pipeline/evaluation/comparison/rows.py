@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
 
+_WEIGHTS = "fusion.options.vertex_weights"
 _TITLES = {
     "mtinet": "MTI-NET",
     "gradnorm": "GradNorm",
@@ -54,16 +55,29 @@ def title_of(name: str) -> str:
     return _TITLES.get(name, name.upper())
 
 
+def _variant(
+    fusion: str, mtl: str, suffix: str, words: str, changes: Mapping[str, str | int | float | bool]
+) -> Row:
+    row = Row(fusion, mtl)
+    return replace(
+        row,
+        variant=f"{row.name}_{suffix}",
+        variant_title=f"{row.title}, {words}",
+        changes=changes,
+    )
+
+
 VARIANTS = {
     row.name: row
     for row in (
-        Row(
-            "hgfn",
-            "dmtl",
-            variant="hgfn_dmtl_no_reset",
-            variant_title="HGFN + DMTL, no reset",
-            changes={"mtl.options.rebalance": "none"},
-        ),
+        # DMTL without one of its parts, or with the other reading of its cycle.
+        _variant("hgfn", "dmtl", "no_reset", "no reset", {"mtl.options.rebalance": "none"}),
+        _variant("hgfn", "dmtl", "no_eq11", "no eq. 11", {"mtl.options.balance": "none"}),
+        _variant("hgfn", "dmtl", "run", "a run a cycle", {"mtl.options.cycle": "run"}),
+        # HGFN's vertex weights replaced: what the score owes to them.
+        _variant("hgfn", "dmtl", "uniform_weights", "equal weights", {_WEIGHTS: "uniform"}),
+        _variant("hgfn", "lsew", "uniform_weights", "equal weights", {_WEIGHTS: "uniform"}),
+        _variant("hgfn", "lsew", "mean_weights", "mean weights", {_WEIGHTS: "mean"}),
     )
 }
 
