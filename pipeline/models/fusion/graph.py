@@ -1,4 +1,4 @@
-"""Levels of a fusion graph: which vertices a level has, and the two partners of each."""
+"""Levels of a fusion graph: a level's vertices, the two partners of each, and their scores."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from pipeline.models.masking import masked_mean
+
+MOMENTUM = 0.1  # of the running means, as BatchNorm's
 
 Pairs = list[tuple[int, int]]
 Support = tuple[int, ...]  # positions of the modalities that a vertex contains, ascending
@@ -70,6 +74,41 @@ class Level(nn.Module):
         """
         inside = scores.unflatten(1, (-1, self.per_support)).softmax(dim=2)
         return (inside * values.unflatten(1, (-1, self.per_support))).sum(dim=2)
+
+
+class VertexScores(nn.Module):
+    """Scores of a level's vertices: of each row, or for an ablation the same for all rows.
+
+    Args:
+        kind: "learned" leaves the scores as they are. "mean" takes their mean over the rows where
+            the vertex is complete: those of the batch in training, a running mean in evaluation.
+            "uniform" is 1.
+        vertices: P.
+        width: W, of a score.
+    """
+
+    mean: Tensor  # (P, W)
+
+    def __init__(self, kind: str, vertices: int, width: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "mean":
+            self.register_buffer("mean", torch.ones(vertices, width))
+
+    def forward(
+        self, scores: Float[Tensor, "b p w"], complete: Bool[Tensor, "b p"]
+    ) -> Float[Tensor, "b p w"]:
+        """Map the scores (B, P, W) of each row to those that are used, of the same shape."""
+        if self.kind == "learned":
+            return scores
+        if self.kind == "uniform":
+            return torch.ones_like(scores)
+        if not self.training:
+            return self.mean.expand_as(scores)
+        mean = masked_mean(scores.transpose(0, 1), complete.T)
+        mean = torch.where(complete.any(dim=0).unsqueeze(1), mean, self.mean)
+        self.mean.lerp_(mean.detach(), MOMENTUM)
+        return mean.expand_as(scores)
 
 
 def build_levels(

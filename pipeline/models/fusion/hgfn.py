@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.models.fusion.base import Fused, Fusion, Options, check_theta
-from pipeline.models.fusion.graph import Level, build_levels
+from pipeline.models.fusion.graph import Level, VertexScores, build_levels
 from pipeline.models.fusion.projected import Projections
-from pipeline.models.masking import masked_mean, masked_softmax
+from pipeline.models.masking import masked_softmax
 
-MOMENTUM = 0.1  # of the running means, as BatchNorm's
 KERNEL = 5  # "5 by 5 and 1 by 1" (section III-B)
 
 
@@ -105,8 +104,8 @@ class HGFN(Fusion):
         self.vertices = {"unimodal": list(self.modalities)}
         self.vertices |= {level.name: level.vertices for level in levels}
         columns = width if weight == "vector" else 1
-        self.across_rows = nn.ModuleList(
-            AcrossRows(vertex_weights, len(names), columns) for names in self.vertices.values()
+        self.scores = nn.ModuleList(
+            VertexScores(vertex_weights, len(names), columns) for names in self.vertices.values()
         )
         self.level_dims = [width] * (1 + len(levels))
         self.joint_dim = sum(self.level_dims)
@@ -123,14 +122,14 @@ class HGFN(Fusion):
         """
         inputs, mask = self.masked_inputs(features, present)
         x = self._align(inputs, mask)  # (B, M, D)
-        w_uni = self.across_rows[0](self.attention(x), mask)  # eq. 1, (B, M, W)
+        w_uni = self.scores[0](self.attention(x), mask)  # eq. 1, (B, M, W)
         w_uni = torch.where(mask.unsqueeze(2), w_uni, 0.0)
         present_count = mask.sum(dim=1, keepdim=True).clamp(min=1)  # M of eq. 2
         combined = [(w_uni * x).sum(dim=1) / present_count]  # eq. 2
         report = {"absent": ~mask.any(dim=1), "unimodal": w_uni.mean(dim=2).detach()}
         pool, compared, weights = x, x, w_uni
-        layers = zip(self.levels, self.networks, self.across_rows[1:], strict=True)
-        for level, network, across_rows in layers:
+        layers = zip(self.levels, self.networks, self.scores[1:], strict=True)
+        for level, network, scores in layers:
             assert isinstance(level, Level)
             complete = level.complete(mask)
             V = network(*level.partners(pool))  # eq. 3, (B, P, D)
@@ -140,7 +139,7 @@ class HGFN(Fusion):
             S = functional.cosine_similarity(a, b, dim=2)  # eq. 4, (B, P)
             w_a, w_b = level.partners(weights)
             q = (w_a + w_b) / (S + self.theta).unsqueeze(2)  # eq. 5, (B, P, W)
-            q = across_rows(q, complete)
+            q = scores(q, complete)
             w = masked_softmax(q, complete)
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
@@ -177,41 +176,6 @@ class HGFN(Fusion):
             return self.projections(inputs, present)
         padded = [functional.pad(x, (0, self.level_dims[0] - x.shape[1])) for x in inputs]
         return torch.stack(padded, dim=1)
-
-
-class AcrossRows(nn.Module):
-    """Scores (B, P, W) of each row, or the same for all rows.
-
-    Args:
-        kind: "learned" leaves the scores as they are. "mean" takes their mean over the rows where
-            the vertex is complete: those of the batch in training, a running mean in evaluation.
-            "uniform" is 1.
-        vertices: P.
-        width: W.
-    """
-
-    mean: Tensor  # (P, W)
-
-    def __init__(self, kind: str, vertices: int, width: int) -> None:
-        super().__init__()
-        self.kind = kind
-        if kind == "mean":
-            self.register_buffer("mean", torch.ones(vertices, width))
-
-    def forward(
-        self, scores: Float[Tensor, "b p w"], complete: Bool[Tensor, "b p"]
-    ) -> Float[Tensor, "b p w"]:
-        """Scores (B, P, W)."""
-        if self.kind == "learned":
-            return scores
-        if self.kind == "uniform":
-            return torch.ones_like(scores)
-        if not self.training:
-            return self.mean.expand_as(scores)
-        mean = masked_mean(scores.transpose(0, 1), complete.T)
-        mean = torch.where(complete.any(dim=0).unsqueeze(1), mean, self.mean)
-        self.mean.lerp_(mean.detach(), MOMENTUM)
-        return mean.expand_as(scores)
 
 
 class DynamicAttentionUnit(nn.Module):

@@ -80,7 +80,7 @@ def across_rows(P: Row, level: int, scores: Row, vertices: list[Any], options: d
     if kind == "uniform":
         return {v: np.ones_like(score) for v, score in scores.items()}
     if kind == "mean":
-        return {v: P[f"across_rows.{level}.mean"][vertices.index(v)] for v in scores}
+        return {v: P[f"scores.{level}.mean"][vertices.index(v)] for v in scores}
     return scores
 
 
@@ -149,8 +149,8 @@ def test_equals_the_equations_written_out_for_the_modalities_present(
 ) -> None:
     dims = {name: 5 + index for index, name in enumerate("abcde"[:count])}
     fusion = filled(HGFN(dims, width=9, theta=0.3, max_order=count, **hgfn_options))
-    for index, across_rows in enumerate(fusion.across_rows):
-        for mean in across_rows.buffers():
+    for index, scores in enumerate(fusion.scores):
+        for mean in scores.buffers():
             mean.copy_(torch.sin(torch.arange(mean.numel()) + index).view_as(mean))
     fusion.eval()
     features = batch(dims, 2)

@@ -59,9 +59,9 @@ def test_mean_importances_are_the_batchs_in_training_and_a_running_mean_in_evalu
 
 def test_a_vertex_absent_from_a_whole_batch_leaves_its_running_mean_as_it_was(batch: Any) -> None:
     mean = HGFN(DIMS, width=8, vertex_weights="mean").double().train()
-    before = mean.across_rows[0].mean.clone()
+    before = mean.scores[0].mean.clone()
     mean(batch(DIMS, 3), PRESENT | {"audio": torch.tensor([False, False, False])})
-    changed = (mean.across_rows[0].mean != before).flatten()
+    changed = (mean.scores[0].mean != before).flatten()
     assert changed.tolist() == [False, True, True]
 
 
