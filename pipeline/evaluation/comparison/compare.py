@@ -285,8 +285,8 @@ def _notes(seeds: int, overlap: float, rows: Sequence[Row]) -> list[str]:
     rates = ", ".join(f"{rate:g}" for rate in RATES)
     return [
         f"Seeds: {seeds}, each with {split}. Intervals: {intervals}.",
-        f"Rates: the learning rate is the best of {rates} on validation, for each row and seed; "
-        "in brackets, how many seeds chose it. Epochs and seconds (the processor's) are those of "
+        f"Learning rates: the best of {rates} on validation, for each row and seed; in brackets, "
+        "how many seeds chose it. Epochs and seconds (the processor's) are those of "
         "all trainings of a seed, the mean over seeds; relative time is relative to "
         f"{CHEAPEST.title}.",
         networks_note(SETTINGS, rows),
