@@ -22,6 +22,7 @@ DEEPEST = 8  # levels of a YAML file; params.yaml has four
 LONGEST = 3000  # characters of a value in it
 LARGEST = 1 << 16  # of a width or an option: far above what any network here needs
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
+Members = Annotated[int, Field(ge=1, le=100)]
 Source = Annotated[str, Field(min_length=1)]
 Word = Annotated[str, Field(pattern=r"^[\w.-]{0,60}$")]
 Modality = Literal["visual", "text", "audio"]
@@ -146,6 +147,7 @@ class TrainParams(Section):
     dropout: Share
     weight_decay: Annotated[float, Field(ge=0)]
     monitor: Literal["loss", "map", "f1"]
+    members: Members = 1
     modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(each_once)]
 
 

@@ -35,7 +35,7 @@ def evaluate(name: str) -> None:
     data, rule = data_set(name), load_params().evaluate.threshold
     echo(f"{name}: {summary(join_failures(data))}")
     torch.set_num_threads(THREADS)
-    network, spec = load_model(Path("models") / name)
+    networks, spec = load_model(Path("models") / name)
     tasks, index = spec.tasks, read_table(data.index)
     features = {modality: data.features(modality) for modality in data.modalities}
     of_model = {modality: data.features(modality) for modality in spec.modalities}
@@ -47,8 +47,8 @@ def evaluate(name: str) -> None:
         )
     if examples.readers:
         echo(f"{name}: {examples.readers.description}")
-    network.to(runtime.device())
-    probabilities = predict(network, examples, tasks, np.arange(len(examples.ids)))
+    networks.to(runtime.device())
+    probabilities = predict(networks, examples, tasks, np.arange(len(examples.ids)))
     thresholds = thresholds_of(tasks, examples, probabilities, rule)
     scores = split_scores(tasks, examples, probabilities, thresholds)
     pooled = load_examples(index, tasks, features, pooled=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from pipeline.ground.progress import progress
 from pipeline.params import TrainParams, load_params
 from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples, label_counts, load_training_set
-from pipeline.training.fit import Fitted, make_repeatable
-from pipeline.training.fit import train as train_network
-from pipeline.training.model import ModelSpec, Network, save_model
+from pipeline.training.fit import make_repeatable
+from pipeline.training.members import Trained, train_members
+from pipeline.training.model import ModelSpec, save_model
 
 
 def train(name: str) -> None:
@@ -35,32 +36,37 @@ def train(name: str) -> None:
         fusion=params.fusion,
         mtl=params.mtl,
         dropout=params.train.dropout,
+        members=params.train.members,
     )
-    checkpoint = Checkpoint(
-        runtime.cache_folder() / runtime.CHECKPOINTS,
-        training_key(spec, examples, params.train, params.seed, runtime.device()),
-        runtime.checkpoint_interval(),
-        notify=lambda message: echo(f"{name}: {message}"),
-    )
+    key = training_key(spec, examples, params.train, params.seed, runtime.device())
+    checkpoints = [
+        Checkpoint(
+            runtime.cache_folder() / runtime.CHECKPOINTS,
+            f"{key}-{member}",
+            runtime.checkpoint_interval(),
+            notify=lambda message: echo(f"{name}: {message}"),
+        )
+        for member in range(spec.members)
+    ]
     with Live(f"plots/{name}/live", save_dvc_exp=False, dvcyaml=None, report=None) as live:
-        network, fitted = _train(name, spec, examples, params.train, params.seed, live, checkpoint)
+        trained = _train(name, spec, examples, params.train, params.seed, live, checkpoints)
     labelled, positives = label_counts(examples, tasks)
-    parameters = sum(p.numel() for p in network.parameters())
+    facts = trained.facts
     save_model(
         Path("models") / name,
-        network,
+        trained.networks,
         spec,
-        epochs=fitted.epochs,
-        best_epoch=fitted.best_epoch,
+        **facts,
         seed=params.seed,
         labelled=labelled,
         positives=positives,
-        parameters=parameters,
     )
-    checkpoint.remove()
+    for checkpoint in checkpoints:
+        checkpoint.remove()
     echo(
         f"{name}: {spec.fusion.name} + {spec.mtl.name} on {', '.join(spec.modalities)}, "
-        f"{parameters:,} parameters; best of {fitted.epochs} epochs: {fitted.best_epoch}"
+        f"{facts['parameters']:,} parameters; best of {facts['epochs']} epochs: "
+        + ", ".join(map(str, facts["best_epochs"]))
     )
 
 
@@ -71,12 +77,12 @@ def _train(
     params: TrainParams,
     seed: int,
     live: Live,
-    checkpoint: Checkpoint,
-) -> tuple[Network, Fitted]:
+    checkpoints: Sequence[Checkpoint],
+) -> Trained:
     truth = select(examples.targets, examples.rows("val"))
     for note in unscored_notes(spec.tasks, truth, "validation"):
         echo(f"{name}: {note}")
-    with progress("epochs", params.max_epochs) as advance:
+    with progress("epochs", params.members * params.max_epochs) as advance:
 
         def log(epoch: int, values: dict[str, float]) -> None:
             live.step = epoch
@@ -84,7 +90,7 @@ def _train(
                 live.log_metric(key, value)
             advance()
 
-        return train_network(
+        return train_members(
             spec,
             examples,
             params,
@@ -92,7 +98,7 @@ def _train(
             score=partial(validation_scores, spec.tasks, truth),
             log=log,
             device=runtime.device(),
-            checkpoint=checkpoint,
+            checkpoints=checkpoints,
         )
 
 

@@ -61,9 +61,9 @@ class Checkpoint:
         state = torch.load(io.BytesIO(contents), map_location="cpu", weights_only=True)
         return dict(state)
 
-    def save(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Write what `state` returns, unless the last write is less than `seconds` ago."""
-        if time.monotonic() - self._last_write < self.seconds:
+    def save(self, state: Callable[[], dict[str, Any]], at_once: bool = False) -> None:
+        """Write what `state` returns, if `at_once` or the last write is `seconds` ago."""
+        if not at_once and time.monotonic() - self._last_write < self.seconds:
             return
         buffer = io.BytesIO()
         torch.save(state(), buffer)

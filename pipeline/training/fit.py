@@ -65,7 +65,8 @@ def train(
     scores that `score` computes from the validation rows' probabilities. Only a training that
     monitors the loss can do without `score`, and saves that pass over the validation rows.
     `checkpoint` is of these very arguments; where it holds a state, `log` first gets the epochs
-    before it again. The caller removes it once the result is stored.
+    before it again. At the end it holds all of the training. The caller removes it once the result
+    is stored.
 
     Raises:
         ValueError: if no validation row has a label, a task has no positive training row, or
@@ -80,7 +81,7 @@ def train(
         name: Standardise.fit(dim, (examples.sequences[name][row] for row in rows))
         for name, dim in spec.modalities.items()
     }
-    network = spec.build(scales).to(device)
+    network = spec.build_network(scales).to(device)
     labelled, positives = label_counts(examples, spec.tasks)
     method = build_mtl(
         spec.mtl.name,
@@ -102,14 +103,19 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
     is a run starts another one from there, until a run does not improve on the best value.
     """
     params = learner.params
-    best, epochs = _Best(), list[dict[str, float]]()
-    if checkpoint and (state := checkpoint.load()):
-        learner.load_state(state["learner"])
-        best, epochs = _Best(**state["best"]), state["epochs"]
+    best, epochs, ended = _Best(), list[dict[str, float]](), False
+
+    def state() -> dict[str, Any]:
+        own = {"learner": learner.state(), "best": vars(best)}
+        return {**own, "epochs": epochs, "ended": ended}
+
+    if checkpoint and (stored := checkpoint.load()):
+        learner.load_state(stored["learner"])
+        best, epochs, ended = _Best(**stored["best"]), stored["epochs"], stored["ended"]
         checkpoint.notify(f"resumes at epoch {len(epochs)}")
     for epoch, values in enumerate(epochs):
         log(epoch, values)
-    for epoch in range(len(epochs), params.max_epochs):
+    for epoch in range(len(epochs), 0 if ended else params.max_epochs):
         trained = learner.train_epoch()
         validated = learner.validation_losses()
         relative = relative_loss(validated, learner.method.initial_losses)
@@ -127,9 +133,10 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
             learner.start_run(best.network)
             best.run = epoch + 1
         if checkpoint:
-            checkpoint.save(
-                lambda: {"learner": learner.state(), "best": vars(best), "epochs": epochs}
-            )
+            checkpoint.save(state)
+    ended = True
+    if checkpoint:
+        checkpoint.save(state, at_once=True)
     learner.network.load_state_dict(best.network)
     return Fitted(len(epochs), best.epoch)
 
@@ -240,7 +247,7 @@ class _Learner:
 
     def validation_probabilities(self) -> dict[str, np.ndarray]:
         """Return each task's probabilities of the validation rows."""
-        return predict(self.network, self.examples, self.tasks, self.examples.rows("val"))
+        return predict([self.network], self.examples, self.tasks, self.examples.rows("val"))
 
     def _predictions(self, batch: Batch) -> Predictions:
         output = self.network(batch.sequences, batch.lengths)

@@ -30,6 +30,7 @@ from pipeline.params import (
     Exponent,
     Fraction,
     FusionParams,
+    Members,
     MTLParams,
     Section,
     Share,
@@ -41,14 +42,15 @@ from pipeline.training.tasks import Name, TaskEntries, make_tasks
 Network = MultimodalNetwork | SeparateNetworks
 
 # Raised whenever a model's parameters get other names or shapes, or model.json other keys.
-FORMAT = 5
+FORMAT = 6
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a network is made of: modalities with their widths, encoder, tasks, fusion, heads.
+    """What a model is made of: modalities with their widths, encoder, tasks, fusion, heads.
 
-    `mtl` belongs to it, since a multi-task method may bring its own heads.
+    `mtl` belongs to it, since a multi-task method may bring its own heads. `members` is the number
+    of such networks, whose probabilities are averaged.
     """
 
     modalities: dict[str, int]
@@ -57,16 +59,21 @@ class ModelSpec:
     fusion: FusionParams
     mtl: MTLParams
     dropout: float
+    members: int = 1
 
-    def build(self, standardise: Mapping[str, Standardise] | None = None) -> Network:
-        """Build the network with freshly initialised parameters.
+    def build(self) -> nn.ModuleList:
+        """Build all members with freshly initialised parameters."""
+        return nn.ModuleList(self.build_network() for _ in range(self.members))
+
+    def build_network(self, standardise: Mapping[str, Standardise] | None = None) -> Network:
+        """Build one member with freshly initialised parameters.
 
         Without `standardise` its statistics are the identity's, to be loaded afterwards.
         """
         scales = standardise or {name: Standardise(dim) for name, dim in self.modalities.items()}
         if not method_class(self.mtl.name).network_per_task:
             return self._network(self.tasks, scales)
-        networks = {task.name: self._network((task,), deepcopy(scales)) for task in self.tasks}
+        networks = {task.name: self._network((task,), scales) for task in self.tasks}
         return SeparateNetworks(networks)
 
     def _network(
@@ -81,7 +88,7 @@ class ModelSpec:
             self.fusion.name, dims, self.fusion.width, self.fusion.theta, **self.fusion.options
         )
         trunk, heads = self._trunk_and_heads(fusion, {task.name: task.outputs for task in tasks})
-        return MultimodalNetwork(encoders, fusion, trunk, heads, scales)
+        return MultimodalNetwork(encoders, fusion, trunk, heads, deepcopy(scales))
 
     def _trunk_and_heads(
         self, fusion: Fusion, outputs: Mapping[str, int]
@@ -105,6 +112,7 @@ class ModelSpec:
             "fusion": self.fusion.model_dump(exclude=_unused_by_fusion(self.fusion.name)),
             "mtl": self.mtl.model_dump(exclude=_unused_by_method(self.mtl.name)),
             "dropout": self.dropout,
+            "members": self.members,
         }
 
     @classmethod
@@ -116,7 +124,9 @@ class ModelSpec:
         check_component("mtl", mtl, METHODS, method_class)
         tasks = tuple(make_tasks(entry.tasks))
         check_tasks(tasks)
-        return cls(entry.modalities, entry.encoder, tasks, fusion, mtl, entry.dropout)
+        return cls(
+            entry.modalities, entry.encoder, tasks, fusion, mtl, entry.dropout, entry.members
+        )
 
 
 class _FusionEntry(FusionParams):
@@ -137,6 +147,7 @@ class SpecEntry(Section):
     fusion: _FusionEntry
     mtl: _MTLEntry
     dropout: Share
+    members: Members
 
 
 def fusion_settings(name: str, params: FusionParams) -> FusionParams:
@@ -163,12 +174,12 @@ def _unused_by_method(name: str) -> set[str]:
     return {"alpha", "beta"} - set(method_class(name).takes)
 
 
-def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) -> None:
+def save_model(folder: Path, networks: nn.ModuleList, spec: ModelSpec, **facts: Any) -> None:
     """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter.
 
     model.json holds the SHA-256 of both files, of itself without that entry.
     """
-    state = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.contiguous().cpu() for name, tensor in networks.state_dict().items()}
     weights = save(state)
     values = {"format": FORMAT, "spec": spec.to_json(), **facts}
     values["sha256"] = _digests(weights, values)
@@ -176,8 +187,8 @@ def save_model(folder: Path, network: nn.Module, spec: ModelSpec, **facts: Any) 
     write_text(folder / "model.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
-def load_model(folder: Path) -> tuple[Network, ModelSpec]:
-    """Read a network and its specification.
+def load_model(folder: Path) -> tuple[nn.ModuleList, ModelSpec]:
+    """Read the members' networks and their specification.
 
     Raises ValueError naming the file if it is of another format or damaged.
     """
@@ -197,13 +208,15 @@ def load_model(folder: Path) -> tuple[Network, ModelSpec]:
     try:
         spec = ModelSpec.from_entry(entry)
         with torch.device("meta"):  # allocates nothing, whatever sizes model.json states
-            shapes = shapes_of(spec.build().state_dict())
+            of_one = shapes_of(spec.build_network().state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    members = range(spec.members)
+    shapes = {f"{member}.{name}": of_one[name] for member in members for name in of_one}
     check_shapes(folder / "model.safetensors", "model.json", shapes_of(state), shapes)
-    network = spec.build()
-    network.load_state_dict(state)
-    return network, spec
+    networks = spec.build()
+    networks.load_state_dict(state)
+    return networks, spec
 
 
 def _digests(weights: bytes, values: Mapping[str, Any]) -> dict[str, str]:

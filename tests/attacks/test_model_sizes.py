@@ -68,6 +68,8 @@ def with_spec(folder: Path, **changes: Any) -> None:
         ({"tasks": [{**TASK, "code": "x"}]}, "tasks.0.code: Extra inputs are not permitted"),
         ({"depth": HUGE}, "depth: Extra inputs are not permitted"),
         ({"dropout": 1.0}, "dropout: Input should be less than 1"),
+        ({"members": HUGE}, "members: Input should be less than or equal to 100"),
+        ({"members": 0}, "members: Input should be greater than or equal to 1"),
     ],
 )
 def test_what_no_network_needs_is_refused(
@@ -83,8 +85,9 @@ def test_what_no_network_needs_is_refused(
         {"fusion": {"name": "hgfn", "width": 1 << 16}},
         {"modalities": {"text": 1 << 16, "visual": 1 << 16}, "encoder": "bigru"},
         {"tasks": [{**TASK, "name": f"t{k}"} for k in range(1000)]},
+        {"members": 100, "fusion": {"name": "hgfn", "width": 1 << 16}},
     ],
-    ids=["width", "modalities", "tasks"],
+    ids=["width", "modalities", "tasks", "members"],
 )
 def test_sizes_that_are_not_those_of_the_weights_allocate_nothing(
     tmp_path: Path, changes: dict[str, Any]

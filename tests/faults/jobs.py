@@ -23,7 +23,7 @@ from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Examples
-from pipeline.training.fit import train
+from pipeline.training.members import train_members
 from pipeline.training.model import ModelSpec, save_model
 
 SECONDS = 0.002  # of an item of the toy
@@ -130,15 +130,15 @@ def training(folder: Path, epochs: int) -> None:
     )
     checkpoint = Checkpoint(folder / "checkpoints", "k", 0.0, notify=lambda message: None)
     log: list[str] = []
-    network, _ = train(
+    trained = train_members(
         spec,
         examples,
         params,
         seed=0,
-        checkpoint=checkpoint,
+        checkpoints=[checkpoint],
         log=lambda epoch, values: log.append(f"{epoch} {values}\n"),
     )
-    save_model(folder / "model", network, spec, epochs=log)
+    save_model(folder / "model", trained.networks, spec, epochs=log)
     checkpoint.remove()
 
 

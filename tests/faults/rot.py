@@ -61,8 +61,8 @@ def make_model(folder: Path) -> None:
 
 
 def use_model(folder: Path) -> object:
-    network, spec = load_model(folder)
-    return spec, {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
+    networks, spec = load_model(folder)
+    return spec, {name: value.numpy().tobytes() for name, value in networks.state_dict().items()}
 
 
 def make_features(folder: Path) -> None:

@@ -128,15 +128,15 @@ def test_failures_are_those_of_the_stages_together(project: Path, name: str) -> 
 
 def test_the_model_is_read_back_with_what_it_was_made_of(project: Path, name: str) -> None:
     folder = project / "models" / name
-    network, spec = load_model(folder)
+    networks, spec = load_model(folder)
     assert set(spec.modalities) == set(SETS[name].modalities)
     assert (spec.fusion.name, spec.mtl.name, spec.fusion.width) == ("hgfn", "dmtl", 8)
-    assert all(parameter.isfinite().all() for parameter in network.parameters())
+    assert all(parameter.isfinite().all() for parameter in networks.parameters())
     described = json.loads((folder / "model.json").read_text())
     assert described["epochs"] == 2
-    assert described["best_epoch"] in (0, 1)
+    assert described["best_epochs"] in ([0], [1])
     assert set(described["labelled"]) == {task.name for task in spec.tasks}
-    assert described["parameters"] == sum(p.numel() for p in network.parameters())
+    assert described["parameters"] == sum(p.numel() for p in networks.parameters())
 
 
 def test_metrics_are_finite_scalars_for_each_task_and_their_mean(project: Path, name: str) -> None:

@@ -122,22 +122,30 @@ def test_early_stopping_resumes_with_its_best_epoch_and_its_run(
     assert_same(result, expected)
 
 
+@pytest.mark.parametrize("scores", [[0.1, 0.2, 0.3, 0.4], [0.1, 0.3, 0.2]])
 def test_a_training_killed_after_its_last_epoch_trains_no_further(
-    make_examples: Make, run: Run, disk: Disk, params: TrainParams
+    make_examples: Make, run: Run, disk: Disk, scores: list[float]
 ) -> None:
-    expected = run(make_examples(), checkpoint=disk.checkpoint())
-    result = run(make_examples(), score=None, checkpoint=disk.checkpoint())
+    values, none = iter(scores), iter([])
+    settings = {"monitor": "map", "patience": 1, "max_epochs": 4}
+    long = disk.checkpoint(seconds=1000.0)
+    expected = run(
+        make_examples(), **settings, score=lambda _: {"mean_map": next(values)}, checkpoint=long
+    )
+    result = run(
+        make_examples(), **settings, score=lambda _: next(none), checkpoint=disk.checkpoint()
+    )
     assert_same(result, expected)
-    assert disk.messages == [f"resumes at epoch {params.max_epochs}"]
+    assert disk.messages == [f"resumes at epoch {len(scores)}"]
 
 
 def test_a_checkpoint_is_written_only_when_its_time_has_come(
     make_examples: Make, run: Run, disk: Disk
 ) -> None:
-    run(make_examples(), checkpoint=disk.checkpoint(seconds=1000.0))
-    assert not disk.file.exists()
-    run(make_examples(), checkpoint=disk.checkpoint(seconds=0.0))
-    assert disk.file.exists()
+    for seconds, written in ((1000.0, False), (0.0, True)):
+        with pytest.raises(Killed):
+            run(make_examples(), log=killed_in(2), checkpoint=disk.checkpoint(seconds=seconds))
+        assert disk.file.exists() == written
 
 
 @pytest.mark.parametrize("damage", ["a flipped bit", "a cut file", "no bytes", "foreign", "text"])
@@ -205,7 +213,7 @@ def test_each_thing_that_changes_a_result_changes_the_key(
         (replace(spec, encoder="bigru"), data, params, 0, "cpu"),
         *(
             (spec, data, params.model_copy(update={name: value}), 0, "cpu")
-            for name, value in (("learning_rate", 0.02), ("max_epochs", 5), ("monitor", "f1"))
+            for name, value in (("learning_rate", 0.02), ("members", 2), ("monitor", "f1"))
         ),
         (spec, changed_by_a_bit(data), params, 0, "cpu"),
         (spec, replace(data, targets=label), params, 0, "cpu"),

@@ -33,7 +33,7 @@ def test_a_separable_problem_is_learned_despite_absent_modalities_and_labels(
     # Rows with both modalities determine every label.
     whole = test[data.present("text")[test] & data.present("visual")[test]]
     right = {}
-    for name, values in predict(network, data, tasks, whole).items():
+    for name, values in predict([network], data, tasks, whole).items():
         truth = data.targets[name][whole]
         right[name] = (values.argmax(axis=1) == truth)[truth >= 0].mean()
     # MOO and DMTL give nearly all the weight to the tasks they have solved.
@@ -110,7 +110,7 @@ def test_validation_losses_are_those_of_the_probabilities_without_dropout(
     data = make_examples()
     network, _, (values,) = run(data, mtl="lsew", max_epochs=1)
     rows = data.rows("val")
-    for name, probabilities in predict(network, data, tasks, rows).items():
+    for name, probabilities in predict([network], data, tasks, rows).items():
         truth = data.targets[name][rows]
         of_truth = np.take_along_axis(probabilities, truth.clip(0)[:, None], axis=1)[truth >= 0]
         expected = -np.log(of_truth).mean()

@@ -32,14 +32,15 @@ Make = Callable[..., Examples]
 SpecOf = Callable[..., ModelSpec]
 
 
-def scales(data: Examples) -> dict[str, Standardise]:
-    return {name: Standardise.fit(dim, data.sequences[name]) for name, dim in data.dims.items()}
+def build(spec: ModelSpec, data: Examples) -> nn.ModuleList:
+    scales = {name: Standardise.fit(dim, data.sequences[name]) for name, dim in data.dims.items()}
+    return nn.ModuleList(spec.build_network(scales) for _ in range(spec.members))
 
 
 @pytest.mark.parametrize("encoder", ["pooled", "bigru"])
 @pytest.mark.parametrize("mtl", sorted(METHODS))
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
-def test_a_saved_network_predicts_the_same_bits_when_read_again(
+def test_a_saved_model_predicts_the_same_bits_when_read_again(
     make_examples: Make,
     spec_of: SpecOf,
     tasks: tuple[Task, ...],
@@ -49,14 +50,14 @@ def test_a_saved_network_predicts_the_same_bits_when_read_again(
     fusion: str,
 ) -> None:
     data = make_examples(longest=1 if encoder == "pooled" else 3)
-    spec = spec_of(data.dims, fusion=fusion, mtl=mtl, encoder=encoder)
+    spec = spec_of(data.dims, fusion=fusion, mtl=mtl, encoder=encoder, members=2)
     torch.manual_seed(1)
-    network = spec.build(scales(data))
-    save_model(tmp_path, network, spec, epochs=3)
+    networks = build(spec, data)
+    save_model(tmp_path, networks, spec, epochs=3)
     again, read = load_model(tmp_path)
     assert read == spec
     rows = np.arange(12)
-    expected = predict(network, data, tasks, rows)
+    expected = predict(networks, data, tasks, rows)
     for name, values in predict(again, data, tasks, rows).items():
         np.testing.assert_array_equal(values, expected[name])
 
@@ -76,9 +77,9 @@ def test_the_same_network_gives_the_same_bytes(
 ) -> None:
     data = make_examples()
     spec = spec_of(data.dims, fusion="hgfn", mtl="dmtl")
-    network = spec.build(scales(data))
+    networks = build(spec, data)
     for name in ("one", "two"):
-        save_model(tmp_path / name, network, spec, labelled={"b": 2, "a": 1})
+        save_model(tmp_path / name, networks, spec, labelled={"b": 2, "a": 1})
     for file in ("model.safetensors", "model.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -94,9 +95,9 @@ def test_facts_are_written_beside_the_spec(spec_of: SpecOf, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("encoder", "mtl", "digest"),
     [
-        ("pooled", "lsew", "641b7252"),
-        ("bigru", "lsew", "5c87332d"),
-        ("pooled", "mtinet", "d0d09731"),
+        ("pooled", "lsew", "48257fd7"),
+        ("bigru", "lsew", "6412b079"),
+        ("pooled", "mtinet", "81de687f"),
     ],
 )
 def test_other_parameters_are_another_format(
@@ -108,10 +109,10 @@ def test_other_parameters_are_another_format(
         state = spec.build().state_dict()
         names += [f"{name} {tuple(value.shape)}" for name, value in sorted(state.items())]
     current = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    assert (FORMAT, current) == (5, digest), "raise FORMAT, then record this digest"
+    assert (FORMAT, current) == (6, digest), "raise FORMAT, then record this digest"
 
 
-@pytest.mark.parametrize("other", [3, None, "5\nerror: x"])
+@pytest.mark.parametrize("other", [3, None, "6\nerror: x"])
 def test_a_model_of_another_format_is_an_error(
     spec_of: SpecOf, tmp_path: Path, other: object
 ) -> None:
@@ -119,7 +120,7 @@ def test_a_model_of_another_format_is_an_error(
     save_model(tmp_path, spec.build(), spec)
     described = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps({**described, "format": other}))
-    with pytest.raises(ValueError, match=r"^[^\n]*model\.json: not of format 5; train again$"):
+    with pytest.raises(ValueError, match=r"^[^\n]*model\.json: not of format 6; train again$"):
         load_model(tmp_path)
 
 
@@ -163,4 +164,6 @@ def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Pat
 def test_the_methods_options_reach_the_heads(spec_of: SpecOf) -> None:
     mtl = MTLParams(name="mtinet", alpha=1.0, beta=2.0, options={"mask": "channels"})
     heads = spec_of({"text": 3, "visual": 4}, fusion="hgfn", mtl="mtinet", dropout=0.0)
-    assert [block.over for block in replace(heads, mtl=mtl).build().heads.propagate] == ["channels"]
+    assert [block.over for block in replace(heads, mtl=mtl).build_network().heads.propagate] == [
+        "channels"
+    ]

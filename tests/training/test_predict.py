@@ -40,8 +40,8 @@ def test_a_samples_probabilities_sum_to_one_and_do_not_depend_on_its_batch(
     data = make_examples(longest=1 if encoder == "pooled" else 5)
     network, _, _ = run(data, fusion="hgfn", mtl=mtl, encoder=encoder, max_epochs=2)
     rows = np.arange(len(data.ids))
-    together = predict(network, data, tasks, rows)
-    backwards = predict(network, data, tasks, rows[::-1], batch_size=1)
+    together = predict([network], data, tasks, rows)
+    backwards = predict([network], data, tasks, rows[::-1], batch_size=1)
     for task in tasks:
         values = together[task.name]
         assert values.shape == (len(rows), len(task.classes))
@@ -59,8 +59,8 @@ def test_predicting_changes_neither_network_nor_random_numbers(
     before = {name: value.clone() for name, value in network.state_dict().items()}
     network.train()
     random = torch.get_rng_state()
-    first = predict(network, data, tasks, data.rows("test"))
-    second = predict(network, data, tasks, data.rows("test"))
+    first = predict([network], data, tasks, data.rows("test"))
+    second = predict([network], data, tasks, data.rows("test"))
     assert torch.equal(random, torch.get_rng_state())
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])

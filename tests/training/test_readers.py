@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from torch import nn
 
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.inputs.feature_file import FeatureFile, write_features
@@ -117,8 +118,13 @@ def test_models_and_probabilities_are_the_same_bytes(
     for memory in ("1GB", "0"):
         data = load(memory, encoder == "pooled").keep(["text", "visual"])
         network, _, log = run(data, fusion="hgfn", mtl="dmtl", encoder=encoder)
-        save_model(tmp_path / memory, network, spec_of(data.dims, encoder=encoder), log=log)
-        probabilities.append(predict(network, data, tasks, np.arange(ROWS)))
+        save_model(
+            tmp_path / memory,
+            nn.ModuleList([network]),
+            spec_of(data.dims, encoder=encoder),
+            log=log,
+        )
+        probabilities.append(predict([network], data, tasks, np.arange(ROWS)))
     for file in ("model.safetensors", "model.json"):
         assert (tmp_path / "1GB" / file).read_bytes() == (tmp_path / "0" / file).read_bytes()
     for name, expected in probabilities[0].items():

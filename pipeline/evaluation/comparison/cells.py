@@ -27,7 +27,8 @@ from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.checkpoint import CODE, examples_digest
 from pipeline.training.examples import Examples
-from pipeline.training.fit import DivergenceError, make_repeatable, train
+from pipeline.training.fit import DivergenceError, make_repeatable
+from pipeline.training.members import train_members
 from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
 
@@ -115,7 +116,7 @@ class Settings:
 class Cell:
     """The probabilities [ids, classes] of each task, for the validation rows, then the test rows.
 
-    `facts` holds parameters, and for a network epochs and best_epoch. A training that diverged has
+    `facts` holds parameters, and for networks epochs and best_epochs. A training that diverged has
     no probabilities, and the fact `failed`. `identity` is the digest of what it was made of.
     """
 
@@ -165,16 +166,13 @@ def _network(
         fusion=settings.fusion,
         mtl=settings.mtl,
         dropout=params.dropout,
+        members=params.members,
     )
     truth = select(examples.targets, examples.rows("val"))
     score = None if params.monitor == "loss" else partial(validation_scores, spec.tasks, truth)
-    network, fitted = train(spec, examples, params, seed=seed, score=score, device=runtime.device())
-    facts = {
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "epochs": fitted.epochs,
-        "best_epoch": fitted.best_epoch,
-    }
-    return predict(network, examples, spec.tasks, rows), facts
+    device = runtime.device()
+    trained = train_members(spec, examples, params, seed=seed, score=score, device=device)
+    return predict(trained.networks, examples, spec.tasks, rows), trained.facts
 
 
 def _linear(problem: Problem, examples: Examples, view: str, rows: np.ndarray) -> Result:
