@@ -67,8 +67,7 @@ class DMTL(MultiTaskMethod):
     }
 
     ratios: Tensor  # (F,) N/n_f
-    smooth_sums: Tensor  # (2, F) exponential sums of L_f and g_f
-    smooth_counts: Tensor  # (F,) batches in them
+    smooth_sums: Tensor  # (3, F) exponential sums of L_f, g_f and 1 over the batches
 
     def __init__(
         self,
@@ -99,8 +98,7 @@ class DMTL(MultiTaskMethod):
         self.balance, self.W, self.norm, self.imbalance = balance, W, norm, imbalance
         self.rate, self.initial, self.rebalance = rate, initial, rebalance
         self.smoothing = smoothing
-        self.register_buffer("smooth_sums", torch.zeros(2, len(self.tasks)))
-        self.register_buffer("smooth_counts", torch.zeros(len(self.tasks)))
+        self.register_buffer("smooth_sums", torch.zeros(3, len(self.tasks)))
         # Not state: the ratios belong to the training set, which a resumed run counts again.
         ratios = inverse_distribution_ratios(self.tasks, positives, labelled)
         self.register_buffer("ratios", ratios, persistent=False)
@@ -141,13 +139,12 @@ class DMTL(MultiTaskMethod):
         if self.balance == "gradients":
             self._balance(batch.index, *self._smoothed(batch.index, losses, self._norms.to(losses)))
 
-    def _smoothed(self, index: Tensor, *values: Tensor) -> Tensor:
+    def _smoothed(self, index: Tensor, losses: Tensor, norms: Tensor) -> Tensor:
         """Exponential means (2, k) of L_f and g_f over the batches that have labels of f."""
-        sums = self.smoothing * self.smooth_sums[:, index] + torch.stack(values)
+        values = torch.stack((losses, norms, torch.ones_like(losses)))
+        sums = self.smoothing * self.smooth_sums[:, index] + values
         self.smooth_sums = self.smooth_sums.index_copy(1, index, sums)
-        self.smooth_counts = self.smooth_counts.index_add(0, index, torch.ones_like(sums[0]))
-        weights = (1 - self.smoothing ** self.smooth_counts[index]) / (1 - self.smoothing)
-        return sums / weights
+        return sums[:2] / sums[2]
 
     def _balance(self, index: Tensor, losses: Tensor, norms: Tensor) -> None:
         """Descend eq. 11 once, over the tasks of this batch (k,) whose L_f(0) is known."""
