@@ -56,7 +56,7 @@ def baseline_scores(
         scores[baseline] = split_scores(tasks, pooled, probabilities, thresholds)
         if baseline.startswith("single_"):
             validation = split_scores(tasks, pooled, probabilities, thresholds, "val")
-            quality[baseline] = validation["mean"]["map"]
+            quality[baseline] = validation["mean"].get("map", 0.0)
     return {**scores, "best_single": scores[max(quality, key=lambda name: quality[name])]}
 
 

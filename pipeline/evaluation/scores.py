@@ -47,7 +47,8 @@ def score_tasks(
 ) -> dict[str, Scores]:
     """Score every task (see `task_scores`), and under "mean" those that are not `unscored`.
 
-    The latter's number is `tasks`. Raises ValueError if it is 0.
+    The latter's number is `tasks`; where it is 0, there are no means. Raises ValueError if no task
+    has support.
     """
     scores: dict[str, Scores] = {}
     for task in tasks:
@@ -55,9 +56,10 @@ def score_tasks(
         scores[task.name] = task_scores(task, truth[task.name], probabilities[task.name], predicted)
     left_out = unscored(tasks, truth)
     scored = [scores[task.name] for task in tasks if task.name not in left_out]
-    if not scored:
-        raise ValueError("no row to score has a positive label of any task")
-    mean: Scores = {name: float(np.mean([s[name] for s in scored])) for name in MEANS}
+    if not any(values["support"] for values in scores.values()):
+        raise ValueError("no row to score has a label in any task")
+    means = MEANS if scored else ()
+    mean: Scores = {name: float(np.mean([s[name] for s in scored])) for name in means}
     return {**scores, "mean": mean | {"tasks": len(scored)}}
 
 
@@ -102,7 +104,8 @@ def validation_scores(
     """Score validation rows: mean F1 and Hamming loss at threshold 0.5, mean MAP, MAP by task."""
     scores = score_tasks(tasks, truth, probabilities, {task.name: HALF for task in tasks})
     maps = {f"map/{t.name}": scores[t.name]["map"] for t in tasks if "map" in scores[t.name]}
-    return {**{f"mean_{name}": scores["mean"][name] for name in MEANS}, **maps}
+    means = {f"mean_{name}": value for name, value in scores["mean"].items() if name in MEANS}
+    return {**means, **maps}
 
 
 def weighted_scores(

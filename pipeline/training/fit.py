@@ -123,7 +123,7 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
         epochs.append(_log_values(trained, validated, relative, learner.method.weights, scores))
         log(epoch, epochs[-1])
         best.update(
-            relative if params.monitor == "loss" else -scores[f"mean_{params.monitor}"],
+            relative if params.monitor == "loss" else -_monitored(scores, params.monitor),
             epoch,
             learner.network,
         )
@@ -139,6 +139,16 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
         checkpoint.save(state, at_once=True)
     learner.network.load_state_dict(best.network)
     return Fitted(len(epochs), best.epoch)
+
+
+def _monitored(scores: Mapping[str, float], monitor: str) -> float:
+    try:
+        return scores[f"mean_{monitor}"]
+    except KeyError:
+        raise ValueError(
+            f"train.monitor is {monitor}, but no validation row is positive in any task; set it to "
+            "loss"
+        ) from None
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:

@@ -155,7 +155,7 @@ def test_metrics_are_finite_scalars_for_each_task_and_their_mean(project: Path, 
 
 def check_scores(scores: dict[str, dict[str, float]], tasks: set[str]) -> None:
     assert set(scores) == {*tasks, "mean"}
-    assert set(scores["mean"]) == {"f1", "hl", "map"}
+    assert set(scores["mean"]) == {"f1", "hl", "map", "tasks"}
     for task, values in scores.items():
         assert all(math.isfinite(value) for value in values.values())
         if task != "mean":

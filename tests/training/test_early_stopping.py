@@ -100,6 +100,13 @@ def test_training_ends_patience_epochs_after_the_best(
     assert fitted.epochs == len(log) == epochs
 
 
+def test_a_score_that_no_validation_row_defines_cannot_be_monitored(
+    make_examples: Make, run: Run
+) -> None:
+    with pytest.raises(ValueError, match="monitor is map, but no validation row is positive"):
+        run(make_examples(), score=lambda _: {}, monitor="map")
+
+
 def test_a_cycle_that_is_a_run_ends_where_a_run_does_not_improve(
     make_examples: Make, run: Run
 ) -> None:

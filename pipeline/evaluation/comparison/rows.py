@@ -24,8 +24,8 @@ _TITLES = {
 class Row:
     """A network (fusion and method), or without these logistic regression on one view or on all.
 
-    A variant also has a name and a title of its own, and `changes`: settings by
-    their keys in params.yaml (fusion.options.*, mtl.options.*, train.*), as no other network has.
+    A variant also has a name and a title of its own, and `changes`: the settings in which it
+    differs from all other networks, by their keys in params.yaml (mtl.options.rebalance).
     """
 
     fusion: str = ""

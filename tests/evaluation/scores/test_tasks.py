@@ -57,7 +57,7 @@ def test_a_task_without_support_has_no_score_and_is_not_in_the_mean(
     assert np.isfinite(list(epoch.values())).all()
     for labels in truth.values():
         labels[:] = -1
-    with pytest.raises(ValueError, match="no row to score has a positive label of any task"):
+    with pytest.raises(ValueError, match="no row to score has a label in any task"):
         score_tasks(tasks, truth, probabilities, half)
 
 
@@ -96,3 +96,13 @@ def test_a_label_without_a_positive_has_no_f1_and_no_map_and_is_in_no_mean(
         f"left out of the means, without a positive test row: {name}"
     ]
     assert unscored_notes(others, truth, "test") == []
+
+
+def test_without_a_positive_in_any_task_there_is_no_mean(
+    tasks: tuple[Task, ...], case: Case
+) -> None:
+    truth, probabilities = case
+    truth["victim"][:] = 0
+    scores = score_tasks(tasks[:1], truth, probabilities, {"victim": 0.5})
+    assert scores["mean"] == {"tasks": 0}
+    assert validation_scores(tasks[:1], truth, probabilities) == {}
