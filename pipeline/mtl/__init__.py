@@ -30,6 +30,11 @@ METHODS = {
     "moo": "MOO",
     "mtinet": "MTINet",
     "single": "Single",
+    "uw": "UW",
+    "dwa": "DWA",
+    "gradnorm": "GradNorm",
+    "famo": "FAMO",
+    "rlw": "RLW",
 }
 
 

@@ -52,7 +52,7 @@ class DMTL(MultiTaskMethod):
         best network with the re-balanced weights.
     """
 
-    takes = ("alpha", "beta", "positives", "labelled")
+    takes: ClassVar[tuple[str, ...]] = ("alpha", "beta", "positives", "labelled")
     options: ClassVar[Options] = {
         "balance": ("gradients", "none"),
         "W": ("own", "shared"),
@@ -88,7 +88,7 @@ class DMTL(MultiTaskMethod):
         rebalance: str = "reset",
         cycle: str = "epoch",
     ) -> None:
-        self.check_options(
+        DMTL.check_options(
             {"balance": balance, "W": W, "norm": norm, "imbalance": imbalance, "rate": rate}
             | {"initial": initial, "weight_learning_rate": weight_learning_rate}
             | {"smoothing": smoothing, "rebalance": rebalance, "cycle": cycle}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -58,7 +58,8 @@ class MultiTaskMethod(nn.Module, ABC):
     A step is `objective`, backward, the optimiser's step on the network, `on_step`; an epoch ends
     with `on_epoch_end`, and a run that early stopping ends with `on_run_end`. All state is in
     buffers, none in parameters: `state_dict`, taken after `on_step`, resumes bit for bit, and no
-    optimiser of the network can change it.
+    optimiser of the network can change it. What is random comes from torch's generator, whose
+    state is to be saved beside it.
 
     Every task loss is a mean over that task's labelled rows. A task without one in a batch gives
     exactly no loss and no gradient, and its state stays as it was.
@@ -112,8 +113,12 @@ class MultiTaskMethod(nn.Module, ABC):
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         """Make one scalar of the k labelled tasks' losses (k,); k >= 1."""
 
-    def on_step(self) -> None:
-        """Record the batch last given to `objective`; call it after the network's step."""
+    def on_step(self, repeat: Callable[[], Predictions] | None = None) -> None:
+        """Record the batch last given to `objective`; call it after the network's step.
+
+        `repeat` runs that batch through the network again; only a method that looks at the losses
+        after the step (famo) calls it, and raises ValueError where it is missing.
+        """
         if self._last_batch is None:
             raise RuntimeError("on_step() was called without objective() before it")
         (batch, losses), self._last_batch = self._last_batch, None

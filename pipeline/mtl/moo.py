@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.mtl.labelled import LabelledTasks, shared_gradients
-from pipeline.mtl.method import MultiTaskMethod, Options, Predictions
+from pipeline.mtl.method import Options, Predictions
 from pipeline.mtl.task import Task
+from pipeline.mtl.weighting import WeightedLosses, gramian
 
 # Added to every cosine of a gradient with itself: the minimiser becomes unique (equal gradients
 # share their weight evenly) and every system solvable, for gradients of any size.
@@ -20,7 +21,7 @@ RIDGE = 1e-10
 ROUNDING = 1e-13
 
 
-class MOO(MultiTaskMethod):
+class MOO(WeightedLosses):
     """L = sum_f a_f L_f, with a the smallest point in the hull of the tasks' gradients.
 
     With G_f = dL_f / dJ by the shared representation J (B, d), flattened over batch and feature,
@@ -44,30 +45,19 @@ class MOO(MultiTaskMethod):
         super().__init__(tasks)
         self.task_weights /= len(self.tasks)
         self.normaliser = normaliser
-        self._hull_weights = torch.zeros(0)
 
-    def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
-        gradients = torch.stack(shared_gradients(losses, predictions.shared))  # (k, B, d)
-        self._hull_weights = self._solve(gradients.flatten(1), losses.detach())
-        return (self._hull_weights * losses).sum()
-
-    def _solve(self, gradients: Tensor, losses: Tensor) -> Tensor:
-        """Return the weights (k,) of gradients (k, B d)."""
-        norms = torch.linalg.vector_norm(gradients, dim=1)
+    def _weigh(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
+        gradients = torch.stack(shared_gradients(losses, predictions.shared)).flatten(1)
+        products = gramian(gradients)
+        norms = products.diagonal().sqrt()
         if (norms == 0).any():
             return torch.full_like(losses, 1 / len(losses))
         scales = torch.ones_like(norms)
         if self.normaliser in ("l2", "loss+"):
             scales = scales * norms
         if self.normaliser in ("loss", "loss+"):
-            scales = scales * losses.clamp(min=torch.finfo(losses.dtype).tiny)
-        gradients = (gradients / scales[:, None]).double()
-        return min_norm_weights(gradients @ gradients.T).to(losses)
-
-    def _record(self, batch: LabelledTasks, losses: Tensor) -> None:
-        super()._record(batch, losses)
-        weights = self._hull_weights.to(losses)
-        self.task_weights = self.task_weights.index_copy(0, batch.index, weights)
+            scales = scales * losses.detach().to(norms).clamp(min=torch.finfo(losses.dtype).tiny)
+        return min_norm_weights(products / scales.outer(scales)).to(losses)
 
 
 def min_norm_weights(gramian: Float[Tensor, "k k"]) -> Float[Tensor, " k"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -205,14 +206,12 @@ class _Learner:
 
     def state(self) -> dict[str, Any]:
         """Return all that the coming epochs depend on, random states included."""
-        cuda = self.device.type == "cuda"
         return {
             "network": self.network.state_dict(),
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.bit_generator.state,
-            "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state() if cuda else None,
+            **self._random_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -221,6 +220,16 @@ class _Learner:
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.order.bit_generator.state = state["order"]
+        self._set_random_state(state)
+
+    def _random_state(self) -> dict[str, Any]:
+        cuda = self.device.type == "cuda"
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if cuda else None,
+        }
+
+    def _set_random_state(self, state: dict[str, Any]) -> None:
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"])
@@ -232,12 +241,13 @@ class _Learner:
         rows = self.examples.rows("train")
         for batch in self.examples.batches(rows, self.params.batch_size, self.order):
             batch = batch.to(self.device)
+            before = self._random_state()
             objective = self.method.objective(self._predictions(batch), batch.targets)
             if objective.task_losses:  # momentum and decay would move a network without labels
                 self.optimizer.zero_grad()
                 objective.loss.backward()
                 self.optimizer.step()
-            self.method.on_step()
+            self.method.on_step(partial(self._repeat, batch, before))
             for task, loss in objective.task_losses.items():
                 losses.add(task, loss, int((batch.targets[task] >= 0).sum()))
         self.method.on_epoch_end()
@@ -258,6 +268,14 @@ class _Learner:
     def validation_probabilities(self) -> dict[str, np.ndarray]:
         """Return each task's probabilities of the validation rows."""
         return predict([self.network], self.examples, self.tasks, self.examples.rows("val"))
+
+    def _repeat(self, batch: Batch, random_state: dict[str, Any]) -> Predictions:
+        """Run a batch again with the same dropout: what has changed is due to the step alone."""
+        current = self._random_state()
+        self._set_random_state(random_state)
+        predictions = self._predictions(batch)
+        self._set_random_state(current)
+        return predictions
 
     def _predictions(self, batch: Batch) -> Predictions:
         output = self.network(batch.sequences, batch.lengths)

@@ -38,7 +38,7 @@ def build(spec: ModelSpec, data: Examples) -> nn.ModuleList:
 
 
 @pytest.mark.parametrize("encoder", ["pooled", "bigru"])
-@pytest.mark.parametrize("mtl", sorted(METHODS))
+@pytest.mark.parametrize("mtl", ["lsew", "mtinet"])  # mtinet's heads are its own
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_a_saved_model_predicts_the_same_bits_when_read_again(
     make_examples: Make,
