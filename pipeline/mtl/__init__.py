@@ -33,6 +33,8 @@ METHODS = {
     "uw": "UW",
     "dwa": "DWA",
     "gradnorm": "GradNorm",
+    "pcgrad": "PCGrad",
+    "cagrad": "CAGrad",
     "famo": "FAMO",
     "rlw": "RLW",
 }
