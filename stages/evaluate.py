@@ -72,7 +72,7 @@ def _write_json(path: Path, values: object) -> None:
 def _summary(name: str, mean: Scores, baselines: dict[str, dict[str, Scores]]) -> str:
     rows = {"model": mean, **{key: scores["mean"] for key, scores in baselines.items()}}
     if not mean["tasks"]:
-        return f"{name}: no test row is positive in any task, so there are no means"
+        return f"{name}: no mean test F1, HL and MAP, since no test row is positive in any task"
     maps = ", ".join(f"{key} {scores['map']:.3f}" for key, scores in rows.items())
     return f"{name}: test F1 {mean['f1']:.3f}, HL {mean['hl']:.3f}; MAP: {maps}"
 
