@@ -156,8 +156,8 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     )
     return (
         f"All networks: width {settings.fusion.width}, batch {train.batch_size}, dropout "
-        f"{train.dropout:g}, weight decay {train.weight_decay:g}, at most {train.max_epochs} "
-        f"epochs, patience {train.patience} by validation {train.monitor}{listed}."
+        f"{train.dropout:g}, weight decay {train.weight_decay:g}, members {train.members}, at most "
+        f"{train.max_epochs} epochs, patience {train.patience} by validation {train.monitor}{listed}."
     )
 
 

@@ -62,7 +62,7 @@ def _variant(
     return replace(
         row,
         variant=f"{row.name}_{suffix}",
-        variant_title=f"{row.title}, {words}",
+        variant_title=f"{row.title} ({words})",
         changes=changes,
     )
 
@@ -75,9 +75,9 @@ VARIANTS = {
         _variant("hgfn", "dmtl", "no_eq11", "no eq. 11", {"mtl.options.balance": "none"}),
         _variant("hgfn", "dmtl", "run", "a run a cycle", {"mtl.options.cycle": "run"}),
         # HGFN's vertex weights replaced: what the score owes to them.
-        _variant("hgfn", "dmtl", "uniform_weights", "equal weights", {_WEIGHTS: "uniform"}),
-        _variant("hgfn", "lsew", "uniform_weights", "equal weights", {_WEIGHTS: "uniform"}),
-        _variant("hgfn", "lsew", "mean_weights", "mean weights", {_WEIGHTS: "mean"}),
+        _variant("hgfn", "dmtl", "uniform_weights", "equal vertex weights", {_WEIGHTS: "uniform"}),
+        _variant("hgfn", "lsew", "uniform_weights", "equal vertex weights", {_WEIGHTS: "uniform"}),
+        _variant("hgfn", "lsew", "mean_weights", "mean vertex weights", {_WEIGHTS: "mean"}),
     )
 }
 
