@@ -157,7 +157,8 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     return (
         f"All networks: width {settings.fusion.width}, batch {train.batch_size}, dropout "
         f"{train.dropout:g}, weight decay {train.weight_decay:g}, members {train.members}, at most "
-        f"{train.max_epochs} epochs, patience {train.patience} by validation {train.monitor}{listed}."
+        f"{train.max_epochs} epochs, patience {train.patience} by validation {train.monitor}"
+        f"{listed}."
     )
 
 

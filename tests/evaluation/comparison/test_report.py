@@ -134,8 +134,8 @@ def test_the_note_on_networks_lists_what_each_fusion_and_method_takes() -> None:
     rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), variant, Row()]
     assert networks_note(settings, rows) == (
         "All networks: width 64, batch 64, dropout 0.3, weight decay 0, members 1, at most 100 "
-        "epochs, patience 10 by validation loss; HGFN with theta 0.5; DMTL with alpha 1.0, beta 2.0; MATF "
-        "with channels 32; mine with mtl.options.rebalance none."
+        "epochs, patience 10 by validation loss; HGFN with theta 0.5; DMTL with alpha 1.0, beta "
+        "2.0; MATF with channels 32; mine with mtl.options.rebalance none."
     )
 
 
