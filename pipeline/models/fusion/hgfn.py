@@ -40,7 +40,7 @@ class HGFN(Fusion):
         pairs: "unordered", or "ordered" to average each bimodal vertex over both orders.
         tri_weight: what eq. 5 adds up above the bimodal level: "w" softmaxed, "q" before it, or
             "scaled": w times the number of supports, whose mean is 1 as that of importances.
-        vertex_norm: "none", or LayerNorm of V_ab for eq. 4 ("similarity") or everywhere ("vertex").
+        vertex_norm: of V_ab before the softmax of eq. 4 alone: "none" as printed, or "layer".
         vertex_weights: "learned"; for ablations "mean" over the rows, or "uniform": importances of
             1 and equal weights of a level's vertices.
         max_order: a vertex joins at most min(max_order, M) modalities.
@@ -57,7 +57,7 @@ class HGFN(Fusion):
         "gate": ("none", "sigmoid"),
         "pairs": ("unordered", "ordered"),
         "tri_weight": ("w", "q", "scaled"),
-        "vertex_norm": ("none", "similarity", "vertex"),
+        "vertex_norm": ("none", "layer"),
         "vertex_weights": ("learned", "mean", "uniform"),
         "max_order": int,
         "channels": int,
@@ -128,18 +128,14 @@ class HGFN(Fusion):
         combined = [(w_uni * x).sum(dim=1) / present_count]  # eq. 2
         report = {"absent": ~mask.any(dim=1), "unimodal": w_uni.mean(dim=2).detach()}
         pool, compared, weights = x, x, w_uni
-        layers = zip(self.levels, self.networks, self.scores[1:], strict=True)
-        for level, network, scores in layers:
+        for level, network, scores in zip(self.levels, self.networks, self.scores[1:], strict=True):
             assert isinstance(level, Level)
             complete = level.complete(mask)
             V = network(*level.partners(pool))  # eq. 3, (B, P, D)
-            if self.vertex_norm == "vertex":
-                V = functional.layer_norm(V, V.shape[2:])
             a, b = level.partners(compared.softmax(dim=2))
             S = functional.cosine_similarity(a, b, dim=2)  # eq. 4, (B, P)
             w_a, w_b = level.partners(weights)
-            q = (w_a + w_b) / (S + self.theta).unsqueeze(2)  # eq. 5, (B, P, W)
-            q = scores(q, complete)
+            q = scores((w_a + w_b) / (S + self.theta).unsqueeze(2), complete)  # eq. 5, (B, P, W)
             w = masked_softmax(q, complete)
             combined.append((w * V).sum(dim=1))  # eq. 6
             report[level.name] = w.mean(dim=2).detach()
@@ -148,7 +144,7 @@ class HGFN(Fusion):
             # and M = 3 a support has one vertex, and total and average change nothing.
             merged = level.average(V, q)
             pool = compared = torch.cat([merged, x], dim=1)
-            if self.vertex_norm == "similarity":
+            if self.vertex_norm == "layer":
                 compared = torch.cat([functional.layer_norm(merged, merged.shape[2:]), x], dim=1)
             weights = torch.cat([self._support_weights(level, q, w, complete), w_uni], dim=1)
         return Fused(torch.cat(combined, dim=1), combined, report)  # eq. 7

@@ -97,6 +97,17 @@ def test_similarity_lies_in_zero_to_one(scale: float, width: int) -> None:
     torch.testing.assert_close(similarity_of(a, a), torch.ones(3, dtype=torch.float64))
 
 
+def test_layer_norm_of_the_vertices_spreads_the_trimodal_similarities(batch: Any) -> None:
+    dims = {name: 256 for name in "abc"}
+    plain, normed = HGFN(dims), HGFN(dims, vertex_norm="layer")
+    normed.load_state_dict(plain.state_dict())
+    features = {name: torch.randn(64, 256) for name in dims}
+    S, S_normed = (fusion(features).weights["similarity.trimodal"] for fusion in (plain, normed))
+    # The first three join two vertices, which without the norm are small and so look alike.
+    assert S_normed.mean() < S.mean() - 0.1
+    assert S_normed[:, :3].std() > 3 * S[:, :3].std()
+
+
 def bimodal_gradient_by_theta(fusion: HGFN, features: dict[str, torch.Tensor]) -> torch.Tensor:
     """Gradient of the bimodal level with respect to theta."""
     theta = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)

@@ -100,17 +100,14 @@ def reference_hgfn(fusion: HGFN, row: Row, theta: float, **options: str) -> Refe
     width = fusion.level_dims[0]
     units = align(P, row, names, width)
     w = importance(P, units, names, options)
-    norm = options.get("vertex_norm", "none")
     uni = sum((w[n] * units[n] for n in units), np.zeros(width)) / max(len(units), 1)
     levels, weights, similarity = [uni], {}, {}
     pool: dict[Any, tuple[np.ndarray, np.ndarray]] = {n: (units[n], w[n]) for n in units}
     for index, name in enumerate(list(fusion.vertices)[1:]):
         labels = [v for v in fusion.vertices[name] if v[0] in pool and v[1] in pool]
         V = {v: vertex(P, index, pool[v[0]][0], pool[v[1]][0]) for v in labels}
-        if norm == "vertex":
-            V = {v: normal(value) for v, value in V.items()}
         compared = {
-            v: normal(x) if norm == "similarity" and v not in units else x
+            v: normal(x) if options.get("vertex_norm") == "layer" and v not in units else x
             for v, (x, _) in pool.items()
         }
         S = {v: cosine(compared[v[0]], compared[v[1]]) for v in labels}

@@ -27,6 +27,19 @@ def test_sigmoid_gate_keeps_weights_between_zero_and_one() -> None:
     assert ((weights >= 0) & (weights <= 1)).all()
 
 
+def test_attention_with_equal_scores_is_the_mean_over_the_features() -> None:
+    scalar, attention = DynamicAttentionUnit(3, 8), DynamicAttentionUnit(3, 8, "attention")
+    attention.load_state_dict(scalar.state_dict(), strict=False)
+    x = torch.randn(4, 3, 8)
+    with torch.no_grad():
+        attention.score.weight.zero_()
+        torch.testing.assert_close(attention(x), scalar(x))
+        attention.position[2] = 50.0  # all attention to the third feature
+        vector = DynamicAttentionUnit(3, 8, "vector")
+        vector.load_state_dict(scalar.state_dict())
+        torch.testing.assert_close(attention(x), vector(x)[:, :, 2:3])
+
+
 def test_weights_start_near_one() -> None:
     weights = torch.cat([DynamicAttentionUnit(3, 64)(torch.randn(64, 3, 64)) for _ in range(10)])
     assert 0.5 < weights.mean() < 1.5
