@@ -116,40 +116,33 @@ def _fit(learner: _Learner, score: Score | None, log: Log, checkpoint: Checkpoin
         checkpoint.notify(f"resumes at epoch {len(epochs)}")
     for epoch, values in enumerate(epochs):
         log(epoch, values)
-    for epoch in range(len(epochs), 0 if ended else params.max_epochs):
-        trained = learner.train_epoch()
-        validated = learner.validation_losses()
-        relative = relative_loss(validated, learner.method.initial_losses)
-        scores = score(learner.validation_probabilities()) if score else {}
-        epochs.append(_log_values(trained, validated, relative, learner.method.weights, scores))
-        log(epoch, epochs[-1])
-        best.update(
-            relative if params.monitor == "loss" else -_monitored(scores, params.monitor),
-            epoch,
-            learner.network,
-        )
-        if epoch - max(best.epoch, best.run - 1) >= params.patience:
-            if best.epoch < best.run or not learner.method.on_run_end():
-                break
-            learner.start_run(best.network)
-            best.run = epoch + 1
+    while not ended:
+        epoch, values = len(epochs), learner.epoch(score)
+        epochs.append(values)
+        log(epoch, values)
+        best.update(_monitored(values, params.monitor), epoch, learner.network)
+        ended = epoch + 1 == params.max_epochs
+        if not ended and epoch - max(best.epoch, best.run - 1) >= params.patience:
+            ended = best.epoch < best.run or not learner.method.on_run_end()
+            if not ended:
+                learner.start_run(best.network)
+                best.run = epoch + 1
         if checkpoint:
-            checkpoint.save(state)
-    ended = True
-    if checkpoint:
-        checkpoint.save(state, at_once=True)
+            checkpoint.save(state, at_once=ended)
     learner.network.load_state_dict(best.network)
     return Fitted(len(epochs), best.epoch)
 
 
-def _monitored(scores: Mapping[str, float], monitor: str) -> float:
-    try:
-        return scores[f"mean_{monitor}"]
-    except KeyError:
+def _monitored(values: Mapping[str, float], monitor: str) -> float:
+    """Return the value to minimise, of an epoch's logged ones."""
+    if monitor == "loss":
+        return values["loss/validation_relative"]
+    if f"validation/mean_{monitor}" not in values:
         raise ValueError(
             f"train.monitor is {monitor}, but no validation row is positive in any task; set it to "
             "loss"
-        ) from None
+        )
+    return -values[f"validation/mean_{monitor}"]
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:
@@ -234,6 +227,20 @@ class _Learner:
         if state["cuda"] is not None:
             torch.cuda.set_rng_state(state["cuda"])
 
+    def epoch(self, score: Score | None) -> dict[str, float]:
+        """Train and validate once; returns the values to log."""
+        trained, validated = self.train_epoch(), self.validation_losses()
+        relative = relative_loss(validated, self.method.initial_losses)
+        scores = score(self.validation_probabilities()) if score else {}
+        return {
+            **{f"loss/train/{task}": loss for task, loss in trained.items()},
+            **{f"loss/validation/{task}": loss for task, loss in validated.items()},
+            "loss/validation_relative": relative,
+            **{f"weight/{task}": weight for task, weight in self.method.weights.items()},
+            # Checkpoints hold only Python's own floats.
+            **{f"validation/{name}": float(value) for name, value in scores.items()},
+        }
+
     def train_epoch(self) -> dict[str, float]:
         """Run one epoch; returns each task's mean loss over its labelled rows."""
         self.network.train()
@@ -317,20 +324,3 @@ class _Best:
             for name, tensor in network.state_dict().items():
                 # Into the same memory every time.
                 self.network.setdefault(name, torch.empty_like(tensor)).copy_(tensor)
-
-
-def _log_values(
-    trained: dict[str, float],
-    validated: dict[str, float],
-    relative: float,
-    weights: dict[str, float],
-    scores: dict[str, float],
-) -> dict[str, float]:
-    return {
-        **{f"loss/train/{task}": loss for task, loss in trained.items()},
-        **{f"loss/validation/{task}": loss for task, loss in validated.items()},
-        "loss/validation_relative": relative,
-        **{f"weight/{task}": weight for task, weight in weights.items()},
-        # Checkpoints hold only Python's own floats.
-        **{f"validation/{name}": float(value) for name, value in scores.items()},
-    }

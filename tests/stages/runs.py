@@ -36,7 +36,7 @@ def prepare(folder: Path, sources: Path) -> None:
     values["data"]["youtube"]["source"] = str(sources / "youtube")
     values["features"]["visual"] |= {"frames": 2, "size": 75}
     values["fusion"]["width"] = 8
-    values["train"]["max_epochs"] = 2
+    values["train"] |= {"max_epochs": 2, "members": 2}
     folder.mkdir()
     yaml.dump(values, folder / "params.yaml")
 
