@@ -12,7 +12,8 @@ from torch import nn
 from pipeline.params import TrainParams
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Examples
-from pipeline.training.fit import Fitted, Log, Score, train
+from pipeline.training.fit import Fitted, Log, train
+from pipeline.training.learner import Score
 from pipeline.training.model import ModelSpec
 
 

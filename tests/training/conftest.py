@@ -17,7 +17,8 @@ from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.examples import Examples
-from pipeline.training.fit import Fitted, Log, Score, train
+from pipeline.training.fit import Fitted, Log, train
+from pipeline.training.learner import Score
 from pipeline.training.model import ModelSpec
 
 TASKS = (

@@ -14,7 +14,7 @@ import torch
 from pipeline.mtl import Task, build_mtl
 from pipeline.mtl.method import Predictions
 from pipeline.training.examples import Examples
-from pipeline.training.fit import relative_loss
+from pipeline.training.learner import relative_loss
 
 Make = Callable[..., Examples]
 Run = Callable[..., Any]

@@ -27,7 +27,8 @@ from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.checkpoint import CODE, examples_digest
 from pipeline.training.examples import Examples
-from pipeline.training.fit import DivergenceError, make_repeatable
+from pipeline.training.fit import make_repeatable
+from pipeline.training.learner import DivergenceError
 from pipeline.training.members import train_members
 from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
