@@ -17,8 +17,8 @@ from pipeline.mtl.weighting import WeightedLosses
 class DWA(WeightedLosses):
     """L = sum_f w_f L_f, w = F softmax(r / T), r_f the ratio of the last two epochs' mean losses.
 
-    r_f is 1 until two epochs have labelled the task. An epoch without a label of a task leaves its
-    weight alone, and the others share the rest of the sum.
+    r_f is 1 until two epochs have labelled the task, and after a loss of 0. An epoch without a
+    label of a task leaves its weight alone, and the others share the rest of the sum.
 
     temperature: 2.0, T; higher is more even.
     """
@@ -26,24 +26,20 @@ class DWA(WeightedLosses):
     options: ClassVar[Options] = {"temperature": float}
 
     previous_losses: Tensor  # (F,) of the last epoch that labelled the task, 0 before it
-    rates: Tensor  # (F,) r_f
 
     def __init__(self, tasks: Sequence[Task], *, temperature: float = 2.0) -> None:
         self.check_options({"temperature": temperature})
         super().__init__(tasks)
         self.temperature = temperature
         self.register_buffer("previous_losses", torch.zeros(len(self.tasks)))
-        self.register_buffer("rates", torch.ones(len(self.tasks)))
 
     def _weigh(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         return self.task_weights[batch.index]
 
     def _end_cycle(self, means: Tensor, labelled: Tensor) -> None:
-        # A loss of 0 has no rate.
-        rated = labelled & (self.previous_losses > 0)
-        ratios = means / self.previous_losses
-        self.rates = torch.where(rated, ratios, self.rates)
-        self.previous_losses = torch.where(labelled, means, self.previous_losses)
-        total = self.task_weights[labelled].sum()
-        weights = total * (self.rates[labelled] / self.temperature).softmax(0)
+        previous = self.previous_losses
+        divisors = previous.clamp(min=torch.finfo(previous.dtype).tiny)
+        rates = torch.where(previous > 0, means / divisors, 1.0)[labelled]
+        self.previous_losses = torch.where(labelled, means, previous)
+        weights = self.task_weights[labelled].sum() * (rates / self.temperature).softmax(0)
         self.task_weights = self.task_weights.masked_scatter(labelled, weights)
