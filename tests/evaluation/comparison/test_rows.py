@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.comparison import paper
-from pipeline.evaluation.comparison.cells import Problem, Settings, Training, identity
+from pipeline.evaluation.comparison.cells import Problem, Settings, Training, identity, train_cell
 from pipeline.evaluation.comparison.compare import SETTINGS
 from pipeline.evaluation.comparison.rows import VARIANTS, Row, network_rows, row_named
 from pipeline.models.fusion import FUSIONS, fusion_class
@@ -51,6 +51,12 @@ def test_a_variant_differs_from_its_pair_in_settings_that_exist(row: Row) -> Non
         assert own.train.learning_rate == 0.1
         check_component("fusion", own.fusion, FUSIONS, fusion_class)
         check_component("mtl", own.mtl, METHODS, method_class)
+
+
+@pytest.mark.parametrize("row", VARIANTS.values(), ids=VARIANTS)
+def test_a_variant_trains(problem: Problem, settings: Settings, row: Row) -> None:
+    cell, _ = train_cell(problem, settings, Training(row, 0, 1e-3))
+    assert set(cell.probabilities) == {"left", "right"}
 
 
 CHANGED = Row(
