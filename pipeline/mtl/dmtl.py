@@ -109,22 +109,20 @@ class DMTL(MultiTaskMethod):
 
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         if self.balance == "gradients":
-            self._norms = self._gradient_norms(predictions, batch, losses)
+            self._norms = self._gradient_norms(predictions, batch)
         weights = self.task_weights[batch.index]
         if self.imbalance == "loss":
             weights = weights * self.ratios[batch.index]
         return (weights * losses).sum()
 
-    def _gradient_norms(
-        self, predictions: Predictions, batch: LabelledTasks, losses: Tensor
-    ) -> Tensor:
+    def _gradient_norms(self, predictions: Predictions, batch: LabelledTasks) -> Tensor:
         """g_f = ||dL_f / dW|| of the labelled tasks (k,); a layer's bias is left out."""
+        logits = predictions.logits
         if self.W == "own":
-            logits, hidden = predictions.logits, predictions.hidden
-            gradients = last_layer_gradients(batch, logits, hidden, self.beta)
+            gradients = last_layer_gradients(batch, logits, predictions.hidden, self.beta)
         else:
             # GradNorm's last shared layer, as far as a network with any trunk allows.
-            gradients = shared_gradients(losses, predictions.shared)
+            gradients = shared_gradients(batch, logits, predictions.shared, self.beta)
         sizes = [g.numel() ** 0.5 if self.norm == "rms" else 1.0 for g in gradients]
         norms = [torch.linalg.vector_norm(g) / n for g, n in zip(gradients, sizes, strict=True)]
         return torch.stack(norms)

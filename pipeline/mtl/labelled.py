@@ -80,7 +80,6 @@ def mean_losses(
     return torch.where(batch.known, rows, 0).sum(dim=0) / batch.counts
 
 
-@torch.no_grad()
 def last_layer_gradients(
     batch: LabelledTasks, logits: dict[str, Tensor], hidden: dict[str, Tensor], beta: float
 ) -> list[Float[Tensor, "_ _"]]:
@@ -89,20 +88,35 @@ def last_layer_gradients(
     Its logits are W h + b, hence dL_f / dW = Delta^T H with Delta (B, C_f) the loss by the logits
     and H (B, h) the layer's input: one small product per task, and no backward pass.
     """
-    gradients = []
-    for k, task in enumerate(batch.tasks):
-        slopes = focal_gradient(logits[task.name], batch.targets[:, k], beta)
-        delta = torch.where(batch.known[:, k, None], slopes, 0) / batch.counts[k]
-        gradients.append(delta.T @ hidden[task.name].to(delta))
-    return gradients
+    deltas = _logit_gradients(batch, logits, beta)
+    inputs = (hidden[task.name].detach() for task in batch.tasks)
+    return [delta.T @ x.to(delta) for delta, x in zip(deltas, inputs, strict=True)]
 
 
 def shared_gradients(
-    losses: Float[Tensor, " k"], shared: Float[Tensor, "b d"]
+    batch: LabelledTasks, logits: dict[str, Tensor], shared: Float[Tensor, "b d"], beta: float
 ) -> list[Float[Tensor, "b d"]]:
-    """Return dL_f / dJ, by the shared representation J, for each of k losses.
+    """Return dL_f / dJ, by the shared representation J, for each labelled task.
 
-    One small backward pass per task, through its head and never into the trunk; the graph stays for
-    the backward pass to come.
+    One small backward pass per task, from its logits through its own head and never into the
+    trunk; from its loss, which `mean_losses` computes with the others', it would go through every
+    head. The graph stays for the backward pass to come.
     """
-    return [torch.autograd.grad(loss, shared, retain_graph=True)[0] for loss in losses]
+    outputs = [logits[task.name] for task in batch.tasks]
+    deltas = _logit_gradients(batch, logits, beta)
+    return [
+        torch.autograd.grad(z, shared, delta.to(z), retain_graph=True)[0]
+        for z, delta in zip(outputs, deltas, strict=True)
+    ]
+
+
+@torch.no_grad()
+def _logit_gradients(
+    batch: LabelledTasks, logits: dict[str, Tensor], beta: float
+) -> list[Float[Tensor, "_ _"]]:
+    """Return dL_f / dlogits (B, C_f) of each labelled task."""
+    gradients = []
+    for k, task in enumerate(batch.tasks):
+        slopes = focal_gradient(logits[task.name], batch.targets[:, k], beta)
+        gradients.append(torch.where(batch.known[:, k, None], slopes, 0) / batch.counts[k])
+    return gradients

@@ -47,8 +47,8 @@ class MOO(WeightedLosses):
         self.normaliser = normaliser
 
     def _weigh(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
-        gradients = torch.stack(shared_gradients(losses, predictions.shared)).flatten(1)
-        products = gramian(gradients)
+        logits, shared = predictions.logits, predictions.shared
+        products = gramian(shared_gradients(batch, logits, shared, self.beta))
         norms = products.diagonal().sqrt()
         if (norms == 0).any():
             return torch.full_like(losses, 1 / len(losses))

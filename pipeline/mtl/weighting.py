@@ -52,14 +52,14 @@ class WeightedGradients(WeightedTasks):
 
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         shared = predictions.shared
-        gradients = torch.stack(shared_gradients(losses, shared)).flatten(1)  # (k, B d)
-        self._used = self._weigh(gramian(gradients)).to(gradients)
+        gradients = shared_gradients(batch, predictions.logits, shared, self.beta)
+        self._used = self._weigh(gramian(gradients)).to(shared)
         # A term of value 0 that gives the trunk the weighted sum in place of the plain one.
-        change = ((self._used - 1) @ gradients).view_as(shared)
+        change = torch.tensordot(self._used - 1, torch.stack(gradients), dims=1)
         return losses.sum() + (change * (shared - shared.detach())).sum()
 
 
-def gramian(gradients: Float[Tensor, "k n"]) -> Float[Tensor, "k k"]:
+def gramian(gradients: Sequence[Tensor]) -> Float[Tensor, "k k"]:
     """Return the products <G_f, G_g> in float64, on the processor where the small solvers run."""
-    exact = gradients.double()
-    return (exact @ exact.T).cpu()
+    rows = torch.stack([gradient.flatten() for gradient in gradients]).double()
+    return (rows @ rows.T).cpu()

@@ -10,7 +10,6 @@ from pipeline.mtl.balancing import balancing_gradient, inverse_training_rates, r
 from pipeline.mtl.labelled import (
     labelled_tasks,
     last_layer_gradients,
-    mean_losses,
     shared_gradients,
 )
 
@@ -41,9 +40,8 @@ def test_a_first_step_of_the_weights_is_equation_11_by_hand(build_dmtl, tasks, b
     predictions, targets = batch
     method.objective(predictions, targets)
     labelled = labelled_tasks(tasks, targets)
-    losses = mean_losses(labelled, predictions.logits, 2.0)
     gradients = (
-        shared_gradients(losses, predictions.shared)
+        shared_gradients(labelled, predictions.logits, predictions.shared, 2.0)
         if W == "shared"
         else last_layer_gradients(labelled, predictions.logits, predictions.hidden, 2.0)
     )

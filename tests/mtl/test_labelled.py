@@ -120,8 +120,8 @@ def test_the_closed_form_holds_for_eight_classes_mostly_unknown(toy, make_inputs
 def test_shared_gradients_are_autograds_by_a_detached_joint(tasks, toy, make_inputs, make_labels):
     network, targets = toy(tasks), make_labels(tasks, 8)
     predictions = network(make_inputs(8))
-    losses = mean_losses(labelled_tasks(tasks, targets), predictions.logits, 2.0)
-    gradients = shared_gradients(losses, predictions.shared)
+    labelled = labelled_tasks(tasks, targets)
+    gradients = shared_gradients(labelled, predictions.logits, predictions.shared, 2.0)
     for task, first, last, gradient in zip(
         tasks, network.first, network.last, gradients, strict=True
     ):
@@ -131,3 +131,15 @@ def test_shared_gradients_are_autograds_by_a_detached_joint(tasks, toy, make_inp
         torch.testing.assert_close(gradient, joint.grad, atol=1e-10, rtol=1e-10)
         assert not gradient.requires_grad
     assert network.trunk.weight.grad is None
+
+
+def test_each_shared_gradient_passes_through_its_own_head_alone(
+    tasks, toy, make_inputs, make_labels
+):
+    predictions = toy(tasks)(make_inputs(8))
+    passes = []
+    for name, hidden in predictions.hidden.items():
+        hidden.register_hook(lambda _, name=name: passes.append(name))
+    labelled = labelled_tasks(tasks, make_labels(tasks, 8))
+    shared_gradients(labelled, predictions.logits, predictions.shared, 2.0)
+    assert passes == [task.name for task in tasks]
