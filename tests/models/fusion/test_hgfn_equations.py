@@ -135,7 +135,7 @@ def members(label: Any) -> set[str]:
     return {label} if isinstance(label, str) else set().union(*(members(x) for x in label))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(count=st.integers(1, 5), data=st.data())
 def test_equals_the_equations_written_out_for_the_modalities_present(
     hgfn_options: dict[str, Any],
