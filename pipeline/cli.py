@@ -117,6 +117,10 @@ def compare(
         list[str] | None,
         typer.Option(help="Only pairs with this multi-task method; may be repeated."),
     ] = None,
+    learning_rate: Annotated[
+        list[float] | None,
+        typer.Option(help="0.001 unless given; of several, validation chooses in each split."),
+    ] = None,
 ) -> None:
     """Compare networks with logistic regression on your own features.
 
@@ -130,7 +134,7 @@ def compare(
     """
     from pipeline.evaluation.comparison import compare
 
-    _print(compare.compare(views, seeds, out, fusion, mtl))
+    _print(compare.compare(views, seeds, out, fusion, mtl, learning_rate))
 
 
 def _print(lines: Iterable[str]) -> None:

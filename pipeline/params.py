@@ -145,6 +145,7 @@ class TrainParams(Section):
     max_epochs: Positive
     patience: Positive
     dropout: Share
+    input_dropout: Share = 0.0
     weight_decay: Annotated[float, Field(ge=0)]
     monitor: Literal["loss", "map", "f1"]
     members: Members = 1

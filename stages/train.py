@@ -36,6 +36,7 @@ def train(name: str) -> None:
         fusion=params.fusion,
         mtl=params.mtl,
         dropout=params.train.dropout,
+        input_dropout=params.train.input_dropout,
         members=params.train.members,
     )
     key = training_key(spec, examples, params.train, params.seed, runtime.device())

@@ -15,10 +15,12 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from pipeline.cli import app
-from pipeline.evaluation.comparison.compare import RATES
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
+
+RATES = (0.0003, 0.001, 0.003)
+THREE = [part for rate in RATES for part in ("--learning-rate", rate)]
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write(tmp_path / "tiny.npz")
 
 
-CFC = ("--seeds", 2, "--fusion", "cfc", "--mtl", "lsew")
+CFC = ("--seeds", 2, "--fusion", "cfc", "--mtl", "lsew", *THREE)
 
 
 def write(path: Path, **changes: Any) -> Path:

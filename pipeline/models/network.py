@@ -90,6 +90,7 @@ class MultimodalNetwork(nn.Module):
         trunk: maps the fused vector to the shared representation.
         heads: called with its result and the levels; gives logits, hidden and auxiliary.
         standardise: fitted to the training rows, one per modality.
+        input_dropout: on the standardised features.
 
     Raises:
         ValueError: if these are not for the same modalities.
@@ -102,6 +103,7 @@ class MultimodalNetwork(nn.Module):
         trunk: nn.Module,
         heads: nn.Module,
         standardise: Mapping[str, Standardise],
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.modalities = fusion.modalities
@@ -113,6 +115,7 @@ class MultimodalNetwork(nn.Module):
         # Lists in the stored order: a modality's name need not be a valid attribute name.
         self.standardise = nn.ModuleList(standardise[name] for name in self.modalities)
         self.encoders = nn.ModuleList(encoders[name] for name in self.modalities)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.fusion = fusion
         self.trunk = trunk
         self.heads = heads
@@ -127,7 +130,7 @@ class MultimodalNetwork(nn.Module):
         for name, scale, encode in zip(
             self.modalities, self.standardise, self.encoders, strict=True
         ):
-            x = scale(sequences[name], lengths[name])
+            x = self.input_dropout(scale(sequences[name], lengths[name]))
             features[name], weights = encode(x, lengths[name])
             attention[name] = weights.detach()
         present = {name: lengths[name] > 0 for name in self.modalities}

@@ -59,6 +59,7 @@ class ModelSpec:
     fusion: FusionParams
     mtl: MTLParams
     dropout: float
+    input_dropout: float = 0.0
     members: int = 1
 
     def build(self) -> nn.ModuleList:
@@ -88,7 +89,8 @@ class ModelSpec:
             self.fusion.name, dims, self.fusion.width, self.fusion.theta, **self.fusion.options
         )
         trunk, heads = self._trunk_and_heads(fusion, {task.name: task.outputs for task in tasks})
-        return MultimodalNetwork(encoders, fusion, trunk, heads, deepcopy(scales))
+        scales = deepcopy(scales)
+        return MultimodalNetwork(encoders, fusion, trunk, heads, scales, self.input_dropout)
 
     def _trunk_and_heads(
         self, fusion: Fusion, outputs: Mapping[str, int]
@@ -112,6 +114,7 @@ class ModelSpec:
             "fusion": self.fusion.model_dump(exclude=_unused_by_fusion(self.fusion.name)),
             "mtl": self.mtl.model_dump(exclude=_unused_by_method(self.mtl.name)),
             "dropout": self.dropout,
+            "input_dropout": self.input_dropout,
             "members": self.members,
         }
 
@@ -124,9 +127,8 @@ class ModelSpec:
         check_component("mtl", mtl, METHODS, method_class)
         tasks = tuple(make_tasks(entry.tasks))
         check_tasks(tasks)
-        return cls(
-            entry.modalities, entry.encoder, tasks, fusion, mtl, entry.dropout, entry.members
-        )
+        shares = entry.dropout, entry.input_dropout
+        return cls(entry.modalities, entry.encoder, tasks, fusion, mtl, *shares, entry.members)
 
 
 class _FusionEntry(FusionParams):
@@ -147,6 +149,7 @@ class SpecEntry(Section):
     fusion: _FusionEntry
     mtl: _MTLEntry
     dropout: Share
+    input_dropout: Share
     members: Members
 
 

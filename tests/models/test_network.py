@@ -146,3 +146,16 @@ def test_task_names_may_be_any_text() -> None:
     outputs = {"train": 1, "v1.0 (severe)": 2}
     heads = TaskHeads(3, outputs)
     assert list(heads(torch.randn(2, 3))[0]) == list(outputs)
+
+
+def test_input_dropout_removes_standardised_features_in_training_only() -> None:
+    fusion = build_fusion("cfc", {"text": 50})
+    scale = {"text": Standardise.fit(50, [torch.randn(9, 50)])}
+    encoders = {"text": build_encoder("pooled", 50)}
+    heads = TaskHeads(50, {"flood": 1})
+    model = MultimodalNetwork(encoders, fusion, torch.nn.Identity(), heads, scale, 0.5)
+    x, lengths = {"text": torch.randn(4, 1, 50)}, {"text": torch.ones(4, dtype=torch.int64)}
+    whole = model.eval()(x, lengths).shared
+    dropped = model.train()(x, lengths).shared
+    assert 0.3 < (dropped == 0).double().mean() < 0.7
+    torch.testing.assert_close(dropped, torch.where(dropped == 0, 0.0, 2 * whole))

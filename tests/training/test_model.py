@@ -63,13 +63,15 @@ def test_a_saved_model_predicts_the_same_bits_when_read_again(
 
 
 @pytest.mark.parametrize("mtl", sorted(METHODS))
-def test_dropout_reaches_the_heads_of_every_method(
+def test_dropout_reaches_the_inputs_and_the_heads_of_every_method(
     spec_of: SpecOf, tasks: tuple[Task, ...], mtl: str
 ) -> None:
-    spec = spec_of({"text": 3}, mtl=mtl, dropout=0.25)
-    rates = [m.p for m in spec.build().modules() if isinstance(m, nn.Dropout)]
-    assert len(rates) >= len(tasks)
-    assert set(rates) == {0.25}
+    spec = spec_of({"text": 3}, mtl=mtl, dropout=0.25, input_dropout=0.5)
+    layers = {n: m.p for n, m in spec.build().named_modules() if isinstance(m, nn.Dropout)}
+    inputs = [rate for name, rate in layers.items() if name.endswith("input_dropout")]
+    assert set(inputs) == {0.5}
+    assert sorted(layers.values()) == [0.25] * (len(layers) - len(inputs)) + inputs
+    assert len(layers) - len(inputs) >= len(tasks)
 
 
 def test_the_same_network_gives_the_same_bytes(

@@ -167,6 +167,7 @@ def _network(
         fusion=settings.fusion,
         mtl=settings.mtl,
         dropout=params.dropout,
+        input_dropout=params.input_dropout,
         members=params.members,
     )
     truth = select(examples.targets, examples.rows("val"))

@@ -54,8 +54,6 @@ REFERENCE = Row("hgfn", "dmtl")
 # alignment alone gains) and logistic regression.
 REFERENCES = (REFERENCE, Row("projected", "lsew"), Row())
 CHEAPEST = Row("cfc", "lsew")  # times are relative to its
-# Each network's trials in each split, as logistic regression has five penalties.
-RATES = (3e-4, 1e-3, 3e-3)
 COLUMNS = (
     Column(MEAN, "map", "MAP"),
     Column(MEAN, "macro_f1", "macro-F1"),
@@ -85,14 +83,21 @@ def compare(
     out: Path,
     fusions: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
+    rates: Sequence[float] | None = None,
 ) -> Iterator[str]:
     """Compare rows (see `network_rows`) over the seeds 0, 1, ...; yields messages.
+
+    Of several learning rates each network takes the one with the best mean MAP on the validation
+    rows of a split, as logistic regression takes the best of five penalties.
 
     The last ones rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with the
     scores of each seed, and the cells, from which a later run resumes. Raises ValueError with one
     line for an unknown name, a bad file, or an `out` with cells of other data, settings or code.
     A row without scores in a seed, since all its trainings diverged, has none at all.
     """
+    rates = sorted(set(rates or [SETTINGS.train.learning_rate]))
+    if rates[0] <= 0:
+        raise ValueError(f"--learning-rate is {rates[0]:g}; allowed: above 0")
     networks = network_rows(
         _checked("fusion", fusions or (), FUSIONS), _checked("mtl", methods or (), METHODS)
     )
@@ -105,14 +110,20 @@ def compare(
     yield from left_out
     single = [Row(view=view) for view in views.features] if len(views.features) > 1 else []
     rows = list(dict.fromkeys([REFERENCE, *networks, Row(), *single]))
-    trainings = [trial for seed in splits for row in rows for trial in _trials(row, seed)]
+    trials = {(row, seed): _trials(row, seed, rates) for seed in splits for row in rows}
+    trainings = [training for of_row in trials.values() for training in of_row]
     _check_labels(omitted, trainings, out)
     problem = view_problem(views, splits)
     cells = run_trainings(problem, SETTINGS, trainings, out)
-    runs = pd.DataFrame(_runs(problem, rows, cells, read_seconds(out)))
+    runs = pd.DataFrame(_runs(problem, trials, cells, read_seconds(out)))
     runs = runs.astype({"parameters": "Int64", "epochs": "Int64"})  # unknown after divergence
     overlap = split_overlap(problem) if views.split is None else 0.0
-    notes = [*_notes(seeds, overlap, rows), *left_out, *_unscored(problem), *_diverged(cells)]
+    notes = [
+        *_notes(seeds, overlap, rates, rows),
+        *left_out,
+        *_unscored(problem),
+        *_diverged(cells),
+    ]
     report = _report(f"{path.stem}: {_size(views)}", rows, runs, overlap, notes)
     write_report(report, out, out, "comparison")
     write_csv(out / "runs.csv", runs)
@@ -129,9 +140,8 @@ def _checked(option: str, names: Sequence[str], allowed: Iterable[str]) -> Seque
     return names
 
 
-def _trials(row: Row, seed: int) -> list[Training]:
-    rates = RATES if row.fusion else (0.0,)
-    return [Training(row, seed, rate) for rate in rates]
+def _trials(row: Row, seed: int, rates: Sequence[float]) -> list[Training]:
+    return [Training(row, seed, rate) for rate in (rates if row.fusion else (0.0,))]
 
 
 def _left_out(omitted: Mapping[str, int]) -> list[str]:
@@ -164,25 +174,26 @@ def split_overlap(problem: Problem) -> float:
 
 
 def _runs(
-    problem: Problem, rows: Sequence[Row], cells: Mapping[Training, Cell], seconds: dict[str, float]
+    problem: Problem,
+    trials: Mapping[tuple[Row, int], Sequence[Training]],
+    cells: Mapping[Training, Cell],
+    seconds: Mapping[str, float],
 ) -> Iterator[dict[str, object]]:
     """Yield a line for each row and seed: the trial with the best validation MAP, and all costs."""
-    for seed in problem.splits:
-        examples = problem.of_seed(seed)
+    for (row, seed), trainings in trials.items():
+        examples, of_row = problem.of_seed(seed), {t: cells[t] for t in trainings}
         truth = select(examples.targets, examples.rows("val"))
-        for row in rows:
-            trials = {training: cells[training] for training in _trials(row, seed)}
-            best = best_trial(validation_maps(problem.tasks, truth, trials))
-            epochs = [cell.facts["epochs"] for cell in trials.values() if "epochs" in cell.facts]
-            yield {
-                "row": row.name,
-                "seed": seed,
-                "learning_rate": best.rate if best and row.fusion else math.nan,
-                **(view_scores(problem, seed, cells[best]) if best else _NO_SCORES),
-                "parameters": cells[best].facts["parameters"] if best else None,
-                "epochs": sum(epochs) if epochs else None,
-                "seconds": sum(seconds.get(trial.name, math.nan) for trial in trials),
-            }
+        best = best_trial(validation_maps(problem.tasks, truth, of_row))
+        epochs = [cell.facts["epochs"] for cell in of_row.values() if "epochs" in cell.facts]
+        yield {
+            "row": row.name,
+            "seed": seed,
+            "learning_rate": best.rate if best and row.fusion else math.nan,
+            **(view_scores(problem, seed, cells[best]) if best else _NO_SCORES),
+            "parameters": cells[best].facts["parameters"] if best else None,
+            "epochs": sum(epochs) if epochs else None,
+            "seconds": sum(seconds.get(training.name, math.nan) for training in trainings),
+        }
 
 
 def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
@@ -272,7 +283,7 @@ def _size(views: Views) -> str:
     return f"{rows:,} rows, {labels} labels, views {widths}"
 
 
-def _notes(seeds: int, overlap: float, rows: Sequence[Row]) -> list[str]:
+def _notes(seeds: int, overlap: float, rates: Sequence[float], rows: Sequence[Row]) -> list[str]:
     if overlap:
         split = "a 60/20/20 split of its own"
         intervals = (
@@ -282,10 +293,10 @@ def _notes(seeds: int, overlap: float, rows: Sequence[Row]) -> list[str]:
     else:
         split = "the file's one split"
         intervals = "t over the seeds, which does not say how much another split would change"
-    rates = ", ".join(f"{rate:g}" for rate in RATES)
     return [
         f"Seeds: {seeds}, each with {split}. Intervals: {intervals}.",
-        f"Learning rates: the best of {rates} on validation, for each row and seed; in brackets, "
+        f"Learning rates: the best of {', '.join(f'{rate:g}' for rate in rates)} on validation, "
+        "for each row and seed; in brackets, "
         "how many seeds chose it. Epochs and seconds (the processor's) are those of "
         "all trainings of a seed, the mean over seeds; relative time is relative to "
         f"{CHEAPEST.title}.",
