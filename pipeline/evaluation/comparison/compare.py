@@ -25,7 +25,7 @@ from pipeline.evaluation.comparison.report import (
     networks_note,
     write_report,
 )
-from pipeline.evaluation.comparison.rows import Row, network_rows
+from pipeline.evaluation.comparison.rows import VARIANTS, Row, network_rows
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
 from pipeline.evaluation.comparison.tuning import best_trial, validation_maps
 from pipeline.evaluation.comparison.views import (
@@ -51,8 +51,8 @@ from pipeline.params import FusionParams, MTLParams, TrainParams
 
 REFERENCE = Row("hgfn", "dmtl")
 # Differences are relative to these, where they are compared: the reference, the control (what
-# alignment alone gains) and logistic regression.
-REFERENCES = (REFERENCE, Row("projected", "lsew"), Row())
+# alignment alone gains), the row of ours and logistic regression.
+REFERENCES = (REFERENCE, Row("projected", "lsew"), VARIANTS["ours"], Row())
 CHEAPEST = Row("cfc", "lsew")  # times are relative to its
 COLUMNS = (
     Column(MEAN, "map", "MAP"),
