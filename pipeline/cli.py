@@ -119,13 +119,14 @@ def compare(
     ] = None,
     learning_rate: Annotated[
         list[float] | None,
-        typer.Option(help="0.001 unless given; of several, validation chooses in each split."),
+        typer.Option(help="Default 0.001. May be repeated: validation then chooses in each split."),
     ] = None,
 ) -> None:
     """Compare networks with logistic regression on your own features.
 
     Without --fusion and --mtl: every fusion with LSEW and DMTL, the paper's other rows, the control
-    `projected` with every method, and the variants; with them: every pair of those chosen.
+    `projected` with every method but MTI-Net, and the variants; with them: every pair of those
+    chosen.
 
     Y holds 1, 0, or -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
     groups [n], never divided by a split; split [n] of train, val, test; labels [labels], their

@@ -133,7 +133,7 @@ def test_intervals_over_the_one_split_of_a_file_are_plain_and_unscored_labels_na
 ) -> None:
     rows = np.arange(40)
     labels = np.stack([rows % 2, rows // 2 % 2, rows // 4 % 2], axis=1)
-    labels[32:, 2] = 0
+    labels[24:32, 1], labels[32:, 2] = 0, 0
     a, b = np.random.default_rng(1).normal(size=(2, 40, 3))
     write(tiny, view_a=a, view_b=b, Y=labels, split=np.repeat(["train", "val", "test"], [24, 8, 8]))
     result = compare(tiny, "--seeds", 2, "--fusion", "hgfn", "--mtl", "dmtl")
@@ -145,7 +145,10 @@ def test_intervals_over_the_one_split_of_a_file_are_plain_and_unscored_labels_na
     assert row["high"] - row["mean"] == pytest.approx(expected, rel=1e-4)
     text = Path("results/comparison.md").read_text()
     assert "which does not say how much another split would change" in text
-    assert "- left out of the means, without a positive test row: label_2 (seeds 0, 1)\n" in text
+    for side, label in (("validation", "label_1"), ("test", "label_2")):
+        note = f"left out of the means, without a positive {side} row: {label} (seeds 0, 1)"
+        assert f"- {note}\n" in text
+    assert "- Learning rate: 0.001; in brackets, how many seeds took it. " in text
 
 
 def refused(*arguments: object) -> str:
@@ -170,7 +173,7 @@ def test_bad_input_is_one_line_before_anything_is_written(
     assert refused(write(tiny, **changes)) == f"error: {tiny}: {message}"
 
 
-def test_a_missing_file_and_unknown_names_are_one_line(
+def test_a_missing_file_unknown_names_and_bad_rates_are_one_line(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert refused("none.npz") == "error: none.npz: no such file"
@@ -178,6 +181,9 @@ def test_a_missing_file_and_unknown_names_are_one_line(
         f"error: --fusion is 'sum'; allowed: {', '.join(FUSIONS)}"
     )
     assert refused(tiny, "--mtl", "sum") == f"error: --mtl is 'sum'; allowed: {', '.join(METHODS)}"
+    for rate in ("0", "nan", "inf"):
+        message = f"error: --learning-rate is {rate}; allowed: numbers above 0"
+        assert refused(tiny, "--learning-rate", "0.001", "--learning-rate", rate) == message
     monkeypatch.setenv("HGFN_WORKERS", "0")
     assert refused(tiny) == "error: HGFN_WORKERS is '0'; allowed: a whole number from 1"
 

@@ -88,16 +88,17 @@ def compare(
     """Compare rows (see `network_rows`) over the seeds 0, 1, ...; yields messages.
 
     Of several learning rates each network takes the one with the best mean MAP on the validation
-    rows of a split, as logistic regression takes the best of five penalties.
+    rows of a split, as logistic regression takes the best of five penalties. A row without scores
+    in a seed, since all its trainings diverged, has none at all.
 
-    The last ones rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with the
-    scores of each seed, and the cells, from which a later run resumes. Raises ValueError with one
-    line for an unknown name, a bad file, or an `out` with cells of other data, settings or code.
-    A row without scores in a seed, since all its trainings diverged, has none at all.
+    The last messages rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with
+    the scores of each seed, and the cells, from which a later run resumes. Raises ValueError with
+    one line for an unknown name, a rate that is no number above 0, a bad file, or an `out` with
+    cells of other data, settings or code.
     """
     rates = sorted(set(rates or [SETTINGS.train.learning_rate]))
-    if rates[0] <= 0:
-        raise ValueError(f"--learning-rate is {rates[0]:g}; allowed: above 0")
+    if wrong := [rate for rate in rates if not 0 < rate < math.inf]:
+        raise ValueError(f"--learning-rate is {wrong[0]:g}; allowed: numbers above 0")
     networks = network_rows(
         _checked("fusion", fusions or (), FUSIONS), _checked("mtl", methods or (), METHODS)
     )
@@ -110,18 +111,23 @@ def compare(
     yield from left_out
     single = [Row(view=view) for view in views.features] if len(views.features) > 1 else []
     rows = list(dict.fromkeys([REFERENCE, *networks, Row(), *single]))
-    trials = {(row, seed): _trials(row, seed, rates) for seed in splits for row in rows}
+    trials = {
+        (row, seed): [Training(row, seed, rate) for rate in (rates if row.fusion else [0.0])]
+        for seed in splits
+        for row in rows
+    }
     trainings = [training for of_row in trials.values() for training in of_row]
     _check_labels(omitted, trainings, out)
     problem = view_problem(views, splits)
     cells = run_trainings(problem, SETTINGS, trainings, out)
     runs = pd.DataFrame(_runs(problem, trials, cells, read_seconds(out)))
     runs = runs.astype({"parameters": "Int64", "epochs": "Int64"})  # unknown after divergence
-    overlap = split_overlap(problem) if views.split is None else 0.0
+    overlap = _overlap(splits) if views.split is None else 0.0
     notes = [
         *_notes(seeds, overlap, rates, rows),
         *left_out,
-        *_unscored(problem),
+        *_unscored(problem, "validation", "val"),
+        *_unscored(problem, "test", "test"),
         *_diverged(cells),
     ]
     report = _report(f"{path.stem}: {_size(views)}", rows, runs, overlap, notes)
@@ -138,10 +144,6 @@ def _checked(option: str, names: Sequence[str], allowed: Iterable[str]) -> Seque
     if unknown := [name for name in names if name not in allowed]:
         raise ValueError(f"--{option} is {unknown[0]!r}; allowed: {', '.join(allowed)}")
     return names
-
-
-def _trials(row: Row, seed: int, rates: Sequence[float]) -> list[Training]:
-    return [Training(row, seed, rate) for rate in (rates if row.fusion else (0.0,))]
 
 
 def _left_out(omitted: Mapping[str, int]) -> list[str]:
@@ -167,10 +169,10 @@ def _check_labels(omitted: Mapping[str, int], trainings: Sequence[Training], out
             )
 
 
-def split_overlap(problem: Problem) -> float:
+def _overlap(splits: Mapping[int, np.ndarray]) -> float:
     """Return n_test / n_train, the mean over the splits."""
-    splits = problem.splits.values()
-    return float(np.mean([(s == "test").sum() / (s == "train").sum() for s in splits]))
+    ratios = [(split == "test").sum() / (split == "train").sum() for split in splits.values()]
+    return float(np.mean(ratios))
 
 
 def _runs(
@@ -201,7 +203,8 @@ def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
 
     - `map` and `macro_f1`: means over the labels; `micro_f1`: F1 of all labels' decisions pooled.
       Each label's threshold is the one with the best F1 on validation.
-    - `hamming_loss`: fraction of wrong decisions at 0.5, where its expectation is least.
+    - `hamming_loss`: mean over the labels of the fraction of wrong decisions at 0.5, where its
+      expectation is least.
     """
     examples, tasks = problem.of_seed(seed), problem.tasks
     of_val, of_test = cell.sides(len(examples.rows("val")))
@@ -225,15 +228,15 @@ def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
     }
 
 
-def _unscored(problem: Problem) -> list[str]:
-    """Name the labels without a positive test row, and in which seeds."""
+def _unscored(problem: Problem, side: str, split: str) -> list[str]:
+    """Name the labels without a positive row of this side, and in which seeds."""
     seeds: dict[str, list[str]] = {}
     for seed in problem.splits:
         examples = problem.of_seed(seed)
-        for label in unscored(problem.tasks, select(examples.targets, examples.rows("test"))):
+        for label in unscored(problem.tasks, select(examples.targets, examples.rows(split))):
             seeds.setdefault(label, []).append(str(seed))
     labels = ", ".join(f"{label} (seeds {', '.join(of)})" for label, of in seeds.items())
-    return [f"left out of the means, without a positive test row: {labels}"] if labels else []
+    return [f"left out of the means, without a positive {side} row: {labels}"] if labels else []
 
 
 def _diverged(cells: Mapping[Training, Cell]) -> list[str]:
@@ -293,13 +296,15 @@ def _notes(seeds: int, overlap: float, rates: Sequence[float], rows: Sequence[Ro
     else:
         split = "the file's one split"
         intervals = "t over the seeds, which does not say how much another split would change"
+    chosen = f"{rates[0]:g}"
+    if len(rates) > 1:
+        listed = ", ".join(f"{rate:g}" for rate in rates)
+        chosen = f"the best of {listed} on validation, for each row and seed"
     return [
         f"Seeds: {seeds}, each with {split}. Intervals: {intervals}.",
-        f"Learning rates: the best of {', '.join(f'{rate:g}' for rate in rates)} on validation, "
-        "for each row and seed; in brackets, "
-        "how many seeds chose it. Epochs and seconds (the processor's) are those of "
-        "all trainings of a seed, the mean over seeds; relative time is relative to "
-        f"{CHEAPEST.title}.",
+        f"Learning rate: {chosen}; in brackets, how many seeds took it. Epochs and seconds (the "
+        "processor's) are those of all trainings of a seed, the mean over seeds; relative time is "
+        f"relative to {CHEAPEST.title}.",
         networks_note(SETTINGS, rows),
         "How to read scores, intervals and differences: docs/compare.md.",
     ]

@@ -144,11 +144,12 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     """
     train, own = settings.train, dict[str, Mapping[str, Any]]()
     for row in rows:
+        pair = Row(row.fusion, row.mtl)
         if row.fusion:
-            of_row = settings.of(Training(Row(row.fusion, row.mtl), 0, train.learning_rate))
-            own |= _own_settings(of_row)
+            own |= _own_settings(settings.of(Training(pair, 0, train.learning_rate)))
         if row.changes:
-            own[row.title] = row.changes
+            named = row.title.startswith(pair.title)
+            own[row.title if named else f"{row.title} ({pair.title})"] = row.changes
     listed = "".join(
         f"; {name} with {', '.join(f'{key} {value}' for key, value in values.items())}"
         for name, values in own.items()
@@ -156,9 +157,9 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     )
     return (
         f"All networks: width {settings.fusion.width}, batch {train.batch_size}, dropout "
-        f"{train.dropout:g}, weight decay {train.weight_decay:g}, members {train.members}, at most "
-        f"{train.max_epochs} epochs, patience {train.patience} by validation {train.monitor}"
-        f"{listed}."
+        f"{train.dropout:g}, input dropout {train.input_dropout:g}, weight decay "
+        f"{train.weight_decay:g}, members {train.members}, at most {train.max_epochs} epochs, "
+        f"patience {train.patience} by validation {train.monitor}{listed}."
     )
 
 

@@ -130,12 +130,20 @@ def test_the_note_on_networks_lists_what_each_fusion_and_method_takes() -> None:
     settings = replace(
         settings, fusion=settings.fusion.model_copy(update={"options": {"channels": 32}})
     )
-    variant = Row("hgfn", "dmtl", "", "mine", "mine", {"mtl.options.rebalance": "none"})
-    rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), variant, Row()]
+    rows = [Row("hgfn", "dmtl"), Row("matf", "mtinet"), Row("cfc", "lsew"), Row()]
     assert networks_note(settings, rows) == (
-        "All networks: width 64, batch 64, dropout 0.3, weight decay 0, members 1, at most 100 "
-        "epochs, patience 10 by validation loss; HGFN with theta 0.5; DMTL with alpha 1.0, beta "
-        "2.0; MATF with channels 32; mine with mtl.options.rebalance none."
+        "All networks: width 64, batch 64, dropout 0.3, input dropout 0, weight decay 0, members "
+        "1, at most 100 epochs, patience 10 by validation loss; HGFN with theta 0.5; DMTL with "
+        "alpha 1.0, beta 2.0; MATF with channels 32."
+    )
+
+
+def test_the_note_on_networks_lists_a_variants_changes_and_names_its_fusion_and_method() -> None:
+    changes = {"train.members": 5}
+    titles = ["CFC + LSEW (mine)", "mine"]
+    rows = [Row("cfc", "lsew", "", title, title, changes) for title in titles]
+    assert networks_note(SETTINGS, rows).endswith(
+        "; CFC + LSEW (mine) with train.members 5; mine (CFC + LSEW) with train.members 5."
     )
 
 

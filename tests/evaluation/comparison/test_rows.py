@@ -94,10 +94,10 @@ def test_a_row_can_be_a_key_and_be_sent_to_another_process() -> None:
     assert replace(again, changes={}) != CHANGED
 
 
-def test_default_rows_are_the_papers_the_control_with_every_method_and_the_variants() -> None:
+def test_default_rows_are_the_papers_the_control_with_cheap_methods_and_the_variants() -> None:
     names = [row.name for row in network_rows()]
     assert set(paper.INFORMATIVE) <= set(names)
-    assert {f"projected_{method}" for method in METHODS} <= set(names)
+    assert {f"projected_{method}" for method in METHODS if method != "mtinet"} <= set(names)
     assert {f"{fusion}_{m}" for fusion in FUSIONS for m in ("lsew", "dmtl")} <= set(names)
     assert set(VARIANTS) <= set(names)
     assert len(names) == len(set(names)) < len(FUSIONS) * len(METHODS) + len(VARIANTS)
