@@ -123,8 +123,8 @@ def row_named(name: str) -> Row:
 def network_rows(fusions: Sequence[str] = (), methods: Sequence[str] = ()) -> list[Row]:
     """List every pair of these fusions (none: all) and methods (none: all).
 
-    Without either: every fusion with LSEW and DMTL, the paper's other rows, `projected` with every
-    method but MTI-Net (ten times the cost of any other), and the variants.
+    Without either: every fusion with LSEW and DMTL, the paper's other rows, HGFN with MOO,
+    `projected` with every method but MTI-Net (by far the slowest), and the variants.
     """
     if fusions or methods:
         return [Row(fusion, mtl) for fusion in fusions or FUSIONS for mtl in methods or METHODS]

@@ -15,7 +15,7 @@ from pipeline import runtime
 from pipeline.evaluation.comparison.cells import Cell, Problem, Settings, Training
 from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import run_trainings
-from pipeline.evaluation.scores import Arrays, select, unscored, validation_scores
+from pipeline.evaluation.scores import Arrays, select, unscored, unscored_notes, validation_scores
 from pipeline.ground.data_set import DataSet
 from pipeline.mtl import Task
 from pipeline.params import Params, Section, Seed, each_once, load_checked
@@ -79,12 +79,12 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
         )
     copies = 1 + runtime.workers()  # each training process gets its own
     examples, tasks, notes = load_training_set(data, data.modalities, copies)
-    for note in notes:
+    truth = select(examples.targets, examples.rows("val"))
+    for note in [*notes, *unscored_notes(tasks, truth, "validation")]:
         log(f"{data.name}: {note}")
     problem = Problem(examples, tasks, data.encoder)
     settings = Settings(params.fusion, params.mtl, params.train)
     run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
-    truth = select(examples.targets, examples.rows("val"))
     for row, tuned in tune(tables, tasks, truth, run).items():
         scores = ", ".join(
             f"{t.rate} {'diverged' if math.isinf(score) else f'{score:.3f}'}"

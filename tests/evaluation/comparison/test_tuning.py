@@ -207,6 +207,15 @@ def test_a_diverged_trial_is_logged_and_not_chosen(small: Path) -> None:
     assert (CELLS / "hgfn_dmtl-3-0.0003.json").exists()
 
 
+def test_a_task_that_cannot_be_judged_on_validation_is_named(small: Path) -> None:
+    path = SETS[NAME].index
+    index = read_table(path)
+    negative = index["informative"].mask(index["split"] == "val", 0)
+    write_table(path, index.assign(informative=negative))
+    note, _ = train()
+    assert note == f"{NAME}: left out of the means, without a positive validation row: informative"
+
+
 @pytest.mark.parametrize("row", ["cfc_lsew", "cfc_moo", "cfc_mtinet", "hgfn_dmtl"])
 def test_every_method_learns_the_one_task_of_an_official_split(small: Path, row: str) -> None:
     one_task("humanitarian")
