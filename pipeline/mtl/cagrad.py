@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.mtl.method import Options
+from pipeline.mtl.method import Options, Share
 from pipeline.mtl.moo import min_norm_weights
 from pipeline.mtl.task import Task
 from pipeline.mtl.weighting import WeightedGradients
@@ -25,10 +25,11 @@ class CAGrad(WeightedGradients):
     a point of the gradients' hull, see `conflict_averse_weights`. As printed, it is not divided by
     1 + c or 1 + c^2, as the authors' code may do.
 
-    c: 0.5, how far from the mean; towards 0 it is the mean gradient.
+    c: 0.5, from 0, where d is the mean gradient, to below 1, as in the paper: from 1 on the mean of
+        the losses need not fall, and the solver is not exact.
     """
 
-    options: ClassVar[Options] = {"c": float}
+    options: ClassVar[Options] = {"c": Share}
 
     def __init__(self, tasks: Sequence[Task], *, c: float = 0.5) -> None:
         self.check_options({"c": c})
