@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
+from pipeline.models.network import NetworkOutput
 from pipeline.mtl import Task
 from pipeline.mtl.method import MultiTaskMethod, Predictions
 from pipeline.params import TrainParams
@@ -136,16 +138,23 @@ class Learner:
         return predict([self.network], self.examples, self.tasks, self.examples.rows("val"))
 
     def _repeat(self, batch: Batch, random_state: dict[str, Any]) -> Predictions:
-        """Run a batch again with the same dropout: what has changed is due to the step alone."""
+        """Run a batch again with the same dropout: what has changed is due to the step alone.
+
+        It works on copies of the buffers, so that running means count each batch once.
+        """
         current = self._random_state()
         self._set_random_state(random_state)
-        predictions = self._predictions(batch)
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        output = functional_call(self.network, buffers, (batch.sequences, batch.lengths))
         self._set_random_state(current)
-        return predictions
+        return _predictions_of(output)
 
     def _predictions(self, batch: Batch) -> Predictions:
-        output = self.network(batch.sequences, batch.lengths)
-        return Predictions(output.logits, output.hidden, output.shared, output.auxiliary)
+        return _predictions_of(self.network(batch.sequences, batch.lengths))
+
+
+def _predictions_of(output: NetworkOutput) -> Predictions:
+    return Predictions(output.logits, output.hidden, output.shared, output.auxiliary)
 
 
 def relative_loss(losses: Mapping[str, float], initial: Mapping[str, float]) -> float:

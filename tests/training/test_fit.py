@@ -159,6 +159,15 @@ def test_losses_after_a_step_are_compared_under_the_same_dropout(
         assert products == pytest.approx([products[0]] * len(tasks), rel=1e-5)
 
 
+def test_a_second_pass_over_a_batch_moves_no_running_mean(make_examples: Make, run: Run) -> None:
+    """FAMO runs each batch twice; the normalisation of GFN's joint vector counts it once."""
+    data = make_examples()
+    network, fitted, _ = run(data, fusion="gfn", mtl="famo", batch_size=10)
+    batches = -(-len(data.rows("train")) // 10)
+    tracked = [v for k, v in network.named_buffers() if k.endswith("num_batches_tracked")]
+    assert set(map(int, tracked)) == {(fitted.best_epoch + 1) * batches}
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(
     make_examples: Make, run: Run
 ) -> None:
