@@ -163,6 +163,19 @@ def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Pat
     assert written["none"]["mtl"] == {"name": "lsew", "options": {}}
 
 
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_all_tasks_share_one_layer_of_the_fusions_width_after_every_fusion(
+    spec_of: SpecOf, fusion: str
+) -> None:
+    network = spec_of({"text": 3, "visual": 4}, fusion=fusion, width=6).build_network()
+    inputs = {name: torch.ones(2, 1, dim) for name, dim in (("text", 3), ("visual", 4))}
+    weight = network.trunk[0].weight
+    assert len(weight) == 6
+    out = network.eval()(inputs, {name: torch.tensor([1, 1]) for name in inputs})
+    for logits in out.logits.values():
+        assert torch.autograd.grad(logits.sum(), weight, retain_graph=True)[0].any()
+
+
 def test_the_methods_options_reach_the_heads(spec_of: SpecOf) -> None:
     mtl = MTLParams(name="mtinet", alpha=1.0, beta=2.0, options={"mask": "channels"})
     heads = spec_of({"text": 3, "visual": 4}, fusion="hgfn", mtl="mtinet", dropout=0.0)
