@@ -12,9 +12,8 @@ from pipeline.mtl.weighting import WeightedGradients
 class PCGrad(WeightedGradients):
     """The trunk descends the sum of the gradients, each projected off those it conflicts with.
 
-    Each gradient takes the others in a random order of torch's generator, whose state belongs to a
-    checkpoint as this method's does. What is projected is a sum of the original gradients: the
-    weights of these are `task_weights`, all at least 1.
+    Each gradient takes the others in a random order, drawn anew for each batch. The result is a sum
+    of the original gradients, whose weights are `task_weights`, all at least 1.
     """
 
     def _weigh(self, gramian: Tensor) -> Tensor:

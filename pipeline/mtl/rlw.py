@@ -11,10 +11,7 @@ from pipeline.mtl.weighting import WeightedLosses
 
 
 class RLW(WeightedLosses):
-    """L = sum_f w_f L_f, w the softmax of normal numbers drawn anew for each batch.
-
-    The draws are of torch's generator, whose state belongs to a checkpoint as this method's does.
-    """
+    """L = sum_f w_f L_f, w the softmax of normal numbers drawn anew for each batch."""
 
     def _weigh(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         draws = torch.randn(len(losses), dtype=losses.dtype)  # on the processor: the same anywhere
