@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.comparison.cells import Cell, Problem
-from pipeline.evaluation.comparison.compare import view_scores
 from pipeline.evaluation.comparison.estimates import MEAN, draw_resamples, estimate_tasks
+from pipeline.evaluation.comparison.views import view_scores
 from pipeline.evaluation.evaluate import split_scores
 from pipeline.evaluation.scores import decide, score_tasks, select, validation_scores
 from pipeline.mtl import Task

@@ -10,13 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.comparison.cells import (
-    Cell,
-    Problem,
-    Settings,
-    Training,
-    read_cell,
-)
+from pipeline.evaluation.comparison.cells import Cell, Problem, Settings, Training, read_cell
 from pipeline.evaluation.comparison.estimates import MEAN, Estimate, Estimates
 from pipeline.evaluation.comparison.report import (
     NOTHING,
@@ -34,16 +28,9 @@ from pipeline.evaluation.comparison.views import (
     read_views,
     split_views,
     view_problem,
+    view_scores,
 )
-from pipeline.evaluation.scores import (
-    HALF,
-    choose_thresholds,
-    decide,
-    score_tasks,
-    select,
-    task_scores,
-    unscored,
-)
+from pipeline.evaluation.scores import select, unscored
 from pipeline.ground.csv_tables import write_csv
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
@@ -196,36 +183,6 @@ def _runs(
             "epochs": sum(epochs) if epochs else None,
             "seconds": sum(seconds.get(training.name, math.nan) for training in trainings),
         }
-
-
-def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
-    """Score the test rows by the labels that have a positive there.
-
-    - `map` and `macro_f1`: means over the labels; `micro_f1`: F1 of all labels' decisions pooled.
-      Each label's threshold is the one with the best F1 on validation.
-    - `hamming_loss`: mean over the labels of the fraction of wrong decisions at 0.5, where its
-      expectation is least.
-    """
-    examples, tasks = problem.of_seed(seed), problem.tasks
-    of_val, of_test = cell.sides(len(examples.rows("val")))
-    known, truth = (select(examples.targets, examples.rows(side)) for side in ("val", "test"))
-    thresholds = choose_thresholds(tasks, known, of_val, "validation")
-    mean = score_tasks(tasks, truth, of_test, thresholds)["mean"]
-    half = score_tasks(tasks, truth, of_test, dict.fromkeys(thresholds, HALF))["mean"]
-    left_out = unscored(tasks, truth)
-    scored = [task for task in tasks if task.name not in left_out]
-    pooled = task_scores(
-        scored[0],
-        np.concatenate([truth[t.name] for t in scored]),
-        np.concatenate([of_test[t.name] for t in scored]),
-        np.concatenate([decide(t, of_test[t.name], thresholds[t.name]) for t in scored]),
-    )
-    return {
-        "map": mean["map"],
-        "macro_f1": mean["f1"],
-        "micro_f1": pooled["f1"],
-        "hamming_loss": half["hl"],
-    }
 
 
 def _unscored(problem: Problem, side: str, split: str) -> list[str]:

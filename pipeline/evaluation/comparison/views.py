@@ -1,4 +1,4 @@
-"""Ready-made features in one .npz: several views of the same samples, and their labels."""
+"""Ready-made features in one .npz: views of the same samples, their labels, and the scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ import numpy as np
 import pandas as pd
 
 from pipeline.datasets.split import check_no_leak, grouped_split
-from pipeline.evaluation.comparison.cells import Problem
+from pipeline.evaluation.comparison.cells import Cell, Problem
+from pipeline.evaluation.scores import (
+    HALF,
+    choose_thresholds,
+    decide,
+    has_positive,
+    score_tasks,
+    select,
+    task_scores,
+)
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -206,3 +215,32 @@ def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
     tasks = [label_task(name) for name in views.names]
     examples = Examples(ids, next(iter(splits.values())), sequences, targets)
     return Problem(examples, tuple(tasks), "pooled", splits)
+
+
+def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
+    """Score the test rows by the labels that have a positive there.
+
+    - `map` and `macro_f1`: means over the labels; `micro_f1`: F1 of all labels' decisions pooled.
+      Each label's threshold is the one with the best F1 on validation.
+    - `hamming_loss`: mean over the labels of the fraction of wrong decisions at 0.5, where its
+      expectation is least.
+    """
+    examples, tasks = problem.of_seed(seed), problem.tasks
+    of_val, of_test = cell.sides(len(examples.rows("val")))
+    known, truth = (select(examples.targets, examples.rows(side)) for side in ("val", "test"))
+    thresholds = choose_thresholds(tasks, known, of_val, "validation")
+    mean = score_tasks(tasks, truth, of_test, thresholds)["mean"]
+    half = score_tasks(tasks, truth, of_test, dict.fromkeys(thresholds, HALF))["mean"]
+    scored = [task for task in tasks if has_positive(task, truth[task.name]).all()]
+    pooled = task_scores(
+        scored[0],
+        np.concatenate([truth[t.name] for t in scored]),
+        np.concatenate([of_test[t.name] for t in scored]),
+        np.concatenate([decide(t, of_test[t.name], thresholds[t.name]) for t in scored]),
+    )
+    return {
+        "map": mean["map"],
+        "macro_f1": mean["f1"],
+        "micro_f1": pooled["f1"],
+        "hamming_loss": half["hl"],
+    }

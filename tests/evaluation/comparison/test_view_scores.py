@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 
 from pipeline.evaluation.comparison.cells import Cell, Problem
-from pipeline.evaluation.comparison.compare import view_scores
-from pipeline.evaluation.comparison.views import label_task
+from pipeline.evaluation.comparison.views import label_task, view_scores
 from pipeline.training.examples import Examples
 
 
