@@ -66,7 +66,7 @@ def train(name: str) -> None:
         checkpoint.remove()
     echo(
         f"{name}: {spec.fusion.name} + {spec.mtl.name} on {', '.join(spec.modalities)}, "
-        f"{facts['parameters']:,} parameters; best of {facts['epochs']} epochs: "
+        f"{facts['parameters']:,} parameters; {facts['epochs']} epochs, best of each member: "
         + ", ".join(map(str, facts["best_epochs"]))
     )
 
