@@ -10,7 +10,7 @@ from pipeline.params import load_params
 
 
 def cells(name: str) -> None:
-    """Train the cells that tables/<set> lacks: trials of learning rates, then the other seeds."""
+    """Train the cells that tables/<set> lacks: trials of learning rates, then all seeds."""
     train_cells(data_set(name), load_params(), load_table_params(), echo)
 
 

@@ -82,7 +82,10 @@ def text_linear(
 def _best_penalty(
     tasks: Sequence[Task], features: np.ndarray, targets: Arrays, split: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Predict with logistic regression, with the penalty of the best mean MAP on validation."""
+    """Predict with logistic regression, with the penalty of the best mean MAP on validation.
+
+    Where no validation row is positive in any task, that is the middle one.
+    """
     candidates = [
         {t.name: _fit_predict(_logistic(c), t, features, targets[t.name], split) for t in tasks}
         for c in STRENGTHS

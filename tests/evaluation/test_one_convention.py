@@ -76,13 +76,13 @@ def monitor(case: Case) -> dict[str, float]:
     return {score: scores[f"mean_{score}"] for score in SCORES}
 
 
-@pytest.mark.parametrize("door", [metrics_json, tables, compare, monitor])
+@pytest.mark.parametrize("means_of", [metrics_json, tables, compare, monitor])
 def test_a_label_without_a_positive_is_left_out_of_every_mean(
-    case: Case, door: Callable[[Case], dict[str, float]]
+    case: Case, means_of: Callable[[Case], dict[str, float]]
 ) -> None:
     truth, probabilities = case.of_test
     expected = score_tasks(TASKS[:2], truth, probabilities, HALF)["mean"]
-    values = door(case)
+    values = means_of(case)
     for score in SCORES:
         assert values[score] == pytest.approx(expected[score], abs=1e-12)
 

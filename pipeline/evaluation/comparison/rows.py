@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
@@ -11,6 +11,7 @@ from pipeline.mtl import METHODS
 Changes = Mapping[str, str | int | float | bool]
 
 _WEIGHTS = "fusion.options.vertex_weights"
+_OURS: Changes = {"train.members": 5, "train.monitor": "map", "train.input_dropout": 0.3}
 _TITLES = {
     "mtinet": "MTI-NET",
     "gradnorm": "GradNorm",
@@ -59,27 +60,12 @@ def title_of(name: str) -> str:
 
 def _variant(fusion: str, mtl: str, suffix: str, words: str, changes: Changes) -> Row:
     row = Row(fusion, mtl)
-    return replace(
-        row,
-        variant=f"{row.name}_{suffix}",
-        variant_title=f"{row.title} ({words})",
-        changes=changes,
-    )
+    return Row(fusion, mtl, "", f"{row.name}_{suffix}", f"{row.title} ({words})", changes)
 
 
-def _ours(fusion: str, suffix: str, words: str, changes: Changes | None = None) -> Row:
-    parts: dict[str, str | int | float | bool] = {
-        "train.members": 5,
-        "train.monitor": "map",
-        "train.input_dropout": 0.3,
-    }
-    return Row(
-        fusion,
-        "lsew",
-        variant=f"ours{suffix}",
-        variant_title=f"ours{words}",
-        changes=parts | dict(changes or {}),
-    )
+def _ours(fusion: str, suffix: str, words: str, changes: Changes) -> Row:
+    changes = {**_OURS, **changes}
+    return Row(fusion, "lsew", "", f"ours{suffix}", f"ours{words}", changes)
 
 
 VARIANTS = {
@@ -94,12 +80,12 @@ VARIANTS = {
         _variant("hgfn", "lsew", "uniform_weights", "equal vertex weights", {_WEIGHTS: "uniform"}),
         _variant("hgfn", "lsew", "mean_weights", "mean vertex weights", {_WEIGHTS: "mean"}),
         # The row of ours, and what each of its parts gains: docs/ours.md.
-        _ours("projected", "", ""),
+        _ours("projected", "", "", {}),
         _ours("projected", "_one_member", ", one member", {"train.members": 1}),
         _ours("projected", "_by_loss", ", selected by loss", {"train.monitor": "loss"}),
         _ours("projected", "_all_inputs", ", no input dropout", {"train.input_dropout": 0.0}),
-        _ours("cfc", "_cfc", ", CFC for projected"),
-        _ours("hgfn", "_hgfn", ", HGFN for projected"),
+        _ours("cfc", "_cfc", ", CFC for projected", {}),
+        _ours("hgfn", "_hgfn", ", HGFN for projected", {}),
     )
 }
 

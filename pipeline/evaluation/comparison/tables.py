@@ -16,13 +16,7 @@ from pipeline.evaluation.comparison.paper import tables_of
 from pipeline.evaluation.comparison.report import NOTHING, Report, grid, networks_note, write_report
 from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import read_seconds
-from pipeline.evaluation.comparison.tuning import (
-    FOLDER,
-    Log,
-    TableParams,
-    Tuned,
-    tune,
-)
+from pipeline.evaluation.comparison.tuning import FOLDER, Log, TableParams, Tuned, tune
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, unscored_notes
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet

@@ -50,7 +50,7 @@ class TableParams(Section):
     def _check_disjoint(cls, value: list[str] | int, info: Any) -> list[str] | int:
         other = {"ablation": "rows", "tuning_seed": "seeds"}[info.field_name]
         if set(value if isinstance(value, list) else [value]) & set(info.data.get(other, [])):
-            raise ValueError(f"none that {other} lists too")
+            raise ValueError(f"none of those in {other}")
         return value
 
     def trials(self, row: Row) -> list[Training]:

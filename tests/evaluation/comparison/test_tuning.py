@@ -56,7 +56,7 @@ SEEDS = "seeds: [0, 1, 2, 3, 4]"
         (SEEDS, "seeds: [1, true]", "seeds.1 is True; allowed: a valid integer"),
         ("- cfc_lsew", "- lsew_cfc", "rows.0 is 'lsew_cfc'; allowed: <fusion>_<method> with one"),
         ("- cfc_lsew", "- hgfn", "rows.0 is 'hgfn'; allowed: <fusion>_<method> with one"),
-        ("seed: 5", "seed: 4", "tuning_seed is 4; allowed: none that seeds lists too"),
+        ("seed: 5", "seed: 4", "tuning_seed is 4; allowed: none of those in seeds"),
         ("- projected_lsew", "- cfc_lsew", "ablation is ['cfc_lsew', "),
         ("resamples: 1000", "resample: 1000", "unknown key resample (did you mean resamples?)"),
         ("[0.0003", "[.nan", "learning_rates.0 is nan; allowed: "),
