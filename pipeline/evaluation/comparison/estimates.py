@@ -19,6 +19,7 @@ from pipeline.evaluation.scores import (
 from pipeline.mtl import Task
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 MEAN = "mean"
 
 
@@ -50,11 +51,12 @@ class Estimate:
 
         The squared error is (1/S + overlap) sd^2: random splits share rows, so their scores are
         correlated (Nadeau and Bengio 2003). Resamples in which the score is undefined are left out.
-        NaN where nothing is known.
+        NaN where nothing is known: with one seed, or the same value for all of them, as logistic
+        regression has on one split.
         """
         count = len(self.values)
         if self.resampled is None:
-            if count < 2:
+            if count < 2 or np.ptp(self.values) < ROUNDING:
                 return math.nan, math.nan
             error = math.sqrt(1 / count + self.overlap) * self.sd
             half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * error

@@ -201,7 +201,7 @@ def test_the_interval_of_one_split_excludes_0_exactly_where_the_paired_t_test_is
     scores: list[tuple[float, float]],
 ) -> None:
     ours, others = np.array(scores).T
-    if np.std(ours - others) < 1e-6:  # there the test divides by 0
+    if np.std(ours - others) < 1e-6:  # there the test divides by 0, and there is no interval
         return
     low, high = (over_seeds(*ours) - over_seeds(*others)).interval
     p = ttest_rel(ours, others).pvalue
@@ -210,3 +210,9 @@ def test_the_interval_of_one_split_excludes_0_exactly_where_the_paired_t_test_is
 
 def test_one_seed_has_neither_deviation_nor_interval() -> None:
     assert np.isnan([over_seeds(0.5).sd, *over_seeds(0.5).interval]).all()
+
+
+def test_seeds_that_change_nothing_give_no_interval() -> None:
+    one, other = over_seeds(0.1, 0.1, 0.1), over_seeds(0.3, 0.3, np.nextafter(0.3, 1))
+    assert np.isnan([*one.interval, *(other - one).interval]).all()
+    assert (other - one).mean == pytest.approx(0.2)
