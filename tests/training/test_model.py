@@ -38,7 +38,7 @@ def build(spec: ModelSpec, data: Examples) -> nn.ModuleList:
 
 
 @pytest.mark.parametrize("encoder", ["pooled", "bigru"])
-@pytest.mark.parametrize("mtl", ["lsew", "mtinet"])  # mtinet's heads are its own
+@pytest.mark.parametrize("mtl", ["lsew", "mtinet", "single"])  # each of another structure
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_a_saved_model_predicts_the_same_bits_when_read_again(
     make_examples: Make,
@@ -167,11 +167,13 @@ def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Pat
 def test_all_tasks_share_one_layer_of_the_fusions_width_after_every_fusion(
     spec_of: SpecOf, fusion: str
 ) -> None:
-    network = spec_of({"text": 3, "visual": 4}, fusion=fusion, width=6).build_network()
-    inputs = {name: torch.ones(2, 1, dim) for name, dim in (("text", 3), ("visual", 4))}
+    torch.manual_seed(0)
+    dims = {"text": 3, "visual": 4}
+    network = spec_of(dims, fusion=fusion, width=6).build_network()
     weight = network.trunk[0].weight
     assert len(weight) == 6
-    out = network.eval()(inputs, {name: torch.tensor([1, 1]) for name in inputs})
+    inputs = {name: torch.randn(9, 1, dim) for name, dim in dims.items()}
+    out = network.eval()(inputs, dict.fromkeys(dims, torch.ones(9, dtype=torch.int64)))
     for logits in out.logits.values():
         assert torch.autograd.grad(logits.sum(), weight, retain_graph=True)[0].any()
 
