@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.problem import Size, Trainer
-from pipeline.models.fusion.hgfn import HGFN, PairNetwork
-from pipeline.models.network import TaskHeads
+from pipeline.models.network import TaskHeads, Trunk
 from pipeline.mtl.balancing import inverse_training_rates, renormalised
 from pipeline.mtl.dmtl import DMTL
 from pipeline.mtl.labelled import labelled_tasks, mean_losses
@@ -33,16 +32,14 @@ class GradNormTrainer(Trainer):
         self.balance = self.method
         self.weights = torch.ones(size.tasks, requires_grad=True)
 
-    def layers(self) -> list[list[nn.Parameter]]:
+    def layers(self) -> list[nn.Parameter]:
         """W of each task."""
-        heads, fusion = self.network.heads, self.network.fusion
+        heads, trunk = self.network.heads, self.network.trunk
         assert isinstance(heads, TaskHeads)
+        assert isinstance(trunk, Trunk)
         if self.layer == "own":
-            return [[last.get_parameter("weight")] for last in heads.last]
-        assert isinstance(fusion, HGFN)
-        highest = fusion.networks[-1]
-        assert isinstance(highest, PairNetwork)
-        return [[highest.dense.get_parameter("weight")]] * len(heads.last)
+            return [last.get_parameter("weight") for last in heads.last]
+        return [trunk[0].get_parameter("weight")] * len(heads.last)
 
     def step(self) -> float:
         """One training step of the network and of the task weights."""
@@ -64,8 +61,8 @@ class GradNormTrainer(Trainer):
         """dL_TDB / dw by differentiating the norms of each task's own backward pass."""
         norms = []
         for w, loss, layer in zip(self.weights, losses, self.layers(), strict=True):
-            parts = torch.autograd.grad(w * loss, layer, create_graph=True)
-            norms.append(torch.cat([part.flatten() for part in parts]).norm())
+            (part,) = torch.autograd.grad(w * loss, layer, create_graph=True)
+            norms.append(part.norm())
         G = torch.stack(norms)
         start = self.balance.start_losses
         rates = inverse_training_rates(losses.detach(), start) ** self.balance.alpha
