@@ -110,7 +110,7 @@ def network_rows(fusions: Sequence[str] = (), methods: Sequence[str] = ()) -> li
     """List every pair of these fusions (none: all) and methods (none: all).
 
     Without either: every fusion with LSEW and DMTL, the paper's other rows, HGFN with MOO,
-    `projected` with every method but MTI-Net (by far the slowest), and the variants.
+    `projected` with every method but the slow MTI-Net, and the variants.
     """
     if fusions or methods:
         return [Row(fusion, mtl) for fusion in fusions or FUSIONS for mtl in methods or METHODS]
