@@ -14,7 +14,7 @@ from pipeline.mtl.moo import min_norm_weights
 from pipeline.mtl.task import Task
 from pipeline.mtl.weighting import WeightedGradients
 
-# Relative to the mean of the squared norms: how exactly a squared length is found, and which is 0.
+# Accuracy of a squared length, and the largest that counts as 0, for squared norms of mean 1.
 TOLERANCE = 1e-10
 
 

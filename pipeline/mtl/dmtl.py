@@ -44,8 +44,9 @@ class DMTL(MultiTaskMethod):
     initial: the source of L_f(0): "first_epoch", its mean, with w frozen at 1 until then;
         "first_batch"; "theory", the loss of a uniform guess.
     weight_learning_rate: 0.025, of the gradient descent on w.
-    smoothing: 0, eq. 11 reads L_f and g_f of one batch, as in the paper; up to below 1, the weight
-        of the batches before in an exponential mean of each, over the batches with labels of f.
+    smoothing: 0, eq. 11 reads L_f and g_f of one batch, as in the paper; above 0 and below 1, their
+        exponential means over the batches with labels of f, each of which counts that much less
+        than the next.
     rebalance: "reset", a cycle's end forgets w, as in the paper; "multiply", it multiplies w;
         "none", eq. 11 alone.
     cycle: "epoch"; "run", training to early stopping, after which the next cycle goes on from the

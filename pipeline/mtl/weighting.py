@@ -1,4 +1,4 @@
-"""Methods that consist of weights: of the tasks' losses, or of their gradients by the trunk."""
+"""Methods that are weights, of the tasks' losses or of their gradients."""
 
 from __future__ import annotations
 
