@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.models.encoders import build_encoder
 from pipeline.models.fusion import FUSIONS, build_fusion
@@ -159,3 +162,29 @@ def test_input_dropout_removes_standardised_features_in_training_only() -> None:
     dropped = model.train()(x, lengths).shared
     assert 0.3 < (dropped == 0).double().mean() < 0.7
     torch.testing.assert_close(dropped, torch.where(dropped == 0, 0.0, 2 * whole))
+
+
+def test_task_weights_reach_cfcs_probabilities_through_the_shared_layer_alone() -> None:
+    """Adam divides by the gradient's size, and without that layer tasks share no parameter."""
+    x, lengths = {"text": torch.randn(60, 1, 8)}, {"text": torch.ones(60, dtype=torch.int64)}
+    labels = (x["text"][:, 0, :2] > torch.tensor([0.0, 1.0])).float()
+
+    def trained(weights: list[float], trunk: torch.nn.Module) -> Tensor:
+        torch.manual_seed(0)
+        fusion = build_fusion("cfc", {"text": 8})
+        heads = TaskHeads(8, {"a": 1, "b": 1}, dropout=0.0)
+        encoders, scales = {"text": build_encoder("pooled", 8)}, {"text": Standardise(8)}
+        model = MultimodalNetwork(encoders, fusion, trunk, heads, scales)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+        for _ in range(40):
+            logits = torch.cat(list(model(x, lengths).logits.values()), dim=1)
+            rows = binary_cross_entropy_with_logits(logits, labels, reduction="none")
+            optimizer.zero_grad()
+            (rows.mean(dim=0) @ torch.tensor(weights)).backward()
+            optimizer.step()
+        return logits.sigmoid().detach()
+
+    trunk = Trunk(8, 8, dropout=0.0)
+    for start, least, most in ((torch.nn.Identity(), 0.0, 0.01), (trunk, 0.1, 1.0)):
+        equal, unequal = (trained(w, deepcopy(start)) for w in ([1.0, 1.0], [10.0, 0.1]))
+        assert least <= (equal - unequal).abs().max() < most

@@ -25,7 +25,11 @@ OTHERS = sorted({*METHODS} - {*PAPERS})
 
 @pytest.mark.parametrize(
     ("fusion", "encoder", "mtl"),
-    [*product(["hgfn"], ["pooled", "bigru"], PAPERS), *product(["projected"], ["pooled"], OTHERS)],
+    [
+        *product(["hgfn"], ["pooled"], PAPERS),
+        ("hgfn", "bigru", "lsew"),
+        *product(["projected"], ["pooled"], OTHERS),
+    ],
 )
 def test_a_separable_problem_is_learned_despite_absent_modalities_and_labels(
     make_examples: Make, run: Run, tasks: tuple[Task, ...], fusion: str, encoder: str, mtl: str
