@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,3 +108,13 @@ def test_chosen_rows_are_every_pair_of_the_choice() -> None:
     assert network_rows(["cfc"], ["moo", "lsew"]) == [Row("cfc", "moo"), Row("cfc", "lsew")]
     assert network_rows(methods=["moo"]) == [Row(fusion, "moo") for fusion in FUSIONS]
     assert network_rows(["dmf"]) == [Row("dmf", method) for method in METHODS]
+
+
+@pytest.mark.parametrize("page", ["params.yaml", "docs/ours.md"])
+def test_the_settings_on_the_command_line_are_those_of_the_row_of_ours(page: str) -> None:
+    text = (ROOT / page).read_text()
+    settings = dict(re.findall(r"-S ([\w.]+)=([\w.]+)", text.partition("fusion.name=projected")[2]))
+    row = VARIANTS["ours"]
+    expected = {"mtl.name": row.mtl, **{key: str(value) for key, value in row.changes.items()}}
+    assert {key: settings[key] for key in expected} == expected
+    assert row.fusion == "projected"
