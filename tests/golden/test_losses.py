@@ -1,4 +1,4 @@
-"""Every fusion with every multi-task method: 20 steps, compared digit by digit."""
+"""The recorded pairs of fusion and method: 20 steps, compared digit by digit."""
 
 from __future__ import annotations
 

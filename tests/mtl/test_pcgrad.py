@@ -48,9 +48,9 @@ def test_a_gradient_of_zero_changes_nothing():
 def test_each_batch_takes_the_tasks_in_a_new_order(tasks, batch, step):
     torch.manual_seed(0)
     method = build_mtl("pcgrad", tasks).double()
-    seen = set()
+    drawn = set()
     for _ in range(20):
         step(method, *batch)
-        seen.add(tuple(method.weights.values()))
-    assert len(seen) > 1
-    assert min(map(min, seen)) >= 1.0
+        drawn.add(tuple(method.weights.values()))
+    assert len(drawn) > 1
+    assert min(map(min, drawn)) >= 1.0

@@ -149,7 +149,7 @@ def test_a_checkpoint_is_written_only_when_its_time_has_come(
 
 
 @pytest.mark.parametrize("damage", ["a flipped bit", "a cut file", "no bytes", "foreign", "text"])
-def test_what_is_damaged_or_of_another_training_is_ignored_and_told(
+def test_what_is_damaged_or_of_another_training_is_ignored_with_a_message(
     make_examples: Make, run: Run, disk: Disk, damage: str
 ) -> None:
     expected = run(make_examples())
