@@ -50,7 +50,7 @@ class DMTL(MultiTaskMethod):
     rebalance: "reset", a cycle's end forgets w, as in the paper; "multiply", it multiplies w;
         "none", eq. 11 alone.
     cycle: "epoch"; "run", training to early stopping, after which the next cycle goes on from the
-        best network with the re-balanced weights.
+        best network with the re-balanced weights, for which `rebalance` must not be "none".
     """
 
     takes: ClassVar[tuple[str, ...]] = ("alpha", "beta", "positives", "labelled")
@@ -94,6 +94,8 @@ class DMTL(MultiTaskMethod):
             | {"initial": initial, "weight_learning_rate": weight_learning_rate}
             | {"smoothing": smoothing, "rebalance": rebalance, "cycle": cycle}
         )
+        if (cycle, rebalance) == ("run", "none"):
+            raise ValueError("cycle is 'run', but rebalance 'none' ends no cycle; drop one of them")
         super().__init__(tasks, beta=beta, cycle=cycle)
         self.alpha, self.weight_learning_rate = alpha, weight_learning_rate
         self.balance, self.W, self.norm, self.imbalance = balance, W, norm, imbalance

@@ -33,6 +33,7 @@ def test_every_option_and_each_of_its_words_builds(name, tasks, counts):
     [
         ("dmlt", {}, "unknown method 'dmlt'; allowed: dmtl, focal, lsew"),
         ("dmtl", {"W": "last"}, "W is 'last'; allowed: own, shared"),
+        ("dmtl", {"cycle": "run", "rebalance": "none"}, "cycle is 'run', but rebalance 'none'"),
         ("cagrad", {"c": 1.0}, "c is 1.0; allowed: 0 to below 1"),
         ("mtinet", {"masks": "rows"}, "masks is not an option of MTINet"),
     ],

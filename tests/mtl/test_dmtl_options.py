@@ -106,9 +106,7 @@ def test_smoothing_gives_equation_11_means_over_the_batches_that_have_labels_of_
         values.append({k: torch.stack((loss, gradient.norm())) for (k, loss), gradient in pairs})
     means = []
     for task in tasks:
-        newest_first = [
-            of_batch[task.name] for of_batch in reversed(values) if task.name in of_batch
-        ]
+        newest_first = [v[task.name] for v in reversed(values) if task.name in v]
         shares = 0.5 ** torch.arange(len(newest_first), dtype=torch.float64)
         means.append(shares @ torch.stack(newest_first) / shares.sum())
     losses, norms = torch.stack(means, dim=1)
