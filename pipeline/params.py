@@ -227,16 +227,17 @@ def check_component(
             raise ValueError(
                 f"{section}.{key} is {value}, but {name} has no {key}; set it to {default}"
             )
-    for key, value in params.options.items():
-        known = load(name).options
-        if key not in known:
-            close = _did_you_mean(key, known)
-            has = f"the options {', '.join(known)}" if known else "no options"
-            raise ValueError(f"unknown key {section}.options.{key}{close}; {name} has {has}")
-        try:
-            load(name).check_options({key: value})
-        except ValueError as error:
-            raise ValueError(f"{section}.options.{error}") from None
+    if not params.options:
+        return
+    known = load(name).options
+    if unknown := [key for key in params.options if key not in known]:
+        close = _did_you_mean(unknown[0], known)
+        has = f"the options {', '.join(known)}" if known else "no options"
+        raise ValueError(f"unknown key {section}.options.{unknown[0]}{close}; {name} has {has}")
+    try:
+        load(name).check_options(params.options)  # together: some values exclude each other
+    except ValueError as error:
+        raise ValueError(f"{section}.options.{error}") from None
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

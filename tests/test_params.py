@@ -244,6 +244,11 @@ def test_a_setting_that_does_not_fit_names_its_key_its_value_and_what_is_allowed
         check(section, name=name, options={option: value})
 
 
+def test_options_that_exclude_each_other_are_refused_before_any_stage_runs() -> None:
+    with pytest.raises(ValueError, match=r"^mtl\.options\.cycle is 'run', but rebalance 'none'"):
+        check("mtl", name="dmtl", options={"cycle": "run", "rebalance": "none"})
+
+
 @pytest.mark.parametrize(("section", "classes"), [("fusion", FUSIONS), ("mtl", METHODS)])
 def test_every_declared_option_is_accepted(section: str, classes: dict[str, str]) -> None:
     for name in classes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -94,8 +94,6 @@ class DMTL(MultiTaskMethod):
             | {"initial": initial, "weight_learning_rate": weight_learning_rate}
             | {"smoothing": smoothing, "rebalance": rebalance, "cycle": cycle}
         )
-        if (cycle, rebalance) == ("run", "none"):
-            raise ValueError("cycle is 'run', but rebalance 'none' ends no cycle; drop one of them")
         super().__init__(tasks, beta=beta, cycle=cycle)
         self.alpha, self.weight_learning_rate = alpha, weight_learning_rate
         self.balance, self.W, self.norm, self.imbalance = balance, W, norm, imbalance
@@ -109,6 +107,13 @@ class DMTL(MultiTaskMethod):
             self.start_losses = torch.tensor([_uniform_guess_loss(t, beta) for t in self.tasks])
             self.start_known.fill_(True)
         self._norms = torch.zeros(0)  # g_f of the last batch
+
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any]) -> None:
+        """Raise a ValueError as the base class does, and for a cycle that nothing would end."""
+        super().check_options(values)
+        if (values.get("cycle"), values.get("rebalance")) == ("run", "none"):
+            raise ValueError("cycle is 'run', but rebalance 'none' ends no cycle; drop one of them")
 
     def _combine(self, predictions: Predictions, batch: LabelledTasks, losses: Tensor) -> Tensor:
         if self.balance == "gradients":
