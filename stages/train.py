@@ -29,16 +29,7 @@ def train(name: str) -> None:
     examples, tasks, notes = load_training_set(data, params.train.modalities)
     for note in notes:
         echo(f"{name}: {note}")
-    spec = ModelSpec(
-        modalities=examples.dims,
-        encoder=data.encoder,
-        tasks=tasks,
-        fusion=params.fusion,
-        mtl=params.mtl,
-        dropout=params.train.dropout,
-        input_dropout=params.train.input_dropout,
-        members=params.train.members,
-    )
+    spec = ModelSpec.of(examples, data.encoder, tasks, params.fusion, params.mtl, params.train)
     key = training_key(spec, examples, params.train, params.seed, runtime.device())
     checkpoints = [
         Checkpoint(

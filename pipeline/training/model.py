@@ -35,8 +35,10 @@ from pipeline.params import (
     Section,
     Share,
     Size,
+    TrainParams,
     check_component,
 )
+from pipeline.training.examples import Examples
 from pipeline.training.tasks import Name, TaskEntries, make_tasks
 
 Network = MultimodalNetwork | SeparateNetworks
@@ -61,6 +63,20 @@ class ModelSpec:
     dropout: float
     input_dropout: float = 0.0
     members: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        examples: Examples,
+        encoder: Literal["pooled", "bigru"],
+        tasks: Sequence[Task],
+        fusion: FusionParams,
+        mtl: MTLParams,
+        train: TrainParams,
+    ) -> ModelSpec:
+        """Return the specification for the widths of these examples, with these parameters."""
+        shares = train.dropout, train.input_dropout
+        return cls(examples.dims, encoder, tuple(tasks), fusion, mtl, *shares, train.members)
 
     def build(self) -> nn.ModuleList:
         """Build all members with freshly initialised parameters."""

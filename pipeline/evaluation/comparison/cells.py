@@ -159,17 +159,8 @@ Result = tuple[dict[str, np.ndarray], dict[str, Any]]
 def _network(
     problem: Problem, examples: Examples, settings: Settings, seed: int, rows: np.ndarray
 ) -> Result:
-    params = settings.train
-    spec = ModelSpec(
-        modalities=examples.dims,
-        encoder=problem.encoder,
-        tasks=problem.tasks,
-        fusion=settings.fusion,
-        mtl=settings.mtl,
-        dropout=params.dropout,
-        input_dropout=params.input_dropout,
-        members=params.members,
-    )
+    params, parts = settings.train, (settings.fusion, settings.mtl, settings.train)
+    spec = ModelSpec.of(examples, problem.encoder, problem.tasks, *parts)
     truth = select(examples.targets, examples.rows("val"))
     score = None if params.monitor == "loss" else partial(validation_scores, spec.tasks, truth)
     device = runtime.device()
