@@ -31,7 +31,8 @@ COLUMNS = (
     "image_url",
     "image_path",
 )
-EVENTS = "[!.]*_final_data.tsv"  # files in annotations/, but not those that a Mac adds
+ENDING = "_final_data.tsv"
+EVENTS = f"[!.]*{ENDING}"  # files in annotations/, but not those that a Mac adds
 INFORMATIVE = ("not_informative", "informative")
 HUMANITARIAN = (
     "not_humanitarian",
@@ -78,6 +79,8 @@ TASKS = [
 def read_annotations(raw: Path) -> pd.DataFrame:
     """Read every event's annotations: one row per image, all columns text, sorted by image path.
 
+    A further column `event` holds the event, which is the name of the row's file.
+
     Raises ValueError naming the folder, file or row that does not fit the official layout.
     """
     files = sorted((raw / "annotations").glob(EVENTS))
@@ -95,16 +98,17 @@ def read_annotations(raw: Path) -> pd.DataFrame:
 
 
 def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
-    """Read one row per tweet-image pair: id, tweet, text, image and a nullable label per task.
+    """Read one row per tweet-image pair: id, event, tweet, text, image and a label per task.
 
-    `tweet` and `image_id` are null where the table has none. `labels` says which annotation counts
-    where text and image disagree; `agreed` keeps only the labels on which both agree, after merging
-    to five classes. Only images have a damage label.
+    `tweet` and `image_id` are null where the table has none, labels where unknown. `labels` says
+    which annotation counts where text and image disagree; `agreed` keeps only the labels on which
+    both agree, after merging to five classes. Only images have a damage label.
     """
     table = read_annotations(raw)
     return pd.DataFrame(
         {
             "id": table["image_path"].map(_id),
+            "event": table["event"],
             "tweet": _known(table["tweet_id"]),
             "image_id": _known(table["image_id"]),
             "text": table["tweet_text"],
@@ -146,7 +150,7 @@ def _read_event(file: Path) -> pd.DataFrame:
         refuse(file, table[column], strange, ", ".join(allowed))
     for column in ("tweet_id", "image_id"):
         refuse(file, table[column], _is_rounded(table, column), DIGITS)
-    return table[list(COLUMNS)]
+    return table[list(COLUMNS)].assign(event=file.name.removesuffix(ENDING))
 
 
 def _is_photo(path: str) -> bool:

@@ -14,14 +14,15 @@ from pipeline.datasets import crisismmd, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
 from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
-from pipeline.datasets.split import check_no_leak, grouped_split
+from pipeline.datasets.split import check_no_leak, grouped_split, in_training
 from pipeline.ground.failures import Failure
 from pipeline.inputs.tables import is_missing
 
 FILES = ("image", "video", "audio")
 # A key's value is reported if more than this share and this number of samples have it.
 COMMON, FEWEST = 0.1, 10
-COLUMNS = ("id", "group", "split", "text", *FILES, "start", "end")
+TEXTS = ("id", "group", "event", "split", "text", *FILES)
+COLUMNS = (*TEXTS, "start", "end", "leaks")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def _index(
         except ValueError as error:
             raise ValueError("; ".join([str(error), *notes])) from None
         check_no_leak(samples, keys)
+    samples["leaks"] = in_training(samples)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
     return Index(_typed(table), tasks, failures, notes)
 
@@ -155,5 +157,4 @@ def _digest(path: Path) -> str | None:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    text = dict.fromkeys(("id", "group", "split", "text", *FILES), "string")
-    return table.astype({**text, "start": "Float64", "end": "Float64"})
+    return table.astype({**dict.fromkeys(TEXTS, "string"), "start": "Float64", "end": "Float64"})

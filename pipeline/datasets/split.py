@@ -52,3 +52,9 @@ def check_no_leak(index: pd.DataFrame, keys: dict[str, pd.Series]) -> None:
                 f"the split leaks: {len(leaking)} values of {name} are on two sides, "
                 f"the first is {leaking.index[0]!r}"
             )
+
+
+def in_training(index: pd.DataFrame) -> pd.Series:
+    """Whether each sample is a test sample whose group is in training too."""
+    trained = index.loc[index["split"] == "train", "group"]
+    return (index["split"] == "test") & index["group"].isin(trained)

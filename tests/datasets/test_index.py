@@ -18,7 +18,7 @@ Make = Callable[..., Row]
 Write = Callable[..., Path]
 WritePhoto = Callable[[Path, Row, bytes], None]
 
-TEXT_COLUMNS = ["id", "group", "split", "text", "image", "video", "audio"]
+TEXT_COLUMNS = ["id", "group", "event", "split", "text", "image", "video", "audio"]
 
 
 def kinds(failures: list[Failure]) -> list[tuple[str, str, str]]:
@@ -123,9 +123,17 @@ def test_rows_are_sorted_and_typed(dirty: tuple[Path, Index]) -> None:
         **dict.fromkeys(TEXT_COLUMNS, "string"),
         "start": "Float64",
         "end": "Float64",
+        "leaks": "bool",
         **dict.fromkeys(tasks, "Int64"),
     }
     assert table[["video", "audio", "start", "end"]].isna().all(axis=None)
+
+
+def test_a_tweet_s_event_is_its_file_and_a_clip_has_none(
+    dirty: tuple[Path, Index], clips: Path
+) -> None:
+    assert (dirty[1].table["event"] == "flood").all()
+    assert index_youtube(clips).table["event"].isna().all()
 
 
 def test_unknown_labels_are_null(by_name: pd.DataFrame) -> None:

@@ -53,6 +53,7 @@ def test_the_leak_of_an_official_split_is_counted_and_not_refused(
     rows = [tweet(n) if n != 9 else tweet(n, tweet_text=same) for n in range(12)]
     index = index_crisismmd(write_annotations(rows), "agreed", split="official_informative")
     assert index.notes[1] == "1 of 2 test samples share a tweet, photo or text with training"
+    assert index.table.loc[index.table["leaks"], "id"].tolist() == ["90009_0"]
 
 
 def test_an_official_split_can_be_one_task_a_class(raw: Path) -> None:

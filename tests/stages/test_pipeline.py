@@ -78,8 +78,8 @@ def test_the_index_has_its_columns_and_a_split_of_whole_groups(project: Path, na
     table = pd.read_parquet(project / f"data/{name}/index.parquet")
     described = json.loads((project / f"data/{name}/tasks.json").read_text())
     tasks = [task["name"] for task in described]
-    fixed = ["id", "group", "split", "text", "image", "video", "audio", "start", "end"]
-    assert list(table) == [*fixed, *tasks]
+    fixed = ["id", "group", "event", "split", "text", "image", "video", "audio", "start", "end"]
+    assert list(table) == [*fixed, "leaks", *tasks]
     assert table["id"].is_unique
     assert table["id"].is_monotonic_increasing
     assert set(table["split"]) == {"train", "val", "test"}

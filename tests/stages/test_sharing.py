@@ -59,7 +59,7 @@ def write_outputs(folder: Path) -> None:
     ids = [f"t{row:03d}" for row in range(ROWS)]
     labels = {task["name"]: [row % len(task["classes"]) for row in range(ROWS)] for task in TASKS}
     sides = [("train", "train", "train", "val", "test")[row // 6 % 5] for row in range(ROWS)]
-    table = pd.DataFrame({"id": ids, "group": ids, "split": sides, **labels})
+    table = pd.DataFrame({"id": ids, "group": ids, "split": sides, "leaks": False, **labels})
     write_table(data / "index.parquet", table.reindex(columns=[*COLUMNS, *labels]))
     (data / "tasks.json").write_text(json.dumps(TASKS))
     for name in ("visual", "text"):
