@@ -87,12 +87,28 @@ def retry(
 
 
 @app.command()
-def weights() -> None:
+def weights(
+    pin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENCODER",
+            help="Pin hf:<owner>/<name> or timm:<model> of the Hugging Face hub, as it is now.",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="With --pin: a commit, branch or tag; else the newest.")
+    ] = None,
+) -> None:
     """List the published weights: address, size, licence, whether needed and whether here.
 
     Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.weights to
     pretrained and run dvc repro to use published weights.
     """
+    if pin is not None:
+        from pipeline.inputs.hub import pin_lines
+
+        _print(pin_lines(Path("sources/weights.json"), pin, revision))
+        return
     from pipeline.extractors.weights import weights_report
     from pipeline.params import load_params
 

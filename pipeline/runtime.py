@@ -173,6 +173,15 @@ def mirror() -> str:
     return value
 
 
+def hub_token() -> str | None:
+    """Token for gated repositories of the Hugging Face hub (HF_TOKEN); None if it is not set."""
+    value = os.environ.get("HF_TOKEN", "")
+    if value and not re.fullmatch(r"[!-~]+", value):
+        # Its value is not shown: it is a secret.
+        raise ValueError("HF_TOKEN has spaces or other characters that no token has")
+    return value or None
+
+
 def weights_folder() -> Path | None:
     """Folder with published weight files (HGFN_WEIGHTS); None if it is not set."""
     value = os.environ.get("HGFN_WEIGHTS", "")

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,12 @@ PROGRESS_BYTES = 1 << 20
 
 
 class FetchError(ValueError):
-    """A file that could not be fetched; the message is `<url>: <reason>; <cure>`."""
+    """A file that could not be fetched; the message is `<url>: <reason>; <cure>`.
+
+    `status` is that of the server's answer, where it was a refusal.
+    """
+
+    status = 0
 
     def __init__(self, url: str, reason: str, cure: str = CURE) -> None:
         super().__init__(f"{url}: {reason}; {cure}")
@@ -58,12 +63,14 @@ def fetch(
     size: int | None = None,
     timeout: tuple[float, float] = TIMEOUT,
     backoff: float = 1.0,
+    token: str | None = None,
 ) -> str:
     """Fetch `url` to `path`, unless it is there already, and return its sha256.
 
     `sha256` (or its first digits) and `size` in bytes are the expected ones, None if unknown.
     Temporary errors are retried after `backoff` seconds, then twice as many and so on, or when the
-    server says. Raises FetchError; then `path` does not change, and the next call continues
+    server says. `token` authorises at the url's own host; requests drops it where that redirects to
+    another. Raises FetchError; then `path` does not change, and the next call continues
     `<path>.part` if it knows the sha256.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +79,7 @@ def fetch(
             if _has_size(path, size) and (digest := sha256_of(path)).startswith(sha256 or ""):
                 return digest
             partial = path.with_name(f"{path.name}.part")
-            digest = _Download(url, partial, sha256, size, timeout, backoff).run()
+            digest = _Download(url, partial, sha256, size, timeout, backoff, token).run()
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -105,6 +112,7 @@ class _Download:
     size: int | None
     timeout: tuple[float, float]
     backoff: float
+    token: str | None = field(default=None, repr=False)
     version: str = ""
 
     def run(self) -> str:
@@ -184,6 +192,8 @@ class _Download:
         """Request the bytes from `start` on; returns the answer, its body unread."""
         # Without compression, the bytes that arrive are the file's, and their number is known.
         headers = {"Accept-Encoding": "identity", "User-Agent": "hgfn"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         if start:
             headers["Range"] = f"bytes={start}-"
         if start and self.version:
@@ -201,7 +211,9 @@ class _Download:
         if self.url.startswith("https:") and not response.url.startswith("https:"):
             raise FetchError(self.url, f"redirects to {response.url}, which is not encrypted")
         if status not in (200, 206) and not (status == 416 and start):
-            raise FetchError(self.url, f"the server answers {status} {response.reason}")
+            refusal = FetchError(self.url, f"the server answers {status} {response.reason}")
+            refusal.status = status
+            raise refusal
         if total and total > limit:
             raise ContentError(self.url, f"has {total:,} bytes, expected at most {limit:,}")
         if status == 200 and not length_known:

@@ -1,9 +1,13 @@
-"""Pins: committed JSON files with the address and digest of a file (`sources/<name>.json`)."""
+"""Pins: committed JSON files with the address and digest of a file (`sources/<name>.json`).
+
+Pins of several files of a hub's repository are in `hub_pins`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline import runtime
 from pipeline.ground.messages import echo
 from pipeline.inputs.fetch import ContentError, fetch
-from pipeline.inputs.json_files import read_json
+from pipeline.inputs.json_files import check_json, read_json
+
+# Keys of repositories: `hf:<hub id>` and `timm:<model>`.
+HUB_KEYS = ("hf:", "timm:")
 
 
 class _Entry(BaseModel):
@@ -50,11 +57,19 @@ def read_pin(path: Path) -> Pin:
 
 
 def read_pins(path: Path) -> dict[str, Pin]:
-    """Read a file of several pins by name; raises ValueError naming file and key."""
-    entries: dict[str, _Entry] = read_json(path, dict[str, _Entry])
+    """Read the pins of single files by name; raises ValueError naming file and key."""
+    entries = read_entries(path, dict[str, _Entry], of_hub=False)
     return {
         name: Pin(**entry.model_dump(), where=f"{path}, {name}") for name, entry in entries.items()
     }
+
+
+def read_entries(path: Path, schema: Any, of_hub: bool) -> Any:
+    """Read a file's pins of single files, or those of repositories, as `schema`."""
+    values: dict[str, Any] = read_json(path, dict[str, Any])
+    return check_json(
+        path, {k: v for k, v in values.items() if k.startswith(HUB_KEYS) == of_hub}, schema
+    )
 
 
 def mirrored(url: str) -> str:

@@ -1,0 +1,160 @@
+"""Pins of encoders on the Hugging Face hub: several files of a repository at one revision.
+
+Our own `fetch` brings them; no library of the hub is asked, so that nothing calls home.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from pipeline import runtime
+from pipeline.inputs.fetch import CURE, ContentError, FetchError, fetch, sha256_of
+from pipeline.inputs.pins import mirrored, read_entries
+
+HUB = "https://huggingface.co"
+# Parts that begin with a letter or digit: no hidden file and no way out of the folder.
+_PART = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+REPOSITORY = f"^{_PART}(/{_PART})?$"
+FILE_NAME = f"^{_PART}(/{_PART})*$"
+
+
+class HubFile(BaseModel):
+    """One file of a repository."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size: int = Field(gt=0)
+
+
+class HubEntry(BaseModel):
+    """The JSON's fields: repository, revision (40 hex digits), licence, files by name, note."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    repository: str = Field(pattern=REPOSITORY)
+    revision: str = Field(pattern="^[0-9a-f]{40}$")
+    licence: str
+    files: dict[Annotated[str, StringConstraints(pattern=FILE_NAME)], HubFile] = Field(min_length=1)
+    note: str = ""
+
+
+class HubPin(HubEntry):
+    """Files of a hub's repository at one revision; `where` names the pin's file and key."""
+
+    where: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+    @property
+    def name(self) -> str:
+        """The repository's own name, without its owner."""
+        return self.repository.rpartition("/")[2]
+
+    @property
+    def folder(self) -> Path:
+        """Where the fetched files are stored, for all checkouts of this user."""
+        version = f"{self.repository}@{self.revision}"
+        digest = hashlib.sha256(version.encode()).hexdigest()[:12]
+        return runtime.cache_folder() / "downloads" / digest / self.name
+
+    def is_here(self) -> bool:
+        """Whether every file has been fetched."""
+        return all((self.folder / name).is_file() for name in self.files)
+
+
+def read_hub_pins(path: Path) -> dict[str, HubPin]:
+    """Read the pins of repositories by key (`hf:<hub id>`), as `read_pins` does."""
+    entries = read_entries(path, dict[str, HubEntry], of_hub=True)
+    return {
+        key: HubPin(**entry.model_dump(), where=f"{path}, {key}") for key, entry in entries.items()
+    }
+
+
+def hub_address(repository: str, revision: str, name: str) -> str:
+    """Return the address of a repository's file."""
+    return f"{HUB}/{repository}/resolve/{quote(revision, safe='')}/{quote(name)}"
+
+
+def obtain_repository(pin: HubPin) -> Path:
+    """Return a folder with the pinned files: HGFN_WEIGHTS/<name>, else fetched into the cache.
+
+    All files are verified. Raises ValueError for a given folder of other files, FetchError for a
+    file that cannot be fetched.
+    """
+    given = runtime.weights_folder()
+    if given is not None and (given / pin.name).is_dir():
+        check_files(pin, given / pin.name)
+        return given / pin.name
+    for name, file in pin.files.items():
+        fetch_from_hub(pin.repository, pin.revision, name, pin.folder / name, file, pin.where)
+    return pin.folder
+
+
+def check_files(pin: HubPin, folder: Path) -> None:
+    """Raise ValueError naming the first pinned file that the folder lacks or has otherwise."""
+    for name, file in pin.files.items():
+        path = folder / name
+        digest = sha256_of(path) if path.is_file() else "none: there is no such file"
+        if digest != file.sha256:
+            raise ValueError(
+                f"{path}: sha256 is {digest}, expected {file.sha256}; give the file of "
+                f"{hub_address(pin.repository, pin.revision, name)}, or name the folder itself as "
+                f"encoder (hf:{folder})"
+            )
+
+
+def fetch_from_hub(
+    repository: str, revision: str, name: str, path: Path, file: HubFile | None, where: str = ""
+) -> str:
+    """Fetch a repository's file to `path` and return its sha256; raises FetchError.
+
+    HF_TOKEN is sent to the hub alone: not to a mirror, nor where the hub redirects.
+    """
+    address = hub_address(repository, revision, name)
+    try:
+        return fetch(
+            mirrored(address),
+            path,
+            sha256=file.sha256 if file else None,
+            size=file.size if file else None,
+            token=hub_token(),
+        )
+    except ContentError as error:
+        cure = f"a revision never changes: check the mirror or proxy, then the pin ({where})"
+        raise ContentError(error.url, error.reason, cure) from None
+    except FetchError as error:
+        raise explained(error, repository) from None
+
+
+def hub_token() -> str | None:
+    """HF_TOKEN, unless a mirror stands in for the hub."""
+    return None if runtime.mirror() else runtime.hub_token()
+
+
+def explained(error: FetchError, repository: str) -> FetchError:
+    """Return the hub's refusal with what to do about it."""
+    cure = {
+        401: f"check the id; if it is gated, {accept(repository)}",
+        403: accept(repository),
+        404: "check the id and the revision",
+    }.get(error.status, error.cure)
+    if cure == CURE:
+        name = repository.rpartition("/")[2]
+        cure = f"check the network, or put the files into a folder {name} of HGFN_WEIGHTS"
+    explained = FetchError(error.url, error.reason, cure)
+    explained.status = error.status
+    return explained
+
+
+def accept(repository: str) -> str:
+    """Return what to do about a gated repository."""
+    return f"accept its terms at {HUB}/{repository} and set HF_TOKEN to a token of your account"
