@@ -1,0 +1,43 @@
+"""What `hf:` and `timm:` may name: a folder, or a repository that is pinned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.extractors.model_folder import PINS, ModelFolder, model_folder
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one pinned repository, whose only file is in HGFN_WEIGHTS."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HGFN_WEIGHTS", str(tmp_path / "given"))
+    (tmp_path / "given" / "net").mkdir(parents=True)
+    (tmp_path / "given" / "net" / "config.json").write_bytes(b"{}")
+    files = {"config.json": {"sha256": hashlib.sha256(b"{}").hexdigest(), "size": 2}}
+    pin = {"repository": "owner/net", "revision": REVISION, "licence": "mit", "files": files}
+    PINS.parent.mkdir()
+    PINS.write_text(json.dumps({"hf:owner/net": pin}))
+    return tmp_path
+
+
+def test_a_pinned_repository_has_licence_and_revision(project: Path) -> None:
+    expected = ModelFolder(project / "given/net", "mit", f"owner/net at revision {REVISION}")
+    assert model_folder("hf:owner/net") == expected
+
+
+def test_a_folder_of_that_name_comes_first(project: Path) -> None:
+    Path("owner/net").mkdir(parents=True)
+    assert model_folder("hf:owner/net") == ModelFolder(Path("owner/net"))
+
+
+@pytest.mark.parametrize("encoder", ["hf:owner/other", "timm:owner/net", "hf:/no/such/folder"])
+def test_what_is_neither_is_refused_with_the_cure(encoder: str) -> None:
+    with pytest.raises(ValueError, match=f"run `hgfn weights --pin {encoder}`"):
+        model_folder(encoder)
