@@ -8,7 +8,16 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
@@ -49,6 +58,9 @@ def each_once(values: list[Any]) -> list[Any]:
 # Settings that some fusions and methods lack; params.yaml may not change them there.
 DEFAULTS = {"theta": 0.5, "alpha": 1.0, "beta": 2.0}
 
+# The type of an error of two keys that exclude each other; its message begins with one of them.
+CONTRADICTION = "contradiction"
+
 
 class Section(BaseModel):
     """A mapping of known keys."""
@@ -66,7 +78,24 @@ class CrisisMMDParams(Section):
     source: Source
     labels: Literal["agreed", "text", "image"]
     layout: Literal["grouped", "binary"]
-    split: Literal["grouped", "official_informative", "official_humanitarian", "official_damage"]
+    split: Literal[
+        "grouped", "event", "official_informative", "official_humanitarian", "official_damage"
+    ]
+    test_event: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _check_event(self) -> CrisisMMDParams:
+        if self.split == "event" and self.test_event is None:
+            raise PydanticCustomError(
+                CONTRADICTION, "test_event is missing; split: event needs the name of one"
+            )
+        if self.split != "event" and self.test_event is not None:
+            raise PydanticCustomError(
+                CONTRADICTION,
+                f"test_event is {self.test_event!r}, but split is {self.split}; set it to null, or "
+                "split to event",
+            )
+        return self
 
 
 class YouTubeParams(Section):
@@ -253,6 +282,8 @@ def _explain(schema: type[BaseModel], error: Any) -> str:
         return f"{key} is missing; add it"
     message = error["msg"].removeprefix("Input should be ").removeprefix("List should have ")
     message = message.removeprefix("Value error, ")
+    if error["type"] == CONTRADICTION:
+        return f"{key}.{message}"
     if error["type"] == "model_type":
         message = f"a mapping of the keys {', '.join(_fields(schema, error['loc']))}"
     return f"{key} is {shortened(error['input'])}; allowed: {message}"

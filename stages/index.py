@@ -19,7 +19,9 @@ def index(name: str) -> None:
     chosen = data_set(name)
     params = getattr(load_params().data, name)
     if chosen.form == "tweets":
-        result = index_crisismmd(chosen.raw, params.labels, params.layout, params.split)
+        result = index_crisismmd(
+            chosen.raw, params.labels, params.layout, params.split, params.test_event
+        )
     else:
         result = index_youtube(chosen.raw)
     write_table(chosen.index, result.table)

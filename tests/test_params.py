@@ -267,3 +267,19 @@ def test_default_parameters_are_checked_without_torch() -> None:
     code += "check_component('mtl', values.mtl, METHODS, method_class); "
     code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, ROOT / "params.yaml"], check=True)
+
+
+def test_an_event_is_named_exactly_where_one_is_left_out(file: Path) -> None:
+    assert "split: grouped\n    # the event" in SHIPPED
+    event = SHIPPED.replace("split: grouped\n    # the event", "split: event\n    # the event")
+    file.write_text(event.replace("test_event: null", "test_event: flood"))
+    assert load_params(file).data.crisismmd.test_event == "flood"
+    file.write_text(event)
+    assert refusal(file) == (
+        "data.crisismmd.test_event is missing; split: event needs the name of one"
+    )
+    changed(file, "test_event: null", "test_event: flood")
+    assert refusal(file) == (
+        "data.crisismmd.test_event is 'flood', but split is grouped; set it to null, or split to "
+        "event"
+    )

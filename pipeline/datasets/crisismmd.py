@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -115,7 +116,7 @@ def read_samples(raw: Path, labels: Labels) -> pd.DataFrame:
             "image": table["image_path"],
             "informative": _labels(table, "info", INFORMATIVE, labels),
             "humanitarian": _labels(table, "human", HUMANITARIAN, labels),
-            "damage": _codes(table["image_damage"], DAMAGE),
+            "damage": codes(table["image_damage"], DAMAGE),
         }
     )
 
@@ -138,6 +139,12 @@ def one_task_a_class(
                 {"name": label, "classes": ("no", "yes"), "negative": "no", "head": "sigmoid"}
             )
     return table, binary
+
+
+def codes(column: pd.Series, classes: Sequence[str]) -> pd.Series:
+    """Return each annotated class's number after merging; null where it is none of `classes`."""
+    codes = {name: code for code, name in enumerate(classes)}
+    return column.replace(MERGED).map(codes).astype("Int64")
 
 
 def _read_event(file: Path) -> pd.DataFrame:
@@ -190,15 +197,10 @@ def _known(ids: pd.Series) -> pd.Series:
 
 
 def _labels(table: pd.DataFrame, group: str, classes: tuple[str, ...], labels: Labels) -> pd.Series:
-    text = _codes(table[f"text_{group}"], classes)
-    image = _codes(table[f"image_{group}"], classes)
+    text = codes(table[f"text_{group}"], classes)
+    image = codes(table[f"image_{group}"], classes)
     if labels == "text":
         return text
     if labels == "image":
         return image
     return text.where((text == image).fillna(False))
-
-
-def _codes(column: pd.Series, classes: tuple[str, ...]) -> pd.Series:
-    codes = {name: code for code, name in enumerate(classes)}
-    return column.replace(MERGED).map(codes).astype("Int64")

@@ -14,7 +14,7 @@ from pipeline.datasets import crisismmd, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
 from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
-from pipeline.datasets.split import check_no_leak, grouped_split, in_training
+from pipeline.datasets.split import check_no_leak, event_split, grouped_split, in_training
 from pipeline.ground.failures import Failure
 from pipeline.inputs.tables import is_missing
 
@@ -43,16 +43,20 @@ def index_crisismmd(
     labels: crisismmd.Labels,
     layout: crisismmd.Layout = "grouped",
     split: Split = "grouped",
+    test_event: str | None = None,
 ) -> Index:
     """Index tweets with photos; a group is a tweet with all its near-duplicates.
 
     The split is the same in both layouts. An official split has only its own task and samples;
-    `notes` say how much it leaks.
+    `notes` say how much it leaks. `test_event` is the one that `event` tests on. Raises ValueError
+    that lists the events for an unknown one.
     """
     samples = crisismmd.read_samples(raw, labels)
-    tasks = crisismmd.TASKS
-    if split != "grouped":
-        samples, tasks, note = official_samples(raw, samples, tasks, split)
+    tasks, notes = crisismmd.TASKS, list[str]()
+    if split == "event":
+        _check_event(samples["event"], test_event)
+    elif split != "grouped":
+        samples, tasks, notes = official_samples(raw, samples, tasks, split, labels)
     missing = _drop_missing_files(samples, raw, ("image",))
     failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
     keys = {
@@ -61,9 +65,9 @@ def index_crisismmd(
         "image bytes": _digests(raw, samples["image"]),
         "normalised text": _normalised(samples["text"]),
     }
-    index = _index(samples, tasks, keys, failures)
-    if split != "grouped":
-        index.notes.extend([note, leak_note(index.table)])
+    index = _index(samples, tasks, keys, failures, test_event)
+    if split.startswith("official_"):
+        index.notes.extend([*notes, leak_note(index.table)])
     if layout == "grouped":
         return index
     table, tasks = crisismmd.one_task_a_class(index.table, index.tasks)
@@ -88,6 +92,7 @@ def _index(
     tasks: list[dict[str, Any]],
     keys: dict[str, pd.Series],
     failures: list[Failure],
+    test_event: str | None = None,
 ) -> Index:
     names = [task["name"] for task in tasks]
     notes = _common_keys(keys)
@@ -97,13 +102,44 @@ def _index(
     # The leak of an official split is counted, not refused.
     if "split" not in samples:
         try:
-            samples["split"] = grouped_split(samples["group"], samples[names])
+            samples["split"] = _split(samples, names, test_event)
         except ValueError as error:
             raise ValueError("; ".join([str(error), *notes])) from None
-        check_no_leak(samples, keys)
+        if test_event:
+            samples, failures = _without_touched(samples, failures)
+            notes.append(_event_note(samples, len(clusters), test_event))
+        check_no_leak(samples, {name: key[samples.index] for name, key in keys.items()})
     samples["leaks"] = in_training(samples)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
     return Index(_typed(table), tasks, failures, notes)
+
+
+def _split(samples: pd.DataFrame, tasks: list[str], test_event: str | None) -> pd.Series:
+    if test_event:
+        return event_split(samples["event"], samples["group"], samples[tasks], test_event)
+    return grouped_split(samples["group"], samples[tasks])
+
+
+def _without_touched(
+    samples: pd.DataFrame, failures: list[Failure]
+) -> tuple[pd.DataFrame, list[Failure]]:
+    samples = samples[samples["split"].notna()].copy()
+    ids = set(samples["id"])
+    return samples, [failure for failure in failures if failure.id in ids]
+
+
+def _event_note(samples: pd.DataFrame, before: int, event: str) -> str:
+    return (
+        f"tests on {event}; {before - len(samples):,} samples of other events share a tweet, photo "
+        "or text with it and are left out"
+    )
+
+
+def _check_event(events: pd.Series, event: str | None) -> None:
+    counts = events.value_counts().sort_index()
+    if event not in counts:
+        known = ", ".join(f"{name} ({count:,} samples)" for name, count in counts.items())
+        raise ValueError(f"data.crisismmd.test_event is {event!r}; the source has {known}")
 
 
 def _common_keys(keys: dict[str, pd.Series]) -> list[str]:

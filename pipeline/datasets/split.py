@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
 # 60/20/20 (the paper's): three of five folds train, one validates, one tests.
 FOLDS = ("train", "train", "train", "val", "test")
+# 75/25: where a whole event is the test side.
+WITHOUT_TEST = ("train", "train", "train", "val")
 SEED = 0
 
 
-def grouped_split(groups: pd.Series, labels: pd.DataFrame, seed: int = SEED) -> pd.Series:
-    """Assign train, val or test to each sample; a group is never divided.
+def grouped_split(
+    groups: pd.Series,
+    labels: pd.DataFrame,
+    seed: int = SEED,
+    folds: Sequence[str] = FOLDS,
+) -> pd.Series:
+    """Assign the side of one of the equal `folds` to each sample; a group is never divided.
 
     `labels` has one nullable integer column per task. Stratification (Sechidis et al. 2011) is by
     the classes of each task that occur in a group; unknown is one of them. The result depends on
-    the samples and the seed, not on their order. Raises ValueError for fewer than five groups.
+    the samples and the seed, not on their order. Raises ValueError for fewer groups than folds.
     """
-    members = _group_labels(groups, labels).sort_index()
-    if len(members) < len(FOLDS):
-        raise ValueError(
-            f"{len(members)} independent groups of samples cannot be split 60/20/20; "
-            f"at least {len(FOLDS)} are needed"
+    if groups.nunique() < len(folds):
+        shares = "/".join(
+            f"{100 // len(folds) * folds.count(side)}" for side in dict.fromkeys(folds)
         )
-    folds = MultilabelStratifiedKFold(len(FOLDS), shuffle=True, random_state=seed)
+        raise ValueError(
+            f"{groups.nunique()} independent groups of samples cannot be split {shares}; "
+            f"at least {len(folds)} are needed"
+        )
+    members = _group_labels(groups, labels).sort_index()
+    divided = MultilabelStratifiedKFold(len(folds), shuffle=True, random_state=seed)
     parts = pd.Series("", index=members.index)
-    for part, (_, held_out) in zip(FOLDS, folds.split(members, members), strict=True):
+    for part, (_, held_out) in zip(folds, divided.split(members, members), strict=True):
         parts.iloc[held_out] = part
     return groups.map(parts)
+
+
+def event_split(
+    events: pd.Series, groups: pd.Series, labels: pd.DataFrame, event: str
+) -> pd.Series:
+    """Make one event the test side, and divide all others 75/25 into train and val.
+
+    A sample of another event whose group has one of the test event's is on no side: null. See
+    `grouped_split` for the rest.
+    """
+    test = events == event
+    touched = groups.isin(groups[test]) & ~test
+    others = ~test & ~touched
+    sides = pd.Series("test", index=events.index).where(test, None)
+    sides[others] = grouped_split(groups[others], labels[others], folds=WITHOUT_TEST)
+    return sides
 
 
 def _group_labels(groups: pd.Series, labels: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,38 @@ def test_the_order_of_the_rows_changes_nothing(
         random.Random(seed).shuffle(rows)
         raw = write_annotations(rows)
         pd.testing.assert_frame_equal(index_crisismmd(raw, "agreed").table, dirty[1].table)
+
+
+@pytest.fixture
+def two_events(tweet: Make, write_annotations: Write) -> Path:
+    """Ten tweets of one event and eight of another, of which two say what one of the first does."""
+    write_annotations([tweet(n) for n in range(10)], "flood")
+    same = tweet(0)["tweet_text"]
+    twins = [tweet(n, tweet_text=same) for n in (20, 21)]
+    return write_annotations([*twins, *(tweet(n) for n in range(22, 28))], "fire")
+
+
+def test_one_event_is_tested_on_and_all_others_train(two_events: Path) -> None:
+    index = index_crisismmd(two_events, "agreed", split="event", test_event="flood")
+    table = index.table
+    assert ((table["split"] == "test") == (table["event"] == "flood")).all()
+    assert set(table["split"]) == {"train", "val", "test"}
+    assert len(table) == 16
+    assert not table["leaks"].any()
+    assert {f.id for f in index.failures} == set(table["id"])  # none of them has a photo
+    assert index.notes == [
+        "tests on flood; 2 samples of other events share a tweet, photo or text with it and are "
+        "left out"
+    ]
+    assert [task["name"] for task in index.tasks] == ["informative", "humanitarian", "damage"]
+
+
+def test_an_unknown_event_lists_those_of_the_source(two_events: Path) -> None:
+    message = (
+        "data.crisismmd.test_event is 'quake'; the source has fire (8 samples), flood (10 samples)"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        index_crisismmd(two_events, "agreed", split="event", test_event="quake")
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets.split import check_no_leak, grouped_split
+from pipeline.datasets.split import check_no_leak, event_split, grouped_split, in_training
 
 
 def frame(labels: dict[str, list[int | None]]) -> pd.DataFrame:
@@ -105,3 +105,32 @@ def test_a_value_on_two_sides_is_a_leak(key: str) -> None:
 def test_no_value_is_no_leak() -> None:
     index = pd.DataFrame({"group": ["a", "b"], "split": ["train", "test"]})
     check_no_leak(index, {"text": pd.Series([None, None], dtype=object)})
+
+
+def test_an_event_is_the_test_side_and_what_touches_it_is_on_none() -> None:
+    groups, labels = many(400, 0.1)
+    events = pd.Series(["fire", "flood", "quake", "storm"])[np.arange(len(groups)) % 4].reset_index(
+        drop=True
+    )
+    sides = event_split(events, groups, labels, "fire")
+    assert (sides[events == "fire"] == "test").all()
+    assert not (sides[events != "fire"] == "test").any()
+    touched = groups.isin(groups[events == "fire"]) & (events != "fire")
+    assert touched.any()
+    assert sides.isna().equals(touched)
+    assert (sides.dropna().groupby(groups).nunique() == 1).all()
+    shares = sides[sides != "test"].value_counts(normalize=True)
+    assert shares["val"] == pytest.approx(0.25, abs=0.03)
+
+
+def test_an_event_without_others_cannot_be_left_out() -> None:
+    groups = pd.Series(list("abcdef"))
+    with pytest.raises(ValueError, match=r"0 independent groups .* split 75/25; at least 4"):
+        event_split(pd.Series(["fire"] * 6), groups, frame({"task": [0] * 6}), "fire")
+
+
+def test_test_samples_of_a_group_in_training_leak() -> None:
+    index = pd.DataFrame(
+        {"group": list("aabbcd"), "split": ["train", "test", "val", "test"] + ["test"] * 2}
+    )
+    assert in_training(index).tolist() == [False, True, False, False, False, False]

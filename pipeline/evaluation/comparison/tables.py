@@ -131,7 +131,9 @@ def _notes(
     data = f"Data: {source}; extractors: {params.features.weights}."
     if source.startswith("data/sample/"):
         data += " The sample's scores say nothing about disasters."
-    if name == "crisismmd" and split != "grouped":
+    if name == "crisismmd" and split == "event":
+        data += f" Split: tests on {params.data.crisismmd.test_event}, trained on the other events."
+    elif name == "crisismmd" and split != "grouped":
         data += f" Split: {split}, the authors' of that one task, which leaks: docs/protocols.md."
     labelled = "" if labels is None else f", {(labels >= 0).sum()} of them labelled"
     return [
