@@ -96,8 +96,8 @@ def check_shapes(path: Path, network: str, shapes: Shapes, expected: Shapes) -> 
     for name in [*expected, *shapes]:
         if shapes.get(name) == expected.get(name):
             continue
-        size = f"is {_text(shapes[name])}" if name in shapes else "is missing"
-        other = _text(expected[name]) if name in expected else "none"
+        size = f"is {shape_text(shapes[name])}" if name in shapes else "is missing"
+        other = shape_text(expected[name]) if name in expected else "none"
         raise ValueError(
             f"{path}: tensor {name} {size}, expected {other}; not the weights of {network}"
         )
@@ -130,5 +130,6 @@ def _named_tensors(path: Path, content: Any) -> dict[str, Tensor]:
     return {name.removeprefix("module."): tensor.detach() for name, tensor in content.items()}
 
 
-def _text(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape for people: `64x3`."""
     return "x".join(str(size) for size in shape) or "one number"

@@ -1,0 +1,154 @@
+"""Networks of transformers, loaded from a folder and compared with what config.json describes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from pipeline.extractors.device import PRECISIONS
+from pipeline.extractors.hf_folder import CONFIG, library, one_line, weight_files
+from pipeline.inputs.weight_files import Shapes, shape_text
+
+HEADS = 1 << 20  # numbers of parts that a file may lack
+
+_NUMBERS = {"F64", "F32", "F16", "BF16"}
+_POSITIONS = re.compile(r"(^|\.)position_ids$")  # older versions stored this table of 0, 1, 2 ...
+
+
+@dataclass(frozen=True)
+class Tower:
+    """A network for inference; `unused` names the parts of the file that it does not have."""
+
+    network: nn.Module
+    unused: tuple[str, ...]
+
+
+def load_tower(
+    folder: Path,
+    config: Any,
+    architecture: str | None = None,
+    precision: str = "float32",
+    device: str = "cpu",
+    optional: Sequence[str] = (),
+) -> Tower:
+    """Load a network of a folder: the class `architecture` of transformers, by default its base.
+
+    `config` is that of `read_config` or a part of it (`config.text_config`). Parts of the file
+    beside the network (heads, another tower) are ignored and named; tensors that begin with one of
+    `optional` may be missing. All others must be there, of the right shape, and finite. Raises
+    ValueError naming the file and the first tensor that differs.
+    """
+    kind = _network_class(folder, config, architecture)
+    settings: dict[str, Any] = {"attn_implementation": _attention(kind)}
+    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
+        settings["add_pooling_layer"] = False
+    expected = _described(folder, kind, config, settings)
+    found = _stored(folder)
+    _check_total(folder, found, expected)
+    with one_line(folder):
+        network, report = kind.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # they are reported below
+            output_loading_info=True,
+            **settings,
+        )
+    unused = _check_report(folder, kind.__name__, network, report, expected, optional)
+    _check_finite(folder, network)
+    network = network.eval().requires_grad_(False).to(device, PRECISIONS[precision])
+    return Tower(network, unused)
+
+
+def _network_class(folder: Path, config: Any, architecture: str | None) -> Any:
+    transformers = library()
+    if architecture is not None:
+        return getattr(transformers, architecture)
+    try:
+        return transformers.MODEL_MAPPING[type(config)]
+    except KeyError:
+        raise ValueError(
+            f"{folder / CONFIG}: no network of model_type {config.model_type!r}"
+        ) from None
+
+
+def _attention(kind: Any) -> str:
+    # One implementation for each architecture: another one would change the last digits.
+    return "sdpa" if kind._supports_sdpa else "eager"
+
+
+def _described(folder: Path, kind: Any, config: Any, settings: Mapping[str, Any]) -> Shapes:
+    """Return the tensors' shapes of the network that config.json describes; allocates nothing."""
+    with one_line(folder / CONFIG), torch.device("meta"):
+        network = kind._from_config(config, **settings)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def _stored(folder: Path) -> Shapes:
+    """Return the shapes of all tensors in the weight files; raises ValueError for no numbers."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in weight_files(folder):
+        with one_line(path), safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                part = file.get_slice(name)
+                if part.get_dtype() not in _NUMBERS and not _POSITIONS.search(name):
+                    raise ValueError(f"tensor {name} is of {part.get_dtype()}, not real numbers")
+                shapes[name] = tuple(part.get_shape())
+    return shapes
+
+
+def _check_total(folder: Path, found: Shapes, expected: Shapes) -> None:
+    """Refuse a network far larger than its weights, before memory is taken for it."""
+    stored, described = (sum(map(prod, shapes.values())) for shapes in (found, expected))
+    if described > 4 * stored + HEADS:
+        raise ValueError(
+            f"{folder}: {CONFIG} describes {described:,} numbers, the weights hold {stored:,}; "
+            "are they of different models?"
+        )
+
+
+def _check_report(
+    folder: Path,
+    network_name: str,
+    network: nn.Module,
+    report: Mapping[str, Any],
+    expected: Shapes,
+    optional: Sequence[str],
+) -> tuple[str, ...]:
+    """Raise ValueError for the first tensor that differs; return the parts that are not used."""
+    wrong = {name: (stored, wanted) for name, stored, wanted in report["mismatched_keys"]}
+    missing = {name for name in report["missing_keys"] if not name.startswith(tuple(optional))}
+    extra = sorted(name for name in report["unexpected_keys"] if not _POSITIONS.search(name))
+    prefix, parts = f"{network.base_model_prefix}.", dict(network.named_children())
+    inside = [name for name in extra if name.removeprefix(prefix).partition(".")[0] in parts]
+    for name in [*expected, *wrong, *missing, *inside]:
+        if name in wrong:
+            stored, wanted = map(shape_text, wrong[name])
+        elif name in missing:
+            stored, wanted = "missing", shape_text(expected[name])
+        elif name in inside:
+            stored, wanted = "there", "none"
+        else:
+            continue
+        raise ValueError(
+            f"{folder}: tensor {name} is {stored}, expected {wanted}; not the weights of the "
+            f"{network_name} that {CONFIG} describes"
+        )
+    return tuple(sorted({name.removeprefix(prefix).partition(".")[0] for name in extra}))
+
+
+def _check_finite(folder: Path, network: nn.Module) -> None:
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(f"{folder}: tensor {name} holds numbers that are not finite")
