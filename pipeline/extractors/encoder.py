@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class Encoder(Protocol):
         ...
 
     @classmethod
-    def of(cls, folder: Path, params: Any) -> Self:
+    def of(cls, folder: Path, params: Any) -> Encoder:
         """Return the encoder of a folder that `obtain` filled, with its section of params.yaml."""
         ...
 

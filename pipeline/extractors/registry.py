@@ -32,6 +32,7 @@ class Entry:
 ENCODERS: dict[str, dict[str, Entry]] = {
     "visual": {
         "inception_v3": Entry("inception:InceptionEncoder", settings=("size",), untrained=True),
+        "timm": Entry("timm_vision:TimmVisual", settings=("size",), library="timm"),
     },
     "text": {
         "elmo": Entry("elmo:ELMoEncoder", settings=("model", "layer"), untrained=True),

@@ -1,0 +1,98 @@
+"""How networks of today take pictures: resized, cut to a square, and normalised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from PIL import Image
+from torch import Tensor
+
+# Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
+# The centre crop takes the middle in any case.
+MAX_RATIO = 16
+
+FILTERS: Mapping[str, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A picture's way into a network whose input is `side` pixels wide and high.
+
+    `fit` says what becomes `resized` pixels long: the picture's shorter side, or both sides. The
+    middle is then cut out; `half` says where it begins if an odd number of pixels is cut off.
+    `mean` and `deviation` are those of values from 0 to 1.
+    """
+
+    side: int
+    resized: int
+    fit: Literal["shorter", "both"]
+    interpolation: str
+    mean: RGB
+    deviation: RGB
+    half: Literal["down", "even"] = "down"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.side <= self.resized:
+            raise ValueError(
+                f"pictures are resized to {self.resized} pixels and cut to {self.side}; the second "
+                "must not be the larger"
+            )
+        if not min(self.deviation) > 0:
+            raise ValueError(f"the deviation of a colour is {min(self.deviation)}, not above 0")
+
+    def square(
+        self, picture: UInt8[np.ndarray, "height width 3"]
+    ) -> UInt8[np.ndarray, "side side 3"]:
+        """Resize with Pillow and cut out the middle."""
+        if self.fit == "shorter":
+            picture = without_long_ends(picture)
+        height, width = self._resized_to(*picture.shape[:2])
+        resized = Image.fromarray(picture).resize((width, height), FILTERS[self.interpolation])
+        top, left = self._offset(height), self._offset(width)
+        return np.array(resized.crop((left, top, left + self.side, top + self.side)))
+
+    def normalise(
+        self, pictures: UInt8[Tensor, "n side side 3"]
+    ) -> Float32[Tensor, "n 3 side side"]:
+        """Scale 0..255 to the network's values; the result is in the channels-last layout."""
+        mean, deviation = (
+            torch.tensor(c, device=pictures.device) for c in (self.mean, self.deviation)
+        )
+        # One division a value, as the libraries' own: rounding differs by one bit at most.
+        return pictures.float().div_(255).sub_(mean).div_(deviation).permute(0, 3, 1, 2)
+
+    def _resized_to(self, height: int, width: int) -> tuple[int, int]:
+        if self.fit == "both":
+            return self.resized, self.resized
+        shorter, longer = sorted((height, width))
+        longer = int(self.resized * longer / shorter)
+        return (self.resized, longer) if height <= width else (longer, self.resized)
+
+    def _offset(self, length: int) -> int:
+        middle = (length - self.side) / 2
+        return round(middle) if self.half == "even" else math.floor(middle)
+
+
+def without_long_ends(
+    picture: UInt8[np.ndarray, "*n height width 3"],
+) -> UInt8[np.ndarray, "*n shorter longer 3"]:
+    """Cut the ends off a picture, or pictures, of more than `MAX_RATIO` times its shorter side."""
+    height, width = picture.shape[-3:-1]
+    limit = MAX_RATIO * min(height, width)
+    top, left = max(height - limit, 0) // 2, max(width - limit, 0) // 2
+    return picture[..., top : top + limit, left : left + limit, :]
