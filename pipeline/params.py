@@ -178,6 +178,7 @@ class TrainParams(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     monitor: Literal["loss", "map", "f1"]
     members: Members = 1
+    shots: Positive | None = None
     modalities: Annotated[list[Modality], Field(min_length=1), AfterValidator(each_once)]
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from pipeline import runtime
 from pipeline.evaluation.evaluate import (
     baseline_scores,
+    leak_free_scores,
     prediction_table,
     split_scores,
     thresholds_of,
+)
+from pipeline.evaluation.literature import (
+    beside_ours,
+    comparable_lines,
+    comparison_table,
+    read_literature,
+    split_name,
 )
 from pipeline.evaluation.plots import write_plots
 from pipeline.evaluation.scores import Scores, select, unscored_notes
@@ -24,15 +34,21 @@ from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.parquet import read_table, write_table
-from pipeline.params import load_params
+from pipeline.mtl import Task
+from pipeline.params import Params, load_params
 from pipeline.training.examples import load_examples
 from pipeline.training.model import load_model
 from pipeline.training.predict import predict
+from pipeline.training.shots import few_shots
+
+# In the metrics of a split that leaks: the scores of the test rows whose group is not in training.
+WITHOUT = "without_near_duplicates"
 
 
 def evaluate(name: str) -> None:
     """Write metrics, baselines, predictions, plots and all failures of one data set."""
-    data, rule = data_set(name), load_params().evaluate.threshold
+    data, params = data_set(name), load_params()
+    rule = params.evaluate.threshold
     echo(f"{name}: {summary(join_failures(data))}")
     torch.set_num_threads(THREADS)
     networks, spec = load_model(Path("models") / name)
@@ -51,9 +67,13 @@ def evaluate(name: str) -> None:
     probabilities = predict(networks, examples, tasks, np.arange(len(examples.ids)))
     thresholds = thresholds_of(tasks, examples, probabilities, rule)
     scores = split_scores(tasks, examples, probabilities, thresholds)
+    leaks = index["leaks"].to_numpy(bool)
+    leak_free = leak_free_scores(tasks, examples, probabilities, thresholds, leaks)
     pooled = load_examples(index, tasks, features, pooled=True)
+    pooled = few_shots(pooled, tasks, params.train.shots, params.seed)
     baselines = baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule)
-    _write_json(Path("metrics") / f"{name}.json", scores)
+    more = {WITHOUT: leak_free} if leak_free else {}
+    _write_json(Path("metrics") / f"{name}.json", {**scores, **more})
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)
     predictions = Path("predictions") / f"{name}.parquet"
     write_table(predictions, prediction_table(tasks, examples, probabilities, thresholds))
@@ -63,6 +83,30 @@ def evaluate(name: str) -> None:
     for note in unscored_notes(tasks, truth, "test"):
         echo(f"{name}: {note}")
     echo(_summary(name, scores["mean"], baselines))
+    if leaks.any():
+        echo(f"{name}: {_leak_summary(leaks.sum(), leak_free)}")
+    for line in _write_literature(name, params, index, tasks, scores):
+        echo(f"{name}: {line}")
+
+
+def _write_literature(
+    name: str,
+    params: Params,
+    index: pd.DataFrame,
+    tasks: Sequence[Task],
+    scores: Mapping[str, Scores],
+) -> list[str]:
+    """Write the published figures beside ours; returns what to print of them."""
+    literature, split = read_literature(), getattr(params.data, name)
+    splits = {
+        task.name: split_name(split, index[task.name]) if name == "crisismmd" else split.split
+        for task in tasks
+    }
+    comparisons = list(beside_ours(literature, name, tasks, splits, scores, params.train.shots))
+    if comparisons:
+        path = Path("plots") / name / "figures" / "literature.md"
+        write_text(path, comparison_table(literature, comparisons) + "\n")
+    return comparable_lines(comparisons)
 
 
 def _write_json(path: Path, values: object) -> None:
@@ -75,6 +119,14 @@ def _summary(name: str, mean: Scores, baselines: dict[str, dict[str, Scores]]) -
         return f"{name}: no mean test F1, HL and MAP, since no test row is positive in any task"
     maps = ", ".join(f"{key} {scores['map']:.3f}" for key, scores in rows.items())
     return f"{name}: test F1 {mean['f1']:.3f}, HL {mean['hl']:.3f}; MAP: {maps}"
+
+
+def _leak_summary(count: int, scores: dict[str, Scores] | None) -> str:
+    without = f"without the {count:,} test samples that share a tweet, photo or text with training"
+    if scores is None or not scores["mean"]["tasks"]:
+        return f"{without} there is nothing to score"
+    mean = scores["mean"]
+    return f"{without}: F1 {mean['f1']:.3f}, HL {mean['hl']:.3f}, MAP {mean['map']:.3f}"
 
 
 if __name__ == "__main__":

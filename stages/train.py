@@ -20,6 +20,7 @@ from pipeline.training.examples import Examples, label_counts, load_training_set
 from pipeline.training.fit import make_repeatable
 from pipeline.training.members import Trained, train_members
 from pipeline.training.model import ModelSpec, save_model
+from pipeline.training.shots import few_shots, shots_note
 
 
 def train(name: str) -> None:
@@ -27,6 +28,9 @@ def train(name: str) -> None:
     data, params = data_set(name), load_params()
     make_repeatable()
     examples, tasks, notes = load_training_set(data, params.train.modalities)
+    if shots := params.train.shots:
+        full, examples = examples, few_shots(examples, tasks, shots, params.seed)
+        notes.append(shots_note(full, examples, tasks, shots))
     for note in notes:
         echo(f"{name}: {note}")
     spec = ModelSpec.of(examples, data.encoder, tasks, params.fusion, params.mtl, params.train)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.baselines import baseline_probabilities
@@ -39,6 +41,25 @@ def split_scores(
     return score_tasks(
         tasks, select(examples.targets, rows), select(probabilities, rows), thresholds
     )
+
+
+def leak_free_scores(
+    tasks: Sequence[Task],
+    examples: Examples,
+    probabilities: Arrays,
+    thresholds: Mapping[str, float],
+    leaks: np.ndarray,
+) -> dict[str, Scores] | None:
+    """Score the test rows whose group is not in training too, as `leaks` [n] says.
+
+    None where no row leaks, and where no labelled one remains.
+    """
+    kept = replace(examples, split=np.where(leaks, "leaks", examples.split))
+    rows = kept.rows("test")
+    labelled = any((examples.targets[task.name][rows] >= 0).any() for task in tasks)
+    if not leaks.any() or not labelled:
+        return None
+    return split_scores(tasks, kept, probabilities, thresholds)
 
 
 def baseline_scores(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.evaluate import prediction_table
+from pipeline.evaluation.evaluate import leak_free_scores, prediction_table, split_scores
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
@@ -56,3 +56,20 @@ def test_an_unknown_label_is_null(tmp_path: Path) -> None:
     assert result["kind.p.none"].dtype == "float64"
     write_table(tmp_path / "table.parquet", result)
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.parquet"), result, check_dtype=False)
+
+
+def test_rows_whose_group_is_in_training_are_left_out_of_the_second_score() -> None:
+    truth = np.array([1, 0, 1, 0, 1])
+    data = Examples(list("abcde"), np.array(["train"] + ["test"] * 4), {}, {"victim": truth})
+    wrong = np.array([1, 0, 1, 1, 0])  # the last two rows are decided wrongly
+    probabilities = {"victim": np.stack([1 - wrong, wrong], axis=1).astype(float)}
+    thresholds = {"victim": 0.5}
+    leaks = np.array([False, False, False, True, True])
+    given = [VICTIM], data, probabilities, thresholds
+    assert split_scores(*given)["victim"]["accuracy"] == 0.5
+    scores = leak_free_scores(*given, leaks)
+    assert scores is not None
+    assert (scores["victim"]["accuracy"], scores["victim"]["support"]) == (1.0, 2)
+    assert set(scores) == {"victim", "mean"}
+    assert leak_free_scores(*given, np.zeros(5, bool)) is None
+    assert leak_free_scores(*given, data.split == "test") is None

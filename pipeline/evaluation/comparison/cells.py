@@ -32,6 +32,7 @@ from pipeline.training.learner import DivergenceError
 from pipeline.training.members import train_members
 from pipeline.training.model import ModelSpec, fusion_settings, mtl_settings
 from pipeline.training.predict import predict
+from pipeline.training.shots import few_shots
 
 # The code that decides a cell, below pipeline/.
 _NETWORK_CODE = ("evaluation/comparison/cells.py", *CODE)
@@ -41,6 +42,7 @@ _LINEAR_CODE = (
     "ground/processes.py",
     "evaluation/baselines.py",
     "training/examples.py",
+    "training/shots.py",
 )
 # Raised whenever the form of a cell's files changes.
 FORMAT = 2
@@ -136,6 +138,7 @@ def train_cell(problem: Problem, settings: Settings, training: Training) -> tupl
     """Train a row; returns its cell and the processor's seconds."""
     make_repeatable()
     examples = problem.of_seed(training.seed)
+    examples = few_shots(examples, problem.tasks, settings.train.shots, training.seed)
     rows = np.concatenate([examples.rows("val"), examples.rows("test")])
     start = time.process_time()
     try:
@@ -183,6 +186,8 @@ def identity(problem: Problem, settings: Settings, training: Training) -> str:
         own = settings.of(training)
         train_params = own.train.model_dump(exclude={"modalities"})
         values += [own.fusion.model_dump(), own.mtl.model_dump(), train_params]
+    elif settings.train.shots:
+        values.append(settings.train.shots)
     values.append(code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE))
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -158,9 +158,14 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     return (
         f"All networks: width {settings.fusion.width}, batch {train.batch_size}, dropout "
         f"{train.dropout:g}, input dropout {train.input_dropout:g}, weight decay "
-        f"{train.weight_decay:g}, members {train.members}, at most {train.max_epochs} epochs, "
-        f"patience {train.patience} by validation {train.monitor}{listed}."
+        f"{train.weight_decay:g}, members {train.members}, {_shots(train.shots)}at most "
+        f"{train.max_epochs} epochs, patience {train.patience} by validation {train.monitor}"
+        f"{listed}."
     )
+
+
+def _shots(shots: int | None) -> str:
+    return f"{shots} labelled training samples a class, " if shots else ""
 
 
 def _own_settings(settings: Settings) -> dict[str, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from pipeline.evaluation.comparison.report import NOTHING, Report, grid, network
 from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import read_seconds
 from pipeline.evaluation.comparison.tuning import FOLDER, Log, TableParams, Tuned, tune
+from pipeline.evaluation.literature import Ours, read_literature, split_name, table_notes
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, unscored_notes
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
@@ -107,7 +108,9 @@ def _write_reports(result: _Results, params: Params, tables: TableParams, log: L
     references = [row for row in (REFERENCE, CONTROL) if row in estimates]
     ablation = [row_named(name) for name in tables.ablation]
     for table in tables_of(name, list(truth)):
-        notes = _notes(result, truth.get(table.columns[0].task), params, tables)
+        task = table.columns[0].task
+        notes = _notes(result, truth.get(task), params, tables)
+        notes += _published(result, task, params) if name == "crisismmd" else []
         title = f"{table.title} ({TITLES[name]})"
         report = Report(title, table.columns, estimates, facts, references, notes, ablation)
         write_report(report, RESULTS / "tables", RESULTS / "pictures", f"table_{table.number}")
@@ -147,6 +150,18 @@ def _notes(
         "`paper`: as printed, on the full data sets; for comparison only.",
         "How to read scores, intervals and differences: docs/tables.md.",
     ]
+
+
+def _published(result: _Results, name: str, params: Params) -> list[str]:
+    """List the published figures of a task, and what keeps them from being compared."""
+    task = next(task for task in result.tasks if task.name == name)
+    labels = result.index[name]
+    split = split_name(params.data.crisismmd, labels)
+    rows = int(labels[result.index["split"] == "test"].notna().sum())
+    # The tables' F1 is that of the positive class, or macro.
+    metrics = ("f1" if task.binary else "f1_macro", "hl", "map")
+    ours = Ours("crisismmd", name, "", task.classes, split, rows, params.train.shots)
+    return table_notes(read_literature(), ours, metrics)
 
 
 def _log_unlisted(result: _Results, log: Log) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.evaluation.comparison import cells
 from pipeline.evaluation.comparison.cells import (
     Cell,
     Problem,
@@ -112,6 +113,25 @@ def test_a_cells_identity_depends_on_the_settings_of_networks_alone(
     assert identity(problem, settings, HGFN) != identity(problem, change(settings), HGFN)
     linear = Training(Row(), 0)
     assert identity(problem, settings, linear) == identity(problem, change(settings), linear)
+
+
+def test_all_rows_learn_the_same_few_labels(
+    problem: Problem, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = params("train", shots=2)(settings)
+    seen = []
+    for name in ("_network", "_linear"):
+        monkeypatch.setattr(cells, name, lambda *given: seen.append(given) or ({}, {}))
+    for row in (HGFN.row, Row()):
+        train_cell(problem, few, replace(HGFN, row=row))
+        assert identity(problem, few, replace(HGFN, row=row)) != identity(
+            problem, settings, replace(HGFN, row=row)
+        )
+    (network, linear) = (given[1] for given in seen)
+    assert network.split.tolist() == linear.split.tolist()
+    for name, targets in network.targets.items():
+        assert targets.tolist() == linear.targets[name].tolist()
+        assert (targets[network.rows("train")] == 1).sum() == 2
 
 
 @pytest.mark.parametrize(
