@@ -32,6 +32,7 @@ class Entry:
 ENCODERS: dict[str, dict[str, Entry]] = {
     "visual": {
         "inception_v3": Entry("inception:InceptionEncoder", settings=("size",), untrained=True),
+        "hf": Entry("hf_vision:HFVisual", library="transformers"),
         "timm": Entry("timm_vision:TimmVisual", settings=("size",), library="timm"),
     },
     "text": {

@@ -93,7 +93,8 @@ def test_a_photos_bytes_do_not_depend_on_its_company(
     encoder: TimmVisual, photos: list[np.ndarray]
 ) -> None:
     prepared = inputs(encoder, photos)
-    alone = [encoder.load()([one])[0].tobytes() for one in prepared]
+    run = encoder.load()
+    alone = [run([one])[0].tobytes() for one in prepared]
     together = encoder.load()(prepared[::-1])[::-1]
     assert [one.tobytes() for one in together] == alone
     assert len(set(alone)) == len(alone)
@@ -101,8 +102,9 @@ def test_a_photos_bytes_do_not_depend_on_its_company(
 
 def test_bfloat16_is_near_float32(encoder: TimmVisual, photos: list[np.ndarray]) -> None:
     rounded = TimmVisual(encoder.folder, encoder.config, encoder.size, "bfloat16")
+    runs = rounded.load(), encoder.load()
     for one in inputs(encoder, photos):
-        a, b = rounded.load()([one])[0][0], encoder.load()([one])[0][0]
+        a, b = (run([one])[0][0] for run in runs)
         assert a.dtype == np.float32
         assert not np.array_equal(a, b)
         assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.999
