@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.section import Effort
 from benchmarks.timing import Line, interleaved, times_as_fast
-from pipeline.extractors.inception import InceptionV3
-from pipeline.extractors.untrained import write_elmo, write_inception
+from pipeline.extractors.elmo import ELMoEncoder
+from pipeline.extractors.inception import FILE, InceptionEncoder, InceptionV3
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.recipe import Item, Recipe
@@ -50,9 +50,10 @@ def make_texts(count: int) -> list[Item]:
 
 
 def _cached_line(folder: Path, count: int, repeats: int) -> Line:
-    options, weights = folder / "options.json", folder / "weights.hdf5"
-    write_elmo(options, weights, model="small")
-    recipe, items = TextRecipe(options, weights, "average"), make_texts(count)
+    encoder = ELMoEncoder(folder / "elmo")
+    encoder.folder.mkdir()
+    encoder.obtain("small", "untrained", encoder.folder)
+    recipe, items = TextRecipe(encoder), make_texts(count)
     path, packed = folder / "texts.h5", list[bytes]()
 
     def run(start: Callable[[Recipe, Sequence[Item], Path], None]) -> None:
@@ -74,15 +75,16 @@ def _cached_line(folder: Path, count: int, repeats: int) -> Line:
 
 
 def _parts_line(folder: Path, count: int, repeats: int) -> Line:
-    weights = folder / "inception.safetensors"
-    write_inception(weights)
+    encoder = InceptionEncoder(folder / "inception", SIZE)
+    encoder.folder.mkdir()
+    encoder.obtain("", "untrained", encoder.folder)
     paths = _sound_clips(folder / "youtube", count)
     items = [Item(path.name, path=path) for path in paths]
-    network = InceptionV3.from_file(weights)
+    network = InceptionV3.from_file(encoder.folder / FILE)
     decode = _decoder(network, paths)
     frames = decode()
     work: dict[str, Callable[[], object]] = {
-        "all": lambda: _cold(VisualRecipe(weights, SIZE, FRAMES), items, folder / "clips.h5"),
+        "all": lambda: _cold(VisualRecipe(encoder, FRAMES), items, folder / "clips.h5"),
         "decode": decode,
         "network": lambda: [network.features(clip, size=SIZE) for clip in frames],
     }

@@ -16,6 +16,7 @@ from benchmarks.inception import pictures
 from benchmarks.peak import peak_of_extraction
 from benchmarks.section import Effort
 from benchmarks.timing import Line
+from pipeline.extractors.inception import FILE, InceptionEncoder
 from pipeline.extractors.untrained import write_inception
 from pipeline.features.recipe import Decoded, Identity, Item, Network, Recipe
 from pipeline.features.visual import VisualRecipe
@@ -56,12 +57,12 @@ class PlainRecipe:
 def measure(effort: Effort, photos: int = PHOTOS, numbers: int = NUMBERS) -> list[Line]:
     """Measure few large items (photos) and many small ones (numbers)."""
     with tempfile.TemporaryDirectory() as name:
-        weights = Path(name) / "inception.safetensors"
-        write_inception(weights)
+        encoder = InceptionEncoder(Path(name) / "weights", SIZE)
+        write_inception(encoder.folder / FILE)
         large = _photos(Path(name), TIMES * photos)
         many = [Item(f"{k:08}", text=str(k)) for k in range(TIMES * numbers)]
         return [
-            _line("photos through Inception", VisualRecipe(weights, SIZE), large, 3 * SIZE**2, 1),
+            _line("photos through Inception", VisualRecipe(encoder), large, 3 * SIZE**2, 1),
             _line("items that cost nothing", PlainRecipe(), many, 4 * PlainRecipe.dim, RUNS),
         ]
 

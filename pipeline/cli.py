@@ -99,22 +99,21 @@ def weights(
         str | None, typer.Option(help="With --pin: a commit, branch or tag; else the newest.")
     ] = None,
 ) -> None:
-    """List the published weights: address, size, licence, whether needed and whether here.
+    """List each modality's encoder and weights, and the published ones: licence, whether here.
 
-    Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.weights to
-    pretrained and run dvc repro to use published weights.
+    Files in the folder HGFN_WEIGHTS are used instead of downloads. Set features.text.weights, for
+    example, to pretrained and run dvc repro to use published weights.
     """
     if pin is not None:
         from pipeline.inputs.hub import pin_lines
 
         _print(pin_lines(Path("sources/weights.json"), pin, revision))
         return
-    from pipeline.extractors.weights import weights_report
+    from pipeline.extractors.weights_report import weights_report
     from pipeline.params import load_params
 
     def report() -> Iterator[str]:
-        features = load_params().features
-        yield from weights_report(features.weights, features.text.model)
+        yield from weights_report(load_params().features)
 
     _print(report())
 

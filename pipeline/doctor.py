@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline import runtime
+from pipeline.extractors.registry import check_encoder
+from pipeline.ground.data_set import MODALITIES
 from pipeline.ground.dvc_files import (
     COPIES,
     KILLED,
@@ -81,12 +83,14 @@ def mend(root: Path) -> Iterator[str]:
 
 
 def check_params(path: Path = Path("params.yaml")) -> Params:
-    """Read params.yaml and check it against the schema, and against its fusion and its method.
+    """Read params.yaml and check it against the schema, its encoders, its fusion and its method.
 
     Raises ValueError with one line that names the key.
     """
     params = load_params(path)
     try:
+        for modality in MODALITIES:
+            check_encoder(modality, getattr(params.features, modality))
         check_component("fusion", params.fusion, FUSIONS, fusion_class)
         check_component("mtl", params.mtl, METHODS, method_class)
     except ValueError as error:

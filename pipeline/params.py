@@ -32,7 +32,7 @@ LONGEST = 3000  # characters of a value in it
 LARGEST = 1 << 16  # of a width or an option: far above what any network here needs
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Members = Annotated[int, Field(ge=1, le=100)]
-Source = Annotated[str, Field(min_length=1)]
+Source = Annotated[str, Field(min_length=1)]  # a path, or a name
 Word = Annotated[str, Field(pattern=r"^[\w.-]{0,60}$")]
 Modality = Literal["visual", "text", "audio"]
 
@@ -55,8 +55,19 @@ def each_once(values: list[Any]) -> list[Any]:
     return values
 
 
-# Settings that some fusions and methods lack; params.yaml may not change them there.
+# Settings that some fusions, methods and encoders lack; params.yaml may not change them there.
 DEFAULTS = {"theta": 0.5, "alpha": 1.0, "beta": 2.0}
+ENCODER_DEFAULTS: dict[str, dict[str, str | int]] = {
+    "visual": {"size": 224},
+    "text": {"model": "small", "layer": "average"},
+    "audio": {"layer": "conv7"},
+}
+
+# Keys of earlier versions, with where their meaning is now.
+MOVED = {
+    "features.weights": "each modality has its own: features.visual.weights, "
+    "features.text.weights and features.audio.weights"
+}
 
 # The type of an error of two keys that exclude each other; its message begins with one of them.
 CONTRADICTION = "contradiction"
@@ -117,32 +128,38 @@ class DataParams(Section):
         return {name: getattr(self, name).source for name in type(self).model_fields}
 
 
-class VisualParams(Section):
-    """Frames through Inception V3."""
+class EncoderParams(Section):
+    """A modality's encoder, and the weights that it loads."""
+
+    encoder: Source
+    weights: Source
+
+
+class VisualParams(EncoderParams):
+    """Photos and frames through an encoder; `size` is not a setting of every one."""
 
     frames: Annotated[int, Field(ge=1, le=1000)]
     size: Annotated[int, Field(ge=75, le=1024)]  # 75: the smallest input Inception V3 can pool
     precision: Literal["float32", "bfloat16"]
 
 
-class TextParams(Section):
-    """Tokens through ELMo."""
+class TextParams(EncoderParams):
+    """Tokens through an encoder; `model` and `layer` are ELMo's."""
 
     model: Literal["small", "medium", "original", "original_5.5b"]
     layer: Literal["average", "top"]
     precision: Literal["float32", "bfloat16"]
 
 
-class AudioParams(Section):
-    """Waveforms through SoundNet."""
+class AudioParams(EncoderParams):
+    """Waveforms through an encoder; `layer` is SoundNet's."""
 
     layer: Literal["conv5", "pool5", "conv6", "conv7"]
 
 
 class FeatureParams(Section):
-    """The three extractors and the origin of their weights."""
+    """The encoder of each modality."""
 
-    weights: Literal["untrained", "pretrained"]
     visual: VisualParams
     text: TextParams
     audio: AudioParams
@@ -249,7 +266,7 @@ def check_component(
     """
     name, names = params.name, list(names)
     if name not in names:
-        close = _did_you_mean(name, names)
+        close = did_you_mean(name, names)
         raise ValueError(f"{section}.name is {name!r}{close}; allowed: {', '.join(names)}")
     for key, default in DEFAULTS.items():
         value = getattr(params, key, default)
@@ -261,7 +278,7 @@ def check_component(
         return
     known = load(name).options
     if unknown := [key for key in params.options if key not in known]:
-        close = _did_you_mean(unknown[0], known)
+        close = did_you_mean(unknown[0], known)
         has = f"the options {', '.join(known)}" if known else "no options"
         raise ValueError(f"unknown key {section}.options.{unknown[0]}{close}; {name} has {has}")
     try:
@@ -270,13 +287,16 @@ def check_component(
         raise ValueError(f"{section}.options.{error}") from None
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a remark that names the known word closest to `name`; empty if none is close."""
     close = get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _explain(schema: type[BaseModel], error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "the file"
+    if key in MOVED:
+        return f"{key} is no key any more; {MOVED[key]}"
     if error["type"] in ("extra_forbidden", "invalid_key"):
         return f"unknown key {key}{_suggestion(schema, error['loc'])}; remove it or correct it"
     if error["type"] == "missing":
@@ -292,7 +312,7 @@ def _explain(schema: type[BaseModel], error: Any) -> str:
 
 def _suggestion(schema: type[BaseModel], location: tuple[str | int, ...]) -> str:
     fields = _fields(schema, location[:-1])
-    return _did_you_mean(str(location[-1]), fields) or f" (known here: {', '.join(fields)})"
+    return did_you_mean(str(location[-1]), fields) or f" (known here: {', '.join(fields)})"
 
 
 def _fields(schema: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

@@ -1,11 +1,12 @@
-"""Photos and clips through Inception V3."""
+"""Photos and clips through an encoder of pictures."""
 
 from __future__ import annotations
 
+from pipeline.extractors.registry import open_encoder
 from pipeline.features.extract import extract
 from pipeline.features.visual import VisualRecipe
 from pipeline.ground.command import run
-from pipeline.ground.data_set import INCEPTION, data_set
+from pipeline.ground.data_set import data_set, weights_folder
 from pipeline.params import load_params
 
 
@@ -13,7 +14,8 @@ def visual(name: str) -> None:
     """Extract one data set's visual features."""
     chosen, params = data_set(name), load_params().features.visual
     column, frames = ("image", None) if chosen.form == "tweets" else ("video", params.frames)
-    extract(chosen, VisualRecipe(INCEPTION, params.size, frames, params.precision), column)
+    encoder, origin = open_encoder("visual", params, weights_folder("visual"))
+    extract(chosen, VisualRecipe(encoder, frames), column, origin)
 
 
 if __name__ == "__main__":

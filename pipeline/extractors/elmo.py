@@ -7,10 +7,12 @@ third of the time.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,9 +20,15 @@ from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
 from pipeline.extractors.device import PRECISIONS, require_device
-from pipeline.extractors.elmo_files import read_layers
+from pipeline.extractors.elmo_files import check_model, read_layers, read_options
 from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, character_ids
+from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.tokens import tokenize
+from pipeline.extractors.weights import given, members, published, seeded
 from pipeline.inputs.weight_files import weights_digest
+from pipeline.runtime import device
+
+OPTIONS, WEIGHTS = "elmo_options.json", "elmo_weights.hdf5"
 
 # Rows of every matrix product, and words that the character CNN takes at once. Both are constant:
 # the last bit of a product can change with its number of rows, and a sentence's vectors would then
@@ -106,6 +114,74 @@ class ELMo:
         backward = _stack(x.flip(0), self.directions[1], lanes.last.flip(0))
         joined = [torch.cat([a, b.flip(0)], dim=2) for a, b in zip(forward, backward, strict=True)]
         return torch.stack(joined)
+
+
+@dataclass(frozen=True)
+class ELMoEncoder:
+    """ELMo as an encoder of words: [words, dim], one layer or the average of the three."""
+
+    folder: Path
+    layer: str = "average"
+    precision: str = "float32"
+    version: ClassVar[str] = ELMo.version
+    batch: ClassVar[int] = 256
+    gpu: ClassVar[bool] = True
+    # A tweet has at most 280 characters; of a longer description the beginning is used.
+    longest: ClassVar[int] = 200
+
+    @classmethod
+    def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
+        """See Encoder; `source` is the model's size, `weights` may be a folder with both files."""
+        if weights == "untrained":
+            # Here: it imports all the networks, which takes a worker a second.
+            from pipeline.extractors.untrained import write_elmo
+
+            write_elmo(folder / OPTIONS, folder / WEIGHTS, model=source)
+            return seeded("elmo")
+        if weights == "pretrained":
+            names = f"elmo_{source}_options", f"elmo_{source}_weights"
+            files, origin = published("elmo", *names)
+        else:
+            files = members(weights, "*options.json", "*weights.hdf5")
+            origin = given("elmo", *files)
+        options, values = files
+        check_model(options, values, source)
+        for file, name in zip(files, (OPTIONS, WEIGHTS), strict=True):
+            shutil.copyfile(file, folder / name)
+        return origin
+
+    @classmethod
+    def of(cls, folder: Path, params: Any) -> ELMoEncoder:
+        """See Encoder."""
+        return cls(folder, params.layer, params.precision)
+
+    @property
+    def dim(self) -> int:
+        """See Encoder."""
+        return 2 * read_options(self.folder / OPTIONS).lstm.projection_dim
+
+    def identity(self) -> Identity:
+        """See Encoder."""
+        return {
+            "encoder": "elmo",
+            "version": self.version,
+            "weights": folder_digest(self.folder),
+            "layer": self.layer,
+            "precision": self.precision,
+        }
+
+    def prepare(self, raw: str) -> list[str]:
+        """See Encoder."""
+        return tokenize(raw)
+
+    def load(self) -> Run:
+        """See Encoder."""
+        files = self.folder / OPTIONS, self.folder / WEIGHTS
+        network = ELMo.from_files(*files, device(), self.precision)
+        return lambda inputs: [self._pick(layers) for layers in network.embed(inputs)]
+
+    def _pick(self, layers: Float32[np.ndarray, "layers tokens dim"]) -> np.ndarray:
+        return layers[-1] if self.layer == "top" else layers.mean(axis=0)
 
 
 def _stack(

@@ -21,7 +21,7 @@ from pipeline.extractors.elmo_layers import (
 )
 from pipeline.inputs.hdf5 import open_hdf5, read_floats
 from pipeline.inputs.json_files import read_json
-from pipeline.inputs.weight_files import check_tensors, require_weights
+from pipeline.inputs.weight_files import check_shapes, check_tensors, require_weights
 
 _Tensor = Callable[[str], Tensor]
 
@@ -150,6 +150,14 @@ def read_elmo(options_path: Path, weights_path: Path) -> tuple[Options, dict[str
     network = f"the ELMo that {options_path} describes: are they of different models?"
     check_tensors(weights_path, network, tensors, expected)
     return options, tensors
+
+
+def check_model(options_path: Path, weights_path: Path, model: str) -> None:
+    """Raise ValueError as `read_elmo` does, also for files of another size than `model`'s."""
+    expected = tensor_shapes(Options.model_validate(published_options(model)))
+    shapes = tensor_shapes(read_options(options_path))
+    check_shapes(options_path, f"ELMo's {model} model", shapes, expected)
+    read_elmo(options_path, weights_path)
 
 
 def read_layers(

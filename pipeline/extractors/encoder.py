@@ -59,11 +59,11 @@ class Encoder(Protocol):
 
     - visual: a picture, uint8 [height, width, 3], to uint8 [size, size, 3]. `run` takes the
       pictures of a photo or a clip, uint8 [n, size, size, 3], and returns [n, dim].
-    - text: a text to its tokens, without those that mark its ends. A text encoder has an attribute
-      `longest`, to which the reader cuts them. `run` takes a list of tokens or a part of it, and
-      returns [tokens, dim], or [1, dim] where the network pools them itself.
-    - audio: a waveform, float32 [samples] in [-1, 1] at the encoder's attribute `rate` (Hz), to
-      anything. `run` returns [steps or windows, dim].
+    - text (`TextEncoder`): a text to a list of its tokens, without those that mark its ends; the
+      reader cuts it to `longest`. `run` takes the list, and returns [tokens, dim], or [1, dim]
+      where the network pools them itself.
+    - audio (`AudioEncoder`): a waveform, float32 [samples] in [-1, 1] at `rate`, to anything. `run`
+      returns [steps or windows, dim].
     """
 
     version: ClassVar[str]  # of its code
@@ -105,6 +105,26 @@ class Encoder(Protocol):
 
     def load(self) -> Run:
         """Load the network, in the process that will run it."""
+        ...
+
+
+@runtime_checkable
+class TextEncoder(Encoder, Protocol):
+    """An encoder of texts."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a text that it takes; the reader cuts longer ones and reports them."""
+        ...
+
+
+@runtime_checkable
+class AudioEncoder(Encoder, Protocol):
+    """An encoder of waveforms."""
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of the waveform that it takes."""
         ...
 
 

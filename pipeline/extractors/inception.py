@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +17,18 @@ from torchvision.models.inception import BasicConv2d
 from torchvision.transforms.v2 import functional as F
 
 from pipeline.extractors.device import exact_convolutions, require_device, round_with_carry
-from pipeline.inputs.weight_files import load_weights, read_state, require_weights, weights_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.weights import one_file, seeded
+from pipeline.inputs.weight_files import (
+    load_weights,
+    read_state,
+    require_weights,
+    weights_digest,
+    write_state,
+)
+from pipeline.runtime import device
+
+FILE = "inception_v3.safetensors"
 
 # Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
 # The centre crop takes the middle in any case.
@@ -81,6 +94,63 @@ class InceptionV3:
         images = normalise(pictures).permute(0, 3, 1, 2).to(weights.dtype)
         with exact_convolutions():
             return self.network(images).float().cpu().numpy()
+
+
+@dataclass(frozen=True)
+class InceptionEncoder:
+    """Inception V3 as an encoder of pictures: [n, 2048]; `size` is the side of the crop."""
+
+    folder: Path
+    size: int = 224
+    precision: str = "float32"
+    version: ClassVar[str] = InceptionV3.version
+    batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
+    dim: ClassVar[int] = InceptionV3.dim
+
+    @classmethod
+    def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
+        """See Encoder; a file is .safetensors or .pth, and may have a classifier of any size."""
+        if weights == "untrained":
+            # Here: it imports all the networks, which takes a worker a second.
+            from pipeline.extractors.untrained import write_inception
+
+            write_inception(folder / FILE)
+            return seeded("inception_v3")
+        path, origin = one_file("inception_v3", "inception_v3", weights)
+        convert(path, folder / FILE)
+        return origin
+
+    @classmethod
+    def of(cls, folder: Path, params: Any) -> InceptionEncoder:
+        """See Encoder."""
+        return cls(folder, params.size, params.precision)
+
+    def identity(self) -> Identity:
+        """See Encoder."""
+        return {
+            "encoder": "inception_v3",
+            "version": self.version,
+            "weights": folder_digest(self.folder),
+            "size": self.size,
+            "precision": self.precision,
+        }
+
+    def prepare(self, raw: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "size size 3"]:
+        """See Encoder."""
+        return InceptionV3.prepare(raw[None], self.size)[0]
+
+    def load(self) -> Run:
+        """See Encoder."""
+        network = InceptionV3.from_file(self.folder / FILE, device(), self.precision)
+        return lambda inputs: [network.features(pictures, size=self.size) for pictures in inputs]
+
+
+def convert(source: Path, path: Path) -> None:
+    """Write the tensors that features depend on as safetensors; raises ValueError for others."""
+    state = read_state(source)
+    build_network(state, source)
+    write_state(without_classifiers(state), path)
 
 
 def normalise(pictures: UInt8[Tensor, "*shape"]) -> Float32[Tensor, "*shape"]:

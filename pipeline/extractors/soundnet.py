@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
 from pipeline.extractors.soundnet_files import (
     BLOCKS,
     EPSILON,
@@ -16,7 +20,18 @@ from pipeline.extractors.soundnet_files import (
     Convolution,
     read_soundnet,
 )
-from pipeline.inputs.weight_files import load_weights, require_weights, weights_digest
+from pipeline.extractors.weights import one_file, seeded
+from pipeline.inputs.archive import read_members
+from pipeline.inputs.weight_files import (
+    load_weights,
+    require_weights,
+    weights_digest,
+    write_state,
+)
+
+FILE = "soundnet8.safetensors"
+MEMBER = "soundnet8_final.t7"  # of the authors' archive
+LARGEST = 128 << 20  # bytes of it; the authors' file has about 60 MB
 
 # The layers that `SoundNet.features` can return, with their number of channels.
 LAYERS = {
@@ -92,6 +107,76 @@ class SoundNet:
         """
         x = torch.from_numpy(repeated(waveform, min_samples(layer)))
         return self.network(x[None, None] * AMPLITUDE, layer)[0].T.contiguous().numpy()
+
+
+@dataclass(frozen=True)
+class SoundNetEncoder:
+    """SoundNet-8 as an encoder of waveforms: [steps, channels of the layer]."""
+
+    folder: Path
+    layer: str = "conv7"
+    version: ClassVar[str] = SoundNet.version
+    batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = False  # reading takes a third of the time: little to gain
+    rate: ClassVar[int] = 22_050
+
+    @classmethod
+    def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
+        """See Encoder; a file is the authors' .zip or .t7, or a port's .npy or state dict."""
+        if weights == "untrained":
+            # Here: it imports all the networks, this one too.
+            from pipeline.extractors.untrained import write_soundnet
+
+            write_soundnet(folder / FILE)
+            return seeded("soundnet")
+        path, origin = one_file("soundnet", "soundnet8", weights)
+        convert(path, folder / FILE)
+        return origin
+
+    @classmethod
+    def of(cls, folder: Path, params: Any) -> SoundNetEncoder:
+        """See Encoder."""
+        return cls(folder, params.layer)
+
+    @property
+    def dim(self) -> int:
+        """See Encoder."""
+        return LAYERS[self.layer]
+
+    def identity(self) -> Identity:
+        """See Encoder."""
+        return {
+            "encoder": "soundnet",
+            "version": self.version,
+            "weights": folder_digest(self.folder),
+            "layer": self.layer,
+        }
+
+    def prepare(self, raw: Float32[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
+        """See Encoder."""
+        return raw
+
+    def load(self) -> Run:
+        """See Encoder."""
+        network = SoundNet.from_file(self.folder / FILE)
+        return lambda inputs: [network.features(sound, layer=self.layer) for sound in inputs]
+
+
+def convert(source: Path, path: Path) -> None:
+    """Write SoundNet-8's tensors as safetensors, from its authors' archive or any known file."""
+    with TemporaryDirectory(dir=path.parent) as folder:
+        if source.suffix == ".zip":
+            source = _unzip(source, Path(folder))
+        write_state(build_network(read_soundnet(source), source).state_dict(), path)
+
+
+def _unzip(archive: Path, folder: Path) -> Path:
+    members = list(read_members(archive, MEMBER.__eq__, limit=LARGEST))
+    if len(members) != 1:
+        raise ValueError(f"{archive}: holds {len(members)} files {MEMBER}, expected one")
+    path = folder / MEMBER
+    path.write_bytes(members[0][1])
+    return path
 
 
 def min_samples(layer: str) -> int:

@@ -1,42 +1,29 @@
-"""Soundtracks through SoundNet."""
+"""Soundtracks through an encoder of waveforms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from pipeline.extractors.soundnet import LAYERS, SoundNet
-from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, identity
+from pipeline.extractors.encoder import AudioEncoder, Identity
+from pipeline.features.recipe import FILE, Decoded, Encoded, Item
 from pipeline.media import read_waveform
 
 
 @dataclass(frozen=True)
-class AudioRecipe:
-    """A waveform through SoundNet: [steps, channels]."""
+class AudioRecipe(Encoded):
+    """A waveform through an encoder: [steps, dim]."""
 
-    weights: Path
-    layer: str
+    encoder: AudioEncoder
     modality: ClassVar[str] = "audio"
-    batch: ClassVar[int] = 1
-    gpu: ClassVar[bool] = False  # reading takes a third of the time: little to gain
-
-    @property
-    def dim(self) -> int:
-        """See Recipe."""
-        return LAYERS[self.layer]
 
     def identity(self) -> Identity:
         """See Recipe."""
-        return identity(SoundNet.version, self.weights, layer=self.layer)
+        return {**self.encoder.identity(), "rate": self.encoder.rate}
 
     def read(self, item: Item) -> Decoded:
         """See Recipe."""
-        sound = read_waveform(item.file, start=item.start, end=item.end)
+        sound = read_waveform(item.file, self.encoder.rate, item.start, item.end)
         failure = ("truncated", f"{FILE}: damaged or cut off; what it has of sound is used")
-        return Decoded(sound.samples, failure if sound.truncated else None)
-
-    def network(self) -> Network:
-        """See Recipe."""
-        network = SoundNet.from_file(self.weights)
-        return lambda inputs: [network.features(sound, layer=self.layer) for sound in inputs]
+        prepared = self.encoder.prepare(sound.samples)
+        return Decoded(prepared, failure if sound.truncated else None)

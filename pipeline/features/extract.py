@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import runtime
+from pipeline.extractors.encoder import Origin
 from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.local import run_local
@@ -27,10 +28,11 @@ from pipeline.inputs.feature_file import FeatureFile, write_features
 from pipeline.inputs.parquet import read_table
 
 
-def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
+def extract(chosen: DataSet, recipe: Recipe, column: str, origin: Origin) -> None:
     """Write the feature file and the failures of a data set's modality; print one line.
 
-    `column` of the index holds its texts, or paths below the set's raw folder.
+    `column` of the index holds its texts, or paths below the set's raw folder. `origin` says where
+    the weights come from.
     """
     index = read_table(chosen.index)
     known = index[column].notna()
@@ -46,6 +48,7 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
         cache=cache,
         workers=runtime.workers(),
         retry=retried_kinds(),
+        attributes={"encoder": origin.encoder, "weights_origin": origin.weights},
     )
     write_failures(chosen.failures(recipe.modality), failures)
     if not FeatureFile(chosen.features(recipe.modality)).present.any():
@@ -55,8 +58,8 @@ def extract(chosen: DataSet, recipe: Recipe, column: str) -> None:
         )
     damaged = f"; {cache.damaged} damaged cache entries made again" if cache.damaged else ""
     echo(
-        f"{chosen.name} {recipe.modality}: {len(items)} of {len(index)} samples have a source, "
-        f"{summary(failures)}{damaged}"
+        f"{chosen.name} {recipe.modality}: {origin.encoder} ({origin.weights}); {len(items)} of "
+        f"{len(index)} samples have a source, {summary(failures)}{damaged}"
     )
 
 
@@ -75,11 +78,12 @@ def extract_features(
     cache: ItemCache,
     workers: int,
     retry: Collection[str] = (),
+    attributes: Mapping[str, str] | None = None,
 ) -> list[Failure]:
     """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
     Cached failures of the kinds in `retry` are tried again. If every item failed, the modality is
-    absent from all samples.
+    absent from all samples. `attributes` are the file's, besides the recipe's identity.
     """
     engine = run_ray if runtime.engine() == "ray" else run_local
     identity = recipe.identity()
@@ -100,7 +104,8 @@ def extract_features(
     path.parent.mkdir(parents=True, exist_ok=True)
     require_space(path, 4 * recipe.dim * rows)
     arrays = _arrays(cache, sorted([*absent, *keys]), present)
-    write_features(path, arrays, recipe.dim, {"modality": recipe.modality, **identity})
+    described = {"modality": recipe.modality, **identity, **(attributes or {})}
+    write_features(path, arrays, recipe.dim, described)
     return failures
 
 

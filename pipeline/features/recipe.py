@@ -12,18 +12,12 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from pipeline import runtime
+from pipeline.extractors.encoder import Encoder, Identity, file_digest
 
-Identity = dict[str, str | int]
 Failure = tuple[str, str]  # kind and message
 
 # Placeholder for the file's path in a cached failure, which all files of the same bytes share.
 FILE = "{file}"
-
-
-def file_digest(path: Path) -> str:
-    """Hash a file's bytes (sha256, hexadecimal)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -66,8 +60,16 @@ class Recipe(Protocol):
     """How one modality's features are computed; it is sent to each worker process."""
 
     modality: ClassVar[str]
-    batch: ClassVar[int]  # items that the network takes at once
-    gpu: ClassVar[bool]  # whether its network follows HGFN_DEVICE=cuda
+
+    @property
+    def batch(self) -> int:
+        """Items that the network takes at once."""
+        ...
+
+    @property
+    def gpu(self) -> bool:
+        """Whether its network follows HGFN_DEVICE=cuda."""
+        ...
 
     @property
     def dim(self) -> int:
@@ -95,6 +97,26 @@ def device_of(recipe: Recipe) -> str:
     return runtime.device() if recipe.gpu else "cpu"
 
 
-def identity(version: str, weights: Path, **parameters: str | int) -> Identity:
-    """Join an extractor's code version, its weights' sha256 and its parameters."""
-    return {"version": version, "weights": file_digest(weights), **parameters}
+class Encoded:
+    """The part of a recipe that its encoder decides."""
+
+    encoder: Encoder
+
+    @property
+    def batch(self) -> int:
+        """See Recipe."""
+        return self.encoder.batch
+
+    @property
+    def gpu(self) -> bool:
+        """See Recipe."""
+        return self.encoder.gpu
+
+    @property
+    def dim(self) -> int:
+        """See Recipe."""
+        return self.encoder.dim
+
+    def network(self) -> Network:
+        """See Recipe."""
+        return self.encoder.load()

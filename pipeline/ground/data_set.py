@@ -1,4 +1,4 @@
-"""The data sets and the extractors' weights: modalities and paths."""
+"""The data sets and the encoders' weights: modalities and paths."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-WEIGHTS = Path("data/weights")
-INCEPTION = WEIGHTS / "inception_v3.safetensors"
-ELMO_OPTIONS = WEIGHTS / "elmo_options.json"
-ELMO_WEIGHTS = WEIGHTS / "elmo_weights.hdf5"
-SOUNDNET = WEIGHTS / "soundnet8.safetensors"
+MODALITIES = ("visual", "text", "audio")  # in the order of params.yaml
+
+
+def weights_folder(modality: str) -> Path:
+    """Folder of the weights of a modality's encoder, relative to the project's root."""
+    return Path("data/weights") / modality
 
 
 @dataclass(frozen=True)

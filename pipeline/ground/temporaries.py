@@ -1,4 +1,4 @@
-"""Atomic writes of files, and the removal of temporary files of killed processes."""
+"""Atomic writes of files and folders, and the removal of temporary files of killed processes."""
 
 from __future__ import annotations
 
@@ -47,6 +47,28 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder that becomes `path` when the block succeeds.
+
+    Such folders of killed runs are removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_over(path.parent, of=path.name)
+    temporary, old = temporary_name(path), temporary_name(path)
+    try:
+        with naming(path, temporary):
+            temporary.mkdir()
+            yield temporary
+        # Moved away before it is removed: an interrupted removal would leave half of it as `path`.
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_bytes(path: Path, contents: bytes) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from pipeline.ground.temporaries import write_bytes
 
 TORCH_SUFFIXES = (".pth", ".pt")
 STATE_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
@@ -60,6 +62,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path}: not a readable weights file ({reason})") from None
     return _named_tensors(path, content)
+
+
+def write_state(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors as float32 to a .safetensors file."""
+    write_bytes(path, save({name: t.float().contiguous() for name, t in tensors.items()}))
 
 
 def load_weights(

@@ -21,10 +21,12 @@ from torchvision.models import Inception3
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.extractors import weights as home
-from pipeline.extractors.elmo_files import published_options
-from pipeline.extractors.weights import NETWORKS, PINS, needed_networks, obtain
-from pipeline.ground import data_set as outputs
+from pipeline.extractors import elmo, inception, soundnet
+from pipeline.extractors.elmo_files import check_model, published_options
+from pipeline.extractors.registry import ENCODERS
+from pipeline.extractors.weights import PINS, obtain
+from pipeline.extractors.weights_report import NETWORKS
+from pipeline.ground.data_set import MODALITIES, weights_folder
 from pipeline.inputs.pins import Pin, read_pins
 from stages import weights as stage
 
@@ -106,14 +108,15 @@ def project(bare_project: Path, official: Path) -> Path:
 
 def assert_converted(weights: Path, official: Path) -> None:
     """The stage's outputs hold the numbers of the published files."""
-    converted = load_file(outputs.INCEPTION)
+    converted = load_file(weights_folder("visual") / inception.FILE)
     expected = load_file(weights / "inception.safetensors")
     blocks = [{name.split(".")[0] for name in names} for names in (expected, converted)]
     assert blocks[0] - blocks[1] == {"AuxLogits", "fc"}
     assert all(np.array_equal(array, expected[name]) for name, array in converted.items())
-    assert outputs.ELMO_WEIGHTS.read_bytes() == (weights / "weights.hdf5").read_bytes()
-    assert outputs.ELMO_OPTIONS.read_bytes() == (weights / "options.json").read_bytes()
-    sound = load_file(outputs.SOUNDNET)
+    text = weights_folder("text")
+    assert (text / elmo.WEIGHTS).read_bytes() == (weights / "weights.hdf5").read_bytes()
+    assert (text / elmo.OPTIONS).read_bytes() == (weights / "options.json").read_bytes()
+    sound = load_file(weights_folder("audio") / soundnet.FILE)
     for name, array in load_file(weights / "soundnet.safetensors").items():
         assert np.array_equal(sound[name], array), name
 
@@ -152,22 +155,24 @@ def test_the_stage_converts_what_a_folder_holds(
     assert_converted(weights, official)
 
 
-def test_without_a_network_nothing_is_converted(
+def test_what_is_missing_is_said_for_all_modalities_at_once(
     project: Path, monkeypatch: pytest.MonkeyPatch, serve: Any
 ) -> None:
     monkeypatch.setenv("HGFN_MIRROR", serve(lambda handler: handler.send_error(404)).url)
     with pytest.raises(ValueError, match="404") as caught:
         stage.weights()
+    lines = str(caught.value).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        f"features.{modality}.weights" for modality in MODALITIES
+    ]
     cure = "put inception_v3_google-0cc3c7bd.pth into a folder and set HGFN_WEIGHTS to it"
-    assert str(caught.value).endswith(f"; check the network, or {cure}")
-    assert list(outputs.WEIGHTS.iterdir()) == []
+    assert lines[0].endswith(f"; check the network, or {cure}")
+    assert not any(weights_folder(modality).exists() for modality in MODALITIES)
 
 
-def test_every_network_of_every_model_is_pinned() -> None:
-    pins = read_pins(ROOT / PINS)
-    assert {name for names in NETWORKS.values() for name in names} == set(pins)
-    for model in ("small", "medium", "original", "original_5.5b"):
-        assert set(needed_networks(model)) <= set(NETWORKS)
+def test_every_pin_is_that_of_an_encoder() -> None:
+    assert {name for names in NETWORKS.values() for name in names} == set(read_pins(ROOT / PINS))
+    assert all(encoder in ENCODERS[modality] for modality, encoder, _ in NETWORKS)
 
 
 def test_another_networks_state_is_refused_by_its_first_misfit(tmp_path: Path) -> None:
@@ -175,7 +180,7 @@ def test_another_networks_state_is_refused_by_its_first_misfit(tmp_path: Path) -
     state["Mixed_5b.branch1x1.conv.weight"] = torch.zeros(64, 192, 3, 3)
     torch.save(state, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="other") as caught:
-        home.convert_inception(tmp_path / "other.pth", tmp_path / "out.safetensors")
+        inception.convert(tmp_path / "other.pth", tmp_path / "out.safetensors")
     assert str(caught.value) == (
         f"{tmp_path}/other.pth: tensor Mixed_5b.branch1x1.conv.weight is 64x192x3x3, expected "
         "64x192x1x1; not the weights of Inception V3"
@@ -184,9 +189,8 @@ def test_another_networks_state_is_refused_by_its_first_misfit(tmp_path: Path) -
 
 
 def test_elmos_other_size_is_refused(weights: Path, tmp_path: Path) -> None:
-    outs = tmp_path / "options.json", tmp_path / "weights.hdf5"
     with pytest.raises(ValueError, match="options") as caught:
-        home.copy_elmo(weights / "options.json", weights / "weights.hdf5", "medium", *outs)
+        check_model(weights / "options.json", weights / "weights.hdf5", "medium")
     assert str(caught.value) == (
         f"{weights}/options.json: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not the "
         "weights of ELMo's medium model"
@@ -194,20 +198,18 @@ def test_elmos_other_size_is_refused(weights: Path, tmp_path: Path) -> None:
     medium = tmp_path / "medium.json"
     medium.write_text(json.dumps(published_options("medium")))
     with pytest.raises(ValueError, match="different models") as caught:
-        home.copy_elmo(medium, weights / "weights.hdf5", "medium", *outs)
+        check_model(medium, weights / "weights.hdf5", "medium")
     assert str(caught.value).startswith(
         f"{weights}/weights.hdf5: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not"
     )
-    assert not any(path.exists() for path in outs)
 
 
 def test_elmo_with_a_nan_is_refused(weights: Path, tmp_path: Path) -> None:
     shutil.copy(weights / "weights.hdf5", tmp_path / "nan.hdf5")
     with h5py.File(tmp_path / "nan.hdf5", "r+") as file:
         file["CNN_proj/b_proj"][3] = np.nan
-    outs = tmp_path / "options.json", tmp_path / "weights.hdf5"
     with pytest.raises(ValueError, match=r"nan\.hdf5: tensor CNN_proj/b_proj .*not finite"):
-        home.copy_elmo(weights / "options.json", tmp_path / "nan.hdf5", "small", *outs)
+        check_model(weights / "options.json", tmp_path / "nan.hdf5", "small")
 
 
 def zip_of(*names: str) -> Callable[[Path], None]:
@@ -233,7 +235,7 @@ def test_an_archive_without_the_network_is_refused(
     path = tmp_path / "models.zip"
     write(path)
     with pytest.raises(ValueError, match="models") as caught:
-        home.convert_soundnet(path, tmp_path / "out.safetensors")
+        soundnet.convert(path, tmp_path / "out.safetensors")
     assert str(caught.value).startswith(f"{path}: {message}")
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
@@ -250,14 +252,14 @@ def test_the_report_names_what_is_needed_and_what_is_here(project: Path, given: 
     (given / "sound8.npy").write_bytes(b"")
     lines = report().splitlines()
     assert [line.partition(";")[0] for line in lines if "needed;" in line] == [
-        "Inception V3: needed",
-        "ELMo small: not needed",
-        "ELMo medium: needed",
-        "ELMo original: not needed",
-        "ELMo original_5.5b: not needed",
-        "SoundNet-8: needed",
+        "  inception_v3: needed",
+        "  elmo small: not needed",
+        "  elmo medium: needed",
+        "  elmo original: not needed",
+        "  elmo original_5.5b: not needed",
+        "  soundnet: needed",
     ]
-    assert "  http://127.0.0.1:9/data.csail.mit.edu/soundnet/soundnet_models_public.zip" in lines
+    assert "    http://127.0.0.1:9/data.csail.mit.edu/soundnet/soundnet_models_public.zip" in lines
     assert any(line.endswith(f"here: {given}/sound8.npy") for line in lines)
     assert sum(" here: " in line for line in lines) == 1
     assert sum("Apache-2.0" in line for line in lines) == 4
@@ -265,5 +267,8 @@ def test_the_report_names_what_is_needed_and_what_is_here(project: Path, given: 
 
 def test_untrained_weights_need_no_file(project: Path) -> None:
     shutil.copy(ROOT / "params.yaml", "params.yaml")
-    assert report().startswith("features.weights: untrained, which needs no file")
-    assert ": needed" not in report()
+    lines = report().splitlines()
+    for modality, encoder in (("visual", "inception_v3"), ("text", "elmo"), ("audio", "soundnet")):
+        assert f"{modality}: {encoder}, weights untrained" in lines
+        assert f"  {weights_folder(modality)}: no weights; run the weights stage first" in lines
+    assert not any(": needed" in line for line in lines)

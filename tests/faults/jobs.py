@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from pipeline.datasets.download import fill_raw
+from pipeline.extractors.soundnet import SoundNetEncoder
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
@@ -69,7 +70,7 @@ def toy(folder: Path, count: int, workers: int = 1) -> None:
 def sound(folder: Path, weights: Path) -> None:
     """Extract eight sounds with SoundNet."""
     inputs = folder.parent / "sounds"
-    recipe = AudioRecipe(weights, "conv7")
+    recipe = AudioRecipe(SoundNetEncoder(weights))
     extract(recipe, [Item(p.stem, path=p) for p in sorted(inputs.iterdir())], folder, workers=1)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.extractors.soundnet import FILE
 from pipeline.extractors.untrained import write_soundnet
 from pipeline.ground.processes import is_running
 
@@ -152,8 +153,8 @@ def test_a_training_killed_before_any_operation_on_files_resumes_to_the_same_byt
 def test_a_real_network_killed_at_random_moments_ends_as_if_undisturbed(
     forker: Any, tmp_path: Path
 ) -> None:
-    weights = tmp_path / "soundnet.safetensors"
-    write_soundnet(weights)
+    weights = tmp_path / "weights"
+    write_soundnet(weights / FILE)
     folder = tmp_path / "undisturbed"
     assert forker.run("write_sounds", tmp_path / "sounds") == 0
     start = time.perf_counter()

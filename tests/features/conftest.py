@@ -14,7 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
+from pipeline.extractors.elmo import ELMoEncoder
+from pipeline.extractors.inception import InceptionEncoder
+from pipeline.extractors.soundnet import SoundNetEncoder
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import Item, Recipe
@@ -89,11 +91,12 @@ def opened(tmp_path: Path) -> Callable[[Recipe], Callable[[Sequence[Item]], list
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The three untrained networks at full size."""
+    """The three untrained networks at full size, in a folder a modality."""
     folder = tmp_path_factory.mktemp("weights")
-    write_inception(folder / "inception.safetensors")
-    write_soundnet(folder / "soundnet.safetensors")
-    write_elmo(folder / "options.json", folder / "weights.hdf5", model="small")
+    encoders = {"visual": InceptionEncoder, "text": ELMoEncoder, "audio": SoundNetEncoder}
+    for modality, encoder in encoders.items():
+        (folder / modality).mkdir()
+        encoder.obtain("small" if modality == "text" else "", "untrained", folder / modality)
     return folder
 
 
@@ -104,15 +107,14 @@ TEXT = "Flood in #Houston: don't drive! The water rose, and nobody knows how far
 @pytest.fixture
 def real_recipe(weights: Path) -> Callable[..., Recipe]:
     """The recipe of one kind of item: a network of full size, and pictures as small as it takes."""
-    inception, sound = weights / "inception.safetensors", weights / "soundnet.safetensors"
-    elmo = weights / "options.json", weights / "weights.hdf5"
 
     def make(kind: str, precision: str = "float32") -> Recipe:
+        inception = InceptionEncoder(weights / "visual", SIZE, precision)
         made: dict[str, Callable[[], Recipe]] = {
-            "photo": lambda: VisualRecipe(inception, SIZE, None, precision),
-            "clip": lambda: VisualRecipe(inception, SIZE, 3, precision),
-            "sound": lambda: AudioRecipe(sound, "conv7"),
-            "text": lambda: TextRecipe(*elmo, "average", precision),
+            "photo": lambda: VisualRecipe(inception),
+            "clip": lambda: VisualRecipe(inception, 3),
+            "sound": lambda: AudioRecipe(SoundNetEncoder(weights / "audio")),
+            "text": lambda: TextRecipe(ELMoEncoder(weights / "text", "average", precision)),
         }
         return made[kind]()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.extractors import SoundNet
+from pipeline.extractors.soundnet import FILE, SoundNetEncoder
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import Item
@@ -16,7 +17,7 @@ from pipeline.media import read_waveform
 
 @pytest.fixture
 def recipe(weights: Path) -> AudioRecipe:
-    return AudioRecipe(weights / "soundnet.safetensors", "conv7")
+    return AudioRecipe(SoundNetEncoder(weights / "audio"))
 
 
 @pytest.fixture
@@ -30,7 +31,9 @@ def test_features_are_the_networks_of_the_clips_sound(
 ) -> None:
     entry = opened(recipe)([replace(item, start=0.2, end=0.8)])[0]
     sound = read_waveform(item.file, start=0.2, end=0.8)
-    expected = SoundNet.from_file(recipe.weights).features(sound.samples, layer="conv7")
+    expected = SoundNet.from_file(recipe.encoder.folder / FILE).features(
+        sound.samples, layer="conv7"
+    )
     assert entry.array is not None
     assert entry.failure is None
     assert entry.array.tobytes() == expected.tobytes()
@@ -42,7 +45,7 @@ def test_features_are_the_networks_of_the_clips_sound(
 def test_each_layer_has_its_width_and_identity(
     recipe: AudioRecipe, item: Item, opened: Callable[..., Any], layer: str, dim: int
 ) -> None:
-    other = AudioRecipe(recipe.weights, layer)
+    other = AudioRecipe(SoundNetEncoder(recipe.encoder.folder, layer))
     entry = opened(other)([item])[0]
     assert entry.array is not None
     assert entry.array.shape[1] == other.dim == dim

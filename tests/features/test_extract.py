@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from pipeline.extractors.encoder import Origin
+from pipeline.extractors.inception import InceptionEncoder
+from pipeline.extractors.soundnet import SoundNetEncoder
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.bucket_cache import AT_ONCE, BucketCache
 from pipeline.features.cache import ItemCache
@@ -205,11 +208,11 @@ def test_a_bucket_is_read_in_few_requests_and_gives_the_same_file(
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose clips have no source; its networks' weights are one empty file."""
+    """A project whose clips have no source; the folder of weights is empty."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     weights = tmp_path / "weights"
-    weights.write_text("")
+    weights.mkdir()
     YOUTUBE.index.parent.mkdir(parents=True)
     columns = {"id": ["a"], "audio": [None], "video": [None], "start": [None], "end": [None]}
     write_table(YOUTUBE.index, pd.DataFrame(columns))
@@ -220,11 +223,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("make", "column", "notice"),
     [
         (
-            lambda weights: AudioRecipe(weights, "conv7"),
+            lambda weights: AudioRecipe(SoundNetEncoder(weights)),
             "audio",
             ["audio: runs on the CPU; HGFN_DEVICE is not for its network"],
         ),
-        (lambda weights: VisualRecipe(weights, 224, 40), "video", []),
+        (lambda weights: VisualRecipe(InceptionEncoder(weights), 40), "video", []),
     ],
 )
 def test_a_network_that_stays_on_the_cpu_says_so_once(
@@ -237,14 +240,16 @@ def test_a_network_that_stays_on_the_cpu_says_so_once(
 ) -> None:
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     recipe = make(project)
-    extract(YOUTUBE, recipe, column)
+    extract(YOUTUBE, recipe, column, Origin("net", "given", "MIT"))
     *before, warning, last = capsys.readouterr().out.splitlines()
     assert before == notice
     assert warning == (
         f"warning: youtube: no sample has any {recipe.modality} features; training and evaluation "
         "go on without them"
     )
-    assert last.startswith(f"youtube {recipe.modality}: 0 of 1 samples have a source, no ")
+    assert last.startswith(f"youtube {recipe.modality}: net (given); 0 of 1 samples have a source")
+    attributes = FeatureFile(YOUTUBE.features(recipe.modality)).attributes
+    assert (attributes["encoder"], attributes["weights_origin"]) == ("net", "given")
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_hashed(

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from pipeline.features.extract import item_key
-from pipeline.features.recipe import Item, file_digest, identity
+from pipeline.features.recipe import Item
 
 
 def write(path: Path, contents: str) -> Path:
@@ -46,14 +45,3 @@ def test_everything_that_changes_the_bytes_changes_the_key() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert item_key("text", {"layer": "top", "version": "1"}, Item("b", text="x")) == keys[0]
-
-
-def test_an_identity_names_version_weights_and_parameters(tmp_path: Path) -> None:
-    weights = write(tmp_path / "weights", "w")
-    assert identity("3", weights, layer="top", size=224) == {
-        "version": "3",
-        "weights": hashlib.sha256(b"w").hexdigest(),
-        "layer": "top",
-        "size": 224,
-    }
-    assert file_digest(weights) == hashlib.sha256(b"w").hexdigest()

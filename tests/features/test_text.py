@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.extractors import ELMo
+from pipeline.extractors.elmo import OPTIONS, WEIGHTS, ELMoEncoder
 from pipeline.extractors.tokens import tokenize
 from pipeline.features.cache import Entry
 from pipeline.features.extract import item_key
@@ -22,7 +23,7 @@ TEXT = "Flood in #Houston: don't drive! 🌊"
 
 
 def recipe(weights: Path, layer: str) -> TextRecipe:
-    return TextRecipe(weights / "options.json", weights / "weights.hdf5", layer)
+    return TextRecipe(ELMoEncoder(weights / "text", layer))
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def extract(weights: Path, opened: Callable[..., Any]) -> Callable[[str, str], E
 
 
 def test_the_layer_is_the_top_or_the_average(weights: Path, extract: Extract) -> None:
-    elmo = ELMo.from_files(weights / "options.json", weights / "weights.hdf5")
+    elmo = ELMo.from_files(weights / "text" / OPTIONS, weights / "text" / WEIGHTS)
     (layers,) = elmo.embed([tokenize(TEXT)])
     top, average = (extract(layer, TEXT).array for layer in ("top", "average"))
     assert top is not None
@@ -48,18 +49,18 @@ def test_a_text_without_a_word_is_a_failure(extract: Extract, text: str) -> None
 
 
 def test_layer_options_and_weights_are_part_of_the_identity(weights: Path, tmp_path: Path) -> None:
-    original = recipe(weights, "top")
-    options = json.loads(original.options.read_text())
-    (tmp_path / "options.json").write_text(json.dumps(options, indent=1))
-    shutil.copy(original.weights, tmp_path / "weights.hdf5")
-    with (tmp_path / "weights.hdf5").open("ab") as file:
+    for other in ("options", "weights"):
+        shutil.copytree(weights / "text", tmp_path / other)
+    options = json.loads((weights / "text" / OPTIONS).read_text())
+    (tmp_path / "options" / OPTIONS).write_text(json.dumps(options, indent=1))
+    with (tmp_path / "weights" / WEIGHTS).open("ab") as file:
         file.write(b"\0")
     recipes = [
-        original,
+        recipe(weights, "top"),
         recipe(weights, "average"),
-        TextRecipe(tmp_path / "options.json", original.weights, "top"),
-        TextRecipe(original.options, tmp_path / "weights.hdf5", "top"),
-        TextRecipe(original.options, original.weights, "top", "bfloat16"),
+        TextRecipe(ELMoEncoder(tmp_path / "options", "top")),
+        TextRecipe(ELMoEncoder(tmp_path / "weights", "top")),
+        TextRecipe(ELMoEncoder(weights / "text", "top", "bfloat16")),
     ]
     item = Item("a", text=TEXT)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
@@ -69,4 +70,4 @@ def test_a_long_text_is_cut_and_counted(extract: Extract) -> None:
     entry = extract("top", "flood " * 201)
     assert entry.array is not None
     assert len(entry.array) == 200
-    assert entry.failure == ("long_text", "201 words; the first 200 are used")
+    assert entry.failure == ("long_text", "201 tokens; the first 200 are used")

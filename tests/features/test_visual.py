@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 
 from pipeline.extractors import InceptionV3
+from pipeline.extractors.inception import FILE as WEIGHTS
+from pipeline.extractors.inception import InceptionEncoder
 from pipeline.features.extract import item_key
 from pipeline.features.recipe import FILE, Item
 from pipeline.features.visual import VisualRecipe
@@ -34,26 +36,26 @@ def photo(real_items: dict[str, list[Item]]) -> Path:
 
 @pytest.fixture
 def inception(weights: Path) -> Path:
-    return weights / "inception.safetensors"
+    return weights / "visual"
 
 
 def test_a_photo_is_one_vector(inception: Path, photo: Path, opened: Opened) -> None:
-    recipe = VisualRecipe(inception, SIZE)
+    recipe = VisualRecipe(InceptionEncoder(inception, SIZE))
     entry = opened(recipe)([Item("a", path=photo)])[0]
     assert entry.array is not None
     pixels = np.asarray(Image.open(photo))[None]
-    expected = InceptionV3.from_file(inception).features(pixels, size=SIZE)
+    expected = InceptionV3.from_file(inception / WEIGHTS).features(pixels, size=SIZE)
     assert entry.array.tobytes() == expected.tobytes()
     assert entry.array.shape == (1, recipe.dim) == (1, 2048)
 
 
 def test_a_clip_is_a_vector_a_frame(inception: Path, clip: Path, opened: Opened) -> None:
-    recipe = VisualRecipe(inception, SIZE, 3)
+    recipe = VisualRecipe(InceptionEncoder(inception, SIZE), 3)
     entry = opened(recipe)([Item("a", path=clip, start=0.2, end=0.7)])[0]
     assert entry.array is not None
     assert entry.failure is None
     frames = sample_frames(clip, 3, 0.2, 0.7).frames
-    expected = InceptionV3.from_file(inception).features(frames, size=SIZE)
+    expected = InceptionV3.from_file(inception / WEIGHTS).features(frames, size=SIZE)
     assert entry.array.tobytes() == expected.tobytes()
     assert entry.array.shape == (3, 2048)
 
@@ -64,14 +66,14 @@ def test_the_network_runs_on_the_environments_device(
 ) -> None:
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     with pytest.raises(ValueError, match="finds no GPU here; unset HGFN_DEVICE"):
-        VisualRecipe(inception, SIZE).network()
+        VisualRecipe(InceptionEncoder(inception, SIZE)).network()
 
 
 def test_a_clip_cut_short_gives_what_it_has_and_a_failure(
     inception: Path, clip: Path, opened: Opened
 ) -> None:
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    entry = opened(VisualRecipe(inception, SIZE, 2))([Item("a", path=clip)])[0]
+    entry = opened(VisualRecipe(InceptionEncoder(inception, SIZE), 2))([Item("a", path=clip)])[0]
     assert entry.array is not None
     assert entry.array.shape == (2, 2048)
     message = f"{FILE}: damaged or cut off; what can be decoded of it is used"
@@ -83,7 +85,9 @@ def test_a_photo_cut_short_gives_what_it_has_and_a_failure(
 ) -> None:
     Image.open(photo).save(tmp_path / "cut.jpg", quality=95)
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-2])
-    entry = opened(VisualRecipe(inception, SIZE))([Item("a", path=tmp_path / "cut.jpg")])[0]
+    entry = opened(VisualRecipe(InceptionEncoder(inception, SIZE)))(
+        [Item("a", path=tmp_path / "cut.jpg")]
+    )[0]
     assert entry.array is not None
     assert entry.array.shape == (1, 2048)
     message = f"{FILE}: damaged or cut off; what can be decoded of it is used"
@@ -92,14 +96,17 @@ def test_a_photo_cut_short_gives_what_it_has_and_a_failure(
 
 def test_whatever_changes_the_features_changes_the_key(inception: Path, photo: Path) -> None:
     recipes = [
-        VisualRecipe(inception, 224),
-        VisualRecipe(inception, 299),
-        VisualRecipe(inception, 224, 40),
-        VisualRecipe(inception, 224, 20),
-        VisualRecipe(inception, 299, 40),
-        VisualRecipe(inception, 224, 1),
-        VisualRecipe(inception, 224, None, "bfloat16"),
-        VisualRecipe(inception, 224, 40, "bfloat16"),
+        VisualRecipe(InceptionEncoder(inception, size, precision), frames)
+        for size, frames, precision in (
+            (224, None, "float32"),
+            (299, None, "float32"),
+            (224, 40, "float32"),
+            (224, 20, "float32"),
+            (299, 40, "float32"),
+            (224, 1, "float32"),
+            (224, None, "bfloat16"),
+            (224, 40, "bfloat16"),
+        )
     ]
     item = Item("a", path=photo)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)

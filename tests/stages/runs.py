@@ -80,6 +80,4 @@ def keep_lines(path: Path, count: int) -> None:
 
 def link_weights(weights_folder: Path, folder: Path) -> None:
     """Make hard links instead of another 200 MB."""
-    (folder / "data/weights").mkdir()
-    for file in weights_folder.iterdir():
-        os.link(file, folder / "data/weights" / file.name)
+    shutil.copytree(weights_folder, folder / "data/weights", copy_function=os.link)

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.extractors.untrained import write_elmo, write_inception, write_soundnet
-from pipeline.ground.data_set import ELMO_OPTIONS, ELMO_WEIGHTS, INCEPTION, SOUNDNET
+from pipeline.extractors.registry import obtain
+from pipeline.ground.data_set import MODALITIES
+from pipeline.params import load_params
 from pipeline.training.model import load_model
-from tests.stages.runs import link_weights, prepare, run, write_sources
+from tests.stages.runs import ROOT, link_weights, prepare, run, write_sources
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +27,9 @@ WARNING = "no sample has any {} features; training and evaluation go on without 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    write_inception(folder / INCEPTION.name)
-    write_elmo(folder / ELMO_OPTIONS.name, folder / ELMO_WEIGHTS.name)
-    write_soundnet(folder / SOUNDNET.name)
+    features = load_params(ROOT / "params.yaml").features
+    for modality in MODALITIES:
+        obtain(modality, getattr(features, modality), folder / modality)
     return folder
 
 

@@ -52,10 +52,9 @@ def write_outputs(folder: Path) -> None:
     (data / "raw/annotations/secret.tsv").write_text("raw data that is not shared")
     for name in ("index", "visual", "text"):
         (data / f"failures/{name}.csv").write_text("id,modality,kind,message\n")
-    (folder / "data/weights").mkdir()
-    for name in ("inception_v3.safetensors", "soundnet8.safetensors", "elmo_options.json",
-                 "elmo_weights.hdf5"):  # fmt: skip
-        (folder / "data/weights" / name).write_text(name)
+    for name in ("visual", "text", "audio"):
+        (folder / "data/weights" / name).mkdir(parents=True)
+        (folder / "data/weights" / name / "net").write_text(name)
     ids = [f"t{row:03d}" for row in range(ROWS)]
     labels = {task["name"]: [row % len(task["classes"]) for row in range(ROWS)] for task in TASKS}
     sides = [("train", "train", "train", "val", "test")[row // 6 % 5] for row in range(ROWS)]

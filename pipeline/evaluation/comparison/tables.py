@@ -131,7 +131,7 @@ def _notes(
 ) -> list[str]:
     name, test = result.data.name, result.side("test")
     source, split = params.data.sources[name], params.data.crisismmd.split
-    data = f"Data: {source}; extractors: {params.features.weights}."
+    data = f"Data: {source}; encoders: {_encoders(result.data, params)}."
     if source.startswith("data/sample/"):
         data += " The sample's scores say nothing about disasters."
     if name == "crisismmd" and split == "event":
@@ -162,6 +162,11 @@ def _published(result: _Results, name: str, params: Params) -> list[str]:
     metrics = ("f1" if task.binary else "f1_macro", "hl", "map")
     ours = Ours("crisismmd", name, "", task.classes, split, rows, params.train.shots)
     return table_notes(read_literature(), ours, metrics)
+
+
+def _encoders(data: DataSet, params: Params) -> str:
+    sections = {modality: getattr(params.features, modality) for modality in data.modalities}
+    return ", ".join(f"{m} {s.encoder} ({s.weights})" for m, s in sections.items())
 
 
 def _log_unlisted(result: _Results, log: Log) -> None:
