@@ -21,7 +21,8 @@ from pipeline.inputs.weight_files import Shapes, shape_text
 HEADS = 1 << 20  # numbers of parts that a file may lack
 
 _NUMBERS = {"F64", "F32", "F16", "BF16"}
-_POSITIONS = re.compile(r"(^|\.)position_ids$")  # older versions stored this table of 0, 1, 2 ...
+# Tables and counters of whole numbers: older versions stored even those of 0, 1, 2 ...
+_WHOLE = re.compile(r"(^|\.)([a-z]+_[a-z]+_index|[a-z_]+_ids|num_batches_tracked)$")
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _stored(folder: Path) -> Shapes:
         with one_line(path), safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118 - not a mapping
                 part = file.get_slice(name)
-                if part.get_dtype() not in _NUMBERS and not _POSITIONS.search(name):
+                if part.get_dtype() not in _NUMBERS and not _WHOLE.search(name):
                     raise ValueError(f"tensor {name} is of {part.get_dtype()}, not real numbers")
                 shapes[name] = tuple(part.get_shape())
     return shapes
@@ -129,7 +130,7 @@ def _check_report(
     """Raise ValueError for the first tensor that differs; return the parts that are not used."""
     wrong = {name: (stored, wanted) for name, stored, wanted in report["mismatched_keys"]}
     missing = {name for name in report["missing_keys"] if not name.startswith(tuple(optional))}
-    extra = sorted(name for name in report["unexpected_keys"] if not _POSITIONS.search(name))
+    extra = sorted(name for name in report["unexpected_keys"] if not _WHOLE.search(name))
     prefix, parts = f"{network.base_model_prefix}.", dict(network.named_children())
     inside = [name for name in extra if name.removeprefix(prefix).partition(".")[0] in parts]
     for name in [*expected, *wrong, *missing, *inside]:

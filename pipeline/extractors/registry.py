@@ -44,6 +44,7 @@ ENCODERS: dict[str, dict[str, Entry]] = {
     },
     "audio": {
         "soundnet": Entry("soundnet:SoundNetEncoder", settings=("layer",), untrained=True),
+        "hf": Entry("hf_audio:HFAudio", library="transformers"),
     },
 }
 

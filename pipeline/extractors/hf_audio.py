@@ -1,0 +1,236 @@
+"""Audio networks of transformers: AST, CLAP's audio tower, wav2vec 2 and HuBERT.
+
+A waveform is cut into windows of constant length, each of which the network turns into one vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+
+from pipeline import runtime
+from pipeline.extractors.device import exact_convolutions
+from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.hf_folder import copy_folder, library, licence, one_line, read_config
+from pipeline.extractors.hf_sound import read_preprocessor
+from pipeline.extractors.hf_tower import load_tower
+from pipeline.extractors.model_folder import model_folder
+
+SPEECH_SECONDS = 10  # of a window of wav2vec 2 and HuBERT, which take any length
+# A rest of less than this part of a window is not used, unless there is nothing else.
+SHORTEST_REST = 0.1
+FRAME = 400  # samples: the shortest sound of which AST's filters make a frame
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Inputs of the network, and how many samples of each are sound, not padding."""
+
+    values: Float32[np.ndarray, "windows ..."]
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs: the class that prepares sound, a window's samples, the width, one vector.
+
+    `prepare` turns up to a window of sound into one input, padded as the model's authors do;
+    `vector` is the network's output of one input [1, ...], of which `samples` are sound.
+    """
+
+    extractor: str
+    window: Callable[[Any], int]
+    dim: Callable[[Any], int]
+    prepare: Callable[[Any, np.ndarray, int], np.ndarray]
+    vector: Callable[[Any, Tensor, int], Tensor]
+    architecture: str | None = None
+    tower: Callable[[Any], Any] = lambda config: config
+    optional: tuple[str, ...] = ()
+
+
+def _prepare_ast(extractor: Any, sound: np.ndarray, _: int) -> np.ndarray:
+    sound = np.pad(sound, (0, max(FRAME - sound.size, 0)))
+    inputs = extractor(sound, sampling_rate=extractor.sampling_rate, return_tensors="np")
+    return inputs["input_values"][0]
+
+
+def _prepare_clap(extractor: Any, sound: np.ndarray, _: int) -> np.ndarray:
+    inputs = extractor(sound, sampling_rate=extractor.sampling_rate, return_tensors="np")
+    # For a window that is not cut, models with feature fusion get four times the same.
+    return inputs["input_features"][0][:1]
+
+
+def _clap_vector(network: Any, x: Tensor, _: int) -> Tensor:
+    # The library marks one window of each batch, chosen at random, as longer than it is.
+    longer = torch.zeros(1, 1, dtype=torch.bool, device=x.device)
+    channels = 4 if network.config.enable_fusion else 1
+    output = network(input_features=x.expand(-1, channels, -1, -1), is_longer=longer)
+    vector: Tensor = output.audio_embeds[0]
+    return vector
+
+
+def _prepare_speech(extractor: Any, sound: np.ndarray, window: int) -> np.ndarray:
+    inputs = extractor(
+        sound,
+        sampling_rate=extractor.sampling_rate,
+        padding="max_length",
+        max_length=window,
+        return_tensors="np",
+    )
+    return inputs["input_values"][0]
+
+
+def _speech_vector(network: Any, x: Tensor, samples: int) -> Tensor:
+    """Return the mean of the frames of sound; those of padding are left out."""
+    mask = None
+    if network.config.feat_extract_norm == "layer":  # the others were trained without a mask
+        mask = (torch.arange(x.shape[1], device=x.device) < samples).long()[None]
+    states = network(input_values=x, attention_mask=mask).last_hidden_state[0]
+    frames = int(network._get_feat_extract_output_lengths(torch.tensor(samples)))
+    vector: Tensor = states[: max(frames, 1)].mean(dim=0)
+    return vector
+
+
+_SPEECH = Family(
+    "Wav2Vec2FeatureExtractor",
+    window=lambda extractor: SPEECH_SECONDS * extractor.sampling_rate,
+    dim=lambda config: config.hidden_size,
+    prepare=_prepare_speech,
+    vector=_speech_vector,
+    optional=("masked_spec_embed",),  # of training alone
+)
+
+FAMILIES = {
+    "audio-spectrogram-transformer": Family(
+        "ASTFeatureExtractor",
+        # A frame of the spectrogram every 10 ms: 1,024 are 10.24 s.
+        window=lambda extractor: extractor.max_length * extractor.sampling_rate // 100,
+        dim=lambda config: config.hidden_size,
+        prepare=_prepare_ast,
+        vector=lambda network, x, _: network(input_values=x).pooler_output[0],
+    ),
+    "clap": Family(
+        "ClapFeatureExtractor",
+        window=lambda extractor: extractor.nb_max_samples,
+        dim=lambda config: config.projection_dim,
+        prepare=_prepare_clap,
+        vector=_clap_vector,
+        architecture="ClapAudioModelWithProjection",
+        tower=lambda config: config.audio_config,
+    ),
+    "wav2vec2": _SPEECH,
+    "hubert": _SPEECH,
+}
+
+
+@dataclass(frozen=True)
+class HFAudio:
+    """A folder of transformers: features [windows, dim]. `window` is in samples."""
+
+    folder: Path
+    kind: str
+    rate: int
+    window: int
+    dim: int
+
+    version: ClassVar[str] = "1"
+    batch: ClassVar[int] = 1
+    gpu: ClassVar[bool] = True
+
+    @classmethod
+    def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
+        """See Encoder."""
+        model = model_folder(f"hf:{source}")
+        given = None if weights == "pretrained" else Path(weights).expanduser()
+        copy_folder(model.path, folder, given)
+        encoder = cls.of(folder, None)
+        run = encoder.load()
+        with one_line(folder):
+            # What does not fit together ends this stage, not the extraction.
+            run([encoder.prepare(np.zeros(encoder.rate, np.float32))])
+        stated = model.licence or licence(model.path)
+        if given is not None:
+            return Origin(f"hf:{source}", "given", stated, given.name)
+        return Origin(f"hf:{source}", "pretrained", stated, model.note)
+
+    @classmethod
+    def of(cls, folder: Path, params: Any) -> HFAudio:
+        """See Encoder; features.audio has no setting for it. Raises ValueError for other models."""
+        config = read_config(folder)
+        kind = config.model_type
+        if kind not in FAMILIES:
+            raise ValueError(
+                f"{folder}: model_type {kind!r} is no audio encoder; allowed: {', '.join(FAMILIES)}"
+            )
+        extractor = _extractor(folder, kind)
+        family = FAMILIES[kind]
+        return cls(
+            folder, kind, extractor.sampling_rate, family.window(extractor), family.dim(config)
+        )
+
+    def identity(self) -> Identity:
+        """See Encoder."""
+        return {
+            "encoder": "hf",
+            "version": self.version,
+            "weights": folder_digest(self.folder),
+            "window": self.window,
+            # AST's spectrogram is torchaudio's where that is installed.
+            "spectrogram": "torchaudio" if _has_torchaudio() else "numpy",
+        }
+
+    def prepare(self, raw: Float32[np.ndarray, " samples"]) -> Windows:
+        """See Encoder."""
+        pieces = cut(raw, self.window)
+        extractor, prepare = _extractor(self.folder, self.kind), FAMILIES[self.kind].prepare
+        inputs = [prepare(extractor, piece, self.window) for piece in pieces]
+        return Windows(np.stack(inputs).astype(np.float32), tuple(map(len, pieces)))
+
+    def load(self) -> Run:
+        """See Encoder."""
+        family, device = FAMILIES[self.kind], runtime.device()
+        config = family.tower(read_config(self.folder))
+        network = load_tower(
+            self.folder, config, family.architecture, device=device, optional=family.optional
+        ).network
+        return lambda inputs: [_vectors(family, network, windows, device) for windows in inputs]
+
+
+def cut(waveform: Float32[np.ndarray, " samples"], window: int) -> list[np.ndarray]:
+    """Cut a waveform into windows; the last may be shorter (see SHORTEST_REST)."""
+    whole, rest = divmod(waveform.size, window)
+    count = whole + (rest >= SHORTEST_REST * window or not whole)
+    return [waveform[k * window : (k + 1) * window] for k in range(count)]
+
+
+@torch.inference_mode()
+def _vectors(
+    family: Family, network: nn.Module, windows: Windows, device: str
+) -> Float32[np.ndarray, "windows dim"]:
+    # One window a call: the shape never changes, so neither does the order of sums.
+    with exact_convolutions():
+        vectors = [
+            family.vector(network, torch.from_numpy(values[None]).to(device), samples)
+            for values, samples in zip(windows.values, windows.samples, strict=True)
+        ]
+    return torch.stack(vectors).float().cpu().numpy()
+
+
+@lru_cache(maxsize=2)
+def _extractor(folder: Path, kind: str) -> Any:
+    return read_preprocessor(folder, FAMILIES[kind].extractor)
+
+
+def _has_torchaudio() -> bool:
+    library()
+    from transformers.utils import is_speech_available
+
+    return bool(is_speech_available())
