@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.extractors.weights import PINS
 from pipeline.inputs.hub_pins import obtain_repository, read_hub_pins
-
-PINS = Path("sources/weights.json")
 
 
 @dataclass(frozen=True)

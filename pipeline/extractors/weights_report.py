@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline import runtime
 from pipeline.extractors.elmo_files import SIZES
 from pipeline.extractors.encoder import Origin
 from pipeline.extractors.registry import named
 from pipeline.extractors.weights import ALTERNATIVES, PINS, find_given
 from pipeline.ground.data_set import MODALITIES, weights_folder
+from pipeline.inputs.hub_pins import HUB, HubPin, given_folder, read_hub_pins
 from pipeline.inputs.pins import Pin, mirrored, read_pins
 from pipeline.params import EncoderParams, FeatureParams
 
@@ -40,6 +42,12 @@ def weights_report(features: FeatureParams) -> Iterator[str]:
                 yield f"  {title}: {'needed' if needed else 'not needed'}; {licence}"
                 for name in names:
                     yield from _pin_lines(name, pins[name])
+    named_encoders = {getattr(features, modality).encoder for modality in MODALITIES}
+    yield from ["", "pinned repositories of the Hugging Face hub:"]
+    for encoder, pin in read_hub_pins(PINS).items():
+        needed = encoder in named_encoders
+        yield f"  {encoder}: {'needed' if needed else 'not needed'}; {pin.licence}"
+        yield from _hub_lines(pin)
 
 
 def _present(params: EncoderParams, folder: Path) -> str:
@@ -55,6 +63,13 @@ def _present(params: EncoderParams, folder: Path) -> str:
         f"in {folder}: {origin.encoder}, {origin.weights}{note}, {megabytes:.1f} MB; "
         f"licence: {origin.licence}{other}"
     )
+
+
+def _hub_lines(pin: HubPin) -> Iterator[str]:
+    folder = given_folder(pin) or (pin.folder if pin.is_here() else None)
+    place = f"here: {folder}" if folder else "not here"
+    yield f"    {mirrored(f'{HUB}/{pin.repository}/tree/{pin.revision}')}"
+    yield f"      {len(pin.files)} files, {runtime.size_text(pin.size)}, {place}"
 
 
 def _pin_lines(name: str, pin: Pin) -> Iterator[str]:

@@ -90,13 +90,18 @@ def obtain_repository(pin: HubPin) -> Path:
     All files are verified. Raises ValueError for a given folder of other files, FetchError for a
     file that cannot be fetched.
     """
-    given = runtime.weights_folder()
-    if given is not None and (given / pin.name).is_dir():
-        check_files(pin, given / pin.name)
-        return given / pin.name
+    if (given := given_folder(pin)) is not None:
+        check_files(pin, given)
+        return given
     for name, file in pin.files.items():
         fetch_from_hub(pin.repository, pin.revision, name, pin.folder / name, file, pin.where)
     return pin.folder
+
+
+def given_folder(pin: HubPin) -> Path | None:
+    """Return the folder of the repository's name in HGFN_WEIGHTS, if there is one."""
+    folder = runtime.weights_folder()
+    return folder / pin.name if folder and (folder / pin.name).is_dir() else None
 
 
 def check_files(pin: HubPin, folder: Path) -> None:

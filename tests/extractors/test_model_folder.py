@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.extractors.model_folder import PINS, ModelFolder, model_folder
+from pipeline.extractors.model_folder import ModelFolder, model_folder
+from pipeline.extractors.weights import PINS
+from pipeline.extractors.weights_report import weights_report
+from pipeline.params import load_params
 
+ROOT = Path(__file__).resolve().parents[2]
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -41,3 +45,13 @@ def test_a_folder_of_that_name_comes_first(project: Path) -> None:
 def test_what_is_neither_is_refused_with_the_cure(encoder: str) -> None:
     with pytest.raises(ValueError, match=f"run `hgfn weights --pin {encoder}`"):
         model_folder(encoder)
+
+
+def test_the_report_lists_pinned_repositories_with_licence_and_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("HGFN_WEIGHTS")
+    lines = list(weights_report(load_params().features))
+    at = lines.index("  hf:sentence-transformers/all-MiniLM-L6-v2: not needed; apache-2.0")
+    assert lines[at + 2].startswith("      9 files, 91.3 MB, ")

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from pipeline.extractors import SoundNet
 from pipeline.extractors.soundnet import BLOCKS, LAYERS, min_samples, repeated
+from pipeline.media import read_waveform
+from pipeline.runtime import weights_folder
 
 
 @pytest.fixture
@@ -25,21 +27,56 @@ def real_first_blocks(weights: Path, shared_data: Path, tmp_path: Path) -> Sound
     return SoundNet.from_file(tmp_path / "sound8.npy")
 
 
+@pytest.fixture
+def real_soundnet() -> SoundNet:
+    """The published network, whole, in the port's file."""
+    folder = weights_folder()
+    if folder is None or not (folder / "sound8.npy").is_file():
+        pytest.skip("the published sound8.npy is not in the folder HGFN_WEIGHTS")
+    return SoundNet.from_file(folder / "sound8.npy")
+
+
+@pytest.mark.parametrize("network", ["real_first_blocks", "real_soundnet"])
 def test_the_recorded_extrema_of_conv1_are_reproduced(
-    real_first_blocks: SoundNet, recording: np.ndarray
+    network: str, recording: np.ndarray, request: pytest.FixtureRequest
 ) -> None:
-    network = real_first_blocks.network
+    soundnet: SoundNet = request.getfixturevalue(network)
+    layers = soundnet.network
     with torch.inference_mode():
-        convolved = network.conv1(torch.from_numpy(recording)[None, None] * 256)
-        normed = network.batchnorm1(convolved)
+        convolved = layers.conv1(torch.from_numpy(recording)[None, None] * 256)
+        normed = layers.batchnorm1(convolved)
     assert convolved.max().item() == pytest.approx(1584.0886, abs=1e-3)
     assert convolved.min().item() == pytest.approx(-1547.1093, abs=1e-3)
     assert normed.max().item() == pytest.approx(17.7110, abs=1e-4)
     assert normed.min().item() == pytest.approx(-17.3334, abs=1e-4)
-    features = real_first_blocks.features(recording, layer="conv1")
+    features = soundnet.features(recording, layer="conv1")
     assert features.max() == pytest.approx(17.7110, abs=1e-4)
     assert features.min() == 0
-    assert np.isfinite(real_first_blocks.features(recording, layer="pool2")).all()
+    assert np.isfinite(soundnet.features(recording, layer="pool2")).all()
+
+
+def test_the_published_file_has_the_tensors_of_the_excerpts(
+    real_soundnet: SoundNet, shared_data: Path
+) -> None:
+    real = np.load(shared_data / "soundnet" / "soundnet8_real_conv1_conv2_conv3partial.npz")
+    filters = {"conv1": slice(None), "conv2": slice(None)}
+    filters["conv3"] = real["conv3/original_channel_index"]
+    for layer, chosen in filters.items():
+        published = real_soundnet.network.get_submodule(layer).weight[chosen].numpy()
+        assert np.array_equal(published, real[f"{layer}/weights"][:, 0].transpose(2, 1, 0))
+
+
+def test_the_published_network_tells_a_real_recording_apart_from_silence(
+    real_soundnet: SoundNet, shared_data: Path
+) -> None:
+    sound = read_waveform(shared_data / "soundnet" / "example.wav").samples
+    for layer, steps, most in (("pool5", 9, 3.9525), ("conv7", 3, 0.8791)):
+        features = real_soundnet.features(sound, layer)
+        assert features.shape == (steps, LAYERS[layer])
+        # As measured once: a change of resampling or of the network moves it.
+        assert features.max() == pytest.approx(most, abs=2e-3)
+        silent = real_soundnet.features(np.zeros_like(sound), layer)
+        assert np.abs(features - silent).max() > 0.5
 
 
 def test_layers_are_the_table(soundnet: SoundNet, weights: Path) -> None:
