@@ -14,6 +14,7 @@ from benchmarks import (
     memory,
     steps,
     streaming,
+    text_tower,
 )
 from benchmarks.report import (
     endurance_table,
@@ -66,7 +67,7 @@ SECTIONS: dict[str, Section] = {
     "duplicates": _lines(duplicates.measure),
     "decoding": _lines(decoding.measure),
     "visual": _lines(inception.measure),
-    "text": _lines(elmo.measure),
+    "text": _lines(lambda effort: [*elmo.measure(effort), *text_tower.measure(effort)]),
     "extraction": _lines(extraction.measure),
     "memory": _lines(memory.measure),
     "streaming": _lines(streaming.measure),

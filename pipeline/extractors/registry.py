@@ -41,6 +41,7 @@ ENCODERS: dict[str, dict[str, Entry]] = {
     },
     "text": {
         "elmo": Entry("elmo:ELMoEncoder", settings=("model", "layer"), untrained=True),
+        "hf": Entry("hf_text:HFText", library="transformers"),
     },
     "audio": {
         "soundnet": Entry("soundnet:SoundNetEncoder", settings=("layer",), untrained=True),

@@ -20,7 +20,7 @@ if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not in
     sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import duplicates, elmo, growth, inception, steps  # noqa: E402
+from benchmarks import duplicates, elmo, growth, inception, steps, text_tower  # noqa: E402
 from benchmarks.gradnorm import GradNormTrainer  # noqa: E402
 from benchmarks.problem import Size, Trainer  # noqa: E402
 from benchmarks.section import Effort, Measurement  # noqa: E402
@@ -139,7 +139,11 @@ def test_an_unknown_part_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     ("section", "sizes"),
-    [(inception, {"count": 2, "size": 80}), (elmo, {"model": "small", "count": 4})],
+    [
+        (inception, {"count": 2, "size": 80}),
+        (elmo, {"model": "small", "count": 4}),
+        (text_tower, {"count": 4, "sizes": {"hidden_size": 24, "num_hidden_layers": 1}}),
+    ],
 )
 def test_each_precision_is_measured_against_the_plain_network_and_agrees(
     section: ModuleType, sizes: dict[str, object]

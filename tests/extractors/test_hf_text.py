@@ -1,0 +1,251 @@
+"""Text encoders of transformers: their own numbers, whatever shares the call."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hf_text_models import (
+    WORDS,
+    save_bert,
+    save_clip,
+    save_modules,
+    save_siglip,
+    save_tokenizer,
+    save_xlm_roberta,
+)
+
+from pipeline.extractors import hf_folder
+from pipeline.extractors.hf_text import LENGTHS, TOKENS, HFText, call_shape
+
+pytest.importorskip("transformers", reason="the extra `encoders` is not installed")
+
+FAMILIES = ["bert", "xlm_roberta", "clip", "siglip"]
+SAVE = {
+    "bert": save_bert,
+    "xlm_roberta": save_xlm_roberta,
+    "clip": save_clip,
+    "siglip": save_siglip,
+}
+
+# Of all lengths up to the longest, and beyond.
+TEXTS = [" ".join((WORDS * 4)[start : start + n]) for n in range(1, 40) for start in (0, n % 7)]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: save(tmp_path_factory.mktemp(name)) for name, save in SAVE.items()}
+
+
+@pytest.fixture(scope="module")
+def encoders(folders: dict[str, Path]) -> dict[str, HFText]:
+    return {name: HFText(folder) for name, folder in folders.items()}
+
+
+def inputs_of(encoder: HFText, texts: list[str]) -> list[list[int]]:
+    return [encoder.prepare(text)[: encoder.longest] for text in texts]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_text_has_the_same_bytes_alone_and_in_any_batch(
+    encoders: dict[str, HFText], family: str, precision: str
+) -> None:
+    encoder = HFText(encoders[family].folder, precision)
+    inputs = inputs_of(encoder, TEXTS)
+    run = encoder.load()
+    together = [array.tobytes() for array in run(inputs)]
+    other = HFText(encoder.folder, precision).load()  # as another worker loads it
+    assert [array.tobytes() for array in other(inputs[::-1])][::-1] == together
+    for number in (0, 1, 30, 77):
+        assert run(inputs[number : number + 1])[0].tobytes() == together[number]
+    halves = [array.tobytes() for part in (inputs[:31], inputs[31:]) for array in other(part)]
+    assert halves == together
+
+
+def forward(folder: Path, architecture: str, texts: list[str], **settings: Any) -> tuple[Any, Any]:
+    """Run transformers' own classes, as its documentation does."""
+    transformers = hf_folder.library()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    batch = tokenizer(texts, return_tensors="pt", truncation=True, **settings)
+    network = getattr(transformers, architecture).from_pretrained(folder).eval()
+    batch = {name: batch[name] for name in ("input_ids", "attention_mask") if name in batch}
+    with torch.no_grad():
+        return network(**batch), batch["attention_mask"]
+
+
+def test_bert_with_pooling_equals_the_mean_of_its_tokens(encoders: dict[str, HFText]) -> None:
+    encoder = encoders["bert"]
+    output, mask = forward(encoder.folder, "BertModel", TEXTS, padding=True, max_length=30)
+    states, real = output.last_hidden_state, mask.unsqueeze(2)
+    mean = torch.nn.functional.normalize((states * real).sum(1) / real.sum(1))
+    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    assert {array.shape for array in arrays} == {(1, encoder.dim)}
+    np.testing.assert_allclose(np.concatenate(arrays), mean, atol=1e-5)
+
+
+def test_xlm_roberta_equals_its_last_states_without_special_tokens(
+    encoders: dict[str, HFText],
+) -> None:
+    encoder = encoders["xlm_roberta"]
+    output, mask = forward(encoder.folder, "XLMRobertaModel", TEXTS, padding=True, max_length=38)
+    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    for array, states, real in zip(arrays, output.last_hidden_state, mask, strict=True):
+        assert array.shape == (int(real.sum()) - 2, encoder.dim)
+        np.testing.assert_allclose(array, states[1 : real.sum() - 1], atol=1e-5)
+
+
+def test_clip_equals_its_projected_vectors(encoders: dict[str, HFText]) -> None:
+    encoder = encoders["clip"]
+    settings = {"padding": True, "max_length": 20}
+    output, _ = forward(encoder.folder, "CLIPTextModelWithProjection", TEXTS, **settings)
+    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    assert arrays[0].shape == (1, encoder.dim) == (1, 8)
+    np.testing.assert_allclose(np.concatenate(arrays), output.text_embeds, atol=1e-5)
+
+
+def test_siglip_equals_its_vectors_of_texts_padded_to_the_end(encoders: dict[str, HFText]) -> None:
+    encoder, transformers = encoders["siglip"], hf_folder.library()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(encoder.folder)
+    batch = tokenizer(
+        TEXTS, return_tensors="pt", padding="max_length", truncation=True, max_length=20
+    )
+    network = transformers.SiglipModel.from_pretrained(encoder.folder).eval().text_model
+    with torch.no_grad():
+        expected = network(input_ids=batch["input_ids"]).pooler_output
+    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_width_is_known_without_the_network(encoders: dict[str, HFText], family: str) -> None:
+    encoder = encoders[family]
+    assert encoder.load()([[5, 6, 7]])[0].shape[1] == encoder.dim
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_is_close_to_float32(encoders: dict[str, HFText], family: str) -> None:
+    folder = encoders[family].folder
+    inputs = inputs_of(encoders[family], TEXTS)
+    exact, rounded = (HFText(folder, kind).load()(inputs) for kind in ("float32", "bfloat16"))
+    for a, b in zip(exact, rounded, strict=True):
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        assert ((a * b).sum(1) / lengths).min() > 0.99
+
+
+@pytest.mark.parametrize("mode", ["cls", "max"])
+def test_the_folders_own_pooling_is_used(tmp_path: Path, mode: str) -> None:
+    encoder = HFText(save_bert(tmp_path, mode, normalise=False))
+    output, mask = forward(tmp_path, "BertModel", TEXTS, padding=True, max_length=30)
+    states = output.last_hidden_state
+    hidden = states.masked_fill(mask.unsqueeze(2) == 0, -torch.inf).amax(1)
+    expected = states[:, 0] if mode == "cls" else hidden
+    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
+
+
+@pytest.fixture
+def bert(folders: dict[str, Path], tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folders["bert"], tmp_path / "bert"))
+
+
+def test_an_unknown_module_is_refused_by_name(bert: Path) -> None:
+    save_modules(bert, {"Transformer": "", "Pooling": "1_Pooling", "Dense": "2_Dense"})
+    with pytest.raises(ValueError, match=r"modules\.json: module 'Dense' is not supported"):
+        HFText(bert).prepare("flood")
+
+
+def test_an_unknown_pooling_is_refused_by_name(bert: Path) -> None:
+    pooling = {"pooling_mode_lasttoken": True}
+    (bert / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    with pytest.raises(ValueError, match="pooling pooling_mode_lasttoken is not supported"):
+        HFText(bert).prepare("flood")
+
+
+def test_the_folders_own_prompt_stands_before_every_text_with_words(bert: Path) -> None:
+    plain = HFText(bert).prepare("rescue people")
+    prompts = {"prompts": {"query": "help # "}, "default_prompt_name": "query"}
+    (bert / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    os.utime(bert / "config.json", ns=(1, 1))  # a folder is read again when it changes
+    encoder = HFText(bert)
+    assert encoder.prepare("rescue people")[2:] == plain
+    assert encoder.prepare(" ") == []
+
+
+def test_the_longest_text_is_the_models(encoders: dict[str, HFText]) -> None:
+    longest = {family: encoder.longest for family, encoder in encoders.items()}
+    # Of 30 tokens (sentence-transformers), 40 - 2 positions, 20 and 20, without special ones.
+    assert longest == {"bert": 28, "xlm_roberta": 36, "clip": 18, "siglip": 19}
+
+
+def test_a_call_is_never_free_of_padding() -> None:
+    for most in (20, 77, 512):
+        for tokens in range(1, most + 1):
+            rows, length = call_shape(tokens, most)
+            assert tokens <= length <= most
+            assert tokens < length or rows == TOKENS // length + 1
+    assert {call_shape(n, 512)[1] for n in range(1, 513)} == set(LENGTHS)
+
+
+def test_a_folder_without_a_fast_tokenizer_is_refused(bert: Path) -> None:
+    (bert / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match=r"tokenizer\.json: missing"):
+        HFText(bert).prepare("flood")
+
+
+def test_a_model_of_several_networks_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    transformers = hf_folder.library()
+    transformers.ClapConfig().save_pretrained(tmp_path)
+    shutil.copy(save_bert(tmp_path / "bert") / "model.safetensors", tmp_path)
+    save_tokenizer(tmp_path, "<s>", "</s>", "<pad>")
+    with pytest.raises(ValueError, match="model_type 'clap' is no text encoder"):
+        HFText(tmp_path).prepare("flood")
+
+
+def test_obtaining_a_folder_names_its_licence_and_what_is_not_used(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(folders["clip"], tmp_path / "clip"))
+    (source / "README.md").write_text("---\nlicense: mit\n---\n")
+    (tmp_path / "text").mkdir()
+    origin = HFText.obtain(str(source), "pretrained", tmp_path / "text")
+    assert (origin.encoder, origin.weights, origin.licence) == (f"hf:{source}", "pretrained", "mit")
+    assert "vision_model" in origin.note
+    text = HFText(source).load()([[5, 6]])[0]
+    assert HFText(tmp_path / "text").load()([[5, 6]])[0].tobytes() == text.tobytes()
+
+
+def test_identity_follows_weights_tokenizer_and_precision(bert: Path) -> None:
+    def identities(change: Callable[[], object]) -> tuple[Any, Any]:
+        before = HFText(bert).identity()
+        change()
+        return before, HFText(bert).identity()
+
+    tokenizer = bert / "tokenizer.json"
+    before, after = identities(lambda: tokenizer.write_text(tokenizer.read_text() + " "))
+    assert before != after
+    assert HFText(bert, "bfloat16").identity() != HFText(bert).identity()
+
+
+def test_minilm_equals_a_plain_mean_of_its_tokens() -> None:
+    given = Path(os.environ.get("HGFN_WEIGHTS", "")) / "all-MiniLM-L6-v2"
+    if not (given / "model.safetensors").is_file():
+        pytest.skip("no folder all-MiniLM-L6-v2 in HGFN_WEIGHTS")
+    texts = ["Flood in Houston, 5,000 people!", "RT @x: help", "wildfire " * 300, "é 中国 😀"]
+    encoder = HFText(given)
+    output, mask = forward(given, "BertModel", texts, padding=True, max_length=256)
+    real = mask.unsqueeze(2)
+    mean = torch.nn.functional.normalize((output.last_hidden_state * real).sum(1) / real.sum(1))
+    inputs = inputs_of(encoder, texts)
+    arrays = np.concatenate(encoder.load()(inputs))
+    np.testing.assert_allclose(arrays, mean, atol=1e-5)
+    rounded = np.concatenate(HFText(given, "bfloat16").load()(inputs))
+    cosine = (arrays * rounded).sum(1) / np.linalg.norm(rounded, axis=1)
+    assert cosine.min() > 0.999
