@@ -120,10 +120,16 @@ def weights(
 
 @app.command()
 def compare(
-    views: Annotated[
-        Path, typer.Argument(help="An .npz with view_<name> [n, d] and Y [n, labels].")
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A data set (crisismmd, youtube) with its features from dvc repro, or an .npz "
+            "with view_<name> [n, d] and Y [n, labels]."
+        ),
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds (0, 1, ...).")] = 5,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds (0, 1, ...); 5 by default.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
     fusion: Annotated[
         list[str] | None, typer.Option(help="Only pairs with this fusion; may be repeated.")
@@ -132,25 +138,34 @@ def compare(
         list[str] | None,
         typer.Option(help="Only pairs with this multi-task method; may be repeated."),
     ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these rows, as in ours,hgfn_dmtl,ours_visual,linear,text_linear."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="event: each event in turn is the test side; else random splits."),
+    ] = None,
     learning_rate: Annotated[
         list[float] | None,
         typer.Option(help="Default 0.001. May be repeated: validation then chooses in each split."),
     ] = None,
 ) -> None:
-    """Compare networks with logistic regression on your own features.
+    """Compare networks with baselines on a data set, or on your own features.
 
-    Without --fusion and --mtl: every fusion with LSEW and DMTL, the paper's other rows, the control
-    `projected` with every method but MTI-Net, and the variants; with them: every pair of those
-    chosen.
+    Without --fusion, --mtl and --rows: every fusion with LSEW and DMTL, the paper's other rows, the
+    control `projected` with every method but MTI-Net, and the variants; with --fusion and --mtl:
+    every pair of those chosen, and hgfn + dmtl. Beside them logistic regression on all views and
+    each alone; on a data set also TF-IDF, the majority, and networks on one modality.
 
-    Y holds 1, 0, or -1 for unknown; a view is absent in a row with a NaN. Optional arrays:
-    groups [n], never divided by a split; split [n] of train, val, test; labels [labels], their
-    names. Writes comparison.md, .csv and .png; a later run with the same --out resumes. hgfn + dmtl
-    always runs: differences are relative to it. HGFN_WORKERS sets the number of processes.
+    Y of an .npz holds 1, 0, or -1 for unknown; a view is absent in a row with a NaN. Optional
+    arrays: groups [n], never divided by a split; split [n] of train, val, test; labels [labels],
+    their names. Writes comparison.md, .csv and .png; a later run with the same --out resumes.
+    HGFN_WORKERS sets the number of processes.
     """
     from pipeline.evaluation.comparison import compare
 
-    _print(compare.compare(views, seeds, out, fusion, mtl, learning_rate))
+    _print(compare.compare(data, seeds, out, fusion, mtl, learning_rate, rows, by))
 
 
 def _print(lines: Iterable[str]) -> None:

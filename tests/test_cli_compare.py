@@ -201,7 +201,7 @@ def test_a_label_that_training_lacks_is_left_out_and_named(tiny: Path) -> None:
     result = compare(tiny, "--seeds", 1, "--fusion", "hgfn", "--mtl", "dmtl")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == (
-        "labels left out (a training side lacks positives or negatives of it): fire (seed 0)"
+        "left out (a training side has rows of one class of it at most): fire (seed 0)"
     )
     text = Path("results/comparison.md").read_text()
     assert "2 labels" in text.splitlines()[0]
@@ -216,13 +216,13 @@ def test_a_further_seed_that_leaves_out_a_further_label_is_refused_with_that_rea
     chosen = ("--fusion", "hgfn", "--mtl", "dmtl")
     first = compare(tiny, "--seeds", 1, *chosen)
     assert first.exit_code == 0, first.output
-    assert "labels left out" not in first.output
+    assert "left out" not in first.output
     result = compare(tiny, "--seeds", 9, *chosen)
     (seed,) = re.findall(r"label_0 \(seed (\d)\)", result.stdout)
     assert result.stderr == (
-        f"error: results/cells: the split of seed {seed} leaves out label label_0, with which "
-        "these cells were trained, so all rows must be trained again; take another --out "
-        "folder, or delete this one\n"
+        f"error: results/cells: the split of seed {seed} leaves out label_0, or a class of it, "
+        "with which these cells were trained, so all rows must be trained again; take another "
+        "--out folder, or delete this one\n"
     )
 
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 from pipeline.datasets.crisismmd import COLUMNS, read_samples
 from pipeline.evaluation.comparison.runner import read_seconds
-from pipeline.evaluation.comparison.views import read_views, split_views
+from pipeline.evaluation.comparison.splits import divide, seed_splits
+from pipeline.evaluation.comparison.subject import read_subject
 from pipeline.ground.failures import Failure, read_failures, write_failures
 from pipeline.inputs.archive import read_members, unpack
 from pipeline.inputs.feature_file import FeatureFile, write_features
@@ -156,7 +157,12 @@ def views(folder: Path) -> tuple[Path, Load]:
     path, rng = folder / "views.npz", np.random.default_rng(0)
     labels = rng.integers(0, 2, (40, 2))
     np.savez(path, view_a=rng.normal(size=(40, 3)), Y=labels, groups=np.arange(40) // 2)
-    return path, lambda: split_views(read_views(path), [0])
+
+    def load() -> None:
+        subject = read_subject(str(path))
+        divide(subject, seed_splits(subject, 1))
+
+    return path, load
 
 
 def pins(folder: Path) -> tuple[Path, Load]:

@@ -11,7 +11,8 @@ import pytest
 from pipeline.evaluation.baselines import concatenated_linear
 from pipeline.evaluation.comparison.cells import Cell, Problem
 from pipeline.evaluation.comparison.estimates import MEAN, draw_resamples, estimate_tasks
-from pipeline.evaluation.comparison.views import view_scores
+from pipeline.evaluation.comparison.rows import Row
+from pipeline.evaluation.comparison.runs import run_scores
 from pipeline.evaluation.evaluate import split_scores
 from pipeline.evaluation.scores import decide, score_tasks, select, validation_scores
 from pipeline.mtl import Task
@@ -67,7 +68,7 @@ def tables(case: Case) -> dict[str, float]:
 def compare(case: Case) -> dict[str, float]:
     rows = np.concatenate([case.examples.rows(side) for side in ("val", "test")])
     cell = Cell([str(row) for row in rows], select(case.probabilities, rows), {}, "")
-    scores = view_scores(Problem(case.examples, TASKS, "pooled"), 0, cell)
+    scores = run_scores(Problem(case.examples, TASKS, "pooled"), 0, cell, Row())
     return {"f1": scores["macro_f1"], "hl": scores["hamming_loss"], "map": scores["map"]}
 
 

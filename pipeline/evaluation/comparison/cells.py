@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from pipeline import runtime
-from pipeline.evaluation.baselines import concatenated_linear
+from pipeline.evaluation.baselines import concatenated_linear, majority, text_linear
 from pipeline.evaluation.comparison.rows import Row
 from pipeline.evaluation.scores import Arrays, select, validation_scores
 from pipeline.ground.code_digest import code_digest
@@ -52,13 +53,14 @@ FORMAT = 2
 class Problem:
     """What all rows learn: examples and tasks, with one split for all seeds or one for each.
 
-    A seed that `splits` lacks has the examples' own split.
+    A seed that `splits` lacks has the examples' own split. `texts` [n] are for the row text_linear.
     """
 
     examples: Examples
     tasks: tuple[Task, ...]
     encoder: Literal["pooled", "bigru"]
     splits: Mapping[int, np.ndarray] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
 
     def of_seed(self, seed: int) -> Examples:
         """Return the examples with the seed's split."""
@@ -66,14 +68,19 @@ class Problem:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all but the splits."""
+        """Digest of all but the splits and the texts."""
         examples = examples_digest(self.examples)
         return hashlib.sha256(repr((examples, self.tasks, self.encoder)).encode()).hexdigest()
+
+    @cached_property
+    def texts_digest(self) -> str:
+        """Digest of the texts."""
+        return hashlib.sha256(repr(self.texts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Training:
-    """A row to be trained with a seed and a learning rate (0: logistic regression has none)."""
+    """A row to be trained with a seed and a learning rate (0: a baseline has none)."""
 
     row: Row
     seed: int
@@ -119,8 +126,9 @@ class Settings:
 class Cell:
     """The probabilities [ids, classes] of each task, for the validation rows, then the test rows.
 
-    `facts` holds parameters, and for networks epochs and best_epochs. A training that diverged has
-    no probabilities, and the fact `failed`. `identity` is the digest of what it was made of.
+    `facts` holds parameters (not for a baseline without features), and for networks epochs and
+    best_epochs. A training that diverged has no probabilities, and the fact `failed`. `identity` is
+    the digest of what it was made of.
     """
 
     ids: list[str]
@@ -141,12 +149,13 @@ def train_cell(problem: Problem, settings: Settings, training: Training) -> tupl
     examples = few_shots(examples, problem.tasks, settings.train.shots, training.seed)
     rows = np.concatenate([examples.rows("val"), examples.rows("test")])
     start = time.process_time()
+    of_row = examples.keep([training.row.view]) if training.row.view else examples
     try:
         if training.row.fusion:
             own = settings.of(training)
-            probabilities, facts = _network(problem, examples, own, training.seed, rows)
+            probabilities, facts = _network(problem, of_row, own, training.seed, rows)
         else:
-            probabilities, facts = _linear(problem, examples, training.row.view, rows)
+            probabilities, facts = _baseline(problem, of_row, training.row.baseline, rows)
     except DivergenceError as error:
         probabilities, facts = {}, {"failed": str(error)}
     except ValueError as error:
@@ -171,11 +180,17 @@ def _network(
     return predict(trained.networks, examples, spec.tasks, rows), trained.facts
 
 
-def _linear(problem: Problem, examples: Examples, view: str, rows: np.ndarray) -> Result:
-    examples = examples.keep([view]) if view else examples
-    probabilities = concatenated_linear(problem.tasks, examples)
-    parameters = len(problem.tasks) * (sum(examples.dims.values()) + 1)
-    return select(probabilities, rows), {"parameters": parameters}
+def _baseline(problem: Problem, examples: Examples, baseline: str, rows: np.ndarray) -> Result:
+    tasks, truth, split = problem.tasks, examples.targets, examples.split
+    if baseline == "majority":
+        return {t.name: majority(t, truth[t.name], split)[rows] for t in tasks}, {}
+    if baseline == "text_linear":
+        with threadpool_limits(1):  # the last digits of a solution depend on the number of threads
+            predicted = {t.name: text_linear(t, problem.texts, truth[t.name], split) for t in tasks}
+        return select(predicted, rows), {}
+    outputs = sum(1 if task.binary else len(task.classes) for task in tasks)
+    parameters = outputs * (sum(examples.dims.values()) + 1)
+    return select(concatenated_linear(tasks, examples), rows), {"parameters": parameters}
 
 
 def identity(problem: Problem, settings: Settings, training: Training) -> str:
@@ -188,6 +203,8 @@ def identity(problem: Problem, settings: Settings, training: Training) -> str:
         values += [own.fusion.model_dump(), own.mtl.model_dump(), train_params]
     elif settings.train.shots:
         values.append(settings.train.shots)
+    if training.row.baseline == "text_linear":
+        values.append(problem.texts_digest)
     values.append(code_digest(_NETWORK_CODE if training.row.fusion else _LINEAR_CODE))
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

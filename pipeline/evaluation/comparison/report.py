@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,9 @@ class Report:
     """The estimates of each row, in the order of the rows, compared with those of `references`.
 
     `facts[row]` holds further columns, the same for each row. Rows in `ablation` have a table of
-    their own behind that of the others. A picture marks the first reference.
+    their own behind that of the others, and so have the columns in `details`, one a task; their
+    differences are in the CSV alone. A picture shows the other columns and marks the first
+    reference.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Report:
     references: Sequence[Row]
     notes: Sequence[str]
     ablation: Sequence[Row] = ()
+    details: Sequence[Column] = ()
 
 
 def write_report(report: Report, folder: Path, pictures: Path, name: str) -> None:
@@ -72,7 +75,7 @@ def scores(report: Report) -> pd.DataFrame:
     `_high`; they are missing in its own line.
     """
     lines = []
-    for column in report.columns:
+    for column in [*report.columns, *report.details]:
         values = {row: e[column.task, column.score] for row, e in report.rows.items()}
         for row, value in values.items():
             line: dict[str, Any] = {"row": row.name, "task": column.task, "score": column.score}
@@ -104,6 +107,14 @@ def _markdown(report: Report, table: pd.DataFrame) -> str:
     for other in report.references:
         parts.append(f"## Paired differences to {other.title}")
         parts.append(_difference_grid(report, lines, f"minus_{other.name}"))
+    for task in dict.fromkeys(column.task for column in report.details):
+        columns = [column for column in report.details if column.task == task]
+        header = ["Method", *(column.label for column in columns)]
+        body = [
+            [row.title, *(_score(by_key[row.name, c.task, c.score]) for c in columns)]
+            for row in report.rows
+        ]
+        parts += [f"## {task}", grid(header, body)]
     parts.append("\n".join(f"- {note}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
 
@@ -144,7 +155,7 @@ def networks_note(settings: Settings, rows: Iterable[Row]) -> str:
     """
     train, own = settings.train, dict[str, Mapping[str, Any]]()
     for row in rows:
-        pair = Row(row.fusion, row.mtl)
+        row, pair = replace(row, view=""), Row(row.fusion, row.mtl)
         if row.fusion:
             own |= _own_settings(settings.of(Training(pair, 0, train.learning_rate)))
         if row.changes:

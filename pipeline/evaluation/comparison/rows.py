@@ -1,9 +1,10 @@
-"""The rows of a comparison: networks, variants with other settings, and logistic regression."""
+"""The rows of a comparison: networks, variants with other settings, and baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from pipeline.models.fusion import FUSIONS
 from pipeline.mtl import METHODS
@@ -21,14 +22,17 @@ _TITLES = {
     "focal": "focal",
     "single": "single",
 }
+# Baselines that read no features, and their names in reports.
+BASELINES = {"text_linear": "TF-IDF + logistic regression", "majority": "majority class"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A network (fusion and method), or without these logistic regression on one view or on all.
+    """A network (fusion and method), or without these a baseline; on one view, or on all.
 
-    A variant also has a name and a title of its own, and `changes`: the settings in which it
-    differs from all other networks, by their keys in params.yaml (mtl.options.rebalance).
+    The baseline is logistic regression, unless `baseline` names another. A variant also has a name
+    and a title of its own, and `changes`: the settings in which it differs from all other networks,
+    by their keys in params.yaml (mtl.options.rebalance).
     """
 
     fusion: str = ""
@@ -37,20 +41,22 @@ class Row:
     variant: str = ""
     variant_title: str = ""
     changes: Changes = field(default_factory=dict, hash=False)
+    baseline: str = ""
 
     @property
     def name(self) -> str:
-        """The name in files: hgfn_dmtl, a variant's, linear, linear_<view>."""
-        if self.fusion:
-            return self.variant or f"{self.fusion}_{self.mtl}"
-        return f"linear_{self.view}" if self.view else "linear"
+        """The name in files: hgfn_dmtl, a variant's, a baseline's, linear; of one view _<view>."""
+        network = self.variant or f"{self.fusion}_{self.mtl}"
+        name = network if self.fusion else self.baseline or "linear"
+        return f"{name}_{self.view}" if self.view else name
 
     @property
     def title(self) -> str:
         """The name in reports, as the paper writes it: HGFN + DMTL."""
         if self.fusion:
-            return self.variant_title or f"{title_of(self.fusion)} + {title_of(self.mtl)}"
-        return f"logistic regression, {self.view or 'all views'}"
+            title = self.variant_title or f"{title_of(self.fusion)} + {title_of(self.mtl)}"
+            return f"{title}, {self.view} alone" if self.view else title
+        return BASELINES.get(self.baseline, f"logistic regression, {self.view or 'all views'}")
 
 
 def title_of(name: str) -> str:
@@ -104,6 +110,34 @@ def row_named(name: str) -> Row:
             f"or a variant: {', '.join(VARIANTS)}"
         )
     return Row(fusion, method)
+
+
+def compared_row(name: str, views: Sequence[str], texts: bool) -> Row:
+    """Return a network, a variant or a baseline; `<row>_<view>` is one of a single view.
+
+    Raises ValueError with a list of all names for an unknown one, and for text_linear if there are
+    no texts.
+    """
+    baselines = {row.name: row for row in baseline_rows(views, texts)}
+    if name in baselines:
+        return baselines[name]
+    try:
+        return row_named(name)
+    except ValueError as error:
+        for view in views:
+            with suppress(ValueError):
+                if name.endswith(f"_{view}"):
+                    return replace(row_named(name.removesuffix(f"_{view}")), view=view)
+        raise ValueError(
+            f"--rows has {name!r}; allowed: {', '.join(baselines)}; {error}; a network also on one "
+            f"view, as in ours_{views[0]}"
+        ) from None
+
+
+def baseline_rows(views: Sequence[str], texts: bool) -> list[Row]:
+    """List logistic regression on all views and on each, and with texts the other baselines."""
+    single = [Row(view=view) for view in views] if len(views) > 1 else []
+    return [Row(), *single, *(Row(baseline=name) for name in BASELINES if texts)]
 
 
 def network_rows(fusions: Sequence[str] = (), methods: Sequence[str] = ()) -> list[Row]:

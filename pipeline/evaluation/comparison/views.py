@@ -1,26 +1,14 @@
-"""Ready-made features in one .npz: views of the same samples, their labels, and the scores."""
+"""Ready-made features in one .npz: views of the same samples, and their labels."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from pipeline.datasets.split import check_no_leak, grouped_split
-from pipeline.evaluation.comparison.cells import Cell, Problem
-from pipeline.evaluation.scores import (
-    HALF,
-    choose_thresholds,
-    decide,
-    has_positive,
-    score_tasks,
-    select,
-    task_scores,
-)
+from pipeline.evaluation.comparison.cells import Problem
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
@@ -154,57 +142,12 @@ def _check_name(name: str) -> None:
         )
 
 
-def split_views(
-    views: Views, seeds: Sequence[int]
-) -> tuple[Views, dict[int, np.ndarray], dict[str, int]]:
-    """Give each seed its split [n], and leave out the labels that cannot be learnt in all of them.
-
-    A split is the file's own, or the seed's: 60/20/20 over whole groups, stratified by all labels.
-    A label is left out, in all seeds alike, where one split has no positive or no negative training
-    row of it; these labels are returned with the first such seed. Raises ValueError for a divided
-    group, a view that training never has, and where nothing is left to learn or to score.
-    """
-    splits = {seed: _split_of(views, seed) for seed in seeds}
-    omitted: dict[str, int] = {}
-    for seed, split in splits.items():
-        train = views.labels[split == "train"]
-        learnable = (train == 1).any(axis=0) & (train == 0).any(axis=0)
-        for label in np.flatnonzero(~learnable):
-            omitted.setdefault(views.names[label], seed)
-    columns = [label for label, name in enumerate(views.names) if name not in omitted]
-    if not columns:
-        raise ValueError("no label has positives and negatives among the training rows")
-    names = tuple(views.names[label] for label in columns)
-    views = replace(views, labels=views.labels[:, columns], names=names)
-    for split in splits.values():
-        _check_sides(views, split)
-    return views, splits, omitted
-
-
-def _split_of(views: Views, seed: int) -> np.ndarray:
-    if views.split is None:
-        labels = pd.DataFrame(views.labels, columns=list(views.names))
-        labels = labels.mask(labels < 0).astype("Int64")
-        return grouped_split(pd.Series(views.groups), labels, seed).to_numpy(str)
-    check_no_leak(pd.DataFrame({"group": views.groups.astype(str), "split": views.split}), {})
-    return views.split
-
-
-def _check_sides(views: Views, split: np.ndarray) -> None:
-    for side in ("val", "test"):
-        if not (views.labels[split == side] == 1).any():
-            raise ValueError(f"no {side} row has a positive of any label")
-    for name, values in views.features.items():
-        if np.isnan(values[split == "train"]).any(axis=1).all():
-            raise ValueError(f"view_{name} has NaN in every training row; leave it out")
-
-
 def label_task(name: str) -> Task:
     """Return the task of a yes-or-no label, with one logit."""
     return Task(name, ("absent", "present"), negative="absent", head="sigmoid")
 
 
-def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
+def view_problem(views: Views) -> Problem:
     """Make each label a task with one logit, and each view a sequence of one step, or of none."""
     sequences = {
         name: [row[None] if not np.isnan(row[0]) else row[None][:0] for row in values]
@@ -212,35 +155,6 @@ def view_problem(views: Views, splits: dict[int, np.ndarray]) -> Problem:
     }
     targets = {name: views.labels[:, label] for label, name in enumerate(views.names)}
     ids = [str(row) for row in range(len(views.labels))]
-    tasks = [label_task(name) for name in views.names]
-    examples = Examples(ids, next(iter(splits.values())), sequences, targets)
-    return Problem(examples, tuple(tasks), "pooled", splits)
-
-
-def view_scores(problem: Problem, seed: int, cell: Cell) -> dict[str, float]:
-    """Score the test rows by the labels that have a positive there.
-
-    - `map` and `macro_f1`: means over the labels; `micro_f1`: F1 of all labels' decisions pooled.
-      Each label's threshold is the one with the best F1 on validation.
-    - `hamming_loss`: mean over the labels of the fraction of wrong decisions at 0.5, where its
-      expectation is least.
-    """
-    examples, tasks = problem.of_seed(seed), problem.tasks
-    of_val, of_test = cell.sides(len(examples.rows("val")))
-    known, truth = (select(examples.targets, examples.rows(side)) for side in ("val", "test"))
-    thresholds = choose_thresholds(tasks, known, of_val, "validation")
-    mean = score_tasks(tasks, truth, of_test, thresholds)["mean"]
-    half = score_tasks(tasks, truth, of_test, dict.fromkeys(thresholds, HALF))["mean"]
-    scored = [task for task in tasks if has_positive(task, truth[task.name]).all()]
-    pooled = task_scores(
-        scored[0],
-        np.concatenate([truth[t.name] for t in scored]),
-        np.concatenate([of_test[t.name] for t in scored]),
-        np.concatenate([decide(t, of_test[t.name], thresholds[t.name]) for t in scored]),
-    )
-    return {
-        "map": mean["map"],
-        "macro_f1": mean["f1"],
-        "micro_f1": pooled["f1"],
-        "hamming_loss": half["hl"],
-    }
+    split = np.full(len(ids), "") if views.split is None else views.split
+    examples = Examples(ids, split, sequences, targets)
+    return Problem(examples, tuple(label_task(name) for name in views.names), "pooled")

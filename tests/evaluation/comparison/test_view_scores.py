@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 
 from pipeline.evaluation.comparison.cells import Cell, Problem
-from pipeline.evaluation.comparison.views import label_task, view_scores
+from pipeline.evaluation.comparison.rows import Row
+from pipeline.evaluation.comparison.runs import run_scores
+from pipeline.evaluation.comparison.views import label_task
 from pipeline.training.examples import Examples
 
 
@@ -30,7 +32,9 @@ def label_scores(
         for name, p in zip(names, probabilities.T, strict=True)
     }
     problem = Problem(examples, tuple(label_task(name) for name in names), "pooled")
-    return view_scores(problem, 0, Cell([str(row) for row in rows], of_rows, {}, ""))
+    cell = Cell([str(row) for row in rows], of_rows, {}, "")
+    scores = run_scores(problem, 0, cell, Row())
+    return {name: value for name, value in scores.items() if "." not in name}
 
 
 def labels_of(seed: int, labels: int = 4, rows: int = 60) -> tuple[np.ndarray, ...]:
