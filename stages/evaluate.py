@@ -103,10 +103,10 @@ def _write_literature(
         for task in tasks
     }
     comparisons = list(beside_ours(literature, name, tasks, splits, scores, params.train.shots))
+    path = Path("plots") / name / "figures" / "literature.md"
     if comparisons:
-        path = Path("plots") / name / "figures" / "literature.md"
         write_text(path, comparison_table(literature, comparisons) + "\n")
-    return comparable_lines(comparisons)
+    return comparable_lines(comparisons, path)
 
 
 def _write_json(path: Path, values: object) -> None:

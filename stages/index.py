@@ -30,6 +30,7 @@ def index(name: str) -> None:
     sides = result.table["split"].value_counts()
     counts = ", ".join(f"{side} {sides.get(side, 0)}" for side in ("train", "val", "test"))
     echo(f"{name}: {len(result.table)} samples ({counts}); {summary(result.failures)}")
+    echo(f"{name}: {result.counts}")
     for note in result.notes:
         echo(f"{name}: {note}")
 

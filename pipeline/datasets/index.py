@@ -29,13 +29,15 @@ COLUMNS = (*TEXTS, "start", "end", "leaks")
 class Index:
     """An index table, its tasks, and the failures of modalities that are absent from the start.
 
-    `notes` tell the user of leaks of the split and of keys that many samples share.
+    `notes` tell the user of leaks of the split and of keys that many samples share; `counts` says
+    how many samples have a label, and how many share a key with another.
     """
 
     table: pd.DataFrame
     tasks: list[dict[str, Any]]
     failures: list[Failure]
     notes: list[str]
+    counts: str
 
 
 def index_crisismmd(
@@ -111,7 +113,7 @@ def _index(
         check_no_leak(samples, {name: key[samples.index] for name, key in keys.items()})
     samples["leaks"] = in_training(samples)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
-    return Index(_typed(table), tasks, failures, notes)
+    return Index(_typed(table), tasks, failures, notes, _counts(samples, names, keys))
 
 
 def _split(samples: pd.DataFrame, tasks: list[str], test_event: str | None) -> pd.Series:
@@ -140,6 +142,20 @@ def _check_event(events: pd.Series, event: str | None) -> None:
     if event not in counts:
         known = ", ".join(f"{name} ({count:,} samples)" for name, count in counts.items())
         raise ValueError(f"data.crisismmd.test_event is {event!r}; the source has {known}")
+
+
+def _counts(samples: pd.DataFrame, tasks: list[str], keys: dict[str, pd.Series]) -> str:
+    labelled = ", ".join(f"{samples[task].notna().sum():,} {task}" for task in tasks)
+    shared = []
+    for name, values in keys.items():
+        key = values[samples.index].dropna()
+        shared.append(f"{key.duplicated(keep=False).sum():,} {name}")
+        events = (
+            samples.loc[key.index, "event"].groupby(key).nunique() if "event" in samples else ()
+        )
+        if several := sum(count > 1 for count in events):
+            shared[-1] += f" ({several:,} of them in several events)"
+    return f"labelled: {labelled}; samples that share a key: {', '.join(shared)}"
 
 
 def _common_keys(keys: dict[str, pd.Series]) -> list[str]:

@@ -158,8 +158,8 @@ def beside_ours(
         yield Comparison(figure, value, differences(literature, figure, ours))
 
 
-def comparable_lines(comparisons: Sequence[Comparison]) -> list[str]:
-    """Write a line for each figure that is comparable, and one that counts the others."""
+def comparable_lines(comparisons: Sequence[Comparison], listed: Path) -> list[str]:
+    """Write a line for each figure that is comparable, and one that says where the others are."""
     lines = [
         f"published, comparable: {c.figure.task} {c.figure.metric} {c.figure.value:.3f} "
         f"({c.figure.model}, {c.figure.source}, {c.figure.status}); ours {c.ours:.3f}"
@@ -167,7 +167,7 @@ def comparable_lines(comparisons: Sequence[Comparison]) -> list[str]:
         if not c.differences
     ]
     if others := len(comparisons) - len(lines):
-        lines.append(f"{others} published figures are not comparable: literature.md says why")
+        lines.append(f"{others} published figures are not comparable: {listed} says why")
     return lines
 
 

@@ -193,6 +193,47 @@ def test_an_unknown_event_lists_those_of_the_source(two_events: Path) -> None:
         index_crisismmd(two_events, "agreed", split="event", test_event="quake")
 
 
+def test_labels_and_shared_keys_are_counted(dirty: tuple[Path, Index], two_events: Path) -> None:
+    assert dirty[1].counts == (
+        "labelled: 26 informative, 26 humanitarian, 1 damage; samples that share a key: "
+        "3 tweet id, 2 image id, 2 image bytes, 5 normalised text"
+    )
+    assert index_crisismmd(two_events, "agreed").counts.endswith(
+        "3 normalised text (1 of them in several events)"
+    )
+
+
+def test_a_tweet_of_two_events_is_one_group_and_in_no_training_of_either(
+    tweet: Make, write_annotations: Write
+) -> None:
+    write_annotations([tweet(n) for n in range(6)], "flood")
+    raw = write_annotations([tweet(0, 1), *(tweet(n) for n in range(20, 26))], "fire")
+    table = index_crisismmd(raw, "agreed").table.set_index("id")
+    assert table.loc["90000_0", "group"] == table.loc["90000_1", "group"]
+    assert table.loc["90000_0", "split"] == table.loc["90000_1", "split"]
+    for event, absent in (("flood", "90000_1"), ("fire", "90000_0")):
+        index = index_crisismmd(raw, "agreed", split="event", test_event=event)
+        assert absent not in index.table["id"].tolist()
+        assert "; 1 samples of other events share" in index.notes[0]
+
+
+def test_real_photos_and_their_copies_are_on_one_side(shared_data: Path) -> None:
+    raw = shared_data / "crisismmd_photos"
+    index = index_crisismmd(raw, "agreed")
+    table = index.table.set_index("id")
+    assert (len(table), index.failures, index.notes) == (1757, [], [])
+    photos = table["image"].map(lambda path: (raw / path).read_bytes())
+    copies = photos[photos.duplicated(keep=False)]
+    assert (len(copies), copies.nunique()) == (66, 28)  # 38 more than there are photos
+    tweets = table.index.str.split("_").str[0]
+    assert (table.groupby(tweets).size() > 1).sum() == 61
+    for column in ("group", "split"):
+        assert (table.loc[copies.index, column].groupby(copies).nunique() == 1).all()
+        assert (table[column].groupby(tweets).nunique() == 1).all()
+    assert "1,349 informative, 570 humanitarian, 699 damage" in index.counts
+    assert "66 image bytes" in index.counts
+
+
 @pytest.mark.slow
 def test_the_real_set_is_split_without_a_leak(shared_data: Path) -> None:
     index = index_crisismmd(shared_data / "crisismmd", "agreed")

@@ -107,7 +107,7 @@ def test_a_published_figure_stands_beside_ours_by_the_same_metric() -> None:
     found = list(beside_ours(LITERATURE, "crisismmd", TASKS[:1], splits, scores, None))
     alike = [c for c in found if not c.differences]
     assert {(c.figure.metric, c.ours) for c in alike} == {("accuracy", 0.9), ("f1_macro", 0.87)}
-    lines = comparable_lines(found)
+    lines = comparable_lines(found, Path("all.md"))
     assert lines[0] == (
         "published, comparable: informative accuracy 0.844 (VGG16 + convolutional network, "
         "Ofli et al. 2020, quoted); ours 0.900"
@@ -139,7 +139,7 @@ def test_a_table_s_notes_group_the_figures_by_what_differs() -> None:
 
 def test_a_set_of_which_nothing_was_published_has_no_lines() -> None:
     assert list(beside_ours(LITERATURE, "youtube", TASKS, {}, {}, None)) == []
-    assert comparable_lines([]) == []
+    assert comparable_lines([], Path("all.md")) == []
 
 
 def test_the_page_holds_the_figures_of_the_file() -> None:
