@@ -34,6 +34,7 @@ Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Members = Annotated[int, Field(ge=1, le=100)]
 Source = Annotated[str, Field(min_length=1)]  # a path, or a name
 Word = Annotated[str, Field(pattern=r"^[\w.-]{0,60}$")]
+Sentence = Annotated[str, Field(min_length=1, max_length=300)]
 Modality = Literal["visual", "text", "audio"]
 
 
@@ -200,9 +201,10 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """How probabilities become decisions."""
+    """How probabilities become decisions, and a sentence by task and class for zero-shot."""
 
     threshold: Literal["validation", "half"]
+    zero_shot: dict[Word, dict[Word, Sentence]] = {}
 
 
 class Params(Section):

@@ -27,6 +27,7 @@ from pipeline.evaluation.literature import (
 )
 from pipeline.evaluation.plots import write_plots
 from pipeline.evaluation.scores import Scores, select, unscored_notes
+from pipeline.evaluation.zero_shot import zero_shot_scores
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import join_failures, summary
@@ -43,6 +44,8 @@ from pipeline.training.shots import few_shots
 
 # In the metrics of a split that leaks: the scores of the test rows whose group is not in training.
 WITHOUT = "without_near_duplicates"
+
+VISUAL = Path("data/weights/visual")
 
 
 def evaluate(name: str) -> None:
@@ -71,7 +74,10 @@ def evaluate(name: str) -> None:
     leak_free = leak_free_scores(tasks, examples, probabilities, thresholds, leaks)
     pooled = load_examples(index, tasks, features, pooled=True)
     pooled = few_shots(pooled, tasks, params.train.shots, params.seed)
-    baselines = baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule)
+    baselines = {
+        **baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule),
+        **zero_shot_scores(name, VISUAL, tasks, pooled, params.evaluate.zero_shot, rule),
+    }
     more = {WITHOUT: leak_free} if leak_free else {}
     _write_json(Path("metrics") / f"{name}.json", {**scores, **more})
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)

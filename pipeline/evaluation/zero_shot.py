@@ -1,0 +1,92 @@
+"""The baseline without labels: pictures compared with a sentence for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.evaluation.baselines import majority
+from pipeline.evaluation.evaluate import split_scores, thresholds_of
+from pipeline.evaluation.scores import Scores
+from pipeline.extractors.shared_space import SharedSpace, has_texts, shared_space
+from pipeline.ground.messages import echo
+from pipeline.mtl import Task
+from pipeline.training.examples import Examples
+
+Prompts = Mapping[str, Mapping[str, str]]  # a sentence by task and class
+
+NAME = "zero_shot"
+
+
+def zero_shot_scores(
+    name: str, weights: Path, tasks: Sequence[Task], pooled: Examples, prompts: Prompts, rule: str
+) -> dict[str, dict[str, Scores]]:
+    """Score the similarity of pictures and prompts on test: {"zero_shot": scores}, or nothing.
+
+    `weights` is the folder of the visual encoder: without a text tower of the same space there is
+    no such baseline. Tasks of which a class has no prompt are left out, which is printed with the
+    data set's `name`.
+    """
+    if "visual" not in pooled.sequences or not has_texts(weights):
+        return {}
+    own = [task for task in tasks if set(task.classes) <= set(prompts.get(task.name, {}))]
+    if left_out := [task.name for task in tasks if task not in own]:
+        echo(f"{name}: zero-shot without {', '.join(left_out)}: evaluate.zero_shot has no prompts")
+    if not own:
+        return {}
+    sentences = [prompts[task.name][label] for task in own for label in task.classes]
+    space = shared_space(weights, sentences)
+    width = pooled.dims["visual"]
+    if space.texts.shape[1] != width:
+        raise ValueError(
+            f"{weights}: texts have {space.texts.shape[1]} numbers, the visual features {width}; "
+            "run `dvc repro`"
+        )
+    probabilities = zero_shot_probabilities(own, pooled, space)
+    missing = int((~pooled.present("visual")[pooled.rows("test")]).sum())
+    if missing:
+        echo(f"{name}: zero-shot: {missing} test samples without a picture count as the majority")
+    thresholds = thresholds_of(own, pooled, probabilities, rule)
+    return {NAME: split_scores(own, pooled, probabilities, thresholds)}
+
+
+def zero_shot_probabilities(
+    tasks: Sequence[Task], pooled: Examples, space: SharedSpace
+) -> dict[str, np.ndarray]:
+    """Predict [n, classes] for all samples by task; `space` has a text for each class, in order.
+
+    CLIP's logits go through a softmax over a task's classes. SigLIP's each through a sigmoid, and
+    their sum over exclusive classes is made 1. Samples without a picture get the frequencies of the
+    classes in training.
+    """
+    present = np.flatnonzero(pooled.present("visual"))
+    arrays = pooled.sequences["visual"]
+    result, column = {}, 0
+    pictures = (
+        np.concatenate([np.asarray(arrays[int(row)])[:1] for row in present])
+        if len(present)
+        else None
+    )
+    logits = None if pictures is None else space.logits(pictures)
+    for task in tasks:
+        values = majority(task, pooled.targets[task.name], pooled.split)
+        if logits is not None:
+            own = logits[:, column : column + len(task.classes)]
+            values[present] = _probabilities(task, own, space.sigmoid)
+        result[task.name] = values
+        column += len(task.classes)
+    return result
+
+
+def _probabilities(task: Task, logits: np.ndarray, sigmoid: bool) -> np.ndarray:
+    if not sigmoid:
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+    if task.head == "sigmoid":
+        positive = 1 / (1 + np.exp(-logits[:, 1]))
+        return np.stack([1 - positive, positive], axis=1)
+    logs = -np.logaddexp(0, -logits)  # of the sigmoid; its values may be far below 1e-10
+    shifted = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
