@@ -117,6 +117,12 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
             "fusion.options.align is ['pad']; allowed: a short text, a number, true or false",
         ),
         ("  theta: 0.5\n", "", "fusion.theta is missing; add it"),
+        (
+            "features:\n",
+            "features:\n  weights: untrained\n",
+            "features.weights is no key any more; each modality has its own: "
+            "features.visual.weights, features.text.weights and features.audio.weights",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_is_told_in_one_line(

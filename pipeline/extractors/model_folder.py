@@ -18,21 +18,34 @@ class ModelFolder:
     note: str = ""
 
 
+def require_known(encoder: str) -> None:
+    """Raise ValueError for a name that `model_folder` would refuse; nothing is fetched."""
+    if not _own(encoder).is_dir() and encoder not in read_hub_pins(PINS):
+        raise _unknown(encoder)
+
+
+def _own(encoder: str) -> Path:
+    return Path(encoder.partition(":")[2]).expanduser()
+
+
+def _unknown(encoder: str) -> ValueError:
+    return ValueError(
+        f"{encoder}: no folder {encoder.partition(':')[2]!r}, and not pinned in {PINS}; for a "
+        f"model of the Hugging Face hub run `hgfn weights --pin {encoder}`"
+    )
+
+
 def model_folder(encoder: str) -> ModelFolder:
     """Return the folder of `hf:<folder or hub id>` or `timm:<folder or model>`.
 
     A folder that exists comes first; a hub id must be pinned, and is fetched. Raises ValueError for
     a name that is neither, FetchError for what cannot be fetched.
     """
-    source = encoder.partition(":")[2]
-    own = Path(source).expanduser()
+    own = _own(encoder)
     if own.is_dir():
         return ModelFolder(own)
     pin = read_hub_pins(PINS).get(encoder)
     if pin is None:
-        raise ValueError(
-            f"{encoder}: no folder {source!r}, and not pinned in {PINS}; for a model of the "
-            f"Hugging Face hub run `hgfn weights --pin {encoder}`"
-        )
+        raise _unknown(encoder)
     note = f"{pin.repository} at revision {pin.revision}"
     return ModelFolder(obtain_repository(pin), pin.licence, note)

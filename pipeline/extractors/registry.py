@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extractors.encoder import Origin
+from pipeline.extractors.model_folder import require_known
 from pipeline.ground.temporaries import replaced_folder
 from pipeline.params import ENCODER_DEFAULTS, EncoderParams, did_you_mean
 
@@ -78,6 +79,8 @@ def check_encoder(modality: str, params: EncoderParams) -> None:
                 f"{section}.{key} is {value}, but {name} has no {key}; set it to {default}"
             )
     _check_weights(f"{section}.weights", params.weights, entry, params.encoder)
+    if entry.library and params.weights == "pretrained":
+        require_known(params.encoder)
     if entry.library and find_spec(entry.library) is None:
         raise ValueError(
             f"{section}.encoder is {params.encoder!r}, which needs {entry.library}: "

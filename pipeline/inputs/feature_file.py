@@ -120,6 +120,15 @@ class FeatureFile:
             raise ValueError(f"{path}: its table does not fit its values; extract again")
         self.dim = int(shape[1])
 
+    @property
+    def source(self) -> dict[str, str]:
+        """What made the features: encoder, weights_origin, and the weights' sha256 as `weights`.
+
+        Keys that the file lacks are left out.
+        """
+        keys = "encoder", "weights_origin", "weights"
+        return {key: str(self.attributes[key]) for key in keys if key in self.attributes}
+
     def _consistent(self, rows: int) -> bool:
         n = len(self.ids)
         lengths = np.diff(self.offsets)
