@@ -47,7 +47,8 @@ def read_preparation(folder: Path) -> Preparation:
     """Return a folder's way from a picture to a square input.
 
     Pictures are resized with Pillow, to the pixel as the libraries' Pillow processors do; those of
-    torchvision, and DINOv3's, differ by one level of 255 at most. Raises ValueError naming the file and the key.
+    torchvision, and DINOv3's, differ by one level of 255 at most. Raises ValueError naming the file
+    and the key.
     """
     path, values = _values(folder)
     settings: _Settings = check_json(path, values, _Settings, _CURE)

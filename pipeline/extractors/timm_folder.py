@@ -70,14 +70,17 @@ def _timm() -> Any:
     return timm
 
 
-def described(source: str) -> tuple[Config, Path | None]:
-    """Return a network's description, and its folder if `source` is one; raises ValueError."""
-    folder = Path(source)
+def described(source: str) -> Config:
+    """Return the description of a folder in timm's hub form, or of one of timm's names.
+
+    Raises ValueError for anything else.
+    """
+    folder = Path(source).expanduser()
     if folder.is_dir():
-        return _folder_config(folder), folder
+        return _folder_config(folder)
     if re.search(r"[/\\]", source):
         raise ValueError(f"{source}: no such folder; give timm's name of a network, or a folder")
-    return _known_config(source), None
+    return _known_config(source)
 
 
 def _folder_config(folder: Path) -> Config:
@@ -115,15 +118,10 @@ def _require_known(architecture: str, where: str) -> None:
     raise ValueError(f"{where}{architecture} is no network of timm {timm.__version__}{hint}")
 
 
-def tensors_file(folder: Path | None, source: str) -> Path:
-    """Return the tensors of a folder; raises ValueError where there are none."""
-    if folder is None:
-        raise ValueError(
-            f"timm:{source} names a network without weights; set features.visual.weights to a "
-            ".safetensors or .pth file, or the encoder to a folder in timm's hub form"
-        )
+def tensors_file(folder: Path) -> Path:
+    """Return a folder's tensors; raises ValueError where there are none."""
     if not (folder / TENSORS).is_file():
-        raise ValueError(f"{folder}: has no {TENSORS}; other forms may run code. {_CURE}")
+        raise ValueError(f"{folder}: has no {TENSORS}, and no other form is read; {_CURE}")
     return folder / TENSORS
 
 

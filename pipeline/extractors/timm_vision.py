@@ -13,8 +13,10 @@ import torch
 from jaxtyping import Float32, UInt8
 from safetensors.torch import save_file
 
+from pipeline.extractors.batch_norms import round_convolutions, without_batch_norms
 from pipeline.extractors.device import PRECISIONS, exact_convolutions, require_device
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.model_folder import model_folder
 from pipeline.extractors.pictures import Preparation
 from pipeline.extractors.timm_folder import (
     CONFIG,
@@ -62,8 +64,9 @@ class TimmVisual:
         """
         if weights == "untrained":
             raise ValueError("timm networks have no untrained weights: set them to pretrained")
-        config, where = described(source)
-        file = tensors_file(where, source) if weights == "pretrained" else Path(weights)
+        model = model_folder(f"timm:{source}") if weights == "pretrained" else None
+        config = described(source if model is None else str(model.path))
+        file = Path(weights).expanduser() if model is None else tensors_file(model.path)
         network = built(config, file)
         side = config.pretrained_cfg.input_size[1]
         found = config.model_copy(update={"num_features": pooled_width(network, side, file)})
@@ -73,12 +76,10 @@ class TimmVisual:
         with written_whole(folder / TENSORS) as temporary:
             save_file(state, temporary)
         write_text(folder / CONFIG, json.dumps(found.model_dump(), indent=2) + "\n")
-        return Origin(
-            f"timm:{source}",
-            "pretrained" if weights == "pretrained" else "given",
-            (config.pretrained_cfg.license if weights == "pretrained" else None) or "not stated",
-            f"{config.architecture}, {file.name}",
-        )
+        if model is None:
+            return Origin(f"timm:{source}", "given", "not stated", file.name)
+        licence = model.licence or config.pretrained_cfg.license or "not stated"
+        return Origin(f"timm:{source}", "pretrained", licence, model.note)
 
     @classmethod
     def of(cls, folder: Path, params: Any) -> TimmVisual:
@@ -113,9 +114,11 @@ class TimmVisual:
 
     def load(self) -> Run:
         """Load the network: inputs uint8 [n, side, side, 3], each a batch of its own."""
-        network = built(self.config, self.folder / TENSORS)
-        network = network.to(memory_format=torch.channels_last)
-        network = network.to(require_device(device()), PRECISIONS[self.precision])
+        noise = torch.rand(1, 3, self.size, self.size, generator=torch.Generator().manual_seed(0))
+        network = without_batch_norms(built(self.config, self.folder / TENSORS), noise)
+        if self.precision == "bfloat16":
+            network = round_convolutions(network)
+        network = network.to(require_device(device()), memory_format=torch.channels_last)
         preparation, precision = self.preparation, PRECISIONS[self.precision]
 
         @torch.inference_mode()

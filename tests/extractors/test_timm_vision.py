@@ -157,9 +157,9 @@ def test_the_first_wrong_tensor_is_named(checkpoints: dict[str, Path], tmp_path:
     [
         ("efficientnet_light0", "x.pth", "did you mean efficientnet_lite0"),
         ("resnet18.unknown", "x.pth", "its tags are .*a1_in1k"),
-        ("resnet18", "pretrained", r"features\.visual\.weights to a \.safetensors"),
+        ("resnet18", "pretrained", "no folder .* not pinned"),
         ("resnet18", "untrained", "set them to pretrained"),
-        ("no/such/folder", "pretrained", "no such folder"),
+        ("no/such/folder", "x.pth", "no such folder"),
         ("resnet18", "nowhere.pth", r"nowhere\.pth: no such weights file"),
     ],
 )
