@@ -18,7 +18,7 @@ from pipeline.extractors.device import round_with_carry
 SAME = 1e-4
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def without_batch_norms(network: nn.Module, example: Float32[Tensor, "n 3 h w"]) -> nn.Module:
     """Return a network in evaluation mode with each batch norm folded into its convolution.
 

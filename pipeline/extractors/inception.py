@@ -18,6 +18,7 @@ from torchvision.transforms.v2 import functional as F
 
 from pipeline.extractors.device import exact_convolutions, require_device, round_with_carry
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.pictures import without_long_ends
 from pipeline.extractors.weights import one_file, seeded
 from pipeline.inputs.weight_files import (
     load_weights,
@@ -29,10 +30,6 @@ from pipeline.inputs.weight_files import (
 from pipeline.runtime import device
 
 FILE = "inception_v3.safetensors"
-
-# Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
-# The centre crop takes the middle in any case.
-MAX_RATIO = 16
 
 
 class InceptionV3:
@@ -70,7 +67,9 @@ class InceptionV3:
         frames: UInt8[np.ndarray, "n height width 3"], size: int = 224
     ) -> UInt8[np.ndarray, "n size size 3"]:
         """Resize and crop frames; idempotent, so callers may do it early to save memory."""
-        pictures = torch.from_numpy(_without_long_ends(frames)).permute(0, 3, 1, 2)
+        # torch warns about read-only memory
+        frames = np.require(without_long_ends(frames), requirements=["C", "W"])
+        pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)
         pictures = F.center_crop(F.resize(pictures, [size], antialias=True), [size, size])
         return pictures.permute(0, 2, 3, 1).contiguous().numpy()
 
@@ -200,11 +199,3 @@ def _round(network: Inception3) -> None:
             rounded = round_with_carry(module.weight)
             module.weight.data = rounded.contiguous(memory_format=torch.channels_last)
     network.to(torch.bfloat16)
-
-
-def _without_long_ends(frames: np.ndarray) -> np.ndarray:
-    height, width = frames.shape[1:3]
-    limit = MAX_RATIO * min(height, width)
-    top, left = max(height - limit, 0) // 2, max(width - limit, 0) // 2
-    middle = frames[:, top : top + limit, left : left + limit]
-    return np.require(middle, requirements=["C", "W"])  # torch warns about read-only memory

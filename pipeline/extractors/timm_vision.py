@@ -118,7 +118,7 @@ class TimmVisual:
         network = without_batch_norms(built(self.config, self.folder / TENSORS), noise)
         if self.precision == "bfloat16":
             network = round_convolutions(network)
-        network = network.to(require_device(device()), memory_format=torch.channels_last)
+        network = network.to(require_device(device())).to(memory_format=torch.channels_last)
         preparation, precision = self.preparation, PRECISIONS[self.precision]
 
         @torch.inference_mode()
