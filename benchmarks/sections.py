@@ -15,6 +15,7 @@ from benchmarks import (
     steps,
     streaming,
     text_tower,
+    vision,
 )
 from benchmarks.report import (
     endurance_table,
@@ -68,6 +69,7 @@ SECTIONS: dict[str, Section] = {
     "decoding": _lines(decoding.measure),
     "visual": _lines(inception.measure),
     "text": _lines(lambda effort: [*elmo.measure(effort), *text_tower.measure(effort)]),
+    "vision": _lines(vision.measure),
     "extraction": _lines(extraction.measure),
     "memory": _lines(memory.measure),
     "streaming": _lines(streaming.measure),
