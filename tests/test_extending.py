@@ -1,4 +1,4 @@
-"""docs/extending.md: the example works as it is written, as one file and one line."""
+"""docs/extending.md: each example works as it is written, as one file and one line."""
 
 from __future__ import annotations
 
@@ -32,16 +32,67 @@ else:
     raise AssertionError("theta is dropped silently")
 """
 
+USE_ENCODER = """
+import wave
+from pathlib import Path
+import numpy as np
+from pipeline.extractors.registry import check_encoder, obtain, open_encoder
+from pipeline.features.audio import AudioRecipe
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features
+from pipeline.features.recipe import Item
+from pipeline.inputs.feature_file import FeatureFile
+from pipeline.params import AudioParams
+
+params = AudioParams(encoder="levels", weights="untrained", layer="conv7")
+check_encoder("audio", params)
+obtain("audio", params, Path("weights"))
+encoder, origin = open_encoder("audio", params, Path("weights"))
+with wave.open("a.wav", "wb") as file:
+    file.setparams((1, 2, 8000, 0, "NONE", ""))
+    file.writeframes((np.resize([16384, -16384], 2000)).astype(np.int16).tobytes())
+items = [Item("a", path=Path("a.wav"))]
+failures = extract_features(
+    AudioRecipe(encoder), items, [], Path("audio.h5"), ItemCache(Path("cache")), workers=1
+)
+(steps,) = FeatureFile(Path("audio.h5")).rows()
+assert not failures
+np.testing.assert_allclose(steps, [[0.5, 1], [0.5, 1], [0.125**0.5, 400 / 799]], atol=1e-6)
+try:
+    check_encoder("audio", params.model_copy(update={"layer": "conv5"}))
+except ValueError as error:
+    assert "levels has no layer" in str(error)
+else:
+    raise AssertionError("layer is dropped silently")
+"""
+
 
 def test_a_fusion_is_one_file_and_one_line(tmp_path: Path) -> None:
-    name = re.search(r"`pipeline/models/fusion/(\w+)\.py`:", TEXT)
-    module, line = re.findall(r"```python\n(.*?)```", TEXT, re.S)[:2]
-    assert name is not None
-    shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline")
-    package = tmp_path / "pipeline/models/fusion"
-    (package / f"{name[1]}.py").write_text(module)
-    registry = (package / "__init__.py").read_text()
-    extended = registry.replace("FUSIONS = {\n", f"FUSIONS = {{\n{line}", 1)
-    assert extended != registry
-    (package / "__init__.py").write_text(extended)
-    subprocess.run([sys.executable, "-c", USE], cwd=tmp_path, check=True, env={})
+    extend(tmp_path, "models/fusion", "__init__.py", "FUSIONS = {\n")
+    run(tmp_path, USE)
+
+
+def test_an_encoder_is_one_file_and_one_line(tmp_path: Path) -> None:
+    extend(tmp_path, "extractors", "registry.py", '    "audio": {\n')
+    run(tmp_path, USE_ENCODER)
+
+
+def extend(folder: Path, package: str, registry: str, table: str) -> None:
+    """Copy the library, and add the page's file and line to a package."""
+    pattern = rf"`pipeline/{package}/(\w+)\.py`:\n\n```python\n(.*?)```.*?```python\n(.*?)```"
+    found = re.search(pattern, TEXT, re.S)
+    assert found is not None
+    name, module, line = found.groups()
+    shutil.copytree(ROOT / "pipeline", folder / "pipeline")
+    (folder / "pipeline" / package / f"{name}.py").write_text(module)
+    path = folder / "pipeline" / package / registry
+    text = path.read_text()
+    assert table in text
+    path.write_text(text.replace(table, table + line, 1))
+
+
+def run(folder: Path, code: str) -> None:
+    """Run a script in a folder; workers import it, so it is a file with a guarded main part."""
+    body = "".join(f"    {line}\n" for line in code.strip().splitlines())
+    (folder / "use.py").write_text(f"if __name__ == '__main__':\n{body}")
+    subprocess.run([sys.executable, "use.py"], cwd=folder, check=True, env={})
