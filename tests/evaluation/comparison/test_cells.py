@@ -120,7 +120,7 @@ def test_all_rows_learn_the_same_few_labels(
 ) -> None:
     few = params("train", shots=2)(settings)
     seen = []
-    for name in ("_network", "_linear"):
+    for name in ("_network", "_baseline"):
         monkeypatch.setattr(cells, name, lambda *given: seen.append(given) or ({}, {}))
     for row in (HGFN.row, Row()):
         train_cell(problem, few, replace(HGFN, row=row))
