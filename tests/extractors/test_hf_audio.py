@@ -87,9 +87,9 @@ def test_each_window_has_the_vector_that_the_library_gives(encoder: HFAudio) -> 
 def test_a_sound_has_the_same_bytes_alone_and_in_company(encoder: HFAudio) -> None:
     encoder = pickle.loads(pickle.dumps(encoder))  # as it comes to a worker
     sounds = [sound(encoder.window // 2, 1), sound(2 * encoder.window, 2), sound(5_000, 3)]
-    together = encoder.load()([encoder.prepare(s) for s in sounds])
-    np.random.seed(1)
     run = encoder.load()
+    together = run([encoder.prepare(s) for s in sounds])
+    np.random.seed(1)  # CLAP's preprocessor draws from it
     for waveform, expected in reversed(list(zip(sounds, together, strict=True))):
         assert run([encoder.prepare(waveform)])[0].tobytes() == expected.tobytes()
 
@@ -111,14 +111,10 @@ def test_rates_and_windows_are_the_models(models: dict[str, Path]) -> None:
 def test_padding_is_no_part_of_a_masked_mean(models: dict[str, Path]) -> None:
     encoder = HFAudio.of(models["hubert"], None)
     waveform = sound(50_000)
-    longer = np.pad(waveform, (0, 30_000))
-    prepared, padded = encoder.prepare(waveform), encoder.prepare(longer)
-    assert prepared.values.shape == padded.values.shape
-    run = encoder.load()
+    prepared, run = encoder.prepare(waveform), encoder.load()
+    assert not prepared.values[0, 50_000:].any()
     [alone] = run([prepared])
-    [same] = run([Windows(prepared.values, prepared.samples)])
     [counted] = run([Windows(prepared.values, (80_000,))])
-    assert np.array_equal(alone, same)
     assert not np.allclose(alone, counted, rtol=1e-3)
 
 
