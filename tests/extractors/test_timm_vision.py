@@ -12,6 +12,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pipeline.extractors.timm_vision import TimmVisual
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features
+from pipeline.features.recipe import Item
+from pipeline.features.visual import VisualRecipe
 from pipeline.media import MediaError, read_photo
 
 timm = pytest.importorskip("timm", reason="the extra `encoders` is not installed")
@@ -98,6 +102,23 @@ def test_a_photos_bytes_do_not_depend_on_its_company(
     together = encoder.load()(prepared[::-1])[::-1]
     assert [one.tobytes() for one in together] == alone
     assert len(set(alone)) == len(alone)
+
+
+def test_photos_have_the_same_bytes_with_one_and_two_workers(
+    encoder: TimmVisual, photos: list[np.ndarray], tmp_path: Path
+) -> None:
+    if encoder.config.architecture != "test_efficientnet":
+        pytest.skip("workers are the same for every network")
+    items = []
+    for k, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / f"{k}.png")
+        items.append(Item(str(k), path=tmp_path / f"{k}.png"))
+    recipe = VisualRecipe(encoder)
+    files = [tmp_path / f"{workers}.h5" for workers in (1, 2)]
+    for workers, file in enumerate(files, start=1):
+        cache = ItemCache(tmp_path / f"cache{workers}")
+        assert not extract_features(recipe, items, [], file, cache, workers)
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_bfloat16_is_near_float32(encoder: TimmVisual, photos: list[np.ndarray]) -> None:
