@@ -144,6 +144,28 @@ def test_a_cells_identity_depends_on_its_training(
     assert identity(problem, settings, replace(HGFN, **other)) != expected
 
 
+def test_texts_change_the_row_that_reads_them_and_no_other(
+    problem: Problem, settings: Settings
+) -> None:
+    others = [replace(problem, texts=(text,) * 60) for text in ("flood", "fire")]
+    for row, read in ((Row(baseline="text_linear"), True), (Row(), False), (HGFN.row, False)):
+        first, second = (identity(p, settings, Training(row, 0)) for p in others)
+        assert (first != second) == read
+
+
+def test_a_network_on_one_view_learns_what_that_view_holds(
+    problem: Problem, settings: Settings
+) -> None:
+    alone = replace(HGFN, row=replace(HGFN.row, view="a"))
+    cell, _ = train_cell(problem, settings, alone)
+    of_one = replace(problem, examples=problem.examples.keep(["a"]))
+    expected, _ = train_cell(of_one, settings, HGFN)
+    for task in problem.tasks:
+        np.testing.assert_array_equal(
+            cell.probabilities[task.name], expected.probabilities[task.name]
+        )
+
+
 # Dots, slashes and letters of other alphabets stand in names of labels and views.
 ODD = Task("a.p/ü", ("absent", "x.p.y"), head="sigmoid")
 

@@ -12,7 +12,13 @@ import pytest
 from pipeline.evaluation.comparison import paper
 from pipeline.evaluation.comparison.cells import Problem, Settings, Training, identity, train_cell
 from pipeline.evaluation.comparison.compare import SETTINGS
-from pipeline.evaluation.comparison.rows import VARIANTS, Row, network_rows, row_named
+from pipeline.evaluation.comparison.rows import (
+    VARIANTS,
+    Row,
+    compared_row,
+    network_rows,
+    row_named,
+)
 from pipeline.models.fusion import FUSIONS, fusion_class
 from pipeline.mtl import METHODS, method_class
 from pipeline.params import check_component, load_params
@@ -108,6 +114,25 @@ def test_chosen_rows_are_every_pair_of_the_choice() -> None:
     assert network_rows(["cfc"], ["moo", "lsew"]) == [Row("cfc", "moo"), Row("cfc", "lsew")]
     assert network_rows(methods=["moo"]) == [Row(fusion, "moo") for fusion in FUSIONS]
     assert network_rows(["dmf"]) == [Row("dmf", method) for method in METHODS]
+
+
+def test_a_row_on_one_view_and_every_baseline_has_a_name_that_chooses_it() -> None:
+    views = ["text", "visual"]
+    names = ["linear", "linear_text", "text_linear", "majority", "ours", "ours_visual"]
+    names += ["hgfn_dmtl", "hgfn_dmtl_text", "hgfn_dmtl_no_reset_text"]
+    rows = [compared_row(name, views, texts=True) for name in names]
+    assert [row.name for row in rows] == names
+    assert len({row.title for row in rows}) == len(rows)
+    assert compared_row("ours_visual", views, True) == replace(VARIANTS["ours"], view="visual")
+    assert compared_row("ours_cfc", ["cfc"], True) == VARIANTS["ours_cfc"]
+
+
+@pytest.mark.parametrize("name", ["ours_audio", "linear_audio", "text_linear_text", "visual", ""])
+def test_a_name_of_no_row_lists_those_that_there_are(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^--rows has .*allowed: linear, .*as in ours_text$"):
+        compared_row(name, ["text", "visual"], texts=True)
+    with pytest.raises(ValueError, match=r"^--rows has 'majority'"):
+        compared_row("majority", ["text"], texts=False)
 
 
 @pytest.mark.parametrize("page", ["params.yaml", "docs/ours.md"])
