@@ -58,8 +58,8 @@ def seed_splits(subject: Subject, seeds: int) -> Splits:
     of the pipeline. Raises ValueError if the own split divides a group.
     """
     if subject.split is not None:
-        groups = subject.groups.astype(str)
-        check_no_leak(pd.DataFrame({"group": groups, "split": subject.split}), {})
+        table = pd.DataFrame({"group": subject.groups.astype(str), "split": subject.split})
+        check_no_leak(table, {})
         note = (
             f"Seeds: {seeds}, each with the file's one split. Intervals: t over the seeds, which "
             "does not say how much another split would change."
