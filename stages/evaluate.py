@@ -34,6 +34,7 @@ from pipeline.ground.failures import join_failures, summary
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
 from pipeline.ground.temporaries import write_text
+from pipeline.inputs.feature_file import FeatureFile, features_line
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import Params, load_params
@@ -64,6 +65,8 @@ def evaluate(name: str) -> None:
             f"models/{name}/model.json: its features have the widths {spec.modalities}, those of "
             f"{data.folder / 'features'} {examples.dims}; run `dvc repro`"
         )
+    files = {modality: FeatureFile(path) for modality, path in of_model.items()}
+    echo(f"{name}: {features_line(files)}")
     if examples.readers:
         echo(f"{name}: {examples.readers.description}")
     networks.to(runtime.device())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import starmap
 from pathlib import Path
 
 from dvclive import Live
@@ -15,7 +14,7 @@ from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
-from pipeline.inputs.feature_file import FeatureFile
+from pipeline.inputs.feature_file import FeatureFile, features_line
 from pipeline.params import TrainParams, load_params
 from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples, label_counts, load_training_set
@@ -50,9 +49,7 @@ def train(name: str) -> None:
         trained = _train(name, spec, examples, params.train, params.seed, live, checkpoints)
     labelled, positives = label_counts(examples, tasks)
     facts = trained.facts
-    sources = {
-        modality: FeatureFile(data.features(modality)).source for modality in spec.modalities
-    }
+    files = {modality: FeatureFile(data.features(modality)) for modality in spec.modalities}
     save_model(
         Path("models") / name,
         trained.networks,
@@ -61,21 +58,16 @@ def train(name: str) -> None:
         seed=params.seed,
         labelled=labelled,
         positives=positives,
-        features=sources,
+        features={modality: file.source for modality, file in files.items()},
     )
     for checkpoint in checkpoints:
         checkpoint.remove()
-    echo(f"{name}: features of {', '.join(starmap(_described, sources.items()))}")
+    echo(f"{name}: {features_line(files)}")
     echo(
         f"{name}: {spec.fusion.name} + {spec.mtl.name} on {', '.join(spec.modalities)}, "
         f"{facts['parameters']:,} parameters; {facts['epochs']} epochs, best of each member: "
         + ", ".join(map(str, facts["best_epochs"]))
     )
-
-
-def _described(modality: str, source: Mapping[str, str]) -> str:
-    encoder, weights = (source.get(key, "unknown") for key in ("encoder", "weights_origin"))
-    return f"{modality}: {encoder} ({weights})"
 
 
 def _train(

@@ -143,6 +143,17 @@ class FeatureFile:
         return FeatureRows(self.path, self.offsets, self.dim, pooled)
 
 
+def features_line(files: Mapping[str, FeatureFile]) -> str:
+    """Say for each modality which encoder made its features, and on which weights."""
+    parts = []
+    for modality, file in files.items():
+        encoder, weights = (
+            file.source.get(key, "unknown") for key in ("encoder", "weights_origin")
+        )
+        parts.append(f"{modality} of {encoder} ({weights})")
+    return f"features: {', '.join(parts)}"
+
+
 class FeatureRows:
     """The samples' arrays in a feature file, each read when it is indexed.
 

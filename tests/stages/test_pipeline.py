@@ -138,6 +138,9 @@ def test_the_model_is_read_back_with_what_it_was_made_of(project: Path, name: st
     assert described["epochs"] == 4
     assert set(described["best_epochs"]) <= {0, 1}
     assert set(described["labelled"]) == {task.name for task in spec.tasks}
+    sources = described["features"]
+    assert set(sources) == set(SETS[name].modalities)
+    assert {source["weights_origin"] for source in sources.values()} == {"untrained"}
     assert described["parameters"] == sum(p.numel() for p in networks.parameters())
 
 

@@ -24,6 +24,7 @@ from stages.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, LEAKING, SHOTS = 120, 4, 5
+SOURCE = {"encoder": "hf:net", "weights_origin": "pretrained", "weights": "ab"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_failures(data.failures(name), [])
         for name in data.modalities:
             values = random.normal(size=(ROWS, 1, 4)).astype(np.float32) + labels[:, None, None]
-            write_features(data.features(name), zip(table["id"], values, strict=True), 4, {})
+            source = SOURCE if name == "text" else {}
+            write_features(data.features(name), zip(table["id"], values, strict=True), 4, source)
         write_table(data.index, table.reindex(columns=[*COLUMNS, "informative"]))
         data.tasks.write_text(json.dumps([task]))
     return folder
@@ -86,6 +88,13 @@ def test_training_sees_few_labels_and_says_so(project: Path, output: str) -> Non
     ) in output
     facts = json.loads((project / "models/crisismmd/model.json").read_text())
     assert facts["labelled"] == {"informative": 2 * SHOTS}
+
+
+def test_encoders_are_in_the_model_and_printed_by_both_stages(project: Path, output: str) -> None:
+    facts = json.loads((project / "models/crisismmd/model.json").read_text())
+    assert facts["features"] == {"text": SOURCE, "visual": {}}
+    line = "crisismmd: features: text of hf:net (pretrained), visual of unknown (unknown)\n"
+    assert output.count(line) == 2
 
 
 def test_baselines_learn_the_same_few_labels(project: Path, output: str) -> None:
