@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import copy_folder, library, licence, one_line, read_config
+from pipeline.extractors.hf_folder import library, one_line, read_config
 from pipeline.extractors.hf_sound import read_preprocessor
 from pipeline.extractors.hf_tower import load_tower
-from pipeline.extractors.model_folder import model_folder
+from pipeline.extractors.model_folder import fill_folder
 
 SPEECH_SECONDS = 10  # of a window of wav2vec 2 and HuBERT, which take any length
 # A rest of less than this part of a window is not used, unless there is nothing else.
@@ -148,18 +148,13 @@ class HFAudio:
     @classmethod
     def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
         """See Encoder."""
-        model = model_folder(f"hf:{source}")
-        given = None if weights == "pretrained" else Path(weights).expanduser()
-        copy_folder(model.path, folder, given)
+        origin = fill_folder(f"hf:{source}", weights, folder)
         encoder = cls.of(folder, None)
         run = encoder.load()
         with one_line(folder):
             # What does not fit together ends this stage, not the extraction.
             run([encoder.prepare(np.zeros(encoder.rate, np.float32))])
-        stated = model.licence or licence(model.path)
-        if given is not None:
-            return Origin(f"hf:{source}", "given", stated, given.name)
-        return Origin(f"hf:{source}", "pretrained", stated, model.note)
+        return origin
 
     @classmethod
     def of(cls, folder: Path, params: Any) -> HFAudio:

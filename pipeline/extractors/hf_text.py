@@ -7,10 +7,10 @@ with its number of rows, and a text's vectors would otherwise depend on its neig
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -19,10 +19,10 @@ from torch import Tensor
 
 from pipeline.extractors.device import require_device
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import CONFIG, copy_folder, licence, read_config
+from pipeline.extractors.hf_folder import CONFIG, one_line, read_config
 from pipeline.extractors.hf_tokens import TOKENIZER, Tokenizer, read_tokenizer
 from pipeline.extractors.hf_tower import Tower, load_tower
-from pipeline.extractors.model_folder import model_folder
+from pipeline.extractors.model_folder import fill_folder
 from pipeline.extractors.sentence_pooling import Pooling, read_pooling
 from pipeline.runtime import device
 
@@ -62,19 +62,14 @@ class HFText:
     @classmethod
     def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
         """See Encoder."""
-        encoder = f"hf:{source}"
-        model = model_folder(encoder)
-        given = None if weights == "pretrained" else Path(weights).expanduser()
-        copy_folder(model.path, folder, given)
-        unused = _load_tower(cls(folder)).unused
-        notes = (
-            model.note,
-            f"weights of {given}" if given else "",
-            f"not used: {', '.join(unused)}" if unused else "",
-        )
-        kind: Literal["pretrained", "given"] = "given" if given else "pretrained"
-        stated = model.licence or licence(model.path)
-        return Origin(encoder, kind, stated, "; ".join(note for note in notes if note))
+        origin = fill_folder(f"hf:{source}", weights, folder)
+        text, tower = _describe(folder), _load_tower(cls(folder))
+        _check_ids(folder, text)
+        with one_line(folder):
+            # What does not fit together ends this stage, not the extraction.
+            _run(text, tower.network, [[]])
+        unused = f"not used: {', '.join(tower.unused)}" if tower.unused else ""
+        return replace(origin, note="; ".join(filter(None, (origin.note, unused))))
 
     @classmethod
     def of(cls, folder: Path, params: Any) -> HFText:
@@ -112,18 +107,7 @@ class HFText:
 
     def load(self) -> Run:
         """See Encoder."""
-        text, network = _describe(self.folder), _load_tower(self, device()).network
-
-        def run(inputs: Sequence[Sequence[int]]) -> list[np.ndarray]:
-            results: list[np.ndarray] = [np.empty(0)] * len(inputs)
-            for shape, members in _calls(text, inputs):
-                ids, mask = text.tokenizer.rows([inputs[member] for member in members], shape)
-                rows = _vectors(text, network, ids, mask)[: len(members)]
-                for member, vectors in zip(members, rows, strict=True):
-                    results[member] = _own_tokens(text, vectors, len(inputs[member]))
-            return results
-
-        return run
+        return partial(_run, _describe(self.folder), _load_tower(self, device()).network)
 
 
 @dataclass(frozen=True)
@@ -200,6 +184,26 @@ def call_shape(tokens: int, most: int) -> tuple[int, int]:
         if tokens < length <= most:
             return TOKENS // length, length
     return TOKENS // most + 1, most
+
+
+def _check_ids(folder: Path, text: _Text) -> None:
+    largest = max(text.tokenizer.backend.get_vocab().values())
+    known = getattr(text.config, "vocab_size", largest + 1)
+    if largest >= known:
+        raise ValueError(
+            f"{folder / TOKENIZER}: token ids up to {largest}, but the network has {known}; take "
+            "both files of one model"
+        )
+
+
+def _run(text: _Text, network: Any, inputs: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    results: list[np.ndarray] = [np.empty(0)] * len(inputs)
+    for shape, members in _calls(text, inputs):
+        ids, mask = text.tokenizer.rows([inputs[member] for member in members], shape)
+        rows = _vectors(text, network, ids, mask)[: len(members)]
+        for member, vectors in zip(members, rows, strict=True):
+            results[member] = _own_tokens(text, vectors, len(inputs[member]))
+    return results
 
 
 def _calls(

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from pipeline.extractors.device import PRECISIONS, exact_convolutions, require_device
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import copy_folder, licence, one_line, read_config
+from pipeline.extractors.hf_folder import one_line, read_config
 from pipeline.extractors.hf_pictures import read_preparation
 from pipeline.extractors.hf_tower import load_tower
-from pipeline.extractors.model_folder import model_folder
+from pipeline.extractors.model_folder import fill_folder
 from pipeline.extractors.pictures import Preparation
 from pipeline.runtime import device
 
@@ -86,17 +86,12 @@ class HFVisual:
     @classmethod
     def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
         """See Encoder."""
-        model = model_folder(f"hf:{source}")
-        given = None if weights == "pretrained" else Path(weights).expanduser()
-        copy_folder(model.path, folder, given)
+        origin = fill_folder(f"hf:{source}", weights, folder)
         encoder = cls._of(folder, "float32")
         with one_line(folder):
             # What does not fit together ends this stage, not the extraction.
             encoder.load()([encoder.prepare(np.zeros((8, 8, 3), np.uint8))[None]])
-        stated = model.licence or licence(model.path)
-        if given is not None:
-            return Origin(f"hf:{source}", "given", stated, given.name)
-        return Origin(f"hf:{source}", "pretrained", stated, model.note)
+        return origin
 
     @classmethod
     def of(cls, folder: Path, params: Any) -> HFVisual:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.extractors.weights import PINS
+from pipeline.extractors.encoder import Origin
+from pipeline.extractors.hf_folder import copy_folder, licence
+from pipeline.extractors.weights import PINS, given
 from pipeline.inputs.hub_pins import obtain_repository, read_hub_pins
 
 
@@ -49,3 +51,18 @@ def model_folder(encoder: str) -> ModelFolder:
         raise _unknown(encoder)
     note = f"{pin.repository} at revision {pin.revision}"
     return ModelFolder(obtain_repository(pin), pin.licence, note)
+
+
+def fill_folder(encoder: str, weights: str, folder: Path) -> Origin:
+    """Copy the model of `hf:<folder or hub id>` into an empty folder; return where it comes from.
+
+    Its own tensors, unless `weights` is not pretrained but a .safetensors of the same architecture.
+    Raises ValueError where a file is missing.
+    """
+    model = model_folder(encoder)
+    if weights != "pretrained":
+        file = Path(weights).expanduser()
+        copy_folder(model.path, folder, file)
+        return given(encoder, file)
+    copy_folder(model.path, folder)
+    return Origin(encoder, "pretrained", model.licence or licence(model.path), model.note)

@@ -79,7 +79,8 @@ def check_encoder(modality: str, params: EncoderParams) -> None:
                 f"{section}.{key} is {value}, but {name} has no {key}; set it to {default}"
             )
     _check_weights(f"{section}.weights", params.weights, entry, params.encoder)
-    if entry.library and params.weights == "pretrained":
+    # A checkpoint is enough for timm's networks, which timm itself describes.
+    if name == "hf" or (entry.library and params.weights == "pretrained"):
         require_known(params.encoder)
     if entry.library and find_spec(entry.library) is None:
         raise ValueError(

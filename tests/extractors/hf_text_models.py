@@ -21,23 +21,23 @@ BERT_SIZES = {
     "vocab_size": 64,
     "initializer_range": 0.5,  # large, so that attention differs between tokens
 }
+MODES = ("mean_tokens", "cls_token", "max_tokens")
 TOWER_SIZES = {**BERT_SIZES, "projection_dim": 8, "projection_size": 8, "initializer_factor": 5.0}
 
 
-def save_bert(folder: Path, mode: str = "mean", normalise: bool = True, longest: int = 30) -> Path:
+def save_bert(folder: Path) -> Path:
     """Write a folder of sentence-transformers: BERT, pooling, normalisation."""
     torch.manual_seed(0)
     transformers = hf_folder.library()
     config = transformers.BertConfig(**BERT_SIZES, max_position_embeddings=40)
     transformers.BertModel(config).save_pretrained(folder)
     save_tokenizer(folder, "[CLS]", "[SEP]", "[PAD]")
-    kinds = ["Transformer", "Pooling", "Normalize"][: 3 if normalise else 2]
-    save_modules(folder, {kind: f"{n}_{kind}" if n else "" for n, kind in enumerate(kinds)})
+    modules = {"Transformer": "", "Pooling": "1_Pooling", "Normalize": "2_Normalize"}
+    save_modules(folder, modules)
     (folder / "1_Pooling").mkdir()
-    flags = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens"}
-    pooling = {f"pooling_mode_{flag}": mode == name for name, flag in flags.items()}
+    pooling = {f"pooling_mode_{mode}": mode == "mean_tokens" for mode in MODES}
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": longest}))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 30}))
     return folder
 
 

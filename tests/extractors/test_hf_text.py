@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from hf_text_models import (
     save_clip,
     save_modules,
     save_siglip,
-    save_tokenizer,
     save_xlm_roberta,
 )
+from safetensors.torch import load_file, save_file
 
 from pipeline.extractors import hf_folder
+from pipeline.extractors.encoder import Run
 from pipeline.extractors.hf_text import LENGTHS, TOKENS, HFText, call_shape
+from pipeline.extractors.sentence_pooling import read_pooling
 
 pytest.importorskip("transformers", reason="the extra `encoders` is not installed")
 
@@ -35,8 +38,9 @@ SAVE = {
     "siglip": save_siglip,
 }
 
-# Of all lengths up to the longest, and beyond.
-TEXTS = [" ".join((WORDS * 4)[start : start + n]) for n in range(1, 40) for start in (0, n % 7)]
+# More short ones than a call takes, then of all lengths up to the longest, and beyond.
+LENGTHS_IN_WORDS = [*(1 + k % 12 for k in range(40)), *range(13, 40)]
+TEXTS = [" ".join((WORDS * 4)[k % 7 : k % 7 + n]) for k, n in enumerate(LENGTHS_IN_WORDS)]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,17 @@ def encoders(folders: dict[str, Path]) -> dict[str, HFText]:
     return {name: HFText(folder) for name, folder in folders.items()}
 
 
+@pytest.fixture(scope="module")
+def loaded(encoders: dict[str, HFText]) -> Callable[..., Run]:
+    """Load each network once: that takes longer than what these tests compute."""
+
+    @cache
+    def load(family: str, precision: str = "float32") -> Run:
+        return HFText(encoders[family].folder, precision).load()
+
+    return load
+
+
 def inputs_of(encoder: HFText, texts: list[str]) -> list[list[int]]:
     return [encoder.prepare(text)[: encoder.longest] for text in texts]
 
@@ -56,17 +71,14 @@ def inputs_of(encoder: HFText, texts: list[str]) -> list[list[int]]:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_text_has_the_same_bytes_alone_and_in_any_batch(
-    encoders: dict[str, HFText], family: str, precision: str
+    encoders: dict[str, HFText], loaded: Callable[..., Run], family: str, precision: str
 ) -> None:
-    encoder = HFText(encoders[family].folder, precision)
-    inputs = inputs_of(encoder, TEXTS)
-    run = encoder.load()
+    inputs, run = inputs_of(encoders[family], TEXTS), loaded(family, precision)
     together = [array.tobytes() for array in run(inputs)]
-    other = HFText(encoder.folder, precision).load()  # as another worker loads it
-    assert [array.tobytes() for array in other(inputs[::-1])][::-1] == together
-    for number in (0, 1, 30, 77):
+    assert [array.tobytes() for array in run(inputs[::-1])][::-1] == together
+    for number in (0, 1, 39, 66):
         assert run(inputs[number : number + 1])[0].tobytes() == together[number]
-    halves = [array.tobytes() for part in (inputs[:31], inputs[31:]) for array in other(part)]
+    halves = [array.tobytes() for part in (inputs[:31], inputs[31:]) for array in run(part)]
     assert halves == together
 
 
@@ -81,37 +93,43 @@ def forward(folder: Path, architecture: str, texts: list[str], **settings: Any) 
         return network(**batch), batch["attention_mask"]
 
 
-def test_bert_with_pooling_equals_the_mean_of_its_tokens(encoders: dict[str, HFText]) -> None:
+def test_bert_with_pooling_equals_the_mean_of_its_tokens(
+    encoders: dict[str, HFText], loaded: Callable[..., Run]
+) -> None:
     encoder = encoders["bert"]
     output, mask = forward(encoder.folder, "BertModel", TEXTS, padding=True, max_length=30)
     states, real = output.last_hidden_state, mask.unsqueeze(2)
     mean = torch.nn.functional.normalize((states * real).sum(1) / real.sum(1))
-    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    arrays = loaded("bert")(inputs_of(encoder, TEXTS))
     assert {array.shape for array in arrays} == {(1, encoder.dim)}
     np.testing.assert_allclose(np.concatenate(arrays), mean, atol=1e-5)
 
 
 def test_xlm_roberta_equals_its_last_states_without_special_tokens(
-    encoders: dict[str, HFText],
+    encoders: dict[str, HFText], loaded: Callable[..., Run]
 ) -> None:
     encoder = encoders["xlm_roberta"]
     output, mask = forward(encoder.folder, "XLMRobertaModel", TEXTS, padding=True, max_length=38)
-    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    arrays = loaded("xlm_roberta")(inputs_of(encoder, TEXTS))
     for array, states, real in zip(arrays, output.last_hidden_state, mask, strict=True):
         assert array.shape == (int(real.sum()) - 2, encoder.dim)
         np.testing.assert_allclose(array, states[1 : real.sum() - 1], atol=1e-5)
 
 
-def test_clip_equals_its_projected_vectors(encoders: dict[str, HFText]) -> None:
+def test_clip_equals_its_projected_vectors(
+    encoders: dict[str, HFText], loaded: Callable[..., Run]
+) -> None:
     encoder = encoders["clip"]
     settings = {"padding": True, "max_length": 20}
     output, _ = forward(encoder.folder, "CLIPTextModelWithProjection", TEXTS, **settings)
-    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    arrays = loaded("clip")(inputs_of(encoder, TEXTS))
     assert arrays[0].shape == (1, encoder.dim) == (1, 8)
     np.testing.assert_allclose(np.concatenate(arrays), output.text_embeds, atol=1e-5)
 
 
-def test_siglip_equals_its_vectors_of_texts_padded_to_the_end(encoders: dict[str, HFText]) -> None:
+def test_siglip_equals_its_vectors_of_texts_padded_to_the_end(
+    encoders: dict[str, HFText], loaded: Callable[..., Run]
+) -> None:
     encoder, transformers = encoders["siglip"], hf_folder.library()
     tokenizer = transformers.AutoTokenizer.from_pretrained(encoder.folder)
     batch = tokenizer(
@@ -120,40 +138,42 @@ def test_siglip_equals_its_vectors_of_texts_padded_to_the_end(encoders: dict[str
     network = transformers.SiglipModel.from_pretrained(encoder.folder).eval().text_model
     with torch.no_grad():
         expected = network(input_ids=batch["input_ids"]).pooler_output
-    arrays = encoder.load()(inputs_of(encoder, TEXTS))
+    arrays = loaded("siglip")(inputs_of(encoder, TEXTS))
     np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_width_is_known_without_the_network(encoders: dict[str, HFText], family: str) -> None:
-    encoder = encoders[family]
-    assert encoder.load()([[5, 6, 7]])[0].shape[1] == encoder.dim
+def test_the_width_is_known_without_the_network(
+    encoders: dict[str, HFText], loaded: Callable[..., Run], family: str
+) -> None:
+    assert loaded(family)([[5, 6, 7]])[0].shape[1] == encoders[family].dim
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_bfloat16_is_close_to_float32(encoders: dict[str, HFText], family: str) -> None:
-    folder = encoders[family].folder
+def test_bfloat16_is_close_to_float32(
+    encoders: dict[str, HFText], loaded: Callable[..., Run], family: str
+) -> None:
     inputs = inputs_of(encoders[family], TEXTS)
-    exact, rounded = (HFText(folder, kind).load()(inputs) for kind in ("float32", "bfloat16"))
+    exact, rounded = (loaded(family, kind)(inputs) for kind in ("float32", "bfloat16"))
     for a, b in zip(exact, rounded, strict=True):
         lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         assert ((a * b).sum(1) / lengths).min() > 0.99
 
 
-@pytest.mark.parametrize("mode", ["cls", "max"])
-def test_the_folders_own_pooling_is_used(tmp_path: Path, mode: str) -> None:
-    encoder = HFText(save_bert(tmp_path, mode, normalise=False))
-    output, mask = forward(tmp_path, "BertModel", TEXTS, padding=True, max_length=30)
-    states = output.last_hidden_state
-    hidden = states.masked_fill(mask.unsqueeze(2) == 0, -torch.inf).amax(1)
-    expected = states[:, 0] if mode == "cls" else hidden
-    arrays = encoder.load()(inputs_of(encoder, TEXTS))
-    np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
-
-
 @pytest.fixture
 def bert(folders: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(folders["bert"], tmp_path / "bert"))
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("cls_token", [1, -5]), ("max_tokens", [3, -2])])
+def test_the_folders_own_pooling_is_read(bert: Path, mode: str, expected: list[float]) -> None:
+    save_modules(bert, {"Transformer": "", "Pooling": "1_Pooling"})
+    pooling = {"pooling_mode_mean_tokens": False, f"pooling_mode_{mode}": True}
+    (bert / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    pool = read_pooling(bert)
+    assert pool is not None
+    states, mask = torch.tensor([[[1, -5], [3, -2], [9, 9]]]), torch.tensor([[1, 1, 0]])
+    assert pool(states.float(), mask).tolist() == [expected]
 
 
 def test_an_unknown_module_is_refused_by_name(bert: Path) -> None:
@@ -200,17 +220,23 @@ def test_a_folder_without_a_fast_tokenizer_is_refused(bert: Path) -> None:
         HFText(bert).prepare("flood")
 
 
-def test_a_model_of_several_networks_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    transformers = hf_folder.library()
-    transformers.ClapConfig().save_pretrained(tmp_path)
-    shutil.copy(save_bert(tmp_path / "bert") / "model.safetensors", tmp_path)
-    save_tokenizer(tmp_path, "<s>", "</s>", "<pad>")
+def test_a_model_of_several_networks_that_is_not_known_is_refused(bert: Path) -> None:
+    (bert / "config.json").write_text(json.dumps({"model_type": "clap"}))
     with pytest.raises(ValueError, match="model_type 'clap' is no text encoder"):
-        HFText(tmp_path).prepare("flood")
+        HFText(bert).prepare("flood")
+
+
+def test_a_tokenizer_with_more_ids_than_the_network_is_refused(bert: Path, tmp_path: Path) -> None:
+    tokenizer = json.loads((bert / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["typhoon"] = 64
+    (bert / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (tmp_path / "text").mkdir()
+    with pytest.raises(ValueError, match=r"token ids up to 64, but the network has 64; take both"):
+        HFText.obtain(str(bert), "pretrained", tmp_path / "text")
 
 
 def test_obtaining_a_folder_names_its_licence_and_what_is_not_used(
-    folders: dict[str, Path], tmp_path: Path
+    folders: dict[str, Path], loaded: Callable[..., Run], tmp_path: Path
 ) -> None:
     source = Path(shutil.copytree(folders["clip"], tmp_path / "clip"))
     (source / "README.md").write_text("---\nlicense: mit\n---\n")
@@ -218,8 +244,22 @@ def test_obtaining_a_folder_names_its_licence_and_what_is_not_used(
     origin = HFText.obtain(str(source), "pretrained", tmp_path / "text")
     assert (origin.encoder, origin.weights, origin.licence) == (f"hf:{source}", "pretrained", "mit")
     assert "vision_model" in origin.note
-    text = HFText(source).load()([[5, 6]])[0]
+    text = loaded("clip")([[5, 6]])[0]
     assert HFText(tmp_path / "text").load()([[5, 6]])[0].tobytes() == text.tobytes()
+
+
+def test_given_weights_take_the_place_of_the_folders(
+    folders: dict[str, Path], loaded: Callable[..., Run], tmp_path: Path
+) -> None:
+    tensors = load_file(folders["bert"] / "model.safetensors")
+    save_file({name: 2 * tensor for name, tensor in tensors.items()}, tmp_path / "new.safetensors")
+    (tmp_path / "text").mkdir()
+    given = str(tmp_path / "new.safetensors")
+    origin = HFText.obtain(str(folders["bert"]), given, tmp_path / "text")
+    assert (origin.weights, origin.licence) == ("given", "that of the given file")
+    assert origin.note.startswith("new.safetensors (sha256 ")
+    (own,), (other,) = (run([[5, 6]]) for run in (HFText(tmp_path / "text").load(), loaded("bert")))
+    assert not np.allclose(own, other, atol=1e-3)
 
 
 def test_identity_follows_weights_tokenizer_and_precision(bert: Path) -> None:

@@ -56,6 +56,11 @@ def test_the_papers_encoders_take_their_settings(modality: str) -> None:
             {"encoder": "hf:net", "weights": "pretrained", "layer": "top"},
             "features.text.layer is top, but hf has no layer; set it to average",
         ),
+        (
+            "text",
+            {"encoder": "hf:no/net", "weights": __file__},
+            "hf:no/net: no folder 'no/net', and not pinned",
+        ),
         ("text", {"encoder": "hf:net"}, "set features.text.weights to pretrained"),
         (
             "audio",
