@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ _SECONDS_TO_ANSWER = 5.0
 _SHARED_MEMORY = 200 * 2**20
 # Another version of one of these could give other bytes for the same item.
 _LIBRARIES = ("av", "librosa", "numpy", "pillow", "torch", "torchvision")
+# Those of the extra `encoders`, and what transformers uses where it is installed.
+_OPTIONAL = ("timm", "tokenizers", "torchaudio", "transformers")
 
 Facts = Mapping[str, Mapping[str, object]]
 
@@ -184,13 +186,22 @@ def facts(recipe: Recipe, gpu: str | None) -> Facts:
     """
     return {
         "code or weights": recipe.identity(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: _version(name) for name in (*_LIBRARIES, *_OPTIONAL)},
         "processor": {
             "vector code": torch.backends.cpu.get_cpu_capability(),
             "model": processor_model(),
             "GPU": gpu,
         },
     }
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        if library not in _OPTIONAL:
+            raise
+        return "not installed"
 
 
 @contextmanager

@@ -4,11 +4,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.features import ray_engine
 from pipeline.features.ray_engine import Driver, facts
 
 Fake = Callable[..., Any]
@@ -53,6 +55,7 @@ def test_a_node_with_the_same_facts_is_accepted(fake: Fake) -> None:
     [
         ("code or weights", "scale", 2),
         ("libraries", "torch", "1.0"),
+        ("libraries", "transformers", "not installed"),
         ("processor", "model", "another model"),
         ("processor", "GPU", "NVIDIA A100"),
     ],
@@ -67,3 +70,17 @@ def test_a_node_that_differs_is_refused_in_one_line(
     assert str(caught.value) == (
         f"other {what}: {name} {value}, not {driver.facts[what][name]}{ONE_KIND}"
     )
+
+
+def test_a_library_that_is_optional_may_be_missing(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name in ("transformers", "torchaudio"):
+            raise PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(ray_engine, "version", version)
+    libraries = facts(fake(), None)["libraries"]
+    assert libraries["transformers"] == "not installed"
+    assert libraries["torch"] == libraries["timm"] == "1.0"
