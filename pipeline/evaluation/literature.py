@@ -1,7 +1,7 @@
 """Published figures, and what keeps each of them from being compared with ours.
 
-`literature.json` holds them. `verified` are those that were computed again here, `quoted` all that
-are known from someone else's text.
+`literature.json` holds them. `verified` are those that this code computed again, `quoted` all that
+are known from a text alone.
 """
 
 from __future__ import annotations

@@ -127,9 +127,7 @@ def test_a_table_s_notes_group_the_figures_by_what_differs() -> None:
         test_rows=955,
     )
     notes = table_notes(LITERATURE, ours, ("f1_macro", "hl", "map"))
-    assert (
-        "Published, comparable: f1_macro 0.666 (TF-IDF + logistic regression, verified)." in notes
-    )
+    assert "Published, comparable: f1_macro 0.666 (TF-IDF + logistic regression, quoted)." in notes
     others = next(note for note in notes if "0.784" in note)
     assert others.startswith(
         "Published, not comparable (metric accuracy, ours f1_macro/hl/map): accuracy 0.784 "
