@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from pipeline.cli import app
 from pipeline.datasets.split import grouped_split
 from pipeline.evaluation.comparison import compare as comparison
+from pipeline.evaluation.comparison import report
 from pipeline.evaluation.comparison.splits import seed_splits
 from pipeline.evaluation.comparison.subject import read_subject
 from pipeline.ground.data_set import SETS
@@ -81,8 +82,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def short(patch: pytest.MonkeyPatch) -> None:
+    """Few epochs, and no picture, which costs more than the rest of a report."""
     train = comparison.SETTINGS.train.model_copy(update={"max_epochs": 3})
     patch.setattr(comparison, "SETTINGS", replace(comparison.SETTINGS, train=train))
+    patch.setattr(report, "_draw", lambda *given: None)
 
 
 @pytest.fixture
@@ -159,6 +162,7 @@ def test_clips_are_compared_as_sequences(here: Path) -> None:
 
 FAULTS = {
     ("crisis",): "crisis: no data set of this name (crisismmd, youtube) and no such file",
+    (".",): ".: no data set of this name (crisismmd, youtube) and no such file",
     ("youtube", "--by", "event"): "data/youtube: no row has an event; leave out --by event",
     ("crisismmd", "--by", "week"): "--by is 'week'; allowed: event",
     ("crisismmd", "--by", "event", "--seeds", 2): "--by event has one split an event",

@@ -80,9 +80,9 @@ def compare(
         problem, omitted = divide(subject, splits)
     except ValueError as error:
         raise ValueError(f"{subject.place}: {error}") from None
-    rows = _named_rows(names, problem) if names else _default_rows(problem, fusions, methods)
     left_out = omitted_notes(omitted, splits)
-    yield from left_out
+    yield from left_out  # first, since a row may name a view of them
+    rows = _named_rows(names, problem) if names else _default_rows(problem, fusions, methods)
     trials = {
         (row, seed): [Training(row, seed, rate) for rate in (rates if row.fusion else [0.0])]
         for seed in splits.sides

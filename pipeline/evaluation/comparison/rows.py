@@ -115,8 +115,8 @@ def row_named(name: str) -> Row:
 def compared_row(name: str, views: Sequence[str], texts: bool) -> Row:
     """Return a network, a variant or a baseline; `<row>_<view>` is one of a single view.
 
-    Raises ValueError with a list of all names for an unknown one, and for text_linear if there are
-    no texts.
+    Raises ValueError with a list of all names for an unknown one, and for a baseline of data sets
+    if there are no texts.
     """
     baselines = {row.name: row for row in baseline_rows(views, texts)}
     if name in baselines:
@@ -128,9 +128,10 @@ def compared_row(name: str, views: Sequence[str], texts: bool) -> Row:
             with suppress(ValueError):
                 if name.endswith(f"_{view}"):
                     return replace(row_named(name.removesuffix(f"_{view}")), view=view)
+        why = ", a row of data sets alone" if name in BASELINES else ""
         raise ValueError(
-            f"--rows has {name!r}; allowed: {', '.join(baselines)}; {error}; a network also on one "
-            f"view, as in ours_{views[0]}"
+            f"--rows has {name!r}{why}; allowed: {', '.join(baselines)}; {error}; a network also "
+            f"on one view, as in ours_{views[0]}"
         ) from None
 
 

@@ -52,7 +52,7 @@ def read_subject(name: str) -> Subject:
     if name in SETS:
         return _of_data_set(SETS[name])
     path = Path(name)
-    if path.suffix != ".npz" and not path.exists():
+    if path.suffix != ".npz" and not path.is_file():
         raise ValueError(f"{name}: no data set of this name ({', '.join(SETS)}) and no such file")
     views = read_views(path)
     return Subject(path.stem, str(path), view_problem(views), views.groups, views.split)

@@ -131,7 +131,7 @@ def test_a_row_on_one_view_and_every_baseline_has_a_name_that_chooses_it() -> No
 def test_a_name_of_no_row_lists_those_that_there_are(name: str) -> None:
     with pytest.raises(ValueError, match=r"^--rows has .*allowed: linear, .*as in ours_text$"):
         compared_row(name, ["text", "visual"], texts=True)
-    with pytest.raises(ValueError, match=r"^--rows has 'majority'"):
+    with pytest.raises(ValueError, match=r"^--rows has 'majority', a row of data sets alone"):
         compared_row("majority", ["text"], texts=False)
 
 
