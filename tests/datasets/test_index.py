@@ -217,6 +217,24 @@ def test_a_tweet_of_two_events_is_one_group_and_in_no_training_of_either(
         assert "; 1 samples of other events share" in index.notes[0]
 
 
+def test_near_duplicates_in_three_events_are_in_no_training_of_any(
+    tweet: Make, write_annotations: Write
+) -> None:
+    """Each text is nearly the next one's; the first and the last have less in common."""
+    words = [f"word{number}" for number in range(14)]
+    events = ("fire", "flood", "quake")
+    for place, event in enumerate(events):
+        text = " ".join(words[2 * place : 2 * place + 10])
+        first = 10 * place
+        rows = [tweet(first, tweet_text=text), *(tweet(first + n) for n in range(1, 6))]
+        raw = write_annotations(rows, event)
+    for event in events:
+        table = index_crisismmd(raw, "agreed", split="event", test_event=event).table
+        near = table["text"].str.startswith("word")
+        assert table.loc[near, ["event", "split"]].to_numpy().tolist() == [[event, "test"]]
+        assert table.loc[table["event"] != event, "split"].isin(["train", "val"]).all()
+
+
 def test_real_photos_and_their_copies_are_on_one_side(shared_data: Path) -> None:
     raw = shared_data / "crisismmd_photos"
     index = index_crisismmd(raw, "agreed")
