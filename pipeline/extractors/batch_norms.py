@@ -2,89 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
-from copy import deepcopy
 from typing import Any
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
-from pipeline.extractors.device import round_with_carry
-
-# Of the largest value of a vector: more than rounding can change, less than a wrong fold does.
-SAME = 1e-4
+Kinds = tuple[type[nn.Module], ...]
 
 
 @torch.no_grad()
-def without_batch_norms(network: nn.Module, example: Float32[Tensor, "n 3 h w"]) -> nn.Module:
-    """Return a network in evaluation mode with each batch norm folded into its convolution.
+def fold_batch_norms(
+    network: nn.Module,
+    example: Float32[Tensor, "n 3 h w"],
+    convolutions: Kinds = (nn.Conv2d,),
+    norms: Kinds = (nn.BatchNorm2d,),
+) -> int:
+    """Fold the batch norms of a network in evaluation mode, in place; return how many.
 
-    Which convolution that is, is seen from a run on the example. Where a convolution's output is
-    also used elsewhere the folded network differs: then the given one is returned.
+    A run on the example shows whose output each norm takes. A norm stays where that output has
+    another use or its module another run, and where either is not exactly of the given types, since
+    a subclass may compute something else. What stays is slower, and gives the same.
     """
-    folded = deepcopy(network)
-    names = {module: name for name, module in folded.named_modules()}
-    for norm, convolution in _pairs(folded, example).items():
-        _fold(norm, convolution)
+    names = {module: name for name, module in network.named_modules()}
+    pairs = _pairs(network, example, convolutions, norms)
+    for norm, convolution in pairs.items():
+        convolution.weight, convolution.bias = fuse_conv_bn_weights(
+            convolution.weight,
+            convolution.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
         parent, _, name = names[norm].rpartition(".")
-        setattr(folded.get_submodule(parent), name, _rest(norm))
-    expected, actual = network(example), folded(example)
-    same = (actual - expected).abs().max() <= SAME * expected.abs().max()
-    return folded if same else network
+        # timm's norms have an activation besides.
+        setattr(network.get_submodule(parent), name, getattr(norm, "act", nn.Identity()))
+    return len(pairs)
 
 
-def round_convolutions(network: nn.Module) -> nn.Module:
-    """Round a network to bfloat16, its convolutions so that their outputs keep their means."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = round_with_carry(module.weight)
-    return network.to(torch.bfloat16)
+class _Uses(TorchFunctionMode):
+    """Counts how often each output of a convolution became part of another tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # By id; the tensors are held, so that none is used again.
+        self.outputs: dict[int, tuple[Tensor, Any]] = {}
+        self.counts: Counter[int] = Counter()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if _tensors(result):  # not a shape or the like
+            self.counts.update(_tensors([args, kwargs]) & self.outputs.keys())
+        return result
 
 
-def _pairs(network: nn.Module, example: Tensor) -> dict[nn.BatchNorm2d, nn.Conv2d]:
-    """Run a network; return each batch norm whose input is the output of a convolution."""
-    outputs: list[tuple[Tensor, nn.Conv2d]] = []  # holds the tensors, so that none is reused
-    pairs: dict[nn.BatchNorm2d, nn.Conv2d] = {}
+def _tensors(values: Any) -> set[int]:
+    return {id(value) for value in tree_leaves(values) if isinstance(value, Tensor)}
 
-    def note(module: Any, _: Any, output: Tensor) -> None:
-        outputs.append((output, module))
 
-    def pair(module: Any, inputs: tuple[Tensor, ...]) -> None:
-        for output, convolution in outputs:
-            if output is inputs[0]:
-                pairs[module] = convolution
+def _pairs(
+    network: nn.Module, example: Tensor, convolutions: Kinds, norms: Kinds
+) -> dict[Any, Any]:
+    """Run a network; return each norm that can be folded, with its convolution."""
+    uses, inputs, runs = _Uses(), dict[Any, int](), Counter[nn.Module]()
 
-    hooks: dict[type, Callable[[nn.Module], Any]] = {
-        nn.Conv2d: lambda module: module.register_forward_hook(note),
-        nn.BatchNorm2d: lambda module: module.register_forward_pre_hook(pair),
-    }
+    def after(module: nn.Module, _: Any, output: Tensor) -> None:
+        runs[module] += 1
+        uses.outputs[id(output)] = output, module
+
+    def before(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        runs[module] += 1
+        if id(arguments[0]) in uses.outputs:
+            inputs[module] = id(arguments[0])
+
     with ExitStack() as stack:
         for module in network.modules():
-            for kind, hook in hooks.items():
-                if isinstance(module, kind):
-                    stack.enter_context(hook(module))
+            if type(module) in convolutions:
+                stack.enter_context(module.register_forward_hook(after))
+            elif type(module) in norms and module.running_mean is not None:
+                stack.enter_context(module.register_forward_pre_hook(before))
+        stack.enter_context(uses)
         network(example)
-    return pairs
-
-
-def _fold(norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    convolution.weight, convolution.bias = fuse_conv_bn_weights(
-        convolution.weight,
-        convolution.bias,
-        norm.running_mean,
-        norm.running_var,
-        norm.eps,
-        norm.weight,
-        norm.bias,
-    )
-
-
-def _rest(norm: nn.BatchNorm2d) -> nn.Module:
-    """Return what timm's batch norms do besides: their activation."""
-    activation = getattr(norm, "act", None)
-    return nn.Identity() if activation is None else activation
+    pairs = {norm: uses.outputs[taken][1] for norm, taken in inputs.items()}
+    return {
+        norm: convolution
+        for norm, convolution in pairs.items()
+        if uses.counts[inputs[norm]] == runs[norm] == runs[convolution] == 1
+    }

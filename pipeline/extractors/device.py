@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor
+from torch import Tensor, nn
 from torch.backends import cudnn
 
 # Number types of matrix products by precision of params.yaml; sums are float32 in both.
@@ -69,3 +69,11 @@ def round_with_carry(weights: Float32[Tensor, "*shape"]) -> Float[Tensor, "*shap
         target.copy_(carry)
         carry -= target
     return rounded.T.reshape(weights.shape)
+
+
+def round_convolutions(network: nn.Module) -> None:
+    """Round a network to bfloat16, its convolutions so that their outputs keep their means."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = round_with_carry(module.weight)
+    network.to(torch.bfloat16)

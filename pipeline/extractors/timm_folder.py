@@ -128,6 +128,7 @@ def tensors_file(folder: Path) -> Path:
 def built(config: Config, file: Path) -> nn.Module:
     """Build the network without its classifier; raises ValueError for the first wrong tensor."""
     architecture, facts = config.architecture, config.pretrained_cfg
+    state = _without_classifier(read_state(require_weights(file)), facts.classifier)
     arguments = {**config.model_args, "num_classes": 0}
     if facts.fixed_input_size:
         arguments.setdefault("img_size", list(facts.input_size[1:]))
@@ -135,9 +136,14 @@ def built(config: Config, file: Path) -> nn.Module:
         network: nn.Module = _timm().create_model(architecture, **arguments)
     except TypeError as error:
         raise ValueError(f"timm's {architecture} cannot be built: {error}; {_CURE}") from None
-    state = _without_classifier(read_state(require_weights(file)), facts.classifier)
     load_weights(network, state, file, f"timm's {architecture}")
     return network.eval().requires_grad_(False)
+
+
+def layers() -> tuple[tuple[type[nn.Module], ...], tuple[type[nn.Module], ...]]:
+    """Return the types of convolutions and batch norms of which one can do the other's work."""
+    known = _timm().layers
+    return (nn.Conv2d, known.Conv2dSame), (nn.BatchNorm2d, known.BatchNormAct2d)
 
 
 def _without_classifier(

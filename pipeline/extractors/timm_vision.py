@@ -13,8 +13,13 @@ import torch
 from jaxtyping import Float32, UInt8
 from safetensors.torch import save_file
 
-from pipeline.extractors.batch_norms import round_convolutions, without_batch_norms
-from pipeline.extractors.device import PRECISIONS, exact_convolutions, require_device
+from pipeline.extractors.batch_norms import fold_batch_norms
+from pipeline.extractors.device import (
+    PRECISIONS,
+    exact_convolutions,
+    require_device,
+    round_convolutions,
+)
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
 from pipeline.extractors.model_folder import model_folder
 from pipeline.extractors.pictures import Preparation
@@ -24,6 +29,7 @@ from pipeline.extractors.timm_folder import (
     Config,
     built,
     described,
+    layers,
     pooled_width,
     tensors_file,
 )
@@ -114,16 +120,16 @@ class TimmVisual:
 
     def load(self) -> Run:
         """Load the network: inputs uint8 [n, side, side, 3], each a batch of its own."""
-        noise = torch.rand(1, 3, self.size, self.size, generator=torch.Generator().manual_seed(0))
-        network = without_batch_norms(built(self.config, self.folder / TENSORS), noise)
+        where, precision = require_device(device()), PRECISIONS[self.precision]
+        network, preparation = built(self.config, self.folder / TENSORS), self.preparation
+        fold_batch_norms(network, torch.zeros(1, 3, self.size, self.size), *layers())
         if self.precision == "bfloat16":
-            network = round_convolutions(network)
-        network = network.to(require_device(device())).to(memory_format=torch.channels_last)
-        preparation, precision = self.preparation, PRECISIONS[self.precision]
+            round_convolutions(network)
+        network = network.to(where).to(memory_format=torch.channels_last)
 
         @torch.inference_mode()
         def features(pictures: np.ndarray) -> Float32[np.ndarray, "n dim"]:
-            values = preparation.normalise(torch.from_numpy(pictures).to(device())).to(precision)
+            values = preparation.normalise(torch.from_numpy(pictures).to(where)).to(precision)
             with exact_convolutions():
                 return network(values).float().cpu().numpy()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pipeline.extractors import hf_folder
+from pipeline.extractors.encoder import Run
 from pipeline.extractors.hf_vision import FAMILIES, HFVisual
 
 pytest.importorskip("transformers", reason="the extra `encoders` is not installed")
@@ -76,6 +78,12 @@ def encoder(
 
 
 @pytest.fixture(scope="module")
+def run(encoder: HFVisual) -> Run:
+    """The encoder, loaded once."""
+    return encoder.load()
+
+
+@pytest.fixture(scope="module")
 def photos() -> list[np.ndarray]:
     """Smooth pictures: wide, tall, smaller than the network's input, and very long."""
     generator = np.random.default_rng(0)
@@ -99,15 +107,13 @@ def plain(folder: Path, values: torch.Tensor) -> torch.Tensor:
 
 
 def test_features_are_the_librarys(
-    encoder: HFVisual, folders: dict[str, Path], photos: list[np.ndarray]
+    encoder: HFVisual, run: Run, folders: dict[str, Path], photos: list[np.ndarray]
 ) -> None:
-    run = encoder.load()
-    for photo in photos:
-        picture = encoder.prepare(photo)
-        values = encoder.preparation.normalise(torch.from_numpy(picture[None]))
-        expected = plain(folders[encoder.kind], values).numpy()
-        actual = run([picture[None]])[0]
-        assert actual.shape == (1, encoder.dim)
+    pictures = np.stack([encoder.prepare(photo) for photo in photos])
+    values = encoder.preparation.normalise(torch.from_numpy(pictures))
+    expected = plain(folders[encoder.kind], values).numpy()
+    for actual in (run([pictures])[0], np.concatenate(run([one[None] for one in pictures]))):
+        assert actual.shape == (len(photos), encoder.dim)
         assert actual.dtype == np.float32
         assert np.abs(actual - expected).max() < 1e-5 * max(np.abs(expected).max(), 1)
 
@@ -128,29 +134,20 @@ def test_pictures_are_prepared_as_by_the_library(
             assert difference.max() < levels, backend
 
 
-def test_a_pictures_bytes_do_not_depend_on_its_company(
-    encoder: HFVisual, photos: list[np.ndarray]
+def test_a_pictures_bytes_depend_on_no_company_and_no_process(
+    encoder: HFVisual, run: Run, photos: list[np.ndarray]
 ) -> None:
     inputs = [encoder.prepare(photo)[None] for photo in photos]
-    run = encoder.load()
     alone = [run([one])[0].tobytes() for one in inputs]
-    together = encoder.load()(inputs[::-1])[::-1]
+    worker: HFVisual = pickle.loads(pickle.dumps(encoder))  # as it comes to a worker
+    together = worker.load()(inputs[::-1])[::-1]
     assert [one.tobytes() for one in together] == alone
     assert len(set(alone)) == len(alone)
 
 
-def test_frames_of_a_clip_are_rows(encoder: HFVisual, photos: list[np.ndarray]) -> None:
-    frames = np.stack([encoder.prepare(photo) for photo in photos])
-    run = encoder.load()
-    rows = run([frames])[0]
-    alone = np.concatenate(run([frame[None] for frame in frames]))
-    assert rows.shape == (4, encoder.dim)
-    assert np.abs(rows - alone).max() < 1e-5 * max(np.abs(alone).max(), 1)
-
-
-def test_bfloat16_is_near_float32(encoder: HFVisual, photos: list[np.ndarray]) -> None:
+def test_bfloat16_is_near_float32(encoder: HFVisual, run: Run, photos: list[np.ndarray]) -> None:
     rounded = HFVisual.of(encoder.folder, BFLOAT16)
-    pair = [one.load()([encoder.prepare(photos[0])[None]])[0][0] for one in (rounded, encoder)]
+    pair = [one([encoder.prepare(photos[0])[None]])[0][0] for one in (rounded.load(), run)]
     assert pair[0].dtype == np.float32
     assert not np.array_equal(*pair)
     assert pair[0] @ pair[1] / np.linalg.norm(pair[0]) / np.linalg.norm(pair[1]) > 0.999

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from pipeline.extractors import timm_folder
+from pipeline.extractors.batch_norms import fold_batch_norms
+from pipeline.extractors.encoder import Run
 from pipeline.extractors.timm_vision import TimmVisual
-from pipeline.features.cache import ItemCache
-from pipeline.features.extract import extract_features
-from pipeline.features.recipe import Item
-from pipeline.features.visual import VisualRecipe
 from pipeline.media import MediaError, read_photo
 
 timm = pytest.importorskip("timm", reason="the extra `encoders` is not installed")
@@ -59,6 +59,12 @@ def encoder(
 
 
 @pytest.fixture(scope="module")
+def run(encoder: TimmVisual) -> Run:
+    """The encoder, loaded once."""
+    return encoder.load()
+
+
+@pytest.fixture(scope="module")
 def photos() -> list[np.ndarray]:
     """Wide, tall, smaller than the network's input, and very long."""
     generator = np.random.default_rng(0)
@@ -82,9 +88,8 @@ def plain(encoder: TimmVisual, checkpoint: Path, photo: np.ndarray) -> np.ndarra
 
 
 def test_features_are_timms(
-    encoder: TimmVisual, checkpoints: dict[str, Path], photos: list[np.ndarray]
+    encoder: TimmVisual, run: Run, checkpoints: dict[str, Path], photos: list[np.ndarray]
 ) -> None:
-    run = encoder.load()
     for photo in photos[:3]:
         expected = plain(encoder, checkpoints[encoder.config.architecture], photo)
         actual = run([encoder.prepare(photo)[None]])[0]
@@ -93,39 +98,30 @@ def test_features_are_timms(
         assert np.abs(actual - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def test_a_photos_bytes_do_not_depend_on_its_company(
-    encoder: TimmVisual, photos: list[np.ndarray]
+@pytest.mark.parametrize("encoder", ["test_efficientnet"], indirect=True)
+def test_every_batch_norm_of_an_efficientnet_is_folded(encoder: TimmVisual) -> None:
+    network = timm_folder.built(encoder.config, encoder.folder / timm_folder.TENSORS)
+    norms = sum(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    example = torch.zeros(1, 3, encoder.size, encoder.size)
+    assert fold_batch_norms(network, example, *timm_folder.layers()) == norms > 10
+
+
+def test_a_photos_bytes_depend_on_no_company_and_no_process(
+    encoder: TimmVisual, run: Run, photos: list[np.ndarray]
 ) -> None:
     prepared = inputs(encoder, photos)
-    run = encoder.load()
     alone = [run([one])[0].tobytes() for one in prepared]
-    together = encoder.load()(prepared[::-1])[::-1]
+    worker: TimmVisual = pickle.loads(pickle.dumps(encoder))  # as it comes to a worker
+    together = worker.load()(prepared[::-1])[::-1]
     assert [one.tobytes() for one in together] == alone
     assert len(set(alone)) == len(alone)
 
 
-def test_photos_have_the_same_bytes_with_one_and_two_workers(
-    encoder: TimmVisual, photos: list[np.ndarray], tmp_path: Path
-) -> None:
-    if encoder.config.architecture != "test_efficientnet":
-        pytest.skip("workers are the same for every network")
-    items = []
-    for k, photo in enumerate(photos):
-        Image.fromarray(photo).save(tmp_path / f"{k}.png")
-        items.append(Item(str(k), path=tmp_path / f"{k}.png"))
-    recipe = VisualRecipe(encoder)
-    files = [tmp_path / f"{workers}.h5" for workers in (1, 2)]
-    for workers, file in enumerate(files, start=1):
-        cache = ItemCache(tmp_path / f"cache{workers}")
-        assert not extract_features(recipe, items, [], file, cache, workers)
-    assert files[0].read_bytes() == files[1].read_bytes()
-
-
-def test_bfloat16_is_near_float32(encoder: TimmVisual, photos: list[np.ndarray]) -> None:
+def test_bfloat16_is_near_float32(encoder: TimmVisual, run: Run, photos: list[np.ndarray]) -> None:
     rounded = TimmVisual(encoder.folder, encoder.config, encoder.size, "bfloat16")
-    runs = rounded.load(), encoder.load()
-    for one in inputs(encoder, photos):
-        a, b = (run([one])[0][0] for run in runs)
+    runs = rounded.load(), run
+    for one in inputs(encoder, photos[:2]):
+        a, b = (r([one])[0][0] for r in runs)
         assert a.dtype == np.float32
         assert not np.array_equal(a, b)
         assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.999
@@ -145,7 +141,7 @@ def test_a_hub_folder_gives_what_its_checkpoint_gives(
     ):
         origin = TimmVisual.obtain(source, weights, tmp_path / name)
         encoder = TimmVisual.of(tmp_path / name, PARAMS)
-        features.append(encoder.load()(inputs(encoder, photos))[0].tobytes())
+        features.append(encoder.load()(inputs(encoder, photos[:1]))[0].tobytes())
         assert origin.weights == ("pretrained" if weights == "pretrained" else "given")
     assert features[0] == features[1]
 
@@ -202,8 +198,10 @@ def test_a_folder_cannot_make_timm_read_other_files(tmp_path: Path) -> None:
         TimmVisual.obtain(str(tmp_path), "pretrained", tmp_path / "to")
 
 
-def test_real_photos_of_every_form_give_features(shared_data: Path, encoder: TimmVisual) -> None:
-    run = encoder.load()
+@pytest.mark.parametrize("encoder", ["test_efficientnet"], indirect=True)
+def test_real_photos_of_every_form_give_features(
+    shared_data: Path, encoder: TimmVisual, run: Run
+) -> None:
     for path in sorted((shared_data / "media" / "image").iterdir()):
         try:
             photo = read_photo(path)
