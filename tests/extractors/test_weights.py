@@ -258,6 +258,7 @@ def test_the_report_names_what_is_needed_and_what_is_here(project: Path, given: 
         "  elmo original: not needed",
         "  elmo original_5.5b: not needed",
         "  soundnet: needed",
+        "  hf:sentence-transformers/all-MiniLM-L6-v2: not needed",
     ]
     assert "    http://127.0.0.1:9/data.csail.mit.edu/soundnet/soundnet_models_public.zip" in lines
     assert any(line.endswith(f"here: {given}/sound8.npy") for line in lines)
