@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pipeline.datasets.duplicates import normalise
-from pipeline.datasets.index import COLUMNS, Index, index_crisismmd, index_youtube
+from pipeline.datasets.index import COLUMNS, Index, index_crisismmd
 from pipeline.ground.failures import Failure
 from pipeline.inputs.parquet import read_table, write_table
 
@@ -130,11 +129,8 @@ def test_rows_are_sorted_and_typed(dirty: tuple[Path, Index]) -> None:
     assert table[["video", "audio", "start", "end"]].isna().all(axis=None)
 
 
-def test_a_tweet_s_event_is_its_file_and_a_clip_has_none(
-    dirty: tuple[Path, Index], clips: Path
-) -> None:
+def test_a_tweet_s_event_is_its_file(dirty: tuple[Path, Index]) -> None:
     assert (dirty[1].table["event"] == "flood").all()
-    assert index_youtube(clips).table["event"].isna().all()
 
 
 def test_unknown_labels_are_null(by_name: pd.DataFrame) -> None:
@@ -267,61 +263,3 @@ def test_the_real_set_is_split_without_a_leak(shared_data: Path) -> None:
         for _, side in table.groupby("split"):
             share = side[task].value_counts(normalize=True)
             assert (share - overall).abs().max() < 0.02
-
-
-HEADER = "id,source,start,end,description,flood\n"
-
-
-@pytest.fixture
-def clips(tmp_path: Path) -> Path:
-    """Eight clips: two cuts of one file, a copy of it, one that is not there."""
-    raw = tmp_path / "raw"
-    (raw / "clips").mkdir(parents=True)
-    for name in "acdefg":
-        (raw / "clips" / f"{name}.mp4").write_bytes(name.encode())
-    shutil.copy(raw / "clips" / "a.mp4", raw / "clips" / "b.mp4")
-    rows = [f"{name},clips/{name}.mp4,,,about {name},0" for name in "bcdefgh"]
-    rows += ["a2,clips/a.mp4,5,9.5,another cut,", "a1,clips/a.mp4,0,5,one cut,1"]
-    (raw / "manifest.csv").write_text(HEADER + "\n".join(rows) + "\n")
-    return raw
-
-
-def test_cuts_and_copies_of_one_video_are_one_group(clips: Path) -> None:
-    table = index_youtube(clips).table.set_index("id")
-    assert set(table.index[table["group"] == "a1"]) == {"a1", "a2", "b"}
-    assert table["group"].nunique() == 7
-
-
-def test_a_clip_that_is_not_there_lacks_both_modalities(clips: Path) -> None:
-    index = index_youtube(clips)
-    assert kinds(index.failures) == [
-        ("h", "visual", "missing_file"),
-        ("h", "audio", "missing_file"),
-    ]
-    row = index.table.set_index("id").loc["h"]
-    assert pd.isna(row["video"])
-    assert pd.isna(row["audio"])
-    assert (row["text"], row["flood"]) == ("about h", 0)
-
-
-def test_cuts_keep_their_times(clips: Path) -> None:
-    table = index_youtube(clips).table.set_index("id")
-    assert table.loc["a2", ["start", "end"]].tolist() == [5, 9.5]
-    assert table.loc["b", ["start", "end"]].isna().all()
-    assert pd.isna(table.loc["a2", "flood"])
-
-
-def test_missing_cuts_of_one_video_stay_one_group(clips: Path) -> None:
-    (clips / "clips" / "a.mp4").unlink()
-    (clips / "clips" / "b.mp4").unlink()
-    table = index_youtube(clips).table.set_index("id")
-    assert table.loc["a1", "group"] == table.loc["a2", "group"] == "a1"
-    assert table.loc["b", "group"] == "b"
-
-
-def test_clips_that_nobody_described_have_no_text_and_are_counted(clips: Path) -> None:
-    manifest = clips / "manifest.csv"
-    manifest.write_text(manifest.read_text().replace("about b", " ").replace("about c", ""))
-    index = index_youtube(clips)
-    assert index.table.set_index("id").loc[["b", "c"], "text"].isna().all()
-    assert kinds(index.failures)[-2:] == [("b", "text", "empty_text"), ("c", "text", "empty_text")]
