@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
-from reprlib import repr as shortened
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
+from pipeline.ground.checked_yaml import CONTRADICTION, Section, did_you_mean, load_checked
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Exponent = Annotated[float, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-DEEPEST = 8  # levels of a YAML file; params.yaml has four
-LONGEST = 3000  # characters of a value in it
 LARGEST = 1 << 16  # of a width or an option: far above what any network here needs
 Size = Annotated[int, Field(ge=1, le=LARGEST)]
 Members = Annotated[int, Field(ge=1, le=100)]
@@ -63,25 +50,6 @@ ENCODER_DEFAULTS: dict[str, dict[str, str | int]] = {
     "text": {"model": "small", "layer": "average"},
     "audio": {"layer": "conv7"},
 }
-
-# Keys of earlier versions, with where their meaning is now.
-MOVED = {
-    "features.weights": "each modality has its own: features.visual.weights, "
-    "features.text.weights and features.audio.weights"
-}
-
-# The type of an error of two keys that exclude each other; its message begins with one of them.
-CONTRADICTION = "contradiction"
-
-
-class Section(BaseModel):
-    """A mapping of known keys."""
-
-    # Strict: the text "1.0" or a boolean is never taken for a number.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-Schema = TypeVar("Schema", bound=Section)
 
 
 class CrisisMMDParams(Section):
@@ -172,7 +140,7 @@ class FusionParams(Section):
     name: Word
     theta: Fraction
     width: Annotated[int, Field(ge=2, le=LARGEST)]
-    options: dict[Word, Option] = {}
+    options: dict[Word, Option] = Field(default_factory=dict)
 
 
 class MTLParams(Section):
@@ -181,7 +149,7 @@ class MTLParams(Section):
     name: Word
     alpha: Exponent
     beta: Exponent
-    options: dict[Word, Option] = {}
+    options: dict[Word, Option] = Field(default_factory=dict)
 
 
 class TrainParams(Section):
@@ -204,11 +172,16 @@ class EvaluateParams(Section):
     """How probabilities become decisions, and a sentence by task and class for zero-shot."""
 
     threshold: Literal["validation", "half"]
-    zero_shot: dict[Word, dict[Word, Sentence]] = {}
+    zero_shot: dict[Word, dict[Word, Sentence]] = Field(default_factory=dict)
 
 
 class Params(Section):
     """All of params.yaml."""
+
+    moved: ClassVar[dict[str, str]] = {
+        "features.weights": "each modality has its own: features.visual.weights, "
+        "features.text.weights and features.audio.weights"
+    }
 
     seed: Seed
     data: DataParams
@@ -222,40 +195,6 @@ class Params(Section):
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check params.yaml; see `load_checked`."""
     return load_checked(path, Params)
-
-
-def load_checked(path: Path, schema: type[Schema]) -> Schema:
-    """Read a YAML file and check it against a schema.
-
-    YAML 1.2 rules apply, so that `1e-4` is a number. Raises ValueError with one line for each
-    wrong key: its name, its value, and what is allowed.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        _check_size(text)
-        values = YAML(typ="safe", pure=True).load(text)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; run from the project's root") from None
-    except (YAMLError, ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        lines = [f"{path}: {_explain(schema, e)}" for e in error.errors()]
-        raise ValueError("\n".join(lines)) from None
-
-
-def _check_size(text: str) -> None:
-    """Raise ValueError for deep nesting, long values, and aliases, which can stand for any size."""
-    depth = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} levels")
-        if isinstance(event, AliasEvent):
-            raise ValueError(f"alias *{event.anchor}; write the value itself")
-        if isinstance(event, ScalarEvent) and (len(event.value) > LONGEST or "\n" in event.value):
-            raise ValueError(f"a value of several lines, or of more than {LONGEST:,} characters")
 
 
 def check_component(
@@ -287,38 +226,3 @@ def check_component(
         load(name).check_options(params.options)  # together: some values exclude each other
     except ValueError as error:
         raise ValueError(f"{section}.options.{error}") from None
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a remark that names the known word closest to `name`; empty if none is close."""
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _explain(schema: type[BaseModel], error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "the file"
-    if key in MOVED:
-        return f"{key} is no key any more; {MOVED[key]}"
-    if error["type"] in ("extra_forbidden", "invalid_key"):
-        return f"unknown key {key}{_suggestion(schema, error['loc'])}; remove it or correct it"
-    if error["type"] == "missing":
-        return f"{key} is missing; add it"
-    message = error["msg"].removeprefix("Input should be ").removeprefix("List should have ")
-    message = message.removeprefix("Value error, ")
-    if error["type"] == CONTRADICTION:
-        return f"{key}.{message}"
-    if error["type"] == "model_type":
-        message = f"a mapping of the keys {', '.join(_fields(schema, error['loc']))}"
-    return f"{key} is {shortened(error['input'])}; allowed: {message}"
-
-
-def _suggestion(schema: type[BaseModel], location: tuple[str | int, ...]) -> str:
-    fields = _fields(schema, location[:-1])
-    return did_you_mean(str(location[-1]), fields) or f" (known here: {', '.join(fields)})"
-
-
-def _fields(schema: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    section: Any = schema
-    for part in location:
-        section = section.model_fields[str(part)].annotation
-    return list(section.model_fields)

@@ -15,9 +15,10 @@ import pandas as pd
 from pydantic import Field
 
 from pipeline.evaluation.scores import Scores
+from pipeline.ground.checked_yaml import Section
 from pipeline.inputs.json_files import read_json
 from pipeline.mtl import Task
-from pipeline.params import CrisisMMDParams, Modality, Positive, Section
+from pipeline.params import CrisisMMDParams, Modality, Positive
 
 FILE = Path(__file__).with_suffix(".json")
 NOT_SAID = "not said"

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline.extractors.encoder import Origin
 from pipeline.extractors.model_folder import require_known
+from pipeline.ground.checked_yaml import did_you_mean
 from pipeline.ground.temporaries import replaced_folder
-from pipeline.params import ENCODER_DEFAULTS, EncoderParams, did_you_mean
+from pipeline.params import ENCODER_DEFAULTS, EncoderParams
 
 
 @dataclass(frozen=True)

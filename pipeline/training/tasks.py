@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pipeline.ground.checked_yaml import Section
 from pipeline.inputs.json_files import read_json
 from pipeline.mtl import Task
 from pipeline.mtl.task import Head
-from pipeline.params import Section
 
 # Names of tasks and modalities become names of files: no separators, no leading dot.
 Name = Annotated[str, Field(pattern=r"^[^\W_][\w-]*$", max_length=200)]

@@ -16,9 +16,10 @@ from pipeline.evaluation.comparison.cells import Cell, Problem, Settings, Traini
 from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import run_trainings
 from pipeline.evaluation.scores import Arrays, select, unscored, unscored_notes, validation_scores
+from pipeline.ground.checked_yaml import Section, load_checked
 from pipeline.ground.data_set import DataSet
 from pipeline.mtl import Task
-from pipeline.params import Params, Section, Seed, each_once, load_checked
+from pipeline.params import Params, Seed, each_once
 from pipeline.training.examples import load_training_set
 
 FOLDER = Path("tables")

@@ -23,11 +23,12 @@ from pipeline.evaluation.comparison.tuning import (
     train_cells,
     tune,
 )
+from pipeline.ground.checked_yaml import load_checked
 from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import write_features
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
-from pipeline.params import load_checked, load_params
+from pipeline.params import load_params
 
 ROOT = Path(__file__).resolve().parents[3]
 DELIVERED = ROOT / "tables" / "params.yaml"
