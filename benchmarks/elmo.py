@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.cosine import cosines
 from benchmarks.plain_elmo import PlainELMo
 from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, Times, interleaved, times_as_fast
+from benchmarks.timing import Line, Times, against_plain, interleaved
 from pipeline.extractors import ELMo
 from pipeline.extractors.untrained import write_elmo
 
@@ -77,12 +77,5 @@ def _line(
     else:
         cosine = min(float(cosines(a, b).min(initial=1)) for a, b in both)
         agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.999
-    ours, plain = times[precision], times["plain"]
-    return Line(
-        _what(precision, model),
-        times_as_fast(ours, plain),
-        LEAST[precision],
-        at_least=True,
-        detail=f"{agreement}; {ours.median:.2f} s against {plain.median:.2f} s",
-        exact=exact,
-    )
+    what, least = _what(precision, model), LEAST[precision]
+    return against_plain(what, least, times[precision], times["plain"], agreement, exact)

@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional as F
 
 from benchmarks.cosine import cosines
 from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, Times, interleaved, times_as_fast
+from benchmarks.timing import Line, Times, against_plain, interleaved
 from pipeline.extractors import InceptionV3
 from pipeline.extractors.untrained import write_inception
 
@@ -87,12 +87,5 @@ def _line(
     else:
         cosine = float(cosines(features, expected).min())
         agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.9995
-    ours, plain = times[precision], times["plain"]
-    return Line(
-        _what(precision),
-        times_as_fast(ours, plain),
-        LEAST[precision],
-        at_least=True,
-        detail=f"{agreement}; {ours.median:.2f} s against {plain.median:.2f} s",
-        exact=exact,
-    )
+    what, least = _what(precision), LEAST[precision]
+    return against_plain(what, least, times[precision], times["plain"], agreement, exact)

@@ -13,7 +13,7 @@ import torch
 from benchmarks.cosine import cosines
 from benchmarks.elmo import tweets
 from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, Times, interleaved, times_as_fast
+from benchmarks.timing import Line, Times, against_plain, interleaved
 from pipeline.extractors.hf_folder import library
 from pipeline.extractors.hf_text import HFText
 
@@ -98,12 +98,5 @@ def _line(
     else:
         cosine = min(float(cosines(a, b).min()) for a, b in both)
         agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.99
-    ours, plain = times[precision], times["plain"]
-    return Line(
-        _what(precision),
-        times_as_fast(ours, plain),
-        LEAST[precision],
-        at_least=True,
-        detail=f"{agreement}; {ours.median:.2f} s against {plain.median:.2f} s",
-        exact=exact,
-    )
+    what, least = _what(precision), LEAST[precision]
+    return against_plain(what, least, times[precision], times["plain"], agreement, exact)

@@ -73,6 +73,20 @@ class Line:
         return within and self.exact
 
 
+def against_plain(
+    what: str, least: float, ours: Times, plain: Times, agreement: str, exact: bool
+) -> Line:
+    """Say how many times as fast as a plain implementation ours is, and how they agree."""
+    return Line(
+        what,
+        times_as_fast(ours, plain),
+        least,
+        at_least=True,
+        detail=f"{agreement}; {ours.median:.2f} s against {plain.median:.2f} s",
+        exact=exact,
+    )
+
+
 def times_as_fast(measured: Times, reference: Times) -> float:
     """Median over neighbouring repetitions of the reference's time divided by ours."""
     return median(

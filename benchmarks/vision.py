@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from benchmarks.cosine import cosines
 from benchmarks.inception import pictures
 from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, interleaved, times_as_fast
+from benchmarks.timing import Line, against_plain, interleaved
 from pipeline.extractors.encoder import Encoder
 from pipeline.extractors.hf_folder import library, offline
 from pipeline.extractors.hf_vision import HFVisual
@@ -114,13 +114,5 @@ def _line(
 ) -> Line:
     cosine = float(cosines(work[name]()[0], reference().numpy()).min())
     exact = cosine > (0.999999 if name == "float32" else 0.999)
-    ours, reference_times = times[name], times["plain"]
-    return Line(
-        what,
-        times_as_fast(ours, reference_times),
-        least,
-        at_least=True,
-        detail=f"cosine {cosine:.6f} on untrained weights; "
-        f"{ours.median:.2f} s against {reference_times.median:.2f} s",
-        exact=exact,
-    )
+    agreement = f"cosine {cosine:.6f} on untrained weights"
+    return against_plain(what, least, times[name], times["plain"], agreement, exact)
