@@ -18,26 +18,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.inputs.hub_pins import SETTINGS
 from pipeline.inputs.json_files import read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
-# What features can depend on, beside the weights.
-FILES = (
-    CONFIG,
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-)
 MODULES = "[0-9]*_*/config.json"  # of sentence-transformers
 
 # Above any published encoder: whole numbers of config.json, numbers of layers, lengths of lists.
@@ -82,8 +67,9 @@ def copy_folder(source: Path, folder: Path, weights: Path | None = None) -> None
     _require(source)
     if weights is not None and not (weights.suffix == ".safetensors" and weights.is_file()):
         raise ValueError(f"{weights}: no .safetensors file; give one of the model in {source}")
-    names = [name for name in FILES if (source / name).is_file()]
-    names += [path.relative_to(source).as_posix() for path in sorted(source.glob(MODULES))]
+    modules = [path.relative_to(source).as_posix() for path in sorted(source.glob(MODULES))]
+    settings = [name for name in SETTINGS if (source / name).is_file()]
+    names = list(dict.fromkeys(settings + modules))  # both may name the pooling
     if weights is None:
         names += [path.name for path in weight_files(source)]
         names += [INDEX] if (source / INDEX).is_file() and not (source / WEIGHTS).is_file() else []

@@ -19,6 +19,7 @@ from pipeline.inputs.hub_pins import (
     FILE_NAME,
     HUB,
     REPOSITORY,
+    SETTINGS,
     HubEntry,
     HubFile,
     accept,
@@ -29,19 +30,6 @@ from pipeline.inputs.hub_pins import (
 from pipeline.inputs.json_files import read_json
 from pipeline.inputs.pins import HUB_KEYS, mirrored
 
-# What an encoder reads beside its weights; a repository has some of them.
-SETTINGS = (
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "modules.json",
-    "sentence_bert_config.json",
-    "config_sentence_transformers.json",
-    "1_Pooling/config.json",
-)
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 SHARD = r"model-\d{5}-of-\d{5}\.safetensors"

@@ -22,6 +22,20 @@ _PART = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 REPOSITORY = f"^{_PART}(/{_PART})?$"
 FILE_NAME = f"^{_PART}(/{_PART})*$"
 
+# What an encoder reads beside its weights; a model has some of them.
+SETTINGS = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
+)
+
 
 class HubFile(BaseModel):
     """One file of a repository."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.extractors.encoder import folder_digest
+from pipeline.extractors.hf_folder import copy_folder
 from pipeline.extractors.model_folder import ModelFolder, model_folder
 from pipeline.extractors.weights import PINS
 from pipeline.extractors.weights_report import weights_report
@@ -45,6 +47,24 @@ def test_a_folder_of_that_name_comes_first(project: Path) -> None:
 def test_what_is_neither_is_refused_with_the_cure(encoder: str) -> None:
     with pytest.raises(ValueError, match=f"run `hgfn weights --pin {encoder}`"):
         model_folder(encoder)
+
+
+def test_a_folder_and_the_pinned_repository_are_one_encoder(tmp_path: Path) -> None:
+    """A folder may have more files than a pin names; features depend on none of them."""
+    pinned, own = tmp_path / "pinned", tmp_path / "own"
+    for folder in (pinned, own):
+        folder.mkdir()
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / name).write_bytes(name.encode())
+    for name in ("vocab.txt", "merges.txt", "README.md"):
+        (own / name).write_bytes(b"slow tokenizers alone read it")
+    digests = set()
+    for folder in (pinned, own):
+        copied = tmp_path / f"{folder.name} copied"
+        copied.mkdir()
+        copy_folder(folder, copied)
+        digests.add(folder_digest(copied))
+    assert len(digests) == 1
 
 
 def test_the_report_lists_pinned_repositories_with_licence_and_size(
