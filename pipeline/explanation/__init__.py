@@ -1,0 +1,1 @@
+"""What a trained network's probabilities rest on: modalities, words, steps, regions of a photo."""

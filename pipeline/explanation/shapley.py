@@ -1,0 +1,86 @@
+"""Shapley values of the modalities (Shapley 1953): exact, from a pass for each set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from math import factorial
+
+import numpy as np
+from torch import nn
+
+from pipeline.explanation.probabilities import in_double, joined, mean_probabilities, outputs
+from pipeline.explanation.probabilities import without as absent
+from pipeline.mtl import Task
+from pipeline.training.examples import Batch, Examples
+from pipeline.training.model import ModelSpec
+
+
+def modality_shapley(
+    networks: Iterable[nn.Module],
+    spec: ModelSpec,
+    examples: Examples,
+    rows: np.ndarray,
+    batch_size: int = 256,
+) -> dict[str, np.ndarray]:
+    """Share each row's probabilities among its modalities: [rows, modalities, classes] by task.
+
+    Modalities are in alphabetical order. A row's values add up to its probabilities minus those of
+    the network without any input; a modality that the row lacks has 0. Takes 2^M passes.
+    """
+    values = coalition_probabilities(networks, spec, examples, rows, batch_size)
+    return {task: shapley_values(v) for task, v in values.items()}
+
+
+def coalition_probabilities(
+    networks: Iterable[nn.Module],
+    spec: ModelSpec,
+    examples: Examples,
+    rows: np.ndarray,
+    batch_size: int = 256,
+) -> dict[str, np.ndarray]:
+    """Predict [rows, 2^M, classes] probabilities of each task, with each set of modalities alone.
+
+    Set k holds modality m, in alphabetical order, where bit m of k is 1: set 0 is no input at all,
+    and the last one every modality that the row has.
+    """
+    members, modalities = in_double(networks), sorted(spec.modalities)
+    batches = examples.keep(modalities).batches(rows, batch_size)
+    return joined(_coalitions(members, spec.tasks, modalities, batch) for batch in batches)
+
+
+def _coalitions(
+    members: Sequence[nn.Module], tasks: Sequence[Task], modalities: Sequence[str], batch: Batch
+) -> dict[str, np.ndarray]:
+    passes = []
+    for coalition in range(2 ** len(modalities)):
+        removed = compress(modalities, [not coalition >> m & 1 for m in range(len(modalities))])
+        inputs = absent(batch.sequences, batch.lengths, removed)
+        passes.append(mean_probabilities(outputs(members, *inputs), tasks))
+    return {task.name: np.stack([p[task.name] for p in passes], axis=1) for task in tasks}
+
+
+def shapley_values(values: np.ndarray) -> np.ndarray:
+    """Return the Shapley values [rows, players, ...] of a game's values [rows, 2^players, ...].
+
+    phi_m = sum over sets S without m of |S|! (M - |S| - 1)! / M! (v(S with m) - v(S)). Bit m of a
+    set's number says whether it holds player m. Raises ValueError for another number of sets.
+    """
+    players = int(values.shape[1]).bit_length() - 1
+    if values.shape[1] != 2**players:
+        raise ValueError(f"{values.shape[1]} sets of players; expected a power of 2")
+    sets = np.arange(2**players)
+    weights = np.array([_weight(int(k).bit_count(), players) for k in sets])
+    shares = []
+    for player in range(players):
+        lacking = sets[(sets >> player & 1) == 0]
+        gains = values[:, lacking | 1 << player] - values[:, lacking]
+        shares.append(np.tensordot(weights[lacking], gains, axes=(0, 1)))
+    return np.stack(shares, axis=1)
+
+
+def _weight(size: int, players: int) -> float:
+    """Share of the orders of all players in which exactly a given set precedes the next one."""
+    if size == players:  # nobody is left to join
+        return 0.0
+    return factorial(size) * factorial(players - size - 1) / factorial(players)
