@@ -45,6 +45,10 @@ class PlainRecipe:
         """See Recipe."""
         return {"version": "1"}
 
+    def item_identity(self, identity: Identity, item: Item) -> Identity:
+        """See Recipe."""
+        return identity
+
     def read(self, item: Item) -> Decoded:
         """See Recipe."""
         return Decoded(float(item.text or 0))

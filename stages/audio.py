@@ -13,7 +13,7 @@ from pipeline.params import load_params
 def audio(name: str) -> None:
     """Extract one data set's audio features."""
     encoder, origin = open_encoder("audio", load_params().features.audio, weights_folder("audio"))
-    extract(data_set(name), AudioRecipe(encoder), "audio", origin)
+    extract(data_set(name), AudioRecipe(encoder), origin)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pipeline.params import load_params
 def text(name: str) -> None:
     """Extract one data set's text features."""
     encoder, origin = open_encoder("text", load_params().features.text, weights_folder("text"))
-    extract(data_set(name), TextRecipe(encoder), "text", origin)
+    extract(data_set(name), TextRecipe(encoder), origin)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from pipeline import runtime
 from pipeline.extractors.encoder import Origin
 from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import Entry, ItemCache
+from pipeline.features.items import items_of
 from pipeline.features.local import run_local
 from pipeline.features.ray_engine import run_ray
-from pipeline.features.recipe import FILE, Identity, Item, Recipe, device_of, file_digest
+from pipeline.features.recipe import Identity, Item, Recipe, device_of, file_digest
 from pipeline.ground.data_set import DataSet
 from pipeline.ground.failures import Failure, retried_kinds, summary, write_failures
 from pipeline.ground.messages import echo
@@ -28,22 +28,20 @@ from pipeline.inputs.feature_file import FeatureFile, write_features
 from pipeline.inputs.parquet import read_table
 
 
-def extract(chosen: DataSet, recipe: Recipe, column: str, origin: Origin) -> None:
+def extract(chosen: DataSet, recipe: Recipe, origin: Origin) -> None:
     """Write the feature file and the failures of a data set's modality; print one line.
 
-    `column` of the index holds its texts, or paths below the set's raw folder. `origin` says where
-    the weights come from.
+    `origin` says where the weights come from.
     """
     index = read_table(chosen.index)
-    known = index[column].notna()
-    items = [_item(chosen, row, column) for row in index[known].to_dict("records")]
+    items = items_of(index, recipe.modality, chosen.raw)
     if runtime.device() != device_of(recipe):
         echo(f"{recipe.modality}: runs on the CPU; HGFN_DEVICE is not for its network")
     cache = open_cache()
     failures = extract_features(
         recipe,
         items,
-        absent=index.loc[~known, "id"].tolist(),
+        absent=sorted(set(index["id"]) - {item.id for item in items}),
         path=chosen.features(recipe.modality),
         cache=cache,
         workers=runtime.workers(),
@@ -51,7 +49,8 @@ def extract(chosen: DataSet, recipe: Recipe, column: str, origin: Origin) -> Non
         attributes={"encoder": origin.encoder, "weights_origin": origin.weights},
     )
     write_failures(chosen.failures(recipe.modality), failures)
-    if not FeatureFile(chosen.features(recipe.modality)).present.any():
+    # A set without any source of a modality lacks it by its nature.
+    if items and not FeatureFile(chosen.features(recipe.modality)).present.any():
         echo(
             f"warning: {chosen.name}: no sample has any {recipe.modality} features; training and "
             "evaluation go on without them"
@@ -61,13 +60,6 @@ def extract(chosen: DataSet, recipe: Recipe, column: str, origin: Origin) -> Non
         f"{chosen.name} {recipe.modality}: {origin.encoder} ({origin.weights}); {len(items)} of "
         f"{len(index)} samples have a source, {summary(failures)}{damaged}"
     )
-
-
-def _item(chosen: DataSet, row: dict[Hashable, Any], column: str) -> Item:
-    if column == "text":
-        return Item(row["id"], text=row["text"])
-    start, end = (None if pd.isna(row[name]) else float(row[name]) for name in ("start", "end"))
-    return Item(row["id"], path=chosen.raw / row[column], start=start, end=end)
 
 
 def extract_features(
@@ -87,7 +79,7 @@ def extract_features(
     """
     engine = run_ray if runtime.engine() == "ray" else run_local
     identity = recipe.identity()
-    keys = _keys(recipe.modality, identity, items)
+    keys = _keys(recipe, identity, items)
     outcomes = _cached(cache, set(keys.values()), retry)
     # Equal inputs share a key: a text tweeted with three photos is embedded once.
     missing = {keys[item.id]: item for item in items if keys[item.id] not in outcomes}
@@ -120,13 +112,14 @@ def item_key(
     return hashlib.sha256(description.encode()).hexdigest()
 
 
-def _keys(modality: str, identity: Identity, items: Sequence[Item]) -> dict[str, str]:
+def _keys(recipe: Recipe, identity: Identity, items: Sequence[Item]) -> dict[str, str]:
     # Spans of one clip share its file: it is hashed once.
     hash_file = functools.cache(file_digest)
     keys = {}
-    with progress(f"{modality}: inputs", len(items)) as advance:
+    with progress(f"{recipe.modality}: inputs", len(items)) as advance:
         for item in items:
-            keys[item.id] = item_key(modality, identity, item, hash_file)
+            own = recipe.item_identity(identity, item)
+            keys[item.id] = item_key(recipe.modality, own, item, hash_file)
             advance()
     return keys
 
@@ -159,7 +152,7 @@ def _failures(
     for item in items:
         if failure := outcomes[keys[item.id]].failure:
             kind, message = failure
-            yield Failure(item.id, modality, kind, message.replace(FILE, str(item.path or "text")))
+            yield Failure(item.id, modality, kind, item.with_paths(message))
 
 
 def _arrays(

@@ -69,7 +69,7 @@ def read(reader: Callable[[Item], Decoded], item: Item) -> Decoded:
         if error.kind == "missing_file":
             # The file existed when it was hashed, so this is a failure of the machine.
             raise
-        return Decoded(None, (error.kind, str(error).replace(str(item.path), FILE)))
+        return Decoded(None, (error.kind, item.without_paths(str(error))))
     except Exception as error:
         error.add_note(f"while {item.id} was read")
         raise

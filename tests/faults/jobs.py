@@ -43,6 +43,9 @@ class ToyRecipe:
     def identity(self) -> Identity:
         return {"version": "1"}
 
+    def item_identity(self, identity: Identity, item: Item) -> Identity:
+        return identity
+
     def read(self, item: Item) -> Decoded:
         with self.log.open("a") as log:
             log.write(f"{os.getpid()} {item.id}\n")

@@ -34,6 +34,9 @@ class FakeRecipe:
     def identity(self) -> Identity:
         return {"version": self.version, "weights": self.weights, "scale": self.scale}
 
+    def item_identity(self, identity: Identity, item: Item) -> Identity:
+        return identity
+
     def read(self, item: Item) -> Decoded:
         with self.log.open("a") as log:
             log.write(f"{item.id}\n")
@@ -81,6 +84,9 @@ class DeadlyRecipe:
 
     def identity(self) -> Identity:
         return {"version": "1"}
+
+    def item_identity(self, identity: Identity, item: Item) -> Identity:
+        return identity
 
     def read(self, item: Item) -> Decoded:
         contents = item.text if item.path is None else item.path.read_text()

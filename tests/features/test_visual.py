@@ -110,3 +110,54 @@ def test_whatever_changes_the_features_changes_the_key(inception: Path, photo: P
     ]
     item = Item("a", path=photo)
     assert len({item_key(r.modality, r.identity(), item) for r in recipes}) == len(recipes)
+
+
+def test_a_set_of_photos_and_clips_reads_each_as_what_it_is(
+    inception: Path, photo: Path, clip: Path, opened: Opened
+) -> None:
+    encoder = InceptionEncoder(inception, SIZE)
+    mixed = opened(VisualRecipe(encoder, 3, "post"))
+    still, moving = Item("a", path=photo, form="photo"), Item("b", path=clip, form="clip")
+    for item, alone in ((still, VisualRecipe(encoder)), (moving, VisualRecipe(encoder, 3))):
+        assert mixed([item])[0].array.tobytes() == opened(alone)([item])[0].array.tobytes()
+
+
+def test_an_animation_as_a_photo_and_as_a_clip_has_two_keys_in_the_cache(
+    inception: Path, clip: Path
+) -> None:
+    encoder = InceptionEncoder(inception, SIZE)
+    mixed = VisualRecipe(encoder, 3, "post")
+
+    def key(recipe: VisualRecipe, item: Item) -> str:
+        return item_key("visual", recipe.item_identity(recipe.identity(), item), item)
+
+    still, moving = Item("a", path=clip, form="photo"), Item("a", path=clip, form="clip")
+    assert key(mixed, still) != key(mixed, moving)
+    # And the keys of sets of photos alone, and of clips alone.
+    assert key(mixed, still) == key(VisualRecipe(encoder), Item("a", path=clip))
+    assert key(mixed, moving) == key(VisualRecipe(encoder, 3), Item("a", path=clip))
+
+
+def test_several_photos_are_a_vector_each_and_a_broken_one_is_counted(
+    inception: Path, photo: Path, opened: Opened, tmp_path: Path
+) -> None:
+    recipe = VisualRecipe(InceptionEncoder(inception, SIZE))
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    item = Item("a", path=photo, more=(broken, photo), form="photo")
+    entry = opened(recipe)([item])[0]
+    alone = opened(recipe)([Item("a", path=photo)])[0].array
+    np.testing.assert_allclose(entry.array, np.repeat(alone, 2, axis=0), rtol=1e-3, atol=1e-5)
+    kind, message = entry.failure
+    assert kind == "not_an_image"
+    assert item.with_paths(message).startswith(f"{broken}: not a readable")
+    assert str(tmp_path) not in message  # files of the same bytes share it
+    none = opened(recipe)([Item("a", path=broken, more=(broken,), form="photo")])[0]
+    assert none.array is None
+    assert none.failure[0] == "not_an_image"
+
+
+def test_a_clip_in_a_recipe_of_photos_is_refused(inception: Path, clip: Path) -> None:
+    recipe = VisualRecipe(InceptionEncoder(inception, SIZE))
+    with pytest.raises(ValueError, match=r"the recipe is one of photos, and .* is a clip"):
+        recipe.read(Item("a", path=clip, form="clip"))
