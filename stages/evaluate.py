@@ -62,7 +62,7 @@ def evaluate(name: str) -> None:
     examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
     if examples.dims != spec.modalities:
         raise ValueError(
-            f"models/{name}/model.json: its features have the widths {spec.modalities}, those of "
+            f"models/{name}/config.json: its features have the widths {spec.modalities}, those of "
             f"{data.folder / 'features'} {examples.dims}; run `dvc repro`"
         )
     files = {modality: FeatureFile(path) for modality, path in of_model.items()}

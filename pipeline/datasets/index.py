@@ -59,8 +59,8 @@ def index_crisismmd(
         _check_event(samples["event"], test_event)
     elif split != "grouped":
         samples, tasks, notes = official_samples(raw, samples, tasks, split, labels)
-    missing = _drop_missing_files(samples, raw, ("image",))
-    failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
+    missing = drop_missing_files(samples, raw, ("image",))
+    failures = with_reasons(raw, missing) + drop_empty_texts(samples)
     keys = {
         "tweet id": samples["tweet"],
         "image id": samples["image_id"],
@@ -79,8 +79,8 @@ def index_crisismmd(
 def index_youtube(raw: Path) -> Index:
     """Index clips; a group is a source video with all clips of the same text or file."""
     samples, tasks = youtube.read_samples(raw)
-    missing = _drop_missing_files(samples, raw, ("video", "audio"))
-    failures = with_reasons(raw, missing) + _drop_empty_texts(samples)
+    missing = drop_missing_files(samples, raw, ("video", "audio"))
+    failures = with_reasons(raw, missing) + drop_empty_texts(samples)
     keys = {
         "origin": samples["origin"].str.normalize("NFC").str.strip(),
         "file bytes": _digests(raw, samples["video"]),
@@ -169,9 +169,10 @@ def _common_keys(keys: dict[str, pd.Series]) -> list[str]:
     return notes
 
 
-def _drop_missing_files(
+def drop_missing_files(
     samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]
 ) -> list[Failure]:
+    """Replace the paths of files that are not below `raw` by null; returns the failures."""
     failures = []
     for column in columns:
         missing = ~samples[column].map(lambda path: os.path.isfile(raw / path)).astype(bool)
@@ -184,7 +185,8 @@ def _drop_missing_files(
     return failures
 
 
-def _drop_empty_texts(samples: pd.DataFrame) -> list[Failure]:
+def drop_empty_texts(samples: pd.DataFrame) -> list[Failure]:
+    """Replace texts that say nothing by null; returns the failures."""
     empty = is_missing(samples["text"])
     samples["text"] = samples["text"].where(~empty, None)
     return [

@@ -27,6 +27,9 @@ from pipeline.ground.system_errors import require_space
 from pipeline.inputs.feature_file import FeatureFile, write_features
 from pipeline.inputs.parquet import read_table
 
+# Extracts items (by cache key) into the cache, in at most so many processes; yields the keys done.
+Engine = Callable[[Recipe, Mapping[str, Item], ItemCache, int], Iterator[str]]
+
 
 def extract(chosen: DataSet, recipe: Recipe, origin: Origin) -> None:
     """Write the feature file and the failures of a data set's modality; print one line.
@@ -71,13 +74,15 @@ def extract_features(
     workers: int,
     retry: Collection[str] = (),
     attributes: Mapping[str, str] | None = None,
+    engine: Engine | None = None,
 ) -> list[Failure]:
     """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
     Cached failures of the kinds in `retry` are tried again. If every item failed, the modality is
-    absent from all samples. `attributes` are the file's, besides the recipe's identity.
+    absent from all samples. `attributes` are the file's, besides the recipe's identity. `engine` is
+    by default that of HGFN_ENGINE.
     """
-    engine = run_ray if runtime.engine() == "ray" else run_local
+    engine = engine or chosen_engine()
     identity = recipe.identity()
     keys = _keys(recipe, identity, items)
     outcomes = _cached(cache, set(keys.values()), retry)
@@ -99,6 +104,11 @@ def extract_features(
     described = {"modality": recipe.modality, **identity, **(attributes or {})}
     write_features(path, arrays, recipe.dim, described)
     return failures
+
+
+def chosen_engine() -> Engine:
+    """Return the engine of HGFN_ENGINE."""
+    return run_ray if runtime.engine() == "ray" else run_local
 
 
 def item_key(

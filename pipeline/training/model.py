@@ -1,4 +1,4 @@
-"""A model's specification, and its files: model.json (how to build it) and model.safetensors."""
+"""A model's specification and files: config.json (how to build it), labels.json and its weights."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ from pipeline.params import (
     check_component,
 )
 from pipeline.training.examples import Examples
-from pipeline.training.tasks import Name, TaskEntries, make_tasks
+from pipeline.training.tasks import Name, load_tasks
 
 Network = MultimodalNetwork | SeparateNetworks
 
-# Raised whenever a model's parameters get other names or shapes, or model.json other keys.
-FORMAT = 6
+# Raised whenever a model's parameters get other names or shapes, or its files other keys.
+FORMAT = 7
+WEIGHTS, CONFIG, LABELS = "model.safetensors", "config.json", "labels.json"
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,10 @@ class ModelSpec:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the specification as model.json holds it, without values that are not used."""
+        """Return the specification as config.json holds it: no tasks, and no value without use."""
         return {
             "modalities": self.modalities,
             "encoder": self.encoder,
-            "tasks": [asdict(task) for task in self.tasks],
             "fusion": self.fusion.model_dump(exclude=_unused_by_fusion(self.fusion.name)),
             "mtl": self.mtl.model_dump(exclude=_unused_by_method(self.mtl.name)),
             "dropout": self.dropout,
@@ -135,14 +135,12 @@ class ModelSpec:
         }
 
     @classmethod
-    def from_entry(cls, entry: SpecEntry) -> ModelSpec:
+    def from_entry(cls, entry: SpecEntry, tasks: tuple[Task, ...]) -> ModelSpec:
         """Return the specification that `to_json` wrote; raises ValueError if it is none."""
         fusion = FusionParams(**entry.fusion.model_dump())
         mtl = MTLParams(**entry.mtl.model_dump())
         check_component("fusion", fusion, FUSIONS, fusion_class)
         check_component("mtl", mtl, METHODS, method_class)
-        tasks = tuple(make_tasks(entry.tasks))
-        check_tasks(tasks)
         shares = entry.dropout, entry.input_dropout
         return cls(entry.modalities, entry.encoder, tasks, fusion, mtl, *shares, entry.members)
 
@@ -157,11 +155,10 @@ class _MTLEntry(MTLParams):
 
 
 class SpecEntry(Section):
-    """A specification in model.json, within bounds."""
+    """A specification in config.json, within bounds."""
 
     modalities: Annotated[dict[Name, Size], Field(min_length=1, max_length=8)]
     encoder: Literal["pooled", "bigru"]
-    tasks: TaskEntries
     fusion: _FusionEntry
     mtl: _MTLEntry
     dropout: Share
@@ -194,16 +191,18 @@ def _unused_by_method(name: str) -> set[str]:
 
 
 def save_model(folder: Path, networks: nn.ModuleList, spec: ModelSpec, **facts: Any) -> None:
-    """Write model.safetensors and model.json; `facts` (epochs, counts) go into the latter.
+    """Write the three files; `facts` (epochs, counts) go into config.json.
 
-    model.json holds the SHA-256 of both files, of itself without that entry.
+    config.json holds the SHA-256 of all of them, of itself without that entry.
     """
     state = {name: tensor.contiguous().cpu() for name, tensor in networks.state_dict().items()}
-    weights = save(state)
+    labels = json.dumps([asdict(task) for task in spec.tasks], indent=2) + "\n"
+    files = {WEIGHTS: save(state), LABELS: labels.encode()}
     values = {"format": FORMAT, "spec": spec.to_json(), **facts}
-    values["sha256"] = _digests(weights, values)
-    write_bytes(folder / "model.safetensors", weights)
-    write_text(folder / "model.json", json.dumps(values, indent=2, sort_keys=True) + "\n")
+    values["sha256"] = _digests(files, values)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    write_text(folder / CONFIG, json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def load_model(folder: Path) -> tuple[nn.ModuleList, ModelSpec]:
@@ -211,34 +210,60 @@ def load_model(folder: Path) -> tuple[nn.ModuleList, ModelSpec]:
 
     Raises ValueError naming the file if it is of another format or damaged.
     """
-    path, cure = folder / "model.json", f"delete {folder}, then run `dvc repro`"
-    values = read_json(path, dict[str, Any], cure)
-    if values.get("format") != FORMAT:
-        raise ValueError(f"{path}: not of format {FORMAT}; train again")
-    weights = (folder / "model.safetensors").read_bytes()
+    values, cure = read_config(folder), cure_of(folder)
+    files = {name: (folder / name).read_bytes() for name in (WEIGHTS, LABELS)}
     written = values.pop("sha256", None)
-    for name, digest in _digests(weights, values).items():
+    for name, digest in _digests(files, values).items():
         if not isinstance(written, dict) or written.get(name) != digest:
-            raise ValueError(
-                f"{folder / name}: damaged (its SHA-256 is not that in model.json); {cure}"
-            )
-    entry = check_json(path, values.get("spec"), SpecEntry)
-    state = read_state(folder / "model.safetensors")
+            raise ValueError(f"{folder / name}: damaged (not the SHA-256 in {CONFIG}); {cure}")
+    entry = check_json(folder / CONFIG, values.get("spec"), SpecEntry)
+    tasks, state = _read_labels(folder / LABELS), read_state(folder / WEIGHTS)
     try:
-        spec = ModelSpec.from_entry(entry)
-        with torch.device("meta"):  # allocates nothing, whatever sizes model.json states
+        spec = ModelSpec.from_entry(entry, tasks)
+        with torch.device("meta"):  # allocates nothing, whatever sizes config.json states
             of_one = shapes_of(spec.build_network().state_dict())
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
     members = range(spec.members)
     shapes = {f"{member}.{name}": of_one[name] for member in members for name in of_one}
-    check_shapes(folder / "model.safetensors", "model.json", shapes_of(state), shapes)
+    check_shapes(folder / WEIGHTS, CONFIG, shapes_of(state), shapes)
     networks = spec.build()
     networks.load_state_dict(state)
     return networks, spec
 
 
-def _digests(weights: bytes, values: Mapping[str, Any]) -> dict[str, str]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json; raises ValueError if the folder is no model, or of another format."""
+    if not (folder / CONFIG).is_file():
+        known = sorted(str(path.parent) for path in folder.parent.glob(f"*/{CONFIG}"))
+        others = f"; there are {', '.join(known)}" if known else ""
+        older = " (model.json is an earlier version's: train again)"
+        older = older if (folder / "model.json").is_file() else ""
+        raise ValueError(f"{folder}: no model, since it has no {CONFIG}{older}{others}")
+    values: dict[str, Any] = read_json(folder / CONFIG, dict[str, Any], cure_of(folder))
+    if values.get("format") != FORMAT:
+        raise ValueError(f"{folder / CONFIG}: not of format {FORMAT}; train again")
+    for name in (WEIGHTS, LABELS):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder}: no model, since it has no {name}; {cure_of(folder)}")
+    return values
+
+
+def cure_of(folder: Path) -> str:
+    """Say what to do about a model that is damaged."""
+    return f"delete {folder}, then run `dvc repro`"
+
+
+def _read_labels(path: Path) -> tuple[Task, ...]:
+    tasks = tuple(load_tasks(path))
+    try:
+        check_tasks(tasks)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return tasks
+
+
+def _digests(files: Mapping[str, bytes], values: Mapping[str, Any]) -> dict[str, str]:
     described = json.dumps(values, sort_keys=True).encode()
-    files = {"model.json": described, "model.safetensors": weights}
-    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    whole = {CONFIG: described, **files}
+    return {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}

@@ -1,4 +1,4 @@
-"""Descriptions of tasks in tasks.json and model.json."""
+"""Descriptions of tasks in tasks.json and labels.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What model.json, tasks.json and params.yaml state is bounded before anything is allocated."""
+"""What a model's files, tasks.json and params.yaml state is bounded before anything is allocated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HUGE = 10**9
 
 
 def with_spec(folder: Path, **changes: Any) -> None:
-    """Write a model whose model.json states something else, with the right digests."""
+    """Write a model whose files state something else, with the right digests."""
     spec = ModelSpec(
         {"text": 3, "visual": 4},
         "pooled",
@@ -33,11 +33,14 @@ def with_spec(folder: Path, **changes: Any) -> None:
         dropout=0.1,
     )
     save_model(folder, spec.build(), spec)
-    values = json.loads((folder / "model.json").read_text())
+    values = json.loads((folder / "config.json").read_text())
     del values["sha256"]
+    if tasks := changes.pop("tasks", None):
+        (folder / "labels.json").write_text(json.dumps(tasks))
     values["spec"] |= changes
-    values["sha256"] = _digests((folder / "model.safetensors").read_bytes(), values)
-    (folder / "model.json").write_text(json.dumps(values))
+    files = {name: (folder / name).read_bytes() for name in ("model.safetensors", "labels.json")}
+    values["sha256"] = _digests(files, values)
+    (folder / "config.json").write_text(json.dumps(values))
 
 
 @pytest.mark.parametrize(
@@ -57,15 +60,15 @@ def with_spec(folder: Path, **changes: Any) -> None:
             {"fusion": {"name": "hgfn", "width": 4, "options": {"a\nb": 1}}},
             "fusion.options.a\\nb.[key]: String should match",
         ),
-        ({"tasks": [{**TASK, "negative": 10**6 * "x"}]}, "tasks.0.negative: String should have at"),
+        ({"tasks": [{**TASK, "negative": 10**6 * "x"}]}, "0.negative: String should have at"),
         *(
-            ({"tasks": [{**TASK, "classes": ["n", name]}]}, "tasks.0.classes.1: String should")
+            ({"tasks": [{**TASK, "classes": ["n", name]}]}, "0.classes.1: String should")
             for name in ("\x1b[2J", "a\nb", "$\\frac$", "a|b", "\u202egpj.exe", "")
         ),
-        ({"tasks": 1001 * [TASK]}, "tasks: List should have at most 1000 items"),
+        ({"tasks": 1001 * [TASK]}, "content: List should have at most 1000 items"),
         ({"tasks": [TASK, TASK]}, "task names must differ; repeated: a"),
-        ({"tasks": [{**TASK, "name": "../../x"}]}, "tasks.0.name: String should match pattern"),
-        ({"tasks": [{**TASK, "code": "x"}]}, "tasks.0.code: Extra inputs are not permitted"),
+        ({"tasks": [{**TASK, "name": "../../x"}]}, "0.name: String should match pattern"),
+        ({"tasks": [{**TASK, "code": "x"}]}, "0.code: Extra inputs are not permitted"),
         ({"depth": HUGE}, "depth: Extra inputs are not permitted"),
         ({"dropout": 1.0}, "dropout: Input should be less than 1"),
         ({"members": HUGE}, "members: Input should be less than or equal to 100"),
@@ -75,8 +78,9 @@ def with_spec(folder: Path, **changes: Any) -> None:
 def test_what_no_network_needs_is_refused(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
+    file = "labels.json" if changes.keys() == {"tasks"} else "config.json"
     with_spec(tmp_path, **changes)
-    assert refusal(lambda: load_model(tmp_path)).startswith(f"{tmp_path}/model.json: {message}")
+    assert refusal(lambda: load_model(tmp_path)).startswith(f"{tmp_path}/{file}: {message}")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_sizes_that_are_not_those_of_the_weights_allocate_nothing(
     with_spec(tmp_path, **changes)
     line = refusal(lambda: load_model(tmp_path))
     assert line.startswith(f"{tmp_path}/model.safetensors: tensor ")
-    assert line.endswith("not the weights of model.json")
+    assert line.endswith("not the weights of config.json")
 
 
 @pytest.mark.parametrize(

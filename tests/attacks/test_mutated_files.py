@@ -9,6 +9,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -83,20 +84,20 @@ def params(folder: Path) -> tuple[Path, Load]:
 
 def tasks(folder: Path) -> tuple[Path, Load]:
     path = folder / "tasks.json"
-    path.write_text(json.dumps(SPEC.to_json()["tasks"]))
+    path.write_text(json.dumps([asdict(task) for task in SPEC.tasks]))
     return path, lambda: load_tasks(path)
 
 
 def sign(folder: Path) -> None:
-    """Give a changed model.json its right digests, as its attacker would."""
-    weights = (folder / "model.safetensors").read_bytes()
+    """Give a changed config.json its right digests, as its attacker would."""
+    files = {name: (folder / name).read_bytes() for name in ("model.safetensors", "labels.json")}
     try:
-        values = json.loads((folder / "model.json").read_bytes())
+        values = json.loads((folder / "config.json").read_bytes())
         values.pop("sha256", None)
-        values["sha256"] = model._digests(weights, values)
+        values["sha256"] = model._digests(files, values)
     except (ValueError, AttributeError, TypeError, RecursionError):
         return
-    (folder / "model.json").write_text(json.dumps(values))
+    (folder / "config.json").write_text(json.dumps(values))
 
 
 def saved_model(folder: Path, name: str) -> tuple[Path, Load]:
@@ -198,7 +199,7 @@ CASES: dict[str, Case] = {
         *(seconds, failures, photo),
     )
 }
-CASES["model"] = lambda folder: saved_model(folder, "model.json")
+CASES["model"] = lambda folder: saved_model(folder, "config.json")
 CASES["weights"] = lambda folder: saved_model(folder, "model.safetensors")
 
 

@@ -142,7 +142,7 @@ def _refuses(stage: str) -> bool:
 FILES = {
     "the index, predictions or a comparison (Parquet)": (make_table, use_table, "table.parquet"),
     "a model's weights": (make_model, use_model, "model.safetensors"),
-    "a model's description": (make_model, use_model, "model.json"),
+    "a model's description": (make_model, use_model, "config.json"),
     "a feature file": (make_features, use_features, "text.h5"),
     "an entry of the item cache": (make_entry, use_entry, KEY),
 }

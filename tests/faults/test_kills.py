@@ -138,7 +138,7 @@ def test_a_training_killed_before_any_operation_on_files_resumes_to_the_same_byt
     epochs = 2
     assert forker.run("training", tmp_path / "undisturbed", epochs) == 0
     expected = files(tmp_path / "undisturbed")
-    assert sorted(expected) == ["model/model.json", "model/model.safetensors"]
+    assert sorted(expected) == ["model/config.json", "model/labels.json", "model/model.safetensors"]
     for step in count():
         folder = tmp_path / str(step)
         status = forker.run("training", folder, epochs, step=step)

@@ -41,5 +41,5 @@ def test_a_model_of_other_features_is_an_error_that_names_it(
         dropout=0.1,
     )
     save_model(Path("models") / data.name, spec.build(), spec)
-    with pytest.raises(ValueError, match=r"^models/crisismmd/model\.json: its features have the"):
+    with pytest.raises(ValueError, match=r"^models/crisismmd/config\.json: its features have the"):
         evaluate(data.name)

@@ -133,7 +133,7 @@ def test_the_model_is_read_back_with_what_it_was_made_of(project: Path, name: st
     assert set(spec.modalities) == set(SETS[name].modalities)
     assert (spec.fusion.name, spec.mtl.name, spec.fusion.width) == ("hgfn", "dmtl", 8)
     assert all(parameter.isfinite().all() for parameter in networks.parameters())
-    described = json.loads((folder / "model.json").read_text())
+    described = json.loads((folder / "config.json").read_text())
     assert len(networks) == spec.members == len(described["best_epochs"]) == 2
     assert described["epochs"] == 4
     assert set(described["best_epochs"]) <= {0, 1}

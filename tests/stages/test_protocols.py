@@ -86,12 +86,12 @@ def test_training_sees_few_labels_and_says_so(project: Path, output: str) -> Non
         f"fewer: informative {2 * SHOTS} labels; {2 * SHOTS} of 80 training samples are left; "
         "validation keeps all of its labels"
     ) in output
-    facts = json.loads((project / "models/crisismmd/model.json").read_text())
+    facts = json.loads((project / "models/crisismmd/config.json").read_text())
     assert facts["labelled"] == {"informative": 2 * SHOTS}
 
 
 def test_encoders_are_in_the_model_and_printed_by_both_stages(project: Path, output: str) -> None:
-    facts = json.loads((project / "models/crisismmd/model.json").read_text())
+    facts = json.loads((project / "models/crisismmd/config.json").read_text())
     assert facts["features"] == {"text": SOURCE, "visual": {}}
     line = "crisismmd: features: text of hf:net (pretrained), visual of unknown (unknown)\n"
     assert output.count(line) == 2

@@ -82,16 +82,17 @@ def test_the_same_network_gives_the_same_bytes(
     networks = build(spec, data)
     for name in ("one", "two"):
         save_model(tmp_path / name, networks, spec, labelled={"b": 2, "a": 1})
-    for file in ("model.safetensors", "model.json"):
+    for file in ("model.safetensors", "config.json", "labels.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_facts_are_written_beside_the_spec(spec_of: SpecOf, tmp_path: Path) -> None:
     spec = spec_of({"text": 3})
     save_model(tmp_path, spec.build(), spec, epochs=7, positives={"kind": 3})
-    described = json.loads((tmp_path / "model.json").read_text())
+    described = json.loads((tmp_path / "config.json").read_text())
     assert (described["epochs"], described["positives"]) == (7, {"kind": 3})
-    assert described["spec"]["tasks"][2]["classes"] == ["absent", "present"]
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    assert labels[2]["classes"] == ["absent", "present"]
 
 
 @pytest.mark.parametrize(
@@ -111,18 +112,18 @@ def test_other_parameters_are_another_format(
         state = spec.build().state_dict()
         names += [f"{name} {tuple(value.shape)}" for name, value in sorted(state.items())]
     current = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    assert (FORMAT, current) == (6, digest), "raise FORMAT, then record this digest"
+    assert (FORMAT, current) == (7, digest), "raise FORMAT, then record this digest"
 
 
-@pytest.mark.parametrize("other", [3, None, "6\nerror: x"])
+@pytest.mark.parametrize("other", [3, None, "7\nerror: x"])
 def test_a_model_of_another_format_is_an_error(
     spec_of: SpecOf, tmp_path: Path, other: object
 ) -> None:
     spec = spec_of({"text": 3})
     save_model(tmp_path, spec.build(), spec)
-    described = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**described, "format": other}))
-    with pytest.raises(ValueError, match=r"^[^\n]*model\.json: not of format 6; train again$"):
+    described = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**described, "format": other}))
+    with pytest.raises(ValueError, match=r"^[^\n]*config\.json: not of format 7; train again$"):
         load_model(tmp_path)
 
 
@@ -132,9 +133,9 @@ def test_a_model_file_that_is_no_json_is_named(
 ) -> None:
     spec = spec_of({"text": 3})
     save_model(tmp_path, spec.build(), spec)
-    (tmp_path / "model.json").write_bytes(content.encode("latin-1"))
+    (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(
-        ValueError, match=r"model\.json: content: .*; delete .*, then run `dvc repro`"
+        ValueError, match=r"config\.json: content: .*; delete .*, then run `dvc repro`"
     ):
         load_model(tmp_path)
 
@@ -156,7 +157,7 @@ def test_values_that_are_not_used_are_not_written(spec_of: SpecOf, tmp_path: Pat
         "none": spec_of({"text": 3}, fusion="cfc", mtl="lsew"),
     }.items():
         save_model(tmp_path / name, spec.build(), spec)
-        written[name] = json.loads((tmp_path / name / "model.json").read_text())["spec"]
+        written[name] = json.loads((tmp_path / name / "config.json").read_text())["spec"]
         assert load_model(tmp_path / name)[1] == spec
     assert written["both"]["fusion"].keys() - written["none"]["fusion"].keys() == {"theta"}
     assert written["both"]["mtl"] == {"name": "dmtl", "alpha": 1.0, "beta": 2.0, "options": {}}

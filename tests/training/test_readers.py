@@ -125,7 +125,7 @@ def test_models_and_probabilities_are_the_same_bytes(
             log=log,
         )
         probabilities.append(predict([network], data, tasks, np.arange(ROWS)))
-    for file in ("model.safetensors", "model.json"):
+    for file in ("model.safetensors", "config.json", "labels.json"):
         assert (tmp_path / "1GB" / file).read_bytes() == (tmp_path / "0" / file).read_bytes()
     for name, expected in probabilities[0].items():
         np.testing.assert_array_equal(probabilities[1][name], expected)
