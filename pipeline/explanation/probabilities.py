@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.models.network import NetworkOutput
 from pipeline.mtl import Task
+from pipeline.training.examples import Batch
 from pipeline.training.predict import class_probabilities
 
 
@@ -20,14 +22,11 @@ def in_double(networks: Iterable[nn.Module]) -> list[nn.Module]:
 
 
 @torch.inference_mode()
-def outputs(
-    networks: Sequence[nn.Module], sequences: Mapping[str, Tensor], lengths: Mapping[str, Tensor]
-) -> list[NetworkOutput]:
-    """Run the members of `in_double` on padded sequences (B, T_m, d_m) of lengths (B,)."""
-    device = next(networks[0].parameters()).device
-    sequences = {name: x.to(device).double() for name, x in sequences.items()}
-    lengths = {name: count.to(device) for name, count in lengths.items()}
-    return [network(sequences, lengths) for network in networks]
+def outputs(members: Sequence[nn.Module], batch: Batch) -> list[NetworkOutput]:
+    """Run the members of `in_double` on a batch."""
+    batch = batch.to(next(members[0].parameters()).device)
+    sequences = {name: x.double() for name, x in batch.sequences.items()}
+    return [member(sequences, batch.lengths) for member in members]
 
 
 def mean_probabilities(
@@ -45,14 +44,12 @@ def mean_probabilities(
     }
 
 
-def without(
-    sequences: Mapping[str, Tensor], lengths: Mapping[str, Tensor], removed: Iterable[str]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def without(batch: Batch, modalities: Iterable[str]) -> Batch:
     """Make modalities absent from every row of a batch: no step, and lengths of 0."""
-    removed = set(removed)
-    return (
-        {name: x[:, :0] if name in removed else x for name, x in sequences.items()},
-        {name: n.clamp(max=0) if name in removed else n for name, n in lengths.items()},
+    steps = {name: batch.sequences[name][:, :0] for name in modalities}
+    lengths = {name: torch.zeros_like(batch.lengths[name]) for name in steps}
+    return replace(
+        batch, sequences={**batch.sequences, **steps}, lengths={**batch.lengths, **lengths}
     )
 
 

@@ -9,8 +9,13 @@ from math import factorial
 import numpy as np
 from torch import nn
 
-from pipeline.explanation.probabilities import in_double, joined, mean_probabilities, outputs
-from pipeline.explanation.probabilities import without as absent
+from pipeline.explanation.probabilities import (
+    in_double,
+    joined,
+    mean_probabilities,
+    outputs,
+    without,
+)
 from pipeline.mtl import Task
 from pipeline.training.examples import Batch, Examples
 from pipeline.training.model import ModelSpec
@@ -55,8 +60,7 @@ def _coalitions(
     passes = []
     for coalition in range(2 ** len(modalities)):
         removed = compress(modalities, [not coalition >> m & 1 for m in range(len(modalities))])
-        inputs = absent(batch.sequences, batch.lengths, removed)
-        passes.append(mean_probabilities(outputs(members, *inputs), tasks))
+        passes.append(mean_probabilities(outputs(members, without(batch, removed)), tasks))
     return {task.name: np.stack([p[task.name] for p in passes], axis=1) for task in tasks}
 
 
