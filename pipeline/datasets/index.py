@@ -169,9 +169,7 @@ def _common_keys(keys: dict[str, pd.Series]) -> list[str]:
     return notes
 
 
-def drop_missing_files(
-    samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]
-) -> list[Failure]:
+def drop_missing_files(samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]) -> list[Failure]:
     """Replace the paths of files that are not below `raw` by null; returns the failures."""
     failures = []
     for column in columns:

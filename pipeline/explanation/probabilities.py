@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -13,20 +12,19 @@ from torch import nn
 from pipeline.models.network import NetworkOutput
 from pipeline.mtl import Task
 from pipeline.training.examples import Batch
-from pipeline.training.predict import class_probabilities
+from pipeline.training.predict import InDouble, class_probabilities
 
 
 def in_double(networks: Iterable[nn.Module]) -> list[nn.Module]:
     """Return the members in float64 with dropout off; copies, the networks stay as they are."""
-    return [deepcopy(network).double().eval() for network in networks]
+    return [InDouble(network).eval() for network in networks]
 
 
 @torch.inference_mode()
 def outputs(members: Sequence[nn.Module], batch: Batch) -> list[NetworkOutput]:
     """Run the members of `in_double` on a batch."""
     batch = batch.to(next(members[0].parameters()).device)
-    sequences = {name: x.double() for name, x in batch.sequences.items()}
-    return [member(sequences, batch.lengths) for member in members]
+    return [member(batch.sequences, batch.lengths) for member in members]
 
 
 def mean_probabilities(
