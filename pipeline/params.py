@@ -175,6 +175,13 @@ class EvaluateParams(Section):
     zero_shot: dict[Word, dict[Word, Sentence]] = Field(default_factory=dict)
 
 
+class ReportParams(Section):
+    """What the page shows of the test samples; see docs/report.md."""
+
+    thumbnails: bool
+    samples: Annotated[int, Field(ge=0, le=100)]
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -190,6 +197,7 @@ class Params(Section):
     mtl: MTLParams
     train: TrainParams
     evaluate: EvaluateParams
+    report: ReportParams
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -23,7 +23,7 @@ from pipeline.evaluation.literature import (
     comparable_lines,
     comparison_table,
     read_literature,
-    split_name,
+    split_names,
 )
 from pipeline.evaluation.plots import write_plots
 from pipeline.evaluation.scores import Scores, select, unscored_notes
@@ -106,11 +106,8 @@ def _write_literature(
     scores: Mapping[str, Scores],
 ) -> list[str]:
     """Write the published figures beside ours; returns what to print of them."""
-    literature, split = read_literature(), getattr(params.data, name)
-    splits = {
-        task.name: split_name(split, index[task.name]) if name == "crisismmd" else split.split
-        for task in tasks
-    }
+    literature = read_literature()
+    splits = split_names(getattr(params.data, name), index, tasks)
     comparisons = list(beside_ours(literature, name, tasks, splits, scores, params.train.shots))
     path = Path("plots") / name / "figures" / "literature.md"
     if comparisons:

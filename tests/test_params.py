@@ -108,7 +108,7 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         (
             "seed: 0",
             "seed: 0\n1: 2",
-            "unknown key 1 (known here: seed, data, features, fusion, mtl, train, evaluate); "
+            "unknown key 1 (known here: seed, data, features, fusion, mtl, train, evaluate, report); "
             "remove it or correct it",
         ),
         (
@@ -139,7 +139,7 @@ def test_each_of_several_faults_has_a_line_of_its_own(file: Path) -> None:
     ]
 
 
-SECTIONS = "a mapping of the keys seed, data, features, fusion, mtl, train, evaluate"
+SECTIONS = "a mapping of the keys seed, data, features, fusion, mtl, train, evaluate, report"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pipeline.evaluation.scores import Scores
 from pipeline.ground.checked_yaml import Section
 from pipeline.inputs.json_files import read_json
 from pipeline.mtl import Task
-from pipeline.params import CrisisMMDParams, Modality, Positive
+from pipeline.params import CrisisMMDParams, Modality, Positive, YouTubeParams
 
 FILE = Path(__file__).with_suffix(".json")
 NOT_SAID = "not said"
@@ -120,6 +120,17 @@ def split_name(params: CrisisMMDParams, labels: pd.Series) -> str:
         return params.split
     agreed = params.labels == "agreed" and labels.notna().all()
     return f"{params.split}_agreed" if agreed else f"{params.split}_{params.labels}_of_all"
+
+
+def split_names(
+    params: CrisisMMDParams | YouTubeParams,
+    index: pd.DataFrame,
+    tasks: Sequence[Task],
+) -> dict[str, str]:
+    """Name the split of each task, as the figures do; see `split_name`."""
+    if isinstance(params, CrisisMMDParams):
+        return {task.name: split_name(params, index[task.name]) for task in tasks}
+    return dict.fromkeys((task.name for task in tasks), params.split)
 
 
 @dataclass(frozen=True)

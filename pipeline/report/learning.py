@@ -1,0 +1,71 @@
+"""What did it learn from: weights in the fusion, and what each modality adds to the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from pipeline.explanation.network_weights import vertex_weights
+from pipeline.explanation.shapley import modality_shapley
+from pipeline.training.examples import Examples
+from pipeline.training.model import ModelSpec
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A vertex of the fusion: its mean weight over the samples that have it, and 5 % to 95 %."""
+
+    vertex: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """The weights of one level of the fusion, of all tasks or of one."""
+
+    title: str
+    weights: Sequence[Weight]
+
+
+def fusion_levels(
+    networks: Iterable[nn.Module], spec: ModelSpec, examples: Examples, rows: np.ndarray
+) -> list[Level]:
+    """Summarise the fusion's weights over the given rows by level; empty where it has none.
+
+    A vertex counts in the samples that have all of its modalities.
+    """
+    table = vertex_weights(networks, spec, examples, rows)
+    by_level = table.groupby(["task", "level"], sort=False, dropna=False)
+    return [_level(task, str(level), lines) for (task, level), lines in by_level]
+
+
+def _level(task: object, level: str, lines: pd.DataFrame) -> Level:
+    title = f"{task}: {level}" if isinstance(task, str) else level
+    weights = []
+    for vertex, of_vertex in lines.groupby("vertex", sort=False):
+        values = of_vertex["weight"].to_numpy(np.float64)
+        low, high = np.quantile(values, [0.05, 0.95])
+        weights.append(Weight(str(vertex), float(values.mean()), float(low), float(high)))
+    return Level(title, weights)
+
+
+def contributions(
+    networks: Iterable[nn.Module],
+    spec: ModelSpec,
+    examples: Examples,
+    rows: np.ndarray,
+    decided: Mapping[str, np.ndarray],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return by task and modality its Shapley value [rows] for the class `decided[task]` [rows]."""
+    values = modality_shapley(networks, spec, examples, rows)
+    result = {}
+    for task, codes in decided.items():
+        of_decision = np.take_along_axis(values[task], codes[:, None, None], axis=2)[:, :, 0]
+        result[task] = dict(zip(sorted(spec.modalities), of_decision.T, strict=True))
+    return result

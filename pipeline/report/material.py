@@ -1,0 +1,109 @@
+"""What a report is made of: the files that the pipeline wrote for one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.evaluation.scores import Scores
+from pipeline.ground.data_set import DataSet
+from pipeline.ground.failures import Failure, read_failures
+from pipeline.inputs.json_files import check_json, read_json
+from pipeline.inputs.parquet import read_table
+from pipeline.mtl import Task
+from pipeline.training.examples import targets_of
+from pipeline.training.tasks import load_tasks
+
+# As `evaluate` names them within the scores of a split that leaks.
+LEAK_FREE = "without_near_duplicates"
+# As `evaluate` writes them: scores by task and under "mean", of the model and of each baseline.
+Metrics = Mapping[str, Scores]
+
+
+@dataclass(frozen=True)
+class Material:
+    """One data set's index, predictions (row by row those of the index), scores and failures.
+
+    `tasks` are those that the model predicts. `leak_free` are the scores of the test samples
+    whose group is not in training too; empty where the split does not leak.
+    """
+
+    data: DataSet
+    tasks: tuple[Task, ...]
+    index: pd.DataFrame
+    predictions: pd.DataFrame
+    metrics: Metrics
+    leak_free: Metrics
+    baselines: Mapping[str, Metrics]
+    failures: list[Failure]
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Row numbers of the test samples."""
+        return np.flatnonzero(self.index["split"] == "test")
+
+    @cached_property
+    def truth(self) -> dict[str, np.ndarray]:
+        """Classes [n] of each task over the whole index; -1 where unknown."""
+        return targets_of(self.index, self.tasks)
+
+    def probabilities(self, task: Task) -> np.ndarray:
+        """Probabilities [n, classes] over the whole index, the network's own."""
+        return self.predictions[[f"{task.name}.p.{label}" for label in task.classes]].to_numpy()
+
+    def decided(self, task: Task) -> np.ndarray:
+        """Decisions [n] over the whole index."""
+        return self.predictions[f"{task.name}.predicted"].to_numpy(np.int64)
+
+    def confidence(self, task: Task) -> np.ndarray:
+        """Calibrated probability [n] of each decision."""
+        column = f"{task.name}.confidence"
+        if column in self.predictions:
+            return self.predictions[column].to_numpy(np.float64)
+        return np.take_along_axis(self.probabilities(task), self.decided(task)[:, None], 1)[:, 0]
+
+
+def read_scores(path: Path) -> tuple[Metrics, Metrics]:
+    """Read the scores of a model, and those without near-duplicates (empty if there are none).
+
+    Raises ValueError naming the file if it holds anything else.
+    """
+    scores = read_json(path, dict[str, Any])
+    leak_free = scores.pop(LEAK_FREE, {})
+    schema = dict[str, Scores]
+    return check_json(path, scores, schema), check_json(path, leak_free, schema)
+
+
+def read_material(data: DataSet) -> Material:
+    """Read the files of one data set, relative to the project's root.
+
+    Raises ValueError naming the file that is missing, damaged or of another run.
+    """
+    index_path, predictions_path = data.index, Path("predictions") / f"{data.name}.parquet"
+    metrics = Path("metrics") / f"{data.name}.json"
+    baselines = Path("metrics") / f"{data.name}_baselines.json"
+    failures = data.folder / "failures.csv"
+    for path in (index_path, data.tasks, predictions_path, metrics, baselines, failures):
+        if not path.is_file():
+            raise ValueError(f"{path} is missing; run `dvc repro evaluate@{data.name}`")
+    index, predictions = read_table(index_path), read_table(predictions_path)
+    if index["id"].tolist() != predictions["id"].tolist():
+        raise ValueError(
+            f"{predictions_path} and {index_path} hold different samples; run `dvc repro`"
+        )
+    tasks = [t for t in load_tasks(data.tasks) if f"{t.name}.predicted" in predictions]
+    return Material(
+        data,
+        tuple(tasks),
+        index,
+        predictions,
+        *read_scores(metrics),
+        read_json(baselines, dict[str, dict[str, Scores]]),
+        read_failures(failures),
+    )

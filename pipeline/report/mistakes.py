@@ -1,0 +1,148 @@
+"""Where is it wrong: by class, by event, by the modalities that are there, by confidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evaluation.scores import average_precision, task_scores
+from pipeline.mtl import Task
+from pipeline.report.material import Material
+
+BINS = 10
+NO_MODALITY = "none"
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One class against the rest on test; NaN where a score is undefined."""
+
+    label: str
+    support: int
+    decided: int
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Decisions of similar confidence: how many, their mean confidence, and how many are right."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class TaskMistakes:
+    """One task on test: `confusion` [classes, classes] counts rows of truth by decision."""
+
+    task: Task
+    classes: Sequence[ClassLine]
+    confusion: np.ndarray
+    bins: Sequence[Bin]
+
+    @property
+    def calibration_error(self) -> float:
+        """ECE: the mean gap between confidence and accuracy, weighted by the decisions."""
+        total = sum(b.count for b in self.bins)
+        gaps = sum(b.count * abs(b.confidence - b.accuracy) for b in self.bins)
+        return gaps / total if total else math.nan
+
+
+@dataclass(frozen=True)
+class Part:
+    """The test samples of one event or pattern: how many, and each task's labelled rows and F1."""
+
+    name: str
+    samples: int
+    labelled: Mapping[str, int]
+    f1: Mapping[str, float]
+
+
+def mistakes_of(material: Material) -> list[TaskMistakes]:
+    """Count the test mistakes of each task; one without a labelled test sample has no classes."""
+    return [_task_mistakes(material, task) for task in material.tasks]
+
+
+def _task_mistakes(material: Material, task: Task) -> TaskMistakes:
+    truth = material.truth[task.name][material.test]
+    known = truth >= 0
+    truth = truth[known]
+    decided = material.decided(task)[material.test][known]
+    probabilities = material.probabilities(task)[material.test][known]
+    confidence = material.confidence(task)[material.test][known]
+    confusion = np.zeros((len(task.classes), len(task.classes)), np.int64)
+    np.add.at(confusion, (truth, decided), 1)
+    classes = list(_class_lines(task, confusion, truth, probabilities)) if len(truth) else []
+    return TaskMistakes(task, classes, confusion, list(bins(confidence, truth == decided)))
+
+
+def _class_lines(
+    task: Task, confusion: np.ndarray, truth: np.ndarray, probabilities: np.ndarray
+) -> Iterator[ClassLine]:
+    once = np.ones((1, len(truth)))
+    for code, label in enumerate(task.classes):
+        hits, support = int(confusion[code, code]), int(confusion[code].sum())
+        decided = int(confusion[:, code].sum())
+        ranked = average_precision(truth == code, probabilities[:, code], once)
+        yield ClassLine(
+            label,
+            support,
+            decided,
+            _share(hits, decided),
+            _share(hits, support),
+            _share(2 * hits, support + decided) if support else math.nan,
+            float(ranked[0]),
+        )
+
+
+def bins(confidence: np.ndarray, right: np.ndarray) -> Iterator[Bin]:
+    """Yield the bins of equal width that hold a decision, from unsure to sure."""
+    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    for number in range(BINS):
+        rows = place == number
+        if rows.any():
+            yield Bin(int(rows.sum()), float(confidence[rows].mean()), float(right[rows].mean()))
+
+
+def by_event(material: Material) -> list[Part]:
+    """Score the test samples of each event; empty where the index knows none."""
+    if "event" not in material.index:
+        return []
+    events = material.index["event"].iloc[material.test]
+    names = sorted(events.dropna().astype(str).unique())
+    return [_part(material, name, (events == name).fillna(False).to_numpy(bool)) for name in names]
+
+
+def by_pattern(material: Material, present: Mapping[str, np.ndarray]) -> list[Part]:
+    """Score the test samples of each combination of modalities; `present[m]` is [n]."""
+    patterns = np.array(
+        [
+            " + ".join(name for name in present if present[name][row]) or NO_MODALITY
+            for row in material.test
+        ],
+        dtype=object,
+    )
+    names = sorted(set(patterns), key=lambda name: (-int((patterns == name).sum()), name))
+    return [_part(material, name, patterns == name) for name in names]
+
+
+def _part(material: Material, name: str, chosen: np.ndarray) -> Part:
+    rows = material.test[chosen]
+    labelled, f1 = {}, {}
+    for task in material.tasks:
+        truth, probabilities = material.truth[task.name][rows], material.probabilities(task)[rows]
+        scores = task_scores(task, truth, probabilities, material.decided(task)[rows])
+        labelled[task.name] = int(scores["support"])
+        f1[task.name] = float(scores.get("f1", math.nan))
+    return Part(name, len(rows), labelled, f1)
+
+
+def _share(above: int, below: int) -> float:
+    return above / below if below else math.nan

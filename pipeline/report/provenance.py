@@ -1,0 +1,72 @@
+"""What made the model: its own facts, its provenance, and digests of the files that were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.extractors.encoder import file_digest
+from pipeline.ground.data_set import DataSet
+from pipeline.inputs.json_files import read_json
+
+_KEYS = ("encoder", "weights_origin", "weights")
+
+
+def encoders(facts: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """List each modality, its encoder, where its weights are from, and their SHA-256."""
+    listed = []
+    for modality, values in sorted(facts.get("features", {}).items()):
+        encoder, origin, digest = (str(values.get(key, "unknown")) for key in _KEYS)
+        listed.append((modality, encoder, origin, digest))
+    return listed
+
+
+def warning(facts: Mapping[str, Any]) -> str | None:
+    """Say that untrained encoders' scores mean nothing; None where all encoders are trained."""
+    origins = [origin for _, _, origin, _ in encoders(facts)]
+    names = [modality for modality, _, origin, _ in encoders(facts) if origin == "untrained"]
+    if not names:
+        return None
+    if len(names) == len(origins):
+        return (
+            "Every encoder here is untrained: a random network that has never seen a picture, word "
+            "or sound. The pipeline works, but these scores say nothing about disasters."
+        )
+    return (
+        f"The encoder of {' and '.join(names)} is untrained, a random network: scores that rest on "
+        "it say nothing about disasters."
+    )
+
+
+def provenance(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Flatten `provenance.json` into titled lists of keys and values; empty where there is none."""
+    path = folder / "provenance.json"
+    if not path.is_file():
+        return []
+    values = read_json(path, dict[str, Any])
+    return [(key, list(flattened(value, ""))) for key, value in values.items()]
+
+
+def flattened(value: object, prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings as dotted keys and texts."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flattened(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list):
+        yield prefix, ", ".join(map(str, value)) or "none"
+    else:
+        yield prefix, "none" if value is None or value == {} else str(value)
+
+
+def digests(data: DataSet) -> list[tuple[str, str]]:
+    """Return the SHA-256 of each file that the report's numbers come from."""
+    paths = [
+        data.index,
+        *(data.features(modality) for modality in data.modalities),
+        Path("models") / data.name / "model.safetensors",
+        Path("predictions") / f"{data.name}.parquet",
+        Path("metrics") / f"{data.name}.json",
+        Path("metrics") / f"{data.name}_baselines.json",
+    ]
+    return [(path.as_posix(), file_digest(path)) for path in paths if path.is_file()]

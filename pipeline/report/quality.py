@@ -1,0 +1,168 @@
+"""Is it any good: test scores with intervals, beside the baselines' and the paper's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.evaluation.comparison.estimates import (
+    MEAN,
+    Estimates,
+    draw_resamples,
+    estimate_tasks,
+)
+from pipeline.evaluation.comparison.paper import tables_of
+from pipeline.evaluation.scores import SCORES, select
+from pipeline.mtl import Task
+from pipeline.report.material import Material
+
+RESAMPLES = 1000
+MODEL = "this model"
+WITHOUT = "this model, without test samples that share a tweet, photo or text with training"
+BASELINES = {
+    "best_single": "best single modality",
+    "text_linear": "TF-IDF + logistic regression",
+    "zero_shot": "zero-shot",
+    "majority": "majority class",
+}
+# The paper prints no accuracy of a task, but that of each concept of the clips.
+PAPER = "HGFN + DMTL, as the paper prints it"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score and its 95 % interval; NaN where it is undefined or not known."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model's scores: `scores[name]` for each name in `SCORES`."""
+
+    name: str
+    title: str
+    scores: Mapping[str, Score]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The lines of one task, or of the means over tasks, and what F1 is of."""
+
+    task: str
+    note: str
+    lines: Sequence[Line]
+
+    @property
+    def model(self) -> Line:
+        """The line of the model that the report is about."""
+        return self.lines[0]
+
+
+def interval_estimates(material: Material) -> Estimates:
+    """Estimate the test scores by resampling groups of test samples, see `estimate_tasks`."""
+    rows = material.test
+    resamples = draw_resamples(material.index["group"].iloc[rows].tolist(), 1, RESAMPLES)
+    probabilities = {task.name: material.probabilities(task)[rows] for task in material.tasks}
+    decided = {task.name: material.decided(task)[rows] for task in material.tasks}
+    truth = select(material.truth, rows)
+    return estimate_tasks(material.tasks, truth, [(probabilities, decided)], resamples)
+
+
+def score_tables(material: Material) -> list[ScoreTable]:
+    """Build the table of the means, then one a task; the numbers are those of metrics/."""
+    estimates = interval_estimates(material)
+    tasks = {task.name: f1_note(task) for task in material.tasks}
+    scored = material.metrics[MEAN]["tasks"]
+    means = f"Means over the {scored} tasks that have a positive test sample."
+    paper = _paper_lines(material)
+    return [
+        ScoreTable(name, note, [*_own_lines(material, name, estimates), *paper.get(name, [])])
+        for name, note in {MEAN: means, **tasks}.items()
+    ]
+
+
+def f1_note(task: Task) -> str:
+    """Say in one sentence what a task's F1 is of."""
+    if task.positive is not None:
+        return f"F1 is that of the class {task.classes[task.positive]}."
+    return f"F1 is the mean over the {len(task.classes)} classes."
+
+
+def best_baseline(table: ScoreTable, score: str = "map") -> Line | None:
+    """Return the baseline with the best score of a table; None where none has it."""
+    lines = [line for line in table.lines if line.name in BASELINES]
+    known = [line for line in lines if not math.isnan(line.scores[score].value)]
+    return max(known, key=lambda line: line.scores[score].value, default=None)
+
+
+def verdict(table: ScoreTable) -> str:
+    """Say in plain words whether the means' MAP is above the best baseline's."""
+    own, best = table.model.scores["map"], best_baseline(table)
+    if math.isnan(own.value):
+        return "No test sample is positive in any task, so there is nothing to judge by."
+    text = f"Mean average precision is {own.value:.3f}"
+    if not math.isnan(own.low):
+        text += f" (95 % interval {own.low:.3f} to {own.high:.3f})"
+    if best is None:
+        return f"{text}."
+    other = best.scores["map"].value
+    text += f". The best baseline, {best.title}, reaches {other:.3f}: "
+    if math.isnan(own.low) or own.low <= other <= own.high:
+        return text + "within that interval, so these test samples do not tell the two apart."
+    if other < own.low:
+        return text + "below that interval, so the network adds something."
+    return text + "above that interval, so the baseline is better here."
+
+
+def _own_lines(material: Material, name: str, estimates: Estimates) -> list[Line]:
+    own = {
+        score: Score(value, *estimates[name, score].interval) if not math.isnan(value) else Score()
+        for score, value in _values(material.metrics[name]).items()
+    }
+    lines = [Line("model", MODEL, own)]
+    if values := material.leak_free.get(name):
+        lines.append(_plain("without", WITHOUT, values))
+    for baseline, title in BASELINES.items():
+        if values := material.baselines.get(baseline, {}).get(name):
+            lines.append(_plain(baseline, _baseline_title(material, baseline, title), values))
+    return lines
+
+
+def _plain(name: str, title: str, values: Mapping[str, float | int]) -> Line:
+    return Line(name, title, {score: Score(value) for score, value in _values(values).items()})
+
+
+def _values(scores: Mapping[str, float | int]) -> dict[str, float]:
+    """Return the value of each score; the mean accuracy, which is not stored, is 1 - HL."""
+    values = {score: float(scores.get(score, math.nan)) for score in SCORES}
+    return values | {"accuracy": float(scores.get("accuracy", 1 - values["hl"]))}
+
+
+def _baseline_title(material: Material, baseline: str, title: str) -> str:
+    """Name the modality that is the best single one; `evaluate` copies its scores."""
+    if baseline != "best_single":
+        return title
+    best = material.baselines[baseline]
+    same = [
+        name.removeprefix("single_")
+        for name, scores in material.baselines.items()
+        if name.startswith("single_") and scores == best
+    ]
+    return f"{title} ({same[0]})" if same else title
+
+
+def _paper_lines(material: Material) -> dict[str, list[Line]]:
+    """Return the paper's own row by task, for the data sets that it used."""
+    if material.data.name not in ("crisismmd", "youtube"):
+        return {}
+    printed: dict[str, dict[str, Score]] = {}
+    for table in tables_of(material.data.name, [task.name for task in material.tasks]):
+        for column in table.columns:
+            if (value := column.paper.get("hgfn_dmtl")) is not None:
+                printed.setdefault(column.task, {})[column.score] = Score(value)
+    nothing = {score: Score() for score in SCORES}
+    return {task: [Line("paper", PAPER, nothing | scores)] for task, scores in printed.items()}
