@@ -172,6 +172,7 @@ class EvaluateParams(Section):
     """How probabilities become decisions, and a sentence by task and class for zero-shot."""
 
     threshold: Literal["validation", "half"]
+    unsure_below: Fraction = 0.6
     zero_shot: dict[Word, dict[Word, Sentence]] = Field(default_factory=dict)
 
 

@@ -6,18 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
 from pipeline import runtime
-from pipeline.evaluation.evaluate import (
-    baseline_scores,
-    leak_free_scores,
-    prediction_table,
-    split_scores,
-    thresholds_of,
-)
+from pipeline.evaluation.calibration import calibration_scores
+from pipeline.evaluation.evaluate import baseline_scores, leak_free_scores, split_scores
 from pipeline.evaluation.literature import (
     beside_ours,
     comparable_lines,
@@ -25,11 +19,14 @@ from pipeline.evaluation.literature import (
     read_literature,
     split_names,
 )
+from pipeline.evaluation.model_folder import Decisions, write_decisions, write_preprocessor
 from pipeline.evaluation.plots import write_plots
-from pipeline.evaluation.scores import Scores, select, unscored_notes
+from pipeline.evaluation.predictions import prediction_table, with_truth
+from pipeline.evaluation.provenance import write_provenance
+from pipeline.evaluation.scores import Arrays, Scores, select, unscored_notes
 from pipeline.evaluation.zero_shot import zero_shot_scores
 from pipeline.ground.command import run
-from pipeline.ground.data_set import data_set
+from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import join_failures, summary
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
@@ -38,9 +35,9 @@ from pipeline.inputs.feature_file import FeatureFile, features_line
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
 from pipeline.params import Params, load_params
-from pipeline.training.examples import load_examples
-from pipeline.training.model import load_model
-from pipeline.training.predict import predict
+from pipeline.training.examples import Examples, load_examples
+from pipeline.training.model import WEIGHTS, ModelSpec, load_model
+from pipeline.training.predict import final_probabilities
 from pipeline.training.shots import few_shots
 
 # In the metrics of a split that leaks: the scores of the test rows whose group is not in training.
@@ -50,31 +47,73 @@ VISUAL = Path("data/weights/visual")
 
 
 def evaluate(name: str) -> None:
-    """Write metrics, baselines, predictions, plots and all failures of one data set."""
+    """Write metrics, baselines, predictions, plots, all failures, and the model's use, of a set."""
     data, params = data_set(name), load_params()
-    rule = params.evaluate.threshold
-    echo(f"{name}: {summary(join_failures(data))}")
+    failures = join_failures(data)
+    echo(f"{name}: {summary(failures)}")
     torch.set_num_threads(THREADS)
-    networks, spec = load_model(Path("models") / name)
-    tasks, index = spec.tasks, read_table(data.index)
-    features = {modality: data.features(modality) for modality in data.modalities}
-    of_model = {modality: data.features(modality) for modality in spec.modalities}
-    examples = load_examples(index, tasks, of_model, pooled=data.encoder == "pooled")
+    folder, index = Path("models") / name, read_table(data.index)
+    networks, spec = load_model(folder)
+    tasks = spec.tasks
+    files = {modality: FeatureFile(data.features(modality)) for modality in spec.modalities}
+    examples = _examples(data, spec, index, files)
+    networks.to(runtime.device())
+    probabilities = final_probabilities(networks, examples, tasks)
+    decisions = write_decisions(folder, tasks, examples, probabilities, params.evaluate)
+    write_preprocessor(folder, files, dict(params.features))
+    write_provenance(
+        folder,
+        source=params.data.sources[name],
+        params=params.model_dump(),
+        files=[data.index, *(file.path for file in files.values()), folder / WEIGHTS],
+        index=index,
+        tasks=tasks,
+    )
+    table = prediction_table(tasks, examples, probabilities, decisions, failures)
+    write_table(Path("predictions") / f"{name}.parquet", with_truth(table, tasks, examples))
+    test = examples.rows("test")
+    truth, predicted = select(examples.targets, test), select(probabilities, test)
+    write_plots(Path("plots") / name, tasks, truth, predicted, decisions.thresholds)
+    for note in unscored_notes(tasks, truth, "test"):
+        echo(f"{name}: {note}")
+    _score(data, params, index, tasks, examples, probabilities, decisions)
+
+
+def _examples(
+    data: DataSet, spec: ModelSpec, index: pd.DataFrame, files: Mapping[str, FeatureFile]
+) -> Examples:
+    paths = {modality: file.path for modality, file in files.items()}
+    examples = load_examples(index, spec.tasks, paths, pooled=spec.encoder == "pooled")
     if examples.dims != spec.modalities:
         raise ValueError(
-            f"models/{name}/config.json: its features have the widths {spec.modalities}, those of "
-            f"{data.folder / 'features'} {examples.dims}; run `dvc repro`"
+            f"models/{data.name}/config.json: its features have the widths {spec.modalities}, "
+            f"those of {data.folder / 'features'} {examples.dims}; run `dvc repro`"
         )
-    files = {modality: FeatureFile(path) for modality, path in of_model.items()}
-    echo(f"{name}: {features_line(files)}")
+    echo(f"{data.name}: {features_line(files)}")
     if examples.readers:
-        echo(f"{name}: {examples.readers.description}")
-    networks.to(runtime.device())
-    probabilities = predict(networks, examples, tasks, np.arange(len(examples.ids)))
-    thresholds = thresholds_of(tasks, examples, probabilities, rule)
+        echo(f"{data.name}: {examples.readers.description}")
+    return examples
+
+
+def _score(
+    data: DataSet,
+    params: Params,
+    index: pd.DataFrame,
+    tasks: tuple[Task, ...],
+    examples: Examples,
+    probabilities: Arrays,
+    decisions: Decisions,
+) -> None:
+    """Write the scores of the model and of its baselines, and print the most important ones."""
+    name, rule, thresholds = data.name, params.evaluate.threshold, decisions.thresholds
     scores = split_scores(tasks, examples, probabilities, thresholds)
+    for task in tasks:
+        test, temperature = examples.rows("test"), decisions.tasks[task.name].temperature
+        rows = examples.targets[task.name][test], probabilities[task.name][test]
+        scores[task.name] |= calibration_scores(*rows, temperature)
     leaks = index["leaks"].to_numpy(bool)
     leak_free = leak_free_scores(tasks, examples, probabilities, thresholds, leaks)
+    features = {modality: data.features(modality) for modality in data.modalities}
     pooled = load_examples(index, tasks, features, pooled=True)
     pooled = few_shots(pooled, tasks, params.train.shots, params.seed)
     baselines = {
@@ -84,13 +123,6 @@ def evaluate(name: str) -> None:
     more = {WITHOUT: leak_free} if leak_free else {}
     _write_json(Path("metrics") / f"{name}.json", {**scores, **more})
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)
-    predictions = Path("predictions") / f"{name}.parquet"
-    write_table(predictions, prediction_table(tasks, examples, probabilities, thresholds))
-    test = examples.rows("test")
-    truth = select(examples.targets, test)
-    write_plots(Path("plots") / name, tasks, truth, select(probabilities, test), thresholds)
-    for note in unscored_notes(tasks, truth, "test"):
-        echo(f"{name}: {note}")
     echo(_summary(name, scores["mean"], baselines))
     if leaks.any():
         echo(f"{name}: {_leak_summary(leaks.sum(), leak_free)}")

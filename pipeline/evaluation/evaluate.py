@@ -1,4 +1,4 @@
-"""Test scores of a model and of its baselines, and the table of its predictions."""
+"""Test scores of a model and of its baselines."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from pipeline.evaluation.baselines import baseline_probabilities
 from pipeline.evaluation.scores import (
     Arrays,
     Scores,
     choose_thresholds,
-    decide,
     score_tasks,
     select,
 )
 from pipeline.mtl import Task
-from pipeline.training.examples import UNKNOWN, Examples
+from pipeline.training.examples import Examples
 
 
 def thresholds_of(
@@ -79,24 +77,3 @@ def baseline_scores(
             validation = split_scores(tasks, pooled, probabilities, thresholds, "val")
             quality[baseline] = validation["mean"].get("map", 0.0)
     return {**scores, "best_single": scores[max(quality, key=lambda name: quality[name])]}
-
-
-def prediction_table(
-    tasks: Sequence[Task],
-    examples: Examples,
-    probabilities: Arrays,
-    thresholds: Mapping[str, float],
-) -> pd.DataFrame:
-    """Build a table with one row a sample, of every split.
-
-    For each task: `<task>` (label, null if unknown), `<task>.predicted`, and `<task>.p.<class>`.
-    """
-    columns: dict[str, object] = {"id": examples.ids, "split": examples.split}
-    for task in tasks:
-        truth = pd.Series(examples.targets[task.name]).astype("Int64")
-        columns[task.name] = truth.mask(truth == UNKNOWN)
-        scores = probabilities[task.name]
-        columns[f"{task.name}.predicted"] = decide(task, scores, thresholds[task.name])
-        for code, label in enumerate(task.classes):
-            columns[f"{task.name}.p.{label}"] = scores[:, code]
-    return pd.DataFrame(columns)

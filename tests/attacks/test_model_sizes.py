@@ -1,4 +1,4 @@
-"""What a model's files, tasks.json and params.yaml state is bounded before anything is allocated."""
+"""What a model's files, tasks.json and params.yaml state is bounded before it is allocated."""
 
 from __future__ import annotations
 

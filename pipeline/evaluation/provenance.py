@@ -1,0 +1,92 @@
+"""provenance.json: exactly what made a model, so that a result can be traced and repeated."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.extractors.encoder import file_digest
+from pipeline.ground.temporaries import write_text
+from pipeline.inputs.pins import read_pin
+from pipeline.mtl import Task
+
+FILE = "provenance.json"
+PACKAGES = ("hgfn", "torch", "torchvision", "transformers", "timm", "numpy", "scikit-learn", "av")
+SPLITS = ("train", "val", "test")
+
+
+def write_provenance(
+    folder: Path,
+    *,
+    source: str,
+    params: Mapping[str, Any],
+    files: Sequence[Path],
+    index: pd.DataFrame,
+    tasks: Sequence[Task],
+) -> dict[str, Any]:
+    """Write and return commit, params, versions, the files' SHA-256, counts, and the licence.
+
+    `files` are what the model was made from.
+    """
+    values = {
+        "commit": commit(),
+        "params": params,
+        "versions": versions(),
+        "data": {str(path): file_digest(path) for path in files},
+        "counts": counts(index, tasks),
+        "source": source,
+        "licence": licence(source),
+    }
+    write_text(folder / FILE, json.dumps(values, indent=2, sort_keys=True) + "\n")
+    return values
+
+
+def commit() -> str | None:
+    """Return the commit of the project, with `+` if tracked files differ; None outside of git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        # What the stages write is tracked, too: it says nothing about the code.
+        changed = _git("status", "--porcelain", "--untracked-files=no", "pipeline", "stages")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + "+" * bool(changed)
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return result.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a value."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # an extra that is not installed
+    return found
+
+
+def counts(index: pd.DataFrame, tasks: Sequence[Task]) -> dict[str, dict[str, int]]:
+    """Count the samples of each side, and each task's labelled ones."""
+    sides = {side: index[index["split"] == side] for side in SPLITS}
+    samples = {"samples": {side: len(rows) for side, rows in sides.items()}}
+    labelled = {
+        task.name: {side: int(rows[task.name].notna().sum()) for side, rows in sides.items()}
+        for task in tasks
+    }
+    return {**samples, **labelled}
+
+
+def licence(source: str) -> str | None:
+    """Return the licence of a source, which only a pin states."""
+    path = Path(source)
+    return read_pin(path).licence if path.suffix == ".json" and path.is_file() else None
