@@ -1,0 +1,125 @@
+"""An explanation as lines for a terminal, each part with what it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from pipeline.explanation.explain import Explanation
+from pipeline.explanation.occlusion import GRID
+from pipeline.mtl import Task
+
+TOP = 5  # words and steps that are shown
+BAR = 20  # characters of a bar for 1
+
+SHAPLEY = (
+    "Shapley values, which add up to the probability. Relative to the network without any input, "
+    "which is no neutral post but a case it may never have been trained on."
+)
+VERTICES = "What the fusion weighs. No cause: the layers behind may ignore what weighs much."
+WORDS = (
+    "Fall of the probability without the word. Words that repeat each other all seem to matter "
+    "little; a text without a word may read unlike any text."
+)
+STEPS = (
+    "Fall of the probability without the step, and its attention. Attention is no cause; steps "
+    "that repeat each other all seem to matter little."
+)
+REGIONS = (
+    f"Fall of the probability with a {GRID}th of each side covered in grey. What shows in several "
+    "regions seems to matter little, and grey is itself something to see."
+)
+
+
+def describe(
+    explanation: Explanation,
+    task: str | None = None,
+    confidences: Mapping[str, float] | None = None,
+) -> Iterator[str]:
+    """Yield the lines of an explanation, of all tasks or of one.
+
+    Raises ValueError for a task that the model does not have.
+    """
+    names = [each.name for each in explanation.tasks]
+    if task is not None and task not in names:
+        raise ValueError(f"the model has no task {task!r}; it has {', '.join(names)}")
+    chosen = [each for each in explanation.tasks if task in (None, each.name)]
+    for each in chosen:
+        yield from _task(explanation, each, (confidences or {}).get(each.name))
+    yield from _vertices(explanation, {None, *(each.name for each in chosen)})
+
+
+def _task(explanation: Explanation, task: Task, confidence: float | None) -> Iterator[str]:
+    name = task.name
+    sure = "" if confidence is None else f", confidence {confidence:.3f}"
+    decided = task.classes[explanation.classes[name]]
+    yield f"{name}: {decided} (probability {explanation.probability[name]:.3f}{sure})"
+    yield f"  modalities. {SHAPLEY}"
+    yield f"    {explanation.nothing[name]:+.3f} without any input"
+    for modality, share in explanation.shapley[name].items():
+        yield f"    {_signed(share)} {modality}"
+    yield from _words(explanation, name)
+    for modality, drops in explanation.steps.items():
+        yield from _steps(explanation, name, modality, drops[name])
+    for photo, grids in enumerate(explanation.regions, start=1):
+        yield f"  photo {photo}. {REGIONS}"
+        for row in grids[name]:
+            yield "    " + " ".join(f"{drop:+.3f}" for drop in row)
+    yield ""
+
+
+def _words(explanation: Explanation, task: str) -> Iterator[str]:
+    drops = explanation.word_drops[task]
+    if not len(drops):
+        return
+    yield f"  words. {WORDS}"
+    for place in strongest(drops):
+        yield f"    {_signed(drops[place])} {explanation.words[place]}"
+
+
+def _steps(explanation: Explanation, task: str, modality: str, drops: np.ndarray) -> Iterator[str]:
+    attention, seconds = _attention(explanation, task, modality), explanation.seconds.get(modality)
+    yield f"  steps of {modality}. {STEPS}"
+    shown = list(strongest(drops))
+    if attention is not None:
+        shown += [step for step in strongest(attention) if step not in shown]
+    for step in sorted(shown):
+        when = f"step {step + 1}" if seconds is None else f"{seconds[step]:.1f} s"
+        weight = "" if attention is None else f", attention {attention[step]:.3f}"
+        yield f"    {_signed(drops[step])} {when}{weight}"
+
+
+def _attention(explanation: Explanation, task: str, modality: str) -> np.ndarray | None:
+    """Return the attention of the network of this task, or of the one that all tasks share."""
+    table = explanation.attention
+    own = table["task"].isna() | (table["task"] == task)
+    weights = table[own & (table["modality"] == modality)]["weight"]
+    return None if weights.empty else weights.to_numpy(float)
+
+
+def _vertices(explanation: Explanation, tasks: set[str | None]) -> Iterator[str]:
+    table = explanation.vertices
+    if table.empty:
+        return
+    yield f"fusion. {VERTICES}"
+    for row in table.to_dict("records"):
+        task = None if pd.isna(row["task"]) else str(row["task"])
+        if task in tasks:
+            level = str(row["level"])
+            if not pd.isna(row["similarity"]):
+                level += f", similarity {row['similarity']:.3f}"
+            of = f" of {task}" if task else ""
+            yield f"  {row['weight']:+.3f} {row['vertex']} ({level}){of}"
+
+
+def strongest(values: np.ndarray) -> np.ndarray:
+    """Return the places of the five values that are furthest from 0, the furthest first."""
+    return np.argsort(-np.abs(values), kind="stable")[:TOP]
+
+
+def _signed(value: float) -> str:
+    """Write a number with a bar of + or - beside it."""
+    length = min(BAR, round(abs(value) * BAR))
+    return f"{value:+.3f} {('+' if value > 0 else '-') * length:<{BAR}}"

@@ -1,0 +1,122 @@
+"""Everything that can be said of one sample's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from pipeline.explanation.network_weights import attention_weights, vertex_weights
+from pipeline.explanation.occlusion import Drops, Sample, region_drops, step_drops, word_drops
+from pipeline.explanation.shapley import coalition_probabilities, shapley_values
+from pipeline.mtl import Task
+from pipeline.training.examples import Examples
+from pipeline.training.model import ModelSpec
+
+
+@dataclass(frozen=True)
+class Post:
+    """A sample's features, and what can be varied of the text and the photos they came from.
+
+    `features[m]` is [length, d_m], also for an encoder that averages the steps; a modality that is
+    not there is absent. `encode_texts` maps texts to [tokens, d], of length 0 without a word.
+    `photos`, uint8 [n, height, width, 3] as the encoder prepared them, are the steps of "visual",
+    and `encode_pictures` maps such pictures to [n, d]. `seconds[m]` [length] says when each step
+    of a clip's sequence is. Without an encoder, words or regions are not explained.
+    """
+
+    features: Mapping[str, np.ndarray]
+    text: str | None = None
+    encode_texts: Callable[[Sequence[str]], Sequence[np.ndarray]] | None = None
+    photos: np.ndarray | None = None
+    encode_pictures: Callable[[np.ndarray], np.ndarray] | None = None
+    seconds: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Of each task's decided class, whose probability is `probability`; drops are of it.
+
+    `nothing` is its probability without any input, and `shapley` what each modality adds to that.
+    `vertices` and `attention` are tables as of `network_weights`. `words` stand in the order of the
+    text; `steps` has the drops of each sequence with more than one step, `regions` a grid a photo.
+    """
+
+    tasks: Sequence[Task]
+    classes: Mapping[str, int]
+    probability: dict[str, float]
+    nothing: dict[str, float]
+    shapley: dict[str, dict[str, float]]
+    vertices: pd.DataFrame
+    attention: pd.DataFrame
+    words: list[str]
+    word_drops: Drops
+    steps: dict[str, Drops]
+    seconds: Mapping[str, np.ndarray]
+    regions: list[Drops]
+
+
+def explain(
+    networks: Iterable[nn.Module],
+    spec: ModelSpec,
+    post: Post,
+    thresholds: Mapping[str, float] | None = None,
+) -> Explanation:
+    """Explain the classes that the networks decide for a post, at `thresholds` or one half."""
+    networks = list(networks)
+    sample = Sample.of(networks, spec, post.features, thresholds)
+    one, row = _as_examples(sample), np.array([0])
+    values = coalition_probabilities(networks, spec, one, row)
+    games = {name: values[name][..., code] for name, code in sample.classes.items()}
+    present = [name for name in sorted(spec.modalities) if len(sample.features[name])]
+    words, drops = _words(sample, post)
+    return Explanation(
+        tasks=spec.tasks,
+        classes=sample.classes,
+        probability={name: float(game[0, -1]) for name, game in games.items()},
+        nothing={name: float(game[0, 0]) for name, game in games.items()},
+        shapley={name: _shares(spec, game, present) for name, game in games.items()},
+        vertices=vertex_weights(networks, spec, one, row),
+        attention=attention_weights(networks, spec, one, row),
+        words=words,
+        word_drops=drops,
+        steps={m: step_drops(sample, m) for m in present if _has_sequence(sample, post, m)},
+        seconds=post.seconds,
+        regions=_regions(sample, post),
+    )
+
+
+def _as_examples(sample: Sample) -> Examples:
+    sequences = {name: [array] for name, array in sample.features.items()}
+    return Examples(["post"], np.array(["test"]), sequences, {})
+
+
+def _shares(spec: ModelSpec, game: np.ndarray, present: Sequence[str]) -> dict[str, float]:
+    shares = dict(zip(sorted(spec.modalities), shapley_values(game)[0].tolist(), strict=True))
+    return {name: shares[name] for name in present}
+
+
+def _has_sequence(sample: Sample, post: Post, modality: str) -> bool:
+    """Photos and words have explanations of their own, closer to what a person sees."""
+    own = (modality == "text" and post.encode_texts) or (
+        modality == "visual" and post.photos is not None
+    )
+    return len(sample.features[modality]) > 1 and not own
+
+
+def _words(sample: Sample, post: Post) -> tuple[list[str], Drops]:
+    if post.text is None or post.encode_texts is None or not len(sample.features.get("text", ())):
+        return [], {name: np.zeros(0) for name in sample.classes}
+    return word_drops(sample, "text", post.text, post.encode_texts)
+
+
+def _regions(sample: Sample, post: Post) -> list[Drops]:
+    if post.photos is None or post.encode_pictures is None or "visual" not in sample.features:
+        return []
+    return [
+        region_drops(sample, "visual", picture, post.encode_pictures, step)
+        for step, picture in enumerate(post.photos)
+    ]

@@ -1,0 +1,120 @@
+"""A whole explanation agrees with its parts, and is readable with what a post has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.explanation.description import describe
+from pipeline.explanation.explain import Explanation, Post, explain
+from pipeline.explanation.occlusion import Sample, step_drops
+from pipeline.ground.messages import echo
+from pipeline.training.model import ModelSpec
+
+SpecOf = Callable[..., ModelSpec]
+DIMS = {"audio": 3, "text": 4, "visual": 5}
+
+
+def encode_texts(texts: Sequence[str]) -> list[np.ndarray]:
+    vectors = [[[len(w), w.count("e"), 1, -1] for w in text.split()] for text in texts]
+    return [np.array(rows, np.float32).reshape(-1, 4) for rows in vectors]
+
+
+def encode_pictures(pictures: np.ndarray) -> np.ndarray:
+    means = pictures.mean(axis=(1, 2)) / 64
+    return np.concatenate([means, means[:, :2]], axis=1).astype(np.float32)
+
+
+def a_clip() -> Post:
+    rng = np.random.default_rng(0)
+    features = {name: rng.normal(size=(6, dim)).astype(np.float32) for name, dim in DIMS.items()}
+    return Post(features, seconds={"visual": np.arange(6) / 2, "audio": np.arange(6) + 0.5})
+
+
+def a_tweet() -> Post:
+    photos = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 3)).astype(np.uint8)
+    text = "Seven people rescued today"
+    features = {"text": encode_texts([text])[0], "visual": encode_pictures(photos)}
+    return Post(features, text, encode_texts, photos, encode_pictures)
+
+
+def explained(spec_of: SpecOf, post: Post, **changes: object) -> Explanation:
+    spec = spec_of(DIMS, fusion="hgfn", **{"encoder": "bigru", **changes})
+    return explain(spec.build(), spec, post)
+
+
+def test_the_probability_is_that_of_nothing_and_the_modalities_shares(spec_of: SpecOf) -> None:
+    for post in (a_clip(), a_tweet(), Post({})):
+        explanation = explained(spec_of, post)
+        for task in explanation.tasks:
+            shares = explanation.shapley[task.name]
+            assert list(shares) == [name for name in sorted(DIMS) if name in post.features]
+            total = explanation.nothing[task.name] + sum(shares.values())
+            assert total == pytest.approx(explanation.probability[task.name], abs=1e-9)
+
+
+def test_a_clip_has_steps_with_their_seconds_and_a_tweet_words_and_regions(spec_of: SpecOf) -> None:
+    clip, tweet = explained(spec_of, a_clip()), explained(spec_of, a_tweet())
+    assert list(clip.steps) == ["audio", "text", "visual"]
+    assert (clip.words, clip.regions) == ([], [])
+    assert tweet.words == ["Seven", "people", "rescued", "today"]
+    assert not tweet.steps
+    assert [grids["kind"].shape for grids in tweet.regions] == [(7, 7), (7, 7)]
+
+
+def test_steps_are_those_of_occlusion_and_the_thresholds_decide_the_class(spec_of: SpecOf) -> None:
+    spec, post = spec_of(DIMS, fusion="hgfn", encoder="bigru"), a_clip()
+    networks = spec.build()
+    for threshold, expected in ((0.0, 1), (1.0, 0)):
+        explanation = explain(networks, spec, post, {"victim": threshold})
+        sample = Sample.of(networks, spec, post.features, {"victim": threshold})
+        assert explanation.classes["victim"] == sample.classes["victim"] == expected
+        drops = step_drops(sample, "audio")["victim"]
+        np.testing.assert_array_equal(explanation.steps["audio"]["victim"], drops)
+
+
+def test_the_description_says_of_each_part_what_it_is_not(spec_of: SpecOf) -> None:
+    clip = "\n".join(describe(explained(spec_of, a_clip())))
+    assert " 2.5 s, attention 0." in clip
+    assert "step 3" in clip  # of the text, which has no times
+    tweet = "\n".join(describe(explained(spec_of, a_tweet()), confidences={"kind": 0.25}))
+    assert "confidence 0.250" in tweet
+    assert "rescued" in tweet
+    assert "photo 2" in tweet
+    for text in (clip, tweet):
+        assert "Relative to the network without any input" in text
+        assert "No cause" in text
+        assert "repeat each other" in text
+        assert "(bimodal, similarity" in text
+
+
+def test_one_task_alone_and_an_unknown_one(spec_of: SpecOf) -> None:
+    explanation = explained(spec_of, a_tweet())
+    text = "\n".join(describe(explanation, "victim"))
+    assert text.startswith("victim: ")
+    assert "kind: " not in text
+    with pytest.raises(ValueError, match=r"no task 'x'; it has useful, kind, victim"):
+        list(describe(explanation, "x"))
+
+
+@pytest.mark.parametrize("changes", [{"encoder": "pooled"}, {"mtl": "single"}, {"members": 2}])
+def test_every_kind_of_model_is_described(spec_of: SpecOf, changes: dict[str, object]) -> None:
+    for post in (a_clip(), a_tweet(), Post({})):
+        lines = list(describe(explained(spec_of, post, **changes), "kind"))
+        assert lines[0].startswith("kind: ")
+        assert not any("nan" in line for line in lines)
+
+
+def test_a_word_that_would_lead_a_terminal_is_printed_escaped(
+    spec_of: SpecOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post = replace(a_tweet(), text="http://a.b/\x1b[2J fire", photos=None)
+    for line in describe(explained(spec_of, post)):
+        assert "\n" not in line
+        echo(line)
+    printed = capsys.readouterr().out
+    assert "http://a.b/\\x1b[2J" in printed
+    assert "\x1b" not in printed
