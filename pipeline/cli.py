@@ -168,6 +168,33 @@ def compare(
     _print(compare.compare(data, seeds, out, fusion, mtl, learning_rate, rows, by))
 
 
+@app.command()
+def report(
+    data: Annotated[str, typer.Argument(metavar="SET", help="A data set with its results.")],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Also a commit, branch, tag or experiment, side by side with it."
+        ),
+    ] = None,
+) -> None:
+    """Print a data set's scores with intervals beside its baselines, as Markdown.
+
+    For a pull request; the page for people is reports/<set>.html, which `dvc repro` writes.
+    """
+    from pipeline.ground.data_set import data_set
+    from pipeline.report import markdown
+
+    def lines() -> Iterator[str]:
+        chosen = data_set(data)
+        # First: a wrong revision must not end a report that looks whole.
+        changes = ["", *markdown.against(chosen, against)] if against is not None else []
+        yield from markdown.short_report(chosen)
+        yield from changes
+
+    _print(lines())
+
+
 def _print(lines: Iterable[str]) -> None:
     with errors_in_one_line():
         for line in lines:

@@ -108,8 +108,8 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         (
             "seed: 0",
             "seed: 0\n1: 2",
-            "unknown key 1 (known here: seed, data, features, fusion, mtl, train, evaluate, report); "
-            "remove it or correct it",
+            "unknown key 1 (known here: seed, data, features, fusion, mtl, train, evaluate, "
+            "report); remove it or correct it",
         ),
         (
             "options: {}",

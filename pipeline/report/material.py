@@ -74,9 +74,13 @@ def read_scores(path: Path) -> tuple[Metrics, Metrics]:
 
     Raises ValueError naming the file if it holds anything else.
     """
-    scores = read_json(path, dict[str, Any])
-    leak_free = scores.pop(LEAK_FREE, {})
-    schema = dict[str, Scores]
+    return checked_scores(path, read_json(path, dict[str, Any]))
+
+
+def checked_scores(path: Path, values: object) -> tuple[Metrics, Metrics]:
+    """Check what was read from the file `path`, see `read_scores`."""
+    scores = check_json(path, values, dict[str, Any])
+    leak_free, schema = scores.pop(LEAK_FREE, {}), dict[str, Scores]
     return check_json(path, scores, schema), check_json(path, leak_free, schema)
 
 

@@ -25,16 +25,14 @@ from pipeline.report.learning import Level
 from pipeline.report.material import Material
 from pipeline.report.mistakes import by_event, by_pattern, mistakes_of
 from pipeline.report.provenance import digests, encoders, provenance, warning
-from pipeline.report.quality import BASELINES, ScoreTable, score_tables, verdict
+from pipeline.report.quality import BASELINES, LABELS, MISSING, ScoreTable, score_tables, verdict
 from pipeline.report.samples import Contributions, Sample
 
 TEMPLATES = Path(__file__).with_name("templates")
 EXAMPLES = 12  # of failures
 BRIEF = 6  # lines of the lists of mistakes and of unsure samples
-LABELS = {"f1": "F1", "hl": "HL", "map": "MAP", "accuracy": "accuracy"}
 SENSES = {"visual": "pictures", "text": "texts", "audio": "sound"}
 MINUS = "\u2212"
-MISSING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 _UNSAFE = re.compile(UNSAFE)
 
 

@@ -18,6 +18,8 @@ from pipeline.mtl import Task
 from pipeline.report.material import Material
 
 RESAMPLES = 1000
+LABELS = {"f1": "F1", "hl": "HL", "map": "MAP", "accuracy": "accuracy"}
+MISSING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 MODEL = "this model"
 WITHOUT = "this model, without test samples that share a tweet, photo or text with training"
 BASELINES = {
