@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.ground.checked_yaml import CONTRADICTION, Section, did_you_mean, load_checked
+from pipeline.ground.data_set import NAMES, PLAIN_NAME
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -85,16 +86,48 @@ class YouTubeParams(Section):
     split: Literal["grouped"]
 
 
-class DataParams(Section):
-    """The data sets, by name."""
+class PostsParams(Section):
+    """The source and split of posts of a user's own."""
 
-    crisismmd: CrisisMMDParams
-    youtube: YouTubeParams
+    source: Source
+    split: Literal["grouped"]
+
+
+class DataParams(Section):
+    """The data sets, by name: the built-in ones, which may be absent, and posts under any other."""
+
+    others: ClassVar[type[Section]] = PostsParams
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, PostsParams]
+
+    # Not null in the file: pydantic does not check a default.
+    crisismmd: CrisisMMDParams = Field(default=None)  # type: ignore[assignment]
+    youtube: YouTubeParams = Field(default=None)  # type: ignore[assignment]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> DataParams:
+        for name in self.__pydantic_extra__:
+            if not PLAIN_NAME.fullmatch(name):
+                raise PydanticCustomError(
+                    CONTRADICTION, f"{name} is no name of a data set; allowed: {NAMES}"
+                )
+        if not self.sources:
+            raise PydanticCustomError(
+                CONTRADICTION, "crisismmd, youtube or another set is missing; add one"
+            )
+        return self
 
     @property
     def sources(self) -> dict[str, str]:
         """The path of each data set's source, by the set's name."""
-        return {name: getattr(self, name).source for name in type(self).model_fields}
+        return {name: section.source for name, section in self if section is not None}
+
+    def of(self, name: str) -> Any:
+        """Return a data set's section; raises ValueError that lists the known ones."""
+        if name not in self.sources:
+            known = ", ".join(self.sources)
+            raise ValueError(f"params.yaml has no data.{name}; add it, or take one of {known}")
+        return getattr(self, name)
 
 
 class EncoderParams(Section):

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from pipeline.ground.data_set import SETS
+from pipeline.ground.data_set import present_sets
 from pipeline.ground.failures import DOWNLOAD_KINDS, RETRY, check_kinds, read_failures
 
 
@@ -34,7 +34,7 @@ def retry(kinds: Sequence[str], dry_run: bool) -> Iterator[str]:
 
 def failed_stages(kinds: Collection[str]) -> Counter[str]:
     """Count the failures of these kinds by the stage to run again, such as `visual@youtube`."""
-    tables = [(name, path) for name, data in SETS.items() for path in data.all_failures()]
+    tables = [(name, path) for name, data in present_sets().items() for path in data.all_failures()]
     if not tables:
         raise ValueError("no table of failures in data/; run `dvc repro` in the project's root")
     return Counter(

@@ -12,7 +12,7 @@ from pipeline.params import load_params
 def download(name: str) -> None:
     """Fill one data set's raw folder; see `pipeline.datasets.download`."""
     raw = data_set(name).raw
-    echo(fill_raw(name, load_params().data.sources[name], raw))
+    echo(fill_raw(name, load_params().data.of(name).source, raw))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _score(
         scores[task.name] |= calibration_scores(*rows, temperature)
     leaks = index["leaks"].to_numpy(bool)
     leak_free = leak_free_scores(tasks, examples, probabilities, thresholds, leaks)
-    features = {modality: data.features(modality) for modality in data.modalities}
+    features = {modality: data.features(modality) for modality in data.modalities_of(index)}
     pooled = load_examples(index, tasks, features, pooled=True)
     pooled = few_shots(pooled, tasks, params.train.shots, params.seed)
     baselines = {
@@ -139,7 +139,7 @@ def _write_literature(
 ) -> list[str]:
     """Write the published figures beside ours; returns what to print of them."""
     literature = read_literature()
-    splits = split_names(getattr(params.data, name), index, tasks)
+    splits = split_names(params.data.of(name), index, tasks)
     comparisons = list(beside_ours(literature, name, tasks, splits, scores, params.train.shots))
     path = Path("plots") / name / "figures" / "literature.md"
     if comparisons:

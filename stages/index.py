@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pipeline.datasets.index import index_crisismmd, index_youtube
+from pipeline.datasets.index import index_crisismmd, index_posts, index_youtube
 from pipeline.ground.command import run
 from pipeline.ground.data_set import data_set
 from pipeline.ground.failures import summary, write_failures
@@ -17,13 +17,15 @@ from pipeline.params import load_params
 def index(name: str) -> None:
     """Index one data set; missing files are absent modalities, and are counted in the output."""
     chosen = data_set(name)
-    params = getattr(load_params().data, name)
+    params = load_params().data.of(name)
     if chosen.form == "tweets":
         result = index_crisismmd(
             chosen.raw, params.labels, params.layout, params.split, params.test_event
         )
-    else:
+    elif chosen.form == "clips":
         result = index_youtube(chosen.raw)
+    else:
+        result = index_posts(chosen.raw)
     write_table(chosen.index, result.table)
     write_text(chosen.tasks, json.dumps(result.tasks, indent=2) + "\n")
     write_failures(chosen.failures("index"), result.failures)

@@ -15,6 +15,7 @@ from pipeline.ground.data_set import data_set
 from pipeline.ground.messages import echo
 from pipeline.ground.progress import progress
 from pipeline.inputs.feature_file import FeatureFile, features_line
+from pipeline.inputs.parquet import read_table
 from pipeline.params import TrainParams, load_params
 from pipeline.training.checkpoint import Checkpoint, training_key
 from pipeline.training.examples import Examples, label_counts, load_training_set
@@ -34,7 +35,8 @@ def train(name: str) -> None:
         notes.append(shots_note(full, examples, tasks, shots))
     for note in notes:
         echo(f"{name}: {note}")
-    spec = ModelSpec.of(examples, data.encoder, tasks, params.fusion, params.mtl, params.train)
+    encoder = data.encoder_of(read_table(data.index))
+    spec = ModelSpec.of(examples, encoder, tasks, params.fusion, params.mtl, params.train)
     key = training_key(spec, examples, params.train, params.seed, runtime.device())
     checkpoints = [
         Checkpoint(

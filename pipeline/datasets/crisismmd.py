@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.messages import UNSAFE
 from pipeline.inputs.tables import first_clash, is_missing, read_table, refuse
 
@@ -151,7 +152,7 @@ def _read_event(file: Path) -> pd.DataFrame:
     # Default CSV quoting would change 103 of the real tweets.
     table = read_table(file, delimiter="\t", quoting=False, required=COLUMNS)
     paths = table["image_path"]
-    refuse(file, paths, ~paths.map(_is_photo), "a path below data_image/")
+    refuse(file, paths, ~paths.map(_is_photo), "a path below data_image/, without ;")
     for column, allowed in VALUES.items():
         strange = ~table[column].isin(allowed) & ~is_missing(table[column])
         refuse(file, table[column], strange, ", ".join(allowed))
@@ -164,7 +165,7 @@ def _is_photo(path: str) -> bool:
     # The path is opened later, so it must not lead out of data_image/.
     parts = PurePosixPath(path).parts
     below = len(parts) > 1 and parts[0] == "data_image" and ".." not in parts
-    return below and not re.search(UNSAFE, path)
+    return below and not re.search(rf"{SEPARATOR}|{UNSAFE}", path)
 
 
 def _is_rounded(table: pd.DataFrame, column: str) -> pd.Series:

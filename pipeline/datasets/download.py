@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.datasets.crisismmd_source import fill_crisismmd
+from pipeline.datasets.posts_source import fill_posts
 from pipeline.datasets.source import check_source
 from pipeline.datasets.youtube_source import fill_youtube
 from pipeline.ground.data_set import data_set
@@ -14,6 +15,7 @@ from pipeline.ground.temporaries import replaced_folder
 FILL: dict[str, Callable[[Path, Path], str]] = {
     "tweets": fill_crisismmd,
     "clips": fill_youtube,
+    "posts": fill_posts,
 }
 
 

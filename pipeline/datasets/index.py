@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.datasets import crisismmd, youtube
+from pipeline.datasets import crisismmd, posts, youtube
 from pipeline.datasets.duplicates import cluster, near_duplicates, normalise
 from pipeline.datasets.official import Split, leak_note, official_samples
 from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, event_split, grouped_split, in_training
+from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.failures import Failure
 from pipeline.inputs.tables import is_missing
 
@@ -83,6 +84,29 @@ def index_youtube(raw: Path) -> Index:
     failures = with_reasons(raw, missing) + drop_empty_texts(samples)
     keys = {
         "origin": samples["origin"].str.normalize("NFC").str.strip(),
+        "file bytes": _digests(raw, samples["video"]),
+        "normalised text": _normalised(samples["text"]),
+    }
+    return _index(samples, tasks, keys, failures)
+
+
+def index_posts(raw: Path) -> Index:
+    """Index posts of a user's own; a group is that of the manifest with all its near-duplicates.
+
+    A photo or text that a post does not have is no failure. Of several photos, those that are there
+    remain.
+    """
+    samples, tasks = posts.read_labelled_posts(raw / posts.MANIFEST)
+    given = samples.pop("group").str.strip()
+    samples["audio"] = samples["video"]
+    nothing = samples[list(posts.CONTENT)].isna().all(axis=1)
+    failures = with_reasons(raw, _drop_missing_files(samples, raw, FILES)) + [
+        Failure(name, "text", "empty_text", "neither text nor photo nor video")
+        for name in samples.loc[nothing, "id"]
+    ]
+    keys = {
+        "group": given,
+        "photo bytes": _shared_photos(raw, samples["image"]),
         "file bytes": _digests(raw, samples["video"]),
         "normalised text": _normalised(samples["text"]),
     }
@@ -173,13 +197,17 @@ def drop_missing_files(samples: pd.DataFrame, raw: Path, columns: tuple[str, ...
     """Replace the paths of files that are not below `raw` by null; returns the failures."""
     failures = []
     for column in columns:
-        missing = ~samples[column].map(lambda path: os.path.isfile(raw / path)).astype(bool)
+        # Of several photos each is looked for.
+        named = samples[column].str.split(SEPARATOR if column == "image" else "\0")
+        there = named.map(lambda paths: [p for p in paths if os.path.isfile(raw / p)], "ignore")
+        missing = there.map(len, "ignore") < named.map(len, "ignore")
         modality = "audio" if column == "audio" else "visual"
         failures += [
             Failure(name, modality, "missing_file", "named by the raw data, but not there")
             for name in samples.loc[missing, "id"]
         ]
-        samples[column] = samples[column].where(~missing, None)
+        rest = there.str.join(SEPARATOR).replace("", None)
+        samples[column] = samples[column].where(~missing, rest)
     return failures
 
 
@@ -199,6 +227,16 @@ def _normalised(texts: pd.Series) -> pd.Series:
 
 def _digests(raw: Path, paths: pd.Series) -> pd.Series:
     return paths.map(lambda path: _digest(raw / path), na_action="ignore")
+
+
+def _shared_photos(raw: Path, images: pd.Series) -> pd.Series:
+    """Return one digest a sample, which all samples have that share a photo with it or others."""
+    digests = _digests(raw, images.str.split(SEPARATOR).explode()).dropna()
+    if digests.empty:
+        return pd.Series(None, index=images.index, dtype=object)
+    clusters = cluster([digests.index, digests])
+    common = digests.groupby(clusters).transform("min")
+    return common[~common.index.duplicated()].reindex(images.index)
 
 
 def _digest(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.datasets.crisismmd import EVENTS
+from pipeline.datasets.posts import MANIFEST
 from pipeline.ground.data_set import data_set
 from pipeline.inputs.pins import read_pin
 
@@ -16,13 +17,14 @@ FORMS = {
     "tweets": "a folder or .tar.gz in CrisisMMD's official layout, or a pin (sources/<name>.json)",
     "clips": "a folder with manifest.csv and its clips, a manifest .csv, or a pin "
     "(sources/<name>.json)",
+    "posts": "a folder with posts.csv and its files, or a posts manifest .csv (docs/own_posts.md)",
 }
 # The files that a folder must have, and the suffixes of files.
-ENTRIES = {"tweets": f"annotations/{EVENTS}", "clips": "manifest.csv"}
+ENTRIES = {"tweets": f"annotations/{EVENTS}", "clips": "manifest.csv", "posts": MANIFEST}
 ARCHIVES = (".tar.gz", ".tgz")
-# Of a file, by itself or pinned.
+# Of a file, by itself or pinned; posts are a user's own, and local.
 PINNED = {"tweets": ARCHIVES, "clips": (".csv",)}
-ENDINGS = {form: (*suffixes, ".json") for form, suffixes in PINNED.items()}
+ENDINGS = {**{form: (*ends, ".json") for form, ends in PINNED.items()}, "posts": (".csv",)}
 GZIP_MAGIC = b"\x1f\x8b"
 
 

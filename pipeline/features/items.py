@@ -10,9 +10,7 @@ import pandas as pd
 
 from pipeline.features.recipe import Item
 from pipeline.features.visual import Reader
-
-# Between the paths of a post's photos, in the index and in a manifest.
-SEPARATOR = ";"
+from pipeline.ground.data_set import SEPARATOR
 
 
 def items_of(table: pd.DataFrame, modality: str, root: Path) -> list[Item]:

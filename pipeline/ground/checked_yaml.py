@@ -23,10 +23,12 @@ CONTRADICTION = "contradiction"
 class Section(BaseModel):
     """A mapping of known keys.
 
-    `moved` has the keys of earlier versions of a file, with where their meaning is now.
+    `moved` has the keys of earlier versions of a file, with where their meaning is now. A section
+    whose further keys are free names gives the schema of their values as `others`.
     """
 
     moved: ClassVar[dict[str, str]] = {}
+    others: ClassVar[type[Section] | None] = None
 
     # Strict: the text "1.0" or a boolean is never taken for a number.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -100,5 +102,6 @@ def _suggestion(schema: type[Section], location: tuple[str | int, ...]) -> str:
 def _fields(schema: type[Section], location: tuple[str | int, ...]) -> list[str]:
     section: Any = schema
     for part in location:
-        section = section.model_fields[str(part)].annotation
+        field = section.model_fields.get(str(part))
+        section = field.annotation if field else section.others
     return list(section.model_fields)

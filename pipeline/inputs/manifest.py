@@ -1,8 +1,12 @@
-"""A manifest of clips: one CSV row per clip, and the allowed forms of its `source`."""
+"""A manifest of clips: one CSV row per clip, and the allowed forms of its `source`.
+
+The checks of ids, times, labels and columns are also those of a posts manifest.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -50,28 +54,48 @@ def read_manifest(path: Path) -> pd.DataFrame:
     table = read_table(path, delimiter=",", quoting=True, required=COLUMNS)
     if table.empty:
         raise ValueError(f"{path}: no clip; add one row per clip below the header")
-    _check_columns(path, table)
-    _check_ids(path, table["id"])
-    times = {column: _times(path, table[column]) for column in ("start", "end")}
-    backwards = times["end"] <= times["start"].fillna(0)
-    refuse(path, table["end"], backwards.fillna(False), "a time after start")
-    table = table.assign(**times)
+    if not concepts(table):
+        raise ValueError(f"{path}: no concept column; add one per concept to {COLUMNS}")
+    check_names(path, concepts(table))
+    check_ids(path, table["id"])
+    _check_endings(path, table["id"])
+    table = table.assign(**read_span(path, table))
     refuse(path, table["source"], ~table["source"].map(is_source), SOURCES)
     if "origin" in table.columns:
-        _refuse_rounded(path, table["origin"])
+        refuse_rounded(path, table["origin"])
         table["origin"] = table["origin"].mask(is_missing(table["origin"]), table["source"])
     for concept in concepts(table):
-        texts = table[concept].str.strip().str.lower()
-        labels = texts.str.replace(r"(?<=^[01])\.0*$", "", regex=True).map(LABELS).astype("Int64")
-        strange = labels.isna() & ~is_missing(texts)
-        allowed = "0, 1 or empty (also 0.0, 1.0, FALSE, TRUE, NA)"
-        refuse(path, table[concept], strange, allowed)
-        table[concept] = labels
+        table[concept] = read_labels(path, table[concept])
     return table
 
 
-def copy_manifest(table: pd.DataFrame, path: Path, original: Path) -> None:
-    """Write the clips of `table` as the new manifest `path`, and read them back.
+def read_labels(path: Path, column: pd.Series, cure: str = "") -> pd.Series:
+    """Return the labels of a yes-or-no column as nullable integers.
+
+    Raises ValueError naming row and column for a value that is none, with `cure`.
+    """
+    texts = column.str.strip().str.lower()
+    labels = texts.str.replace(r"(?<=^[01])\.0*$", "", regex=True).map(LABELS).astype("Int64")
+    strange = labels.isna() & ~is_missing(texts)
+    refuse(path, column, strange, f"0, 1 or empty (also 0.0, 1.0, FALSE, TRUE, NA){cure}")
+    return labels
+
+
+def read_span(path: Path, table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the columns start and end in seconds; raises ValueError naming row and column."""
+    times = {column: _times(path, table[column]) for column in ("start", "end")}
+    backwards = times["end"] <= times["start"].fillna(0)
+    refuse(path, table["end"], backwards.fillna(False), "a time after start")
+    return times
+
+
+def copy_manifest(
+    table: pd.DataFrame,
+    path: Path,
+    original: Path,
+    read: Callable[[Path], pd.DataFrame] = read_manifest,
+) -> None:
+    """Write the rows of `table` as the new manifest `path`, and read them back with `read`.
 
     Raises ValueError naming the `original` manifest if the copy does not say what `table` does.
     """
@@ -79,7 +103,7 @@ def copy_manifest(table: pd.DataFrame, path: Path, original: Path) -> None:
         with path.open("x", encoding="utf-8", newline="") as file:
             for row in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
                 file.write(",".join(_field(value) for value in row) + "\n")
-        copy = read_manifest(path)
+        copy = read(path)
         if not copy.equals(table.astype(copy.dtypes)):
             raise ValueError("values changed")
     except ValueError as error:
@@ -121,10 +145,9 @@ def address(source: str, folder: Path) -> str | None:
     return None
 
 
-def _check_columns(path: Path, table: pd.DataFrame) -> None:
-    if not concepts(table):
-        raise ValueError(f"{path}: no concept column; add one per concept to {COLUMNS}")
-    for name in concepts(table):
+def check_names(path: Path, names: Iterable[str]) -> None:
+    """Raise ValueError for a column that cannot be a task: it names files and columns."""
+    for name in names:
         plain = _CONCEPT.fullmatch(name) and name[0].isalnum() and name.isprintable()
         if not plain or name in RESERVED or len(name.encode()) > LONGEST_CONCEPT:
             raise ValueError(
@@ -133,18 +156,22 @@ def _check_columns(path: Path, table: pd.DataFrame) -> None:
             )
 
 
-def _check_ids(path: Path, ids: pd.Series) -> None:
-    # An id names the clip's file in the raw folder: it must be a plain name there.
+def check_ids(path: Path, ids: pd.Series) -> None:
+    """Raise ValueError for an id that is no plain name, was rounded, or is another row's too."""
+    # A clip's id names its file in the raw folder.
     bad = ids.str.fullmatch(r"\s*|\..*") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}")
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID
     plain = "a name without slashes and control characters, not beginning with a dot"
     refuse(path, ids, bad | long, f"{plain}, of at most {LONGEST_ID} bytes")
-    _refuse_rounded(path, ids)
+    refuse_rounded(path, ids)
     if clash := first_clash(ids):
         first, second = clash
         allowed = "an id that differs in more than capitals or Unicode's form from"
         same = ids.index.to_series() == second
         refuse(path, ids, same, f"{allowed} {ids[first]!r} in row {first + 2}")
+
+
+def _check_endings(path: Path, ids: pd.Series) -> None:
     # One id with a clip's suffix may equal another id.
     folded = ids.map(fold)
     parts = folded.str.rpartition(".")
@@ -153,7 +180,8 @@ def _check_ids(path: Path, ids: pd.Series) -> None:
     refuse(path, ids, added, "no other row's id with an ending")
 
 
-def _refuse_rounded(path: Path, ids: pd.Series) -> None:
+def refuse_rounded(path: Path, ids: pd.Series) -> None:
+    """Raise ValueError for a long number as a spreadsheet or pandas rounds it."""
     allowed = "the whole id. Was the table opened in a spreadsheet? It rounds long numbers"
     refuse(path, ids, ids.str.fullmatch(_ROUNDED), allowed)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+DELIMITERS = (",", ";", "\t")
 # What pandas, R and spreadsheets write where there is no value, in any case.
 MISSING = ("", "nan", "-nan", "nat", "na", "n/a", "#na", "#n/a", "<na>", "none", "null")
 
@@ -45,6 +46,16 @@ def read_table(
         if any("\0" in field for field in row):
             raise ValueError(f"{path}: row {number} holds a NUL byte; fetch or make it again")
     return pd.DataFrame(rows, columns=header, dtype=str)
+
+
+def find_delimiter(path: Path, column: str) -> str:
+    """Return the delimiter that gives a table's header a `column`; a comma if none does.
+
+    Spreadsheets write `;` where a comma divides a number from its decimals.
+    """
+    header = _text(path).partition("\n")[0].rstrip("\r")
+    names = {delimiter: header.replace('"', "").split(delimiter) for delimiter in DELIMITERS}
+    return next((mark for mark in DELIMITERS if column in names[mark]), DELIMITERS[0])
 
 
 def refuse(path: Path, values: pd.Series, wrong: pd.Series, allowed: str) -> None:

@@ -166,15 +166,15 @@ def load_training_set(
     fewer than two classes. `copies` is the number of processes that hold the features. Raises
     ValueError if no modality remains.
     """
-    names = [name for name in data.modalities if name in modalities]
+    index = read_table(data.index)
+    known = data.modalities_of(index)
+    names = [name for name in known if name in modalities]
     if not names:
-        raise ValueError(
-            f"train.modalities has none of {data.name}'s: {', '.join(data.modalities)}"
-        )
+        raise ValueError(f"train.modalities has none of {data.name}'s: {', '.join(known)}")
     tasks = load_tasks(data.tasks)
     features = {name: data.features(name) for name in names}
-    pooled = data.encoder == "pooled"
-    examples = load_examples(read_table(data.index), tasks, features, pooled, copies)
+    pooled = data.encoder_of(index) == "pooled"
+    examples = load_examples(index, tasks, features, pooled, copies)
     present = present_modalities(examples)
     learnable = tuple(trainable(tasks, examples))
     left_out = [f"{name} (no training sample has it)" for name in names if name not in present]

@@ -9,16 +9,14 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.ground.checked_yaml import Section
+from pipeline.ground.letters import LABEL
 from pipeline.inputs.json_files import read_json
 from pipeline.mtl import Task
 from pipeline.mtl.task import Head
 
 # Names of tasks and modalities become names of files: no separators, no leading dot.
 Name = Annotated[str, Field(pattern=r"^[^\W_][\w-]*$", max_length=200)]
-# No control characters or changes of direction; a $ begins a formula of a picture.
-_Label = Annotated[
-    str, Field(pattern=r"^[^\p{Cc}\x{2028}-\x{202e}\x{2066}-\x{2069}$|]+$", max_length=200)
-]
+_Label = Annotated[str, Field(pattern=LABEL, max_length=200)]
 
 
 class TaskEntry(Section):

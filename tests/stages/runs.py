@@ -25,7 +25,7 @@ from stages.visual import visual
 from stages.weights import weights
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = {"crisismmd": [visual, text], "youtube": [visual, text, audio]}
+FEATURES = [visual, text, audio]
 
 
 def prepare(folder: Path, sources: Path) -> None:
@@ -52,7 +52,7 @@ def run(folder: Path, sets: list[str], weigh: Callable[[], object] = weights) ->
         params()
         weigh()
         for name in sets:
-            for stage in (download, index, *PROGRAMS[name], train, evaluate):
+            for stage in (download, index, *FEATURES, train, evaluate):
                 stage(name)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)

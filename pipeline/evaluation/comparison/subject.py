@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import runtime
 from pipeline.evaluation.comparison.cells import Problem
 from pipeline.evaluation.comparison.views import read_views, view_problem
-from pipeline.ground.data_set import SETS, DataSet
+from pipeline.ground.data_set import DataSet, present_sets
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.inputs.parquet import read_table
 from pipeline.training.examples import load_examples
@@ -49,27 +49,30 @@ def read_subject(name: str) -> Subject:
 
     Raises ValueError with one line that says what is missing or wrong, and the cure.
     """
-    if name in SETS:
-        return _of_data_set(SETS[name])
+    sets = present_sets()
+    if name in sets:
+        return _of_data_set(sets[name])
     path = Path(name)
     if path.suffix != ".npz" and not path.is_file():
-        raise ValueError(f"{name}: no data set of this name ({', '.join(SETS)}) and no such file")
+        raise ValueError(f"{name}: no data set of this name ({', '.join(sets)}) and no such file")
     views = read_views(path)
     return Subject(path.stem, str(path), view_problem(views), views.groups, views.split)
 
 
 def _of_data_set(data: DataSet) -> Subject:
-    features = {name: data.features(name) for name in data.modalities}
-    missing = [f"{name}@{data.name}" for name, path in features.items() if not path.exists()]
+    stages = {name: data.features(name) for name in data.modalities}
+    missing = [f"{name}@{data.name}" for name, path in stages.items() if not path.exists()]
     if not (data.index.exists() and data.tasks.exists()):
         missing = [f"index@{data.name}", *missing]
     if missing:
         raise ValueError(f"{data.folder}: not extracted yet; run `dvc repro {' '.join(missing)}`")
     index, tasks = read_table(data.index), load_tasks(data.tasks)
+    features = {name: data.features(name) for name in data.modalities_of(index)}
+    encoder = data.encoder_of(index)
     copies = 1 + runtime.workers()  # each training process gets its own
-    examples = load_examples(index, tasks, features, data.encoder == "pooled", copies)
+    examples = load_examples(index, tasks, features, encoder == "pooled", copies)
     texts = tuple(index["text"].fillna("").tolist())
-    problem = Problem(examples, tuple(tasks), data.encoder, texts=texts)
+    problem = Problem(examples, tuple(tasks), encoder, texts=texts)
     events = index["event"].fillna("").to_numpy(str) if "event" in index else None
     notes = [_features_note(list(features.values())), _labels_note(problem)]
     notes += [examples.readers.description] if examples.readers else []

@@ -18,6 +18,7 @@ from pipeline.evaluation.comparison.runner import run_trainings
 from pipeline.evaluation.scores import Arrays, select, unscored, unscored_notes, validation_scores
 from pipeline.ground.checked_yaml import Section, load_checked
 from pipeline.ground.data_set import DataSet
+from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.params import Params, Seed, each_once
 from pipeline.training.examples import load_training_set
@@ -83,7 +84,7 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
     truth = select(examples.targets, examples.rows("val"))
     for note in [*notes, *unscored_notes(tasks, truth, "validation")]:
         log(f"{data.name}: {note}")
-    problem = Problem(examples, tasks, data.encoder)
+    problem = Problem(examples, tasks, data.encoder_of(read_table(data.index)))
     settings = Settings(params.fusion, params.mtl, params.train)
     run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
     for row, tuned in tune(tables, tasks, truth, run).items():

@@ -1,0 +1,84 @@
+"""CrisisMMD written as posts of a user's own gives the same features, split and metrics."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.datasets.crisismmd import TASKS, read_annotations, read_samples
+from tests.stages.runs import prepare, run, write_sources
+
+pytestmark = pytest.mark.slow
+
+
+def add_set(folder: Path, name: str, source: Path) -> None:
+    """Add the three lines of params.yaml."""
+    yaml = YAML()
+    values = yaml.load(folder / "params.yaml")
+    values["data"][name] = {"source": str(source), "split": "grouped"}
+    yaml.dump(values, folder / "params.yaml")
+
+
+def write_as_posts(crisismmd: Path, folder: Path) -> None:
+    """Write CrisisMMD's rows, in its order, as a posts manifest with its photos."""
+    shutil.copytree(crisismmd / "data_image", folder / "data_image")
+    samples = read_samples(crisismmd, "agreed")
+    columns = ["id", "text", "image", *(task["name"] for task in TASKS)]
+    posts = samples[columns].assign(group=read_annotations(crisismmd)["tweet_id"])
+    for task in TASKS:
+        codes = dict(enumerate(task["classes"]))
+        posts[task["name"]] = posts[task["name"]].map(codes, na_action="ignore")
+    posts.to_csv(folder / "posts.csv", index=False)
+    tasks = {t["name"]: {"classes": list(t["classes"]), "negative": t["negative"]} for t in TASKS}
+    YAML().dump(tasks, folder / "tasks.yaml")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which both have been trained."""
+    home = tmp_path_factory.mktemp("own")
+    write_sources(home / "sources")
+    write_as_posts(home / "sources" / "crisismmd", home / "sources" / "floods")
+    prepare(home / "project", home / "sources")
+    add_set(home / "project", "floods", home / "sources" / "floods")
+    output = run(home / "project", ["crisismmd", "floods"])
+    (home / "project" / "output.txt").write_text(output)
+    return home / "project"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "data/{}/features/visual.h5",
+        "data/{}/features/text.h5",
+        "data/{}/tasks.json",
+        "metrics/{}.json",
+        "metrics/{}_baselines.json",
+        "predictions/{}.parquet",
+        "models/{}/model.safetensors",
+    ],
+)
+def test_the_bytes_are_those_of_the_built_in_set(folder: Path, file: str) -> None:
+    own, built_in = (folder / file.format(name) for name in ("floods", "crisismmd"))
+    assert own.read_bytes() == built_in.read_bytes()
+
+
+def test_the_split_is_that_of_the_built_in_set(folder: Path) -> None:
+    own, built_in = (
+        pd.read_parquet(folder / "data" / name / "index.parquet")
+        for name in ("floods", "crisismmd")
+    )
+    same = [name for name in own.columns if name not in ("image", "event")]
+    pd.testing.assert_frame_equal(own[same], built_in[same])
+    assert (own["image"] == "files/" + built_in["image"]).all()
+
+
+def test_a_modality_that_no_post_has_is_no_warning(folder: Path) -> None:
+    output = (folder / "output.txt").read_text()
+    assert "floods audio: soundnet (untrained); 0 of 30 samples have a source" in output
+    assert "warning" not in output
+    assert "left out" not in output
