@@ -100,7 +100,7 @@ def index_posts(raw: Path) -> Index:
     given = samples.pop("group").str.strip()
     samples["audio"] = samples["video"]
     nothing = samples[list(posts.CONTENT)].isna().all(axis=1)
-    failures = with_reasons(raw, _drop_missing_files(samples, raw, FILES)) + [
+    failures = with_reasons(raw, drop_missing_files(samples, raw, FILES)) + [
         Failure(name, "text", "empty_text", "neither text nor photo nor video")
         for name in samples.loc[nothing, "id"]
     ]

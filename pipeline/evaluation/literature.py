@@ -123,7 +123,7 @@ def split_name(params: CrisisMMDParams, labels: pd.Series) -> str:
 
 
 def split_names(
-    params: CrisisMMDParams | YouTubeParams,
+    params: CrisisMMDParams | YouTubeParams | PostsParams,
     index: pd.DataFrame,
     tasks: Sequence[Task],
 ) -> dict[str, str]:

@@ -37,14 +37,14 @@ def build_page(data: DataSet, params: Params) -> str:
         samples=describe(material, chosen, params.report.thumbnails, added),
         literature=_literature(material, params),
         thumbnails=params.report.thumbnails,
-        split=getattr(params.data, data.name).split,
+        split=params.data.of(data.name).split,
     )
     return write_page(material, findings)
 
 
 def _literature(material: Material, params: Params) -> list[Comparison]:
     name, literature = material.data.name, read_literature()
-    splits = split_names(getattr(params.data, name), material.index, material.tasks)
+    splits = split_names(params.data.of(name), material.index, material.tasks)
     return list(
         beside_ours(literature, name, material.tasks, splits, material.metrics, params.train.shots)
     )

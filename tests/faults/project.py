@@ -87,9 +87,7 @@ def _write_pipeline(path: Path) -> None:
     yaml = YAML()
     values = yaml.load(ROOT / "dvc.yaml")
     stages = {name: values["stages"][name] for name in STAGES}
-    stages["check"]["deps"] = [
-        f"data/{name}/{file}" for name in ("crisismmd", "youtube") for file in INDEXED
-    ]
+    stages["check"]["do"]["deps"] = [f"data/${{key}}/{file}" for file in INDEXED]
     yaml.dump({"stages": stages}, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,10 +137,13 @@ def test_an_error_in_the_pipeline_names_the_line_there(
 
 
 def test_an_unknown_data_set_is_one_line_that_lists_the_known(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     done = module("index", "crisis", folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "error: unknown data set 'crisis'; allowed: crisismmd, youtube\n"
-    assert list(tmp_path.iterdir()) == []
+    assert done.stderr == (
+        "error: params.yaml has no data.crisis; add it, or take one of crisismmd, youtube\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_a_wrong_parameter_stops_before_anything_is_written(tmp_path: Path) -> None:
