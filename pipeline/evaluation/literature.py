@@ -18,7 +18,7 @@ from pipeline.evaluation.scores import Scores
 from pipeline.ground.checked_yaml import Section
 from pipeline.inputs.json_files import read_json
 from pipeline.mtl import Task
-from pipeline.params import CrisisMMDParams, Modality, Positive, YouTubeParams
+from pipeline.params import CrisisMMDParams, Modality, Positive, PostsParams, YouTubeParams
 
 FILE = Path(__file__).with_suffix(".json")
 NOT_SAID = "not said"
