@@ -195,6 +195,21 @@ def report(
     _print(lines())
 
 
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A model folder, such as models/crisismmd.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The file to write.")],
+) -> None:
+    """Write a trained model's network as an ONNX file: from features to probabilities.
+
+    Batch and lengths may be of any size, and a modality may be absent: docs/export.md. The file is
+    compared with torch first. Needs `pip install -e ".[export]"`.
+    """
+    from pipeline.export.export import export_model
+
+    _print(export_model(model, out))
+
+
 def _print(lines: Iterable[str]) -> None:
     with errors_in_one_line():
         for line in lines:

@@ -101,7 +101,7 @@ class BidirectionalGRU(nn.Module):
 
 def reverse_rows(x: Float[Tensor, "t b d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "t b d"]:
     """Reverse the first ``lengths[b]`` steps of each row b; the rest stays in place."""
-    steps = torch.arange(len(x), device=x.device).unsqueeze(1)
+    steps = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
     source = torch.where(steps < lengths, lengths - 1 - steps, steps)  # (T, B)
     return x[source, torch.arange(x.shape[1], device=x.device)]
 

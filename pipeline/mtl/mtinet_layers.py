@@ -113,7 +113,7 @@ class Distillation(nn.Module):
         mixed = list(features.unbind(dim=1))
         for a, source in enumerate(self.sources):
             gates, values = (
-                source(features[:, a]).view(len(features), 2, self.tasks - 1, -1).unbind(1)
+                source(features[:, a]).unflatten(1, (2, self.tasks - 1, self.width)).unbind(1)
             )
             messages = torch.sigmoid(gates) * values  # (B, F - 1, d)
             targets = [t for t in range(self.tasks) if t != a]

@@ -102,7 +102,7 @@ class VertexScores(nn.Module):
         if self.kind == "learned":
             return scores
         if self.kind == "uniform":
-            return torch.ones_like(scores)
+            return scores.new_ones(()).expand_as(scores)
         if not self.training:
             return self.mean.expand_as(scores)
         mean = masked_mean(scores.transpose(0, 1), complete.T)

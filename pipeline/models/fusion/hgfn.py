@@ -237,4 +237,4 @@ class PairNetwork(nn.Module):
         """Vertices (B, P, D) of P pairs of partners."""
         signal = torch.cat([left, right], dim=2).flatten(0, 1).unsqueeze(1)  # (B P, 1, 2D)
         maps = self.activation(self.conv(signal)).flatten(1)  # (B P, channels * 2D)
-        return self.activation(self.dense(maps)).unflatten(0, left.shape[:2])
+        return self.activation(self.dense(maps)).view_as(left)

@@ -91,8 +91,7 @@ class MATF(Fusion):
     def _mix(self, canvas: Float[Tensor, "b c g g"]) -> Float[Tensor, "b c g g"]:
         """Sum of a fine and a coarse convolution of the canvas."""
         if self.scene is not None:
-            scene = self.scene.expand(canvas.shape[0], -1, -1, -1)
-            canvas = torch.cat([canvas, scene], dim=1)
+            canvas = torch.cat([canvas, self.scene.expand_as(canvas)], dim=1)
         fine = self.fine(canvas)
         if self.coarse is None:
             return fine

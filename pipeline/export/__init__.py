@@ -1,0 +1,1 @@
+"""Trained models for programs without torch: ONNX files, see docs/export.md."""
