@@ -17,7 +17,7 @@ from pipeline.models.network import MultimodalNetwork
 from pipeline.models.standardise import Standardise
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec, load_model
-from pipeline.training.predict import predict
+from pipeline.training.predict import final_probabilities
 
 if TYPE_CHECKING:  # an extra: see pyproject.toml
     from onnxruntime import InferenceSession
@@ -30,10 +30,10 @@ TRACED, CHECKED, LONGEST = 3, 33, 20  # rows of the trace and of the check, step
 def export_model(folder: Path, file: Path) -> Iterator[str]:
     """Write the model in `folder` to the ONNX file `file`; yields one line.
 
-    Raises ValueError, and writes nothing, where a name or the model folder is wrong, onnx or
-    onnxruntime is not installed, or a probability differs from torch's by more than TOLERANCE.
+    Raises ValueError, and writes nothing, where the file's name or the model folder is wrong, onnx
+    or onnxruntime is not installed, or a probability differs from torch's by more than TOLERANCE.
     """
-    _check_arguments(folder, file)
+    _check_target(file)
     networks, spec = load_model(folder)
     examples = random_examples(networks, spec)
     contents = onnx_contents(networks, spec, inputs_of(examples.sequences, np.arange(TRACED)))
@@ -48,13 +48,11 @@ def export_model(folder: Path, file: Path) -> Iterator[str]:
     yield f"{file}: {size}, differs from torch by at most {difference:.1e}"
 
 
-def _check_arguments(folder: Path, file: Path) -> None:
+def _check_target(file: Path) -> None:
     if file.suffix != ".onnx":
         raise ValueError(f"{file}: the name of an ONNX file must end in .onnx")
     if file.is_dir():
         raise ValueError(f"{file} is a folder; name a file that ends in .onnx")
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such model folder; `dvc repro` trains models/<set>")
     for package in ("onnx", "onnxruntime"):
         if find_spec(package) is None:
             raise ValueError(f'{package} is not installed; pip install -e ".[export]" brings it')
@@ -90,7 +88,7 @@ def largest_difference(
     Some rows are computed alone, then all together; the trace had another number of rows.
     """
     rows = np.arange(len(examples.ids))
-    expected = predict(networks, examples, spec.tasks, rows)
+    expected = final_probabilities(networks, examples, spec.tasks)
     session = open_session(contents)
     differences = []
     for batch in [*rows[:8, None], rows]:

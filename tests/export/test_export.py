@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.export import export as module
 from pipeline.training.model import load_model, save_model
-from pipeline.training.predict import predict
+from pipeline.training.predict import final_probabilities
 from tests.training.conftest import TASKS, examples, make_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,13 +58,13 @@ def test_the_file_holds_the_model_and_the_line_says_how_near_it_is(
     assert float(line[2]) < 1e-5
     networks, spec = load_model(model)
     data = examples(longest=3)
-    (row,) = rows = np.array([20])
+    row = 20
     inputs = {name: values[row][None] for name, values in data.sequences.items()}
     inputs |= {f"{n}.length": np.array([x.shape[1]]) for n, x in list(inputs.items())}
     values = onnxruntime.InferenceSession(file).run(None, inputs)
-    expected = predict(networks, data, spec.tasks, rows)
+    expected = final_probabilities(networks, data, spec.tasks)
     for task, value in zip(TASKS, values, strict=True):
-        np.testing.assert_allclose(value, expected[task.name], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(value, expected[task.name][[row]], rtol=0, atol=1e-5)
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -81,9 +81,9 @@ def test_a_difference_from_torch_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other(*arguments: object) -> dict[str, np.ndarray]:
-        return {name: values + 2e-4 for name, values in predict(*arguments).items()}
+        return {name: values + 2e-4 for name, values in final_probabilities(*arguments).items()}
 
-    monkeypatch.setattr(module, "predict", other)
+    monkeypatch.setattr(module, "final_probabilities", other)
     file = tmp_path / "model.onnx"
     file.write_text("of before")
     output = refused(model, "--out", file)
@@ -96,16 +96,16 @@ def test_a_probability_that_is_no_number_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*arguments: object) -> dict[str, np.ndarray]:
-        return {name: values * np.nan for name, values in predict(*arguments).items()}
+        return {name: values * np.nan for name, values in final_probabilities(*arguments).items()}
 
-    monkeypatch.setattr(module, "predict", none)
+    monkeypatch.setattr(module, "final_probabilities", none)
     assert "differ from torch's by nan" in refused(model, "--out", tmp_path / "model.onnx")
 
 
 def test_wrong_names_are_refused_in_one_line(model: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
     nothing, file = tmp_path / "nothing", tmp_path / "model.onnx"
-    assert f"{nothing}: no such model folder" in refused(nothing, "--out", file)
+    assert f"error: {nothing}: no model" in refused(nothing, "--out", file)
     assert "must end in .onnx" in refused(model, "--out", tmp_path / "model.pt")
     assert "folder.onnx is a folder" in refused(model, "--out", tmp_path / "folder.onnx")
     assert f"error: {tmp_path}" in refused(tmp_path, "--out", file)  # a folder without a model
