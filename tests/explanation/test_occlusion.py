@@ -121,7 +121,8 @@ def test_the_region_that_decides_has_the_largest_drop(sample: Sample) -> None:
 def test_words_and_marks_are_left_out_one_at_a_time() -> None:
     words, texts = leave_one_out("Flood in #Houston, help! &lt;3")
     assert words == ["Flood", "in", "#Houston", ",", "help", "!", "<", "3"]
-    assert texts[2] == "Flood in  , help! <3"
+    assert texts[2] == "Flood in  , help! &lt;3"  # the encoder reads the rest as it was
+    assert texts[6] == "Flood in #Houston, help!  3"
     assert leave_one_out("") == ([], [])
 
 
