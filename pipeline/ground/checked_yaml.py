@@ -90,7 +90,8 @@ def _explain(schema: type[Section], error: Any) -> str:
     if error["type"] == CONTRADICTION:
         return f"{key}.{message}"
     if error["type"] == "model_type":
-        message = f"a mapping of the keys {', '.join(_fields(schema, error['loc']))}"
+        fields = _fields(schema, error["loc"])
+        message = f"a mapping of {'the keys ' + ', '.join(fields) if fields else 'names'}"
     return f"{key} is {shortened(error['input'])}; allowed: {message}"
 
 
