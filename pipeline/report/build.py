@@ -31,7 +31,6 @@ def build_page(data: DataSet, params: Params) -> str:
     added = contributions(networks, spec, examples, test, decided)
     findings = Findings(
         facts=read_config(Path("models") / data.name),
-        present={name: examples.present(name) for name in spec.modalities},
         levels=fusion_levels(networks, spec, examples, test),
         contributions=added,
         samples=describe(material, chosen, params.report.thumbnails, added),

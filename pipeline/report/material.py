@@ -63,10 +63,21 @@ class Material:
 
     def confidence(self, task: Task) -> np.ndarray:
         """Calibrated probability [n] of each decision."""
-        column = f"{task.name}.confidence"
-        if column in self.predictions:
-            return self.predictions[column].to_numpy(np.float64)
-        return np.take_along_axis(self.probabilities(task), self.decided(task)[:, None], 1)[:, 0]
+        return self.predictions[f"{task.name}.confidence"].to_numpy(np.float64)
+
+    @cached_property
+    def modalities(self) -> list[str]:
+        """The modalities that the model reads."""
+        return [name for name in self.data.modalities if f"{name}.present" in self.predictions]
+
+    def present(self, modality: str) -> np.ndarray:
+        """Say for each sample [n] whether it has the modality."""
+        return self.predictions[f"{modality}.present"].to_numpy(bool)
+
+    @cached_property
+    def unsure(self) -> np.ndarray:
+        """Say for each sample [n] whether a decision's confidence is below the model's limit."""
+        return self.predictions["unsure"].to_numpy(bool)
 
 
 def read_scores(path: Path) -> tuple[Metrics, Metrics]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.calibration import calibrated, reliability
 from pipeline.evaluation.scores import average_precision, task_scores
 from pipeline.mtl import Task
 from pipeline.report.material import Material
 
-BINS = 10
 NO_MODALITY = "none"
 
 
@@ -31,7 +31,7 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class Bin:
-    """Decisions of similar confidence: how many, their mean confidence, and how many are right."""
+    """Rows whose most probable class has similar probabilities: how many, mean, share right."""
 
     count: int
     confidence: float
@@ -40,19 +40,18 @@ class Bin:
 
 @dataclass(frozen=True)
 class TaskMistakes:
-    """One task on test: `confusion` [classes, classes] counts rows of truth by decision."""
+    """One task on test: `confusion` [classes, classes] counts rows of truth by decision.
+
+    `bins` are those of the calibrated probabilities; `ece` is the network's own expected
+    calibration error, `ece_calibrated` that of those.
+    """
 
     task: Task
     classes: Sequence[ClassLine]
     confusion: np.ndarray
     bins: Sequence[Bin]
-
-    @property
-    def calibration_error(self) -> float:
-        """ECE: the mean gap between confidence and accuracy, weighted by the decisions."""
-        total = sum(b.count for b in self.bins)
-        gaps = sum(b.count * abs(b.confidence - b.accuracy) for b in self.bins)
-        return gaps / total if total else math.nan
+    ece: float
+    ece_calibrated: float
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,14 @@ def _task_mistakes(material: Material, task: Task) -> TaskMistakes:
     truth = truth[known]
     decided = material.decided(task)[material.test][known]
     probabilities = material.probabilities(task)[material.test][known]
-    confidence = material.confidence(task)[material.test][known]
     confusion = np.zeros((len(task.classes), len(task.classes)), np.int64)
     np.add.at(confusion, (truth, decided), 1)
     classes = list(_class_lines(task, confusion, truth, probabilities)) if len(truth) else []
-    return TaskMistakes(task, classes, confusion, list(bins(confidence, truth == decided)))
+    scores = material.metrics[task.name]
+    scaled = calibrated(probabilities, float(scores.get("temperature", 1.0)))
+    bins = list(reliability_bins(truth, scaled)) if len(truth) else []
+    errors = (float(scores.get(key, math.nan)) for key in ("ece", "ece_calibrated"))
+    return TaskMistakes(task, classes, confusion, bins, *errors)
 
 
 def _class_lines(
@@ -102,13 +104,10 @@ def _class_lines(
         )
 
 
-def bins(confidence: np.ndarray, right: np.ndarray) -> Iterator[Bin]:
-    """Yield the bins of equal width that hold a decision, from unsure to sure."""
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    for number in range(BINS):
-        rows = place == number
-        if rows.any():
-            yield Bin(int(rows.sum()), float(confidence[rows].mean()), float(right[rows].mean()))
+def reliability_bins(truth: np.ndarray, probabilities: np.ndarray) -> Iterator[Bin]:
+    """Yield the bins of `reliability`, from unsure to sure."""
+    for share, accuracy, confidence in reliability(truth, probabilities):
+        yield Bin(round(share * len(truth)), confidence, accuracy)
 
 
 def by_event(material: Material) -> list[Part]:
@@ -120,8 +119,9 @@ def by_event(material: Material) -> list[Part]:
     return [_part(material, name, (events == name).fillna(False).to_numpy(bool)) for name in names]
 
 
-def by_pattern(material: Material, present: Mapping[str, np.ndarray]) -> list[Part]:
-    """Score the test samples of each combination of modalities; `present[m]` is [n]."""
+def by_pattern(material: Material) -> list[Part]:
+    """Score the test samples of each combination of modalities, the most frequent first."""
+    present = {name: material.present(name) for name in material.modalities}
     patterns = np.array(
         [
             " + ".join(name for name in present if present[name][row]) or NO_MODALITY

@@ -41,7 +41,6 @@ class Findings:
     """What a report shows beside the material: what was computed with the network, and chosen."""
 
     facts: Mapping[str, Any]
-    present: Mapping[str, np.ndarray]
     levels: Sequence[Level]
     contributions: Contributions
     samples: Sequence[Sample]
@@ -71,7 +70,7 @@ def write_page(material: Material, findings: Findings) -> str:
             literature=findings.literature,
             mistakes=mistakes,
             events=by_event(material),
-            patterns=by_pattern(material, findings.present),
+            patterns=by_pattern(material),
             tasks=material.tasks,
             reliability=drawing.reliability,
             curves=lambda task: _curves(material, task),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.provenance import FILE
 from pipeline.extractors.encoder import file_digest
 from pipeline.ground.data_set import DataSet
 from pipeline.inputs.json_files import read_json
@@ -39,13 +40,17 @@ def warning(facts: Mapping[str, Any]) -> str | None:
     )
 
 
-def provenance(folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Flatten `provenance.json` into titled lists of keys and values; empty where there is none."""
-    path = folder / "provenance.json"
+def provenance(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """Flatten each part of `provenance.json` into a list of keys and values.
+
+    Raises ValueError where the model has none.
+    """
+    path = folder / FILE
     if not path.is_file():
-        return []
+        raise ValueError(f"{path} is missing; run `dvc repro evaluate@{folder.name}`")
     values = read_json(path, dict[str, Any])
-    return [(key, list(flattened(value, ""))) for key, value in values.items()]
+    # The counts stand above, with the data.
+    return {key: list(flattened(value, "")) for key, value in values.items() if key != "counts"}
 
 
 def flattened(value: object, prefix: str) -> Iterator[tuple[str, str]]:
@@ -60,13 +65,10 @@ def flattened(value: object, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def digests(data: DataSet) -> list[tuple[str, str]]:
-    """Return the SHA-256 of each file that the report's numbers come from."""
+    """Return the SHA-256 of each file of results that the report reads."""
     paths = [
-        data.index,
-        *(data.features(modality) for modality in data.modalities),
-        Path("models") / data.name / "model.safetensors",
         Path("predictions") / f"{data.name}.parquet",
         Path("metrics") / f"{data.name}.json",
         Path("metrics") / f"{data.name}_baselines.json",
     ]
-    return [(path.as_posix(), file_digest(path)) for path in paths if path.is_file()]
+    return [(path.as_posix(), file_digest(path)) for path in paths]

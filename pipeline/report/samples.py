@@ -55,6 +55,7 @@ class Sample:
     cut: int | None
     picture: str | None
     film: bool
+    unsure: bool
     decisions: Sequence[Decision]
 
     @property
@@ -149,6 +150,7 @@ def _sample(
         len(text) if len(text) > TEXT else None,
         thumbnail(visual[0]) if thumbnails and visual else None,
         bool(visual) and visual[0].form == "clip",
+        bool(material.unsure[row]),
         decisions,
     )
 

@@ -12,7 +12,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from pipeline.evaluation.evaluate import prediction_table, split_scores
+from pipeline.evaluation.calibration import calibration_scores
+from pipeline.evaluation.evaluate import split_scores
+from pipeline.evaluation.model_folder import write_decisions
+from pipeline.evaluation.predictions import prediction_table, with_truth
+from pipeline.evaluation.provenance import write_provenance
+from pipeline.evaluation.scores import select
 from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.inputs.feature_file import write_features
@@ -22,7 +27,7 @@ from pipeline.params import FusionParams, MTLParams, load_params
 from pipeline.report.build import build_page
 from pipeline.training.examples import load_examples
 from pipeline.training.model import ModelSpec, save_model
-from pipeline.training.predict import predict
+from pipeline.training.predict import final_probabilities
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = (
@@ -108,11 +113,19 @@ def _results(data: DataSet, index: pd.DataFrame, modalities: Sequence[str]) -> N
     folder = Path("models") / data.name
     save_model(folder, networks, spec, features=features, epochs=3, parameters=1234)
     examples = load_examples(index, TASKS, {m: data.features(m) for m in modalities}, pooled=True)
-    probabilities = predict(networks, examples, TASKS, np.arange(ROWS))
-    thresholds = {task.name: 0.5 for task in TASKS}
-    table = prediction_table(TASKS, examples, probabilities, thresholds)
-    write_table(Path("predictions") / f"{data.name}.parquet", table)
+    probabilities = final_probabilities(networks, examples, TASKS)
+    evaluate = load_params(ROOT / "params.yaml").evaluate
+    decisions = write_decisions(folder, TASKS, examples, probabilities, evaluate)
+    thresholds = decisions.thresholds
+    write_provenance(folder, source="posts", params={}, files=[], index=index, tasks=TASKS)
+    table = prediction_table(TASKS, examples, probabilities, decisions, [])
+    path = Path("predictions") / f"{data.name}.parquet"
+    write_table(path, with_truth(table, TASKS, examples))
     scores = split_scores(TASKS, examples, probabilities, thresholds)
+    test = examples.rows("test")
+    truth, tested = select(examples.targets, test), select(probabilities, test)
+    for task in TASKS:
+        scores[task.name] |= calibration_scores(truth[task.name], tested[task.name], 1.5)
     constant = {t.name: np.full((ROWS, len(t.classes)), 1 / len(t.classes)) for t in TASKS}
     plain = split_scores(TASKS, examples, constant, thresholds)
     named = ("majority", "text_linear", "best_single", *(f"single_{name}" for name in modalities))

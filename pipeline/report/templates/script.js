@@ -22,6 +22,7 @@
     (event === "" || card.dataset.event === event) &&
     (outcome === "" ? task === "" || holds(card, "known", task)
       : outcome === "right" ? holds(card, "known", task) && !holds(card, "wrong", task)
+      : outcome === "unsure" ? card.dataset.unsure !== "" && (task === "" || holds(card, "known", task))
       : holds(card, outcome, task));
   let first = 0;
   const update = () => {
