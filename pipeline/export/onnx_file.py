@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pipeline.training.model import ModelSpec
 from pipeline.training.predict import class_probabilities
@@ -73,8 +74,11 @@ class MeanProbabilities(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Map all sequences (B, T_m, d_m), then all lengths (B,), to (B, C_f) for each task."""
-        sequences = dict(zip(self.modalities, inputs, strict=False))
-        lengths = dict(zip(self.modalities, inputs[len(self.modalities) :], strict=True))
+        count = len(self.modalities)
+        # One more step, which is padding: onnxruntime ends the process in a GRU without any step.
+        padded = [functional.pad(x, (0, 0, 0, 1)) for x in inputs[:count]]
+        sequences = dict(zip(self.modalities, padded, strict=True))
+        lengths = dict(zip(self.modalities, inputs[count:], strict=True))
         logits = [network(sequences, lengths).logits for network in self.networks]
         return tuple(
             torch.stack([class_probabilities(task, z[task.name]) for z in logits]).mean(dim=0)

@@ -141,6 +141,18 @@ def test_padding_and_absent_rows_have_no_influence() -> None:
         np.testing.assert_allclose(values, same, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("encoder", ["pooled", "bigru"])
+def test_a_modality_that_no_row_has_needs_no_step(encoder: str) -> None:
+    spec = spec_of("hgfn", encoder=encoder, dims={"visual": 5, "text": 4})
+    networks, examples = built(spec), rows_of(spec)
+    inputs = inputs_of(examples.sequences, np.array([1, 3, 5]))  # none of them has a visual step
+    session = open_session(onnx_contents(networks, spec, inputs))
+    expected = session.run(None, inputs)
+    inputs["visual"] = inputs["visual"][:, :0]
+    for values, same in zip(session.run(None, inputs), expected, strict=True):
+        np.testing.assert_allclose(values, same, rtol=0, atol=1e-6)
+
+
 def test_a_task_may_have_the_name_of_a_modality() -> None:
     spec = replace(spec_of("cfc"), tasks=(replace(TASKS[0], name="text"), TASKS[1]))
     assert_same_as_torch(spec)
