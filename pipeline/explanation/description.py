@@ -14,23 +14,17 @@ from pipeline.mtl import Task
 TOP = 5  # words and steps that are shown
 BAR = 20  # characters of a bar for 1
 
-SHAPLEY = (
-    "Shapley values, which add up to the probability. Relative to the network without any input, "
-    "which is no neutral post but a case it may never have been trained on."
-)
-VERTICES = "What the fusion weighs. No cause: the layers behind may ignore what weighs much."
-WORDS = (
-    "Fall of the probability without the word. Words that repeat each other all seem to matter "
-    "little; a text without a word may read unlike any text."
-)
-STEPS = (
-    "Fall of the probability without the step, and its attention. Attention is no cause; steps "
-    "that repeat each other all seem to matter little."
-)
-REGIONS = (
-    f"Fall of the probability with a {GRID}th of each side covered in grey. What shows in several "
-    "regions seems to matter little, and grey is itself something to see."
-)
+NOTES = {
+    "modalities": "Shapley values: without any input plus these is the probability. They are "
+    "relative to the network without any input, which is no neutral post.",
+    "words": "fall of the probability without the word. Words that repeat each other all seem to "
+    "matter little, and a text with a gap may read like no other.",
+    "steps": "fall of the probability without the step, and its attention. Attention is no cause; "
+    "steps that repeat each other all seem to matter little.",
+    "regions": f"fall of the probability with a {GRID}th of each side in grey. What shows in "
+    "several regions seems to matter little, and grey is something to see.",
+    "fusion": "what the fusion weighs. No cause: what follows may ignore what weighs much.",
+}
 
 
 def describe(
@@ -38,7 +32,7 @@ def describe(
     task: str | None = None,
     confidences: Mapping[str, float] | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of an explanation, of all tasks or of one.
+    """Yield the lines of an explanation, of all tasks or of one; a note on each part follows.
 
     Raises ValueError for a task that the model does not have.
     """
@@ -49,6 +43,17 @@ def describe(
     for each in chosen:
         yield from _task(explanation, each, (confidences or {}).get(each.name))
     yield from _vertices(explanation, {None, *(each.name for each in chosen)})
+    yield ""
+    yield from (f"{part}: {NOTES[part]}" for part in _parts(explanation))
+
+
+def _parts(explanation: Explanation) -> Iterator[str]:
+    """Yield the parts that this explanation has."""
+    yield "modalities"
+    yield from ["words"] if explanation.words else []
+    yield from ["steps"] if explanation.steps else []
+    yield from ["regions"] if explanation.regions else []
+    yield from [] if explanation.vertices.empty else ["fusion"]
 
 
 def _task(explanation: Explanation, task: Task, confidence: float | None) -> Iterator[str]:
@@ -56,15 +61,15 @@ def _task(explanation: Explanation, task: Task, confidence: float | None) -> Ite
     sure = "" if confidence is None else f", confidence {confidence:.3f}"
     decided = task.classes[explanation.classes[name]]
     yield f"{name}: {decided} (probability {explanation.probability[name]:.3f}{sure})"
-    yield f"  modalities. {SHAPLEY}"
+    yield "  modalities"
     yield f"    {explanation.nothing[name]:+.3f} without any input"
-    for modality, share in explanation.shapley[name].items():
-        yield f"    {_signed(share)} {modality}"
+    for modality in explanation.present:
+        yield f"    {_signed(explanation.shapley[name][modality])} {modality}"
     yield from _words(explanation, name)
     for modality, drops in explanation.steps.items():
         yield from _steps(explanation, name, modality, drops[name])
     for photo, grids in enumerate(explanation.regions, start=1):
-        yield f"  photo {photo}. {REGIONS}"
+        yield f"  regions of photo {photo}"
         for row in grids[name]:
             yield "    " + " ".join(f"{drop:+.3f}" for drop in row)
     yield ""
@@ -74,19 +79,19 @@ def _words(explanation: Explanation, task: str) -> Iterator[str]:
     drops = explanation.word_drops[task]
     if not len(drops):
         return
-    yield f"  words. {WORDS}"
+    yield "  words"
     for place in strongest(drops):
         yield f"    {_signed(drops[place])} {explanation.words[place]}"
 
 
 def _steps(explanation: Explanation, task: str, modality: str, drops: np.ndarray) -> Iterator[str]:
     attention, seconds = _attention(explanation, task, modality), explanation.seconds.get(modality)
-    yield f"  steps of {modality}. {STEPS}"
-    shown = list(strongest(drops))
+    yield f"  steps of {modality}"
+    shown = strongest(drops)
     if attention is not None:
         shown += [step for step in strongest(attention) if step not in shown]
     for step in sorted(shown):
-        when = f"step {step + 1}" if seconds is None else f"{seconds[step]:.1f} s"
+        when = step_name(step, seconds)
         weight = "" if attention is None else f", attention {attention[step]:.3f}"
         yield f"    {_signed(drops[step])} {when}{weight}"
 
@@ -103,7 +108,7 @@ def _vertices(explanation: Explanation, tasks: set[str | None]) -> Iterator[str]
     table = explanation.vertices
     if table.empty:
         return
-    yield f"fusion. {VERTICES}"
+    yield "fusion"
     for row in table.to_dict("records"):
         task = None if pd.isna(row["task"]) else str(row["task"])
         if task in tasks:
@@ -114,9 +119,15 @@ def _vertices(explanation: Explanation, tasks: set[str | None]) -> Iterator[str]
             yield f"  {row['weight']:+.3f} {row['vertex']} ({level}){of}"
 
 
-def strongest(values: np.ndarray) -> np.ndarray:
+def step_name(step: int, seconds: np.ndarray | None) -> str:
+    """Name a step by its second, or by its number from 1 where it has none."""
+    return f"step {step + 1}" if seconds is None else f"{seconds[step]:.1f} s"
+
+
+def strongest(values: np.ndarray) -> list[int]:
     """Return the places of the five values that are furthest from 0, the furthest first."""
-    return np.argsort(-np.abs(values), kind="stable")[:TOP]
+    places: list[int] = np.argsort(-np.abs(values), kind="stable")[:TOP].tolist()
+    return places
 
 
 def _signed(value: float) -> str:

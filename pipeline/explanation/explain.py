@@ -40,7 +40,8 @@ class Post:
 class Explanation:
     """Of each task's decided class, whose probability is `probability`; drops are of it.
 
-    `nothing` is its probability without any input, and `shapley` what each modality adds to that.
+    `nothing` is its probability without any input, and `shapley` what each modality adds to that: 0
+    for those that are not `present`.
     `vertices` and `attention` are tables as of `network_weights`. `words` stand in the order of the
     text; `steps` has the drops of each sequence with more than one step, `regions` a grid a photo.
     """
@@ -49,6 +50,7 @@ class Explanation:
     classes: Mapping[str, int]
     probability: dict[str, float]
     nothing: dict[str, float]
+    present: list[str]
     shapley: dict[str, dict[str, float]]
     vertices: pd.DataFrame
     attention: pd.DataFrame
@@ -78,7 +80,8 @@ def explain(
         classes=sample.classes,
         probability={name: float(game[0, -1]) for name, game in games.items()},
         nothing={name: float(game[0, 0]) for name, game in games.items()},
-        shapley={name: _shares(spec, game, present) for name, game in games.items()},
+        present=present,
+        shapley={name: _shares(spec, game) for name, game in games.items()},
         vertices=vertex_weights(networks, spec, one, row),
         attention=attention_weights(networks, spec, one, row),
         words=words,
@@ -94,9 +97,8 @@ def _as_examples(sample: Sample) -> Examples:
     return Examples(["post"], np.array(["test"]), sequences, {})
 
 
-def _shares(spec: ModelSpec, game: np.ndarray, present: Sequence[str]) -> dict[str, float]:
-    shares = dict(zip(sorted(spec.modalities), shapley_values(game)[0].tolist(), strict=True))
-    return {name: shares[name] for name in present}
+def _shares(spec: ModelSpec, game: np.ndarray) -> dict[str, float]:
+    return dict(zip(sorted(spec.modalities), shapley_values(game)[0].tolist(), strict=True))
 
 
 def _has_sequence(sample: Sample, post: Post, modality: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from pipeline.explanation.description import describe
 from pipeline.explanation.explain import Explanation, Post, explain
 from pipeline.explanation.occlusion import Sample, step_drops
+from pipeline.explanation.table import explanation_row
 from pipeline.ground.messages import echo
 from pipeline.training.model import ModelSpec
 
@@ -51,7 +52,8 @@ def test_the_probability_is_that_of_nothing_and_the_modalities_shares(spec_of: S
         explanation = explained(spec_of, post)
         for task in explanation.tasks:
             shares = explanation.shapley[task.name]
-            assert list(shares) == [name for name in sorted(DIMS) if name in post.features]
+            assert list(shares) == sorted(DIMS)
+            assert all(shares[name] == 0 for name in DIMS if name not in post.features)
             total = explanation.nothing[task.name] + sum(shares.values())
             assert total == pytest.approx(explanation.probability[task.name], abs=1e-9)
 
@@ -85,10 +87,24 @@ def test_the_description_says_of_each_part_what_it_is_not(spec_of: SpecOf) -> No
     assert "rescued" in tweet
     assert "photo 2" in tweet
     for text in (clip, tweet):
-        assert "Relative to the network without any input" in text
+        assert "relative to the network without any input" in text
         assert "No cause" in text
         assert "repeat each other" in text
         assert "(bimodal, similarity" in text
+
+
+def test_the_row_of_a_table_has_the_same_columns_for_every_post(spec_of: SpecOf) -> None:
+    rows = [explanation_row(explained(spec_of, post)) for post in (a_clip(), a_tweet(), Post({}))]
+    clip, tweet, nothing = rows
+    for name in ("useful", "kind", "victim"):
+        shapley = [f"{name}.shapley.{part}" for part in ("nothing", "audio", "text", "visual")]
+        assert [column for column in clip if column.startswith(f"{name}.shapley")] == shapley
+        assert tweet[f"{name}.shapley.audio"] == 0.0
+        assert "s +" in clip[f"{name}.steps"] or "s -" in clip[f"{name}.steps"]
+        assert tweet[f"{name}.words"].count("; ") == 3
+        assert tweet[f"{name}.regions"].startswith("photo ")
+        assert [nothing[f"{name}.{part}"] for part in ("words", "steps", "regions")] == [""] * 3
+    assert list(clip) == list(tweet) == list(nothing)
 
 
 def test_one_task_alone_and_an_unknown_one(spec_of: SpecOf) -> None:
