@@ -19,8 +19,8 @@ NOTES = {
     "relative to the network without any input, which is no neutral post.",
     "words": "fall of the probability without the word. Words that repeat each other all seem to "
     "matter little, and a text with a gap may read like no other.",
-    "steps": "fall of the probability without the step, and its attention. Attention is no cause; "
-    "steps that repeat each other all seem to matter little.",
+    "steps": "fall of the probability without the step (or all steps of a second), and its "
+    "attention. Attention is no cause; steps that repeat each other all seem to matter little.",
     "regions": f"fall of the probability with a {GRID}th of each side in grey. What shows in "
     "several regions seems to matter little, and grey is something to see.",
     "fusion": "what the fusion weighs. No cause: what follows may ignore what weighs much.",
@@ -68,6 +68,10 @@ def _task(explanation: Explanation, task: Task, confidence: float | None) -> Ite
     yield from _words(explanation, name)
     for modality, drops in explanation.steps.items():
         yield from _steps(explanation, name, modality, drops[name])
+        if modality in explanation.spans:
+            seconds, of_tasks = explanation.spans[modality]
+            yield f"  seconds of {modality}"
+            yield from _spans(seconds, of_tasks[name])
     for photo, grids in enumerate(explanation.regions, start=1):
         yield f"  regions of photo {photo}"
         for row in grids[name]:
@@ -94,6 +98,11 @@ def _steps(explanation: Explanation, task: str, modality: str, drops: np.ndarray
         when = step_name(step, seconds)
         weight = "" if attention is None else f", attention {attention[step]:.3f}"
         yield f"    {_signed(drops[step])} {when}{weight}"
+
+
+def _spans(seconds: np.ndarray, drops: np.ndarray) -> Iterator[str]:
+    for place in sorted(strongest(drops)):
+        yield f"    {_signed(drops[place])} {seconds[place]} s to {seconds[place] + 1} s"
 
 
 def _attention(explanation: Explanation, task: str, modality: str) -> np.ndarray | None:

@@ -10,7 +10,14 @@ import pandas as pd
 from torch import nn
 
 from pipeline.explanation.network_weights import attention_weights, vertex_weights
-from pipeline.explanation.occlusion import Drops, Sample, region_drops, step_drops, word_drops
+from pipeline.explanation.occlusion import (
+    Drops,
+    Sample,
+    region_drops,
+    second_drops,
+    step_drops,
+    word_drops,
+)
 from pipeline.explanation.shapley import coalition_probabilities, shapley_values
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
@@ -43,7 +50,8 @@ class Explanation:
     `nothing` is its probability without any input, and `shapley` what each modality adds to that: 0
     for those that are not `present`.
     `vertices` and `attention` are tables as of `network_weights`. `words` stand in the order of the
-    text; `steps` has the drops of each sequence with more than one step, `regions` a grid a photo.
+    text; `steps` has the drops of each sequence with more than one step, `spans` those of each
+    whole second where steps have times, `regions` a grid a photo.
     """
 
     tasks: Sequence[Task]
@@ -58,6 +66,7 @@ class Explanation:
     word_drops: Drops
     steps: dict[str, Drops]
     seconds: Mapping[str, np.ndarray]
+    spans: dict[str, tuple[np.ndarray, Drops]]
     regions: list[Drops]
 
 
@@ -75,6 +84,8 @@ def explain(
     games = {name: values[name][..., code] for name, code in sample.classes.items()}
     present = [name for name in sorted(spec.modalities) if len(sample.features[name])]
     words, drops = _words(sample, post)
+    sequences = [name for name in present if _has_sequence(sample, post, name)]
+    timed = [name for name in sequences if name in post.seconds]
     return Explanation(
         tasks=spec.tasks,
         classes=sample.classes,
@@ -86,8 +97,9 @@ def explain(
         attention=attention_weights(networks, spec, one, row),
         words=words,
         word_drops=drops,
-        steps={m: step_drops(sample, m) for m in present if _has_sequence(sample, post, m)},
+        steps={name: step_drops(sample, name) for name in sequences},
         seconds=post.seconds,
+        spans={name: second_drops(sample, name, post.seconds[name]) for name in timed},
         regions=_regions(sample, post),
     )
 

@@ -100,6 +100,18 @@ def step_drops(sample: Sample, modality: str) -> Drops:
     return sample.drops(modality, [np.delete(x, step, axis=0) for step in range(len(x))])
 
 
+def second_drops(sample: Sample, modality: str, seconds: np.ndarray) -> tuple[np.ndarray, Drops]:
+    """Remove all steps of each second: the seconds that have a step, ascending, and drops of each.
+
+    Neighbouring frames repeat each other, so that one alone is hardly missed. `seconds` [length]
+    says when each step is.
+    """
+    whole = np.floor(seconds).astype(int)
+    present = np.unique(whole)
+    x = sample.features[modality]
+    return present, sample.drops(modality, [x[whole != second] for second in present])
+
+
 def region_drops(
     sample: Sample,
     modality: str,

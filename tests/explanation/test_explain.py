@@ -81,6 +81,7 @@ def test_steps_are_those_of_occlusion_and_the_thresholds_decide_the_class(spec_o
 def test_the_description_says_of_each_part_what_it_is_not(spec_of: SpecOf) -> None:
     clip = "\n".join(describe(explained(spec_of, a_clip())))
     assert " 2.5 s, attention 0." in clip
+    assert " 2 s to 3 s" in clip
     assert "step 3" in clip  # of the text, which has no times
     tweet = "\n".join(describe(explained(spec_of, a_tweet()), confidences={"kind": 0.25}))
     assert "confidence 0.250" in tweet

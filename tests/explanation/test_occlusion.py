@@ -12,6 +12,7 @@ from pipeline.explanation.occlusion import (
     grey_patches,
     leave_one_out,
     region_drops,
+    second_drops,
     step_drops,
     word_drops,
 )
@@ -72,6 +73,15 @@ def test_a_threshold_decides_which_class_is_explained(make_examples: Make, spec_
     for threshold, expected in ((0.0, 1), (1.0, 0)):
         sample = Sample.of(networks, spec, features, {"victim": threshold})
         assert sample.classes["victim"] == expected
+
+
+def test_all_steps_of_a_second_are_removed_at_once(sample: Sample) -> None:
+    x = sample.features["text"]
+    seconds, drops = second_drops(sample, "text", np.array([0.9, 3.0, 3.5, 3.99, 7.2]))
+    assert seconds.tolist() == [0, 3, 7]
+    shorter = [x[1:], x[[0, 4]], x[:4]]
+    for name, values in sample.drops("text", shorter).items():
+        np.testing.assert_array_equal(drops[name], values)
 
 
 def test_without_its_only_step_a_modality_is_absent(sample: Sample) -> None:
