@@ -1,7 +1,8 @@
-"""CrisisMMD written as posts of a user's own gives the same features, split and metrics."""
+"""Posts of a user's own go through every stage; CrisisMMD written as posts gives the same bytes."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.datasets.crisismmd import TASKS, read_annotations, read_samples
+from pipeline.inputs.feature_file import FeatureFile
+from pipeline.training.model import load_model
 from tests.stages.runs import prepare, run, write_sources
 
 pytestmark = pytest.mark.slow
@@ -82,3 +85,43 @@ def test_a_modality_that_no_post_has_is_no_warning(folder: Path) -> None:
     assert "floods audio: soundnet (untrained); 0 of 30 samples have a source" in output
     assert "warning" not in output
     assert "left out" not in output
+
+
+def write_mixed(sources: Path, folder: Path) -> None:
+    """Write posts of every form: a text alone, one photo, several, a broken one, a clip."""
+    photos = sorted((sources / "crisismmd" / "data_image").rglob("*.jpg"))
+    clips = sorted((sources / "youtube" / "clips").glob("*.mp4"))[3:9]  # all can be read
+    folder.mkdir()
+    for path in (*photos[:12], *clips):
+        shutil.copy(path, folder)
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    images = [photo.name for photo in photos[:6]]
+    images += [f"{photos[k].name};broken.jpg;{photos[k + 3].name}" for k in range(6, 9)]
+    posts = pd.DataFrame({"id": [f"post{k:02}" for k in range(18)]})
+    posts["text"] = [f"water{k} street{k} house{k} bridge{k}" if k % 4 else "" for k in range(18)]
+    posts["image"] = [*images, *[""] * 9]
+    posts["video"] = [*[""] * 9, *(clip.name for clip in clips), *[""] * 3]
+    posts["flooded"] = [k % 2 for k in range(18)]
+    posts.to_csv(folder / "posts.csv", index=False)
+
+
+def test_photos_and_clips_of_one_set_reach_the_metrics(tmp_path: Path) -> None:
+    write_sources(tmp_path / "sources")
+    write_mixed(tmp_path / "sources", tmp_path / "mixed")
+    project = tmp_path / "project"
+    prepare(project, tmp_path / "sources")
+    add_set(project, "mixed", tmp_path / "mixed")
+    run(project, ["mixed"])
+    visual = FeatureFile(project / "data/mixed/features/visual.h5")
+    assert visual.attributes["reader"] == "post"
+    lengths = [len(array) for array in visual.rows()]
+    # A photo is one vector, three of which one is broken are two, and a clip has two frames.
+    assert lengths == [1] * 6 + [2] * 9 + [0] * 3
+    failures = pd.read_csv(project / "data/mixed/failures.csv").set_index("id")
+    broken = failures[failures["kind"] == "not_an_image"]
+    assert broken.index.tolist() == ["post06", "post07", "post08"]
+    assert broken["message"].str.startswith("data/mixed/raw/files/broken.jpg: not a readable").all()
+    _, spec = load_model(project / "models/mixed")
+    assert (spec.encoder, list(spec.modalities)) == ("bigru", ["audio", "text", "visual"])
+    scores = json.loads((project / "metrics/mixed.json").read_text())
+    assert set(scores) == {"flooded", "mean"}
