@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evaluation.evaluate import leak_free_scores, split_scores
+from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
 VICTIM = Task("victim", ("absent", "present"), head="sigmoid")
