@@ -140,7 +140,8 @@ def _positives(task: Task, truth: np.ndarray, probabilities: np.ndarray) -> list
     if task.positive is None:
         return []
     scores = probabilities[truth == task.positive, task.positive]
-    return sorted((round(float(score), DIGITS) for score in scores), reverse=True)
+    # Rounded down, so that a threshold of such a value is one that the row reaches.
+    return sorted((float(np.floor(s * 10**DIGITS) / 10**DIGITS) for s in scores), reverse=True)
 
 
 def write_preprocessor(

@@ -24,7 +24,7 @@ class Resident:
     """
 
     def __init__(self) -> None:
-        self._extract: dict[Recipe, Callable[[Batch], None]] = {}
+        self._extract: dict[str, Callable[[Batch], None]] = {}
 
     def __call__(
         self, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache, workers: int
@@ -39,14 +39,14 @@ class Resident:
 
     def load(self, recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
         """Load a recipe's network, once; the function returned extracts a batch into the cache."""
-        if recipe not in self._extract:
-            self._extract[recipe] = extractor(recipe, cache)
+        if recipe.modality not in self._extract:
+            self._extract[recipe.modality] = extractor(recipe, cache)
         threads = torch.get_num_threads()
 
         def extract(batch: Batch) -> None:
             torch.set_num_threads(THREADS)
             try:
-                self._extract[recipe](batch)
+                self._extract[recipe.modality](batch)
             finally:
                 torch.set_num_threads(threads)
 

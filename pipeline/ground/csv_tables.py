@@ -28,9 +28,14 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
     A text that a spreadsheet would compute gets a leading quote; unsafe characters are escaped.
     """
-    cells = table.map(lambda value: _cell(value) if isinstance(value, str) else value)
     with written_whole(path) as temporary:
-        cells.to_csv(temporary, index=False, lineterminator="\n")
+        temporary.write_text(csv_lines(table), encoding="utf-8", newline="")
+
+
+def csv_lines(table: pd.DataFrame, header: bool = True) -> str:
+    """Return the lines of a table as `write_csv` writes them."""
+    cells = table.map(lambda value: _cell(value) if isinstance(value, str) else value)
+    return str(cells.to_csv(index=False, header=header, lineterminator="\n"))
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[list[str]]:

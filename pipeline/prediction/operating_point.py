@@ -1,0 +1,66 @@
+"""An operating point: the threshold at which validation had a recall, with what it promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from scipy.stats import beta
+
+from pipeline.evaluation.model_folder import Decisions, TrainedModel
+
+# With fewer positive validation rows the interval says next to nothing.
+FEWEST = 20
+CONFIDENCE = 0.95
+
+
+def at_recall(model: TrainedModel, recall: float) -> Decisions:
+    """Return decisions with the highest thresholds at which validation had at least this recall.
+
+    Yes-or-no tasks with too few positive validation rows, and tasks of several classes, keep their
+    own. Raises ValueError for a recall outside (0, 1], and where no task has enough of them.
+    """
+    if not 0 < recall <= 1:
+        raise ValueError(f"--recall is {recall}; allowed: above 0, at most 1")
+    chosen = {}
+    for name, task in model.decisions.tasks.items():
+        if len(task.positives) >= FEWEST:
+            chosen[name] = task.model_copy(update={"threshold": threshold(task.positives, recall)})
+    if not chosen:
+        counts = ", ".join(
+            f"{name} {len(task.positives)}" for name, task in model.decisions.tasks.items()
+        )
+        raise ValueError(
+            f"{model.folder}: --recall needs {FEWEST} positive validation rows of a yes-or-no "
+            f"task; it has {counts}"
+        )
+    return model.decisions.model_copy(update={"tasks": {**model.decisions.tasks, **chosen}})
+
+
+def threshold(positives: Sequence[float], recall: float) -> float:
+    """Return the score that this share of the positives reaches; they go from high to low."""
+    return positives[math.ceil(recall * len(positives)) - 1]
+
+
+def recall_interval(positives: Sequence[float], limit: float) -> tuple[float, float, float]:
+    """Return the recall at a threshold with its 95 % interval (Clopper and Pearson 1934)."""
+    count, hits = len(positives), sum(score >= limit for score in positives)
+    tail = (1 - CONFIDENCE) / 2
+    low = float(beta.ppf(tail, hits, count - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
+    return hits / count, low, high
+
+
+def promises(model: TrainedModel, decisions: Decisions) -> Iterator[str]:
+    """Say for each task what its threshold promises, or that it keeps its own."""
+    for name, task in decisions.tasks.items():
+        count = len(task.positives)
+        if count < FEWEST:
+            kept = "several classes" if not count else f"only {count} positive validation rows"
+            yield f"{name}: keeps its own decision ({kept})"
+            continue
+        recall, low, high = recall_interval(task.positives, task.threshold)
+        yield (
+            f"{name}: threshold {task.threshold:.3f}, recall {recall:.2f} "
+            f"[{low:.2f}, {high:.2f}] on {count} positive validation rows"
+        )

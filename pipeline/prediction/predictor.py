@@ -1,0 +1,187 @@
+"""A trained model with its encoders: from posts to decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pipeline import runtime
+from pipeline.datasets.index import drop_empty_texts, drop_missing_files
+from pipeline.evaluation.model_folder import Decisions, TrainedModel, open_model
+from pipeline.evaluation.predictions import prediction_table
+from pipeline.features.bucket_cache import open_cache
+from pipeline.features.cache import ItemCache
+from pipeline.features.extract import extract_features
+from pipeline.features.items import items_of
+from pipeline.features.recipe import Recipe
+from pipeline.features.resident import Resident
+from pipeline.features.visual import VisualRecipe
+from pipeline.ground.failures import Failure
+from pipeline.ground.processes import THREADS
+from pipeline.inputs.feature_file import FeatureFile
+from pipeline.prediction.encoders import recipes_of
+from pipeline.prediction.operating_point import at_recall
+from pipeline.prediction.posts import Posts, posts_table
+from pipeline.training.examples import Examples
+from pipeline.training.predict import InDouble, final_probabilities
+
+# Posts whose features are held at once. A pool of processes starts for each of these.
+AT_ONCE = {"pooled": 2048, "bigru": 512}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Posts as the network takes them, in the order of `ids`, and what could not be read."""
+
+    ids: list[str]
+    examples: Examples
+    failures: list[Failure]
+
+
+class Predictor:
+    """A trained model that takes posts.
+
+    Posts are a table, or a list of mappings, with some of the columns `text`, `image` (a path, or
+    several separated by `;`), `video`, `start`, `end` (seconds) and `id`. Relative paths are
+    relative to `root`. Encoders are loaded once, at the first post that needs them. Features go
+    through the cache of the pipeline, or through `cache`.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        recipes: Mapping[str, Recipe],
+        decisions: Decisions,
+        cache: ItemCache | None = None,
+    ) -> None:
+        self.model, self.recipes, self.decisions = model, dict(recipes), decisions
+        self.tasks, self.modalities = model.spec.tasks, tuple(model.spec.modalities)
+        self.networks = model.networks.to(runtime.device()).eval()
+        self._cache = cache
+        self._engine = Resident()
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        weights: Path | None = None,
+        recall: float | None = None,
+        cache: ItemCache | None = None,
+    ) -> Predictor:
+        """Open a model's folder and its encoders.
+
+        `weights` is a folder with encoders' weights by modality. `recall` moves the thresholds of
+        yes-or-no tasks to where validation had it. Raises ValueError in one line: see `open_model`,
+        `recipes_of` and `at_recall`.
+        """
+        model = open_model(Path(folder))
+        decisions = model.decisions if recall is None else at_recall(model, recall)
+        return cls(model, recipes_of(model, weights), decisions, cache)
+
+    @property
+    def at_once(self) -> int:
+        """Posts whose features are held in memory together."""
+        return AT_ONCE[self.model.spec.encoder]
+
+    def predict(self, posts: Posts, root: Path = Path()) -> pd.DataFrame:
+        """Return a row a post, in their order: see `prediction_table`.
+
+        A post with nothing to look at is marked `unsure`.
+        """
+        tables = (self._predict(encoded) for encoded in self.encode(posts, root))
+        return pd.concat(tables, ignore_index=True)
+
+    def _predict(self, encoded: Encoded) -> pd.DataFrame:
+        probabilities = self._probabilities(encoded.examples)
+        table = prediction_table(
+            self.tasks, encoded.examples, probabilities, self.decisions, encoded.failures
+        )
+        nothing = ~table[[f"{name}.present" for name in self.modalities]].any(axis=1)
+        table["unsure"] |= nothing
+        return table.set_index("id").loc[encoded.ids].reset_index()
+
+    def predict_proba(self, posts: Posts, root: Path = Path()) -> dict[str, np.ndarray]:
+        """Return each task's class probabilities [posts, classes], in the posts' order."""
+        return self._of_all(posts, root, self._probabilities)
+
+    def embed(self, posts: Posts, root: Path = Path()) -> np.ndarray:
+        """Return the shared representation [posts, members x width], in the posts' order."""
+        return self._of_all(posts, root, self._embedding)["shared"]
+
+    def encode(self, posts: Posts, root: Path = Path()) -> Iterable[Encoded]:
+        """Yield the features of the posts, `at_once` of them at a time."""
+        table = posts_table(posts)
+        for start in range(0, len(table), self.at_once):
+            yield self._encode(table.iloc[start : start + self.at_once].copy(), root)
+
+    def _encode(self, table: pd.DataFrame, root: Path) -> Encoded:
+        failures = drop_missing_files(table, root, ("image", "video", "audio"))
+        failures += [*drop_empty_texts(table), *self._refuse_clips(table)]
+        ordered = table.sort_values("id", ignore_index=True)
+        arrays, pooled = {}, self.model.spec.encoder == "pooled"
+        with TemporaryDirectory(prefix="hgfn-") as folder:
+            for modality, recipe in self.recipes.items():
+                path = Path(folder) / f"{modality}.h5"
+                failures += self._extract(recipe, ordered, root, path)
+                arrays[modality] = list(FeatureFile(path).rows(pooled))
+        split = np.full(len(ordered), "new")
+        examples = Examples(ordered["id"].tolist(), split, arrays, {})
+        return Encoded(table["id"].tolist(), examples, failures)
+
+    def _extract(
+        self, recipe: Recipe, table: pd.DataFrame, root: Path, path: Path
+    ) -> list[Failure]:
+        items = items_of(table, recipe.modality, root)
+        known = {item.id for item in items}
+        self._cache = self._cache or open_cache()
+        return extract_features(
+            recipe,
+            items,
+            absent=[name for name in table["id"] if name not in known],
+            path=path,
+            cache=self._cache,
+            workers=runtime.workers(),
+            engine=self._engine,
+        )
+
+    def _refuse_clips(self, table: pd.DataFrame) -> list[Failure]:
+        """Leave out the pictures of clips where the model knows photos alone."""
+        visual = self.recipes.get("visual")
+        if not isinstance(visual, VisualRecipe) or visual.frames is not None:
+            return []
+        clips = table["image"].isna() & table["video"].notna()
+        table["video"] = table["video"].mask(clips, None)
+        message = "the model was trained on photos: it looks at no clip"
+        return [Failure(name, "visual", "not_an_image", message) for name in table["id"][clips]]
+
+    def _probabilities(self, examples: Examples) -> dict[str, np.ndarray]:
+        torch.set_num_threads(THREADS)
+        return final_probabilities(self.networks, examples, self.tasks)
+
+    @torch.inference_mode()
+    def _embedding(self, examples: Examples) -> dict[str, np.ndarray]:
+        networks = [InDouble(network).eval() for network in self.networks]
+        parts = []
+        for batch in examples.batches(np.arange(len(examples.ids)), 256):
+            batch = batch.to(torch.device(runtime.device()))
+            shared = [network(batch.sequences, batch.lengths).shared for network in networks]
+            parts.append(torch.cat(shared, dim=1).float().cpu().numpy())
+        return {"shared": np.concatenate(parts)}
+
+    def _of_all(
+        self, posts: Posts, root: Path, of: Callable[[Examples], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        parts: dict[str, list[np.ndarray]] = {}
+        for encoded in self.encode(posts, root):
+            number = {name: row for row, name in enumerate(encoded.examples.ids)}
+            rows = [number[name] for name in encoded.ids]
+            for name, values in of(encoded.examples).items():
+                parts.setdefault(name, []).append(values[rows])
+        return {name: np.concatenate(values) for name, values in parts.items()}
