@@ -210,6 +210,42 @@ def export(
     _print(export_model(model, out))
 
 
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[INPUT]",
+            help="A posts manifest (.csv), a folder of photos or clips, or - for JSON lines.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the predictions: .csv, .parquet or .jsonl.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The text of one post.")] = None,
+    image: Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")] = None,
+    video: Annotated[str | None, typer.Option(help="Its clip.")] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(help="Move the thresholds of yes-or-no tasks to this recall on validation."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
+    ] = None,
+) -> None:
+    """Predict posts with a trained model: decision, confidence and probabilities of each task.
+
+    An interrupted run is repeated: its features are in the cache. Ends with 1 if nothing could be
+    read.
+    """
+    from pipeline.prediction import command
+
+    given = {"text": text, "image": image, "video": video}
+    post = {key: value for key, value in given.items() if value is not None}
+    _print(command.predict(model, source, out, post, recall, weights))
+
+
 def _print(lines: Iterable[str]) -> None:
     with errors_in_one_line():
         for line in lines:

@@ -69,7 +69,8 @@ class _Rows:
 
     def close(self) -> None:
         """Write the last group and the footer."""
-        assert self._writer is not None and self._waiting is not None
+        assert self._writer
+        assert self._waiting is not None
         if len(self._waiting):
             self._writer.write_table(self._waiting, row_group_size=ROWS)
         self._writer.add_key_value_metadata({"hgfn": (_MARKER + _ZEROS).decode()})

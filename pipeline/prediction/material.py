@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import batched, count
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.prediction.posts import posts_table
+from pipeline.datasets.posts import read_posts, task_names
+from pipeline.prediction.posts import KEYS, posts_table
+
+# Columns of a manifest that no prediction depends on.
+OPTIONAL = ("group", "time", "language")
 
 # Suffixes of what the readers of photos, and of clips, take: README.md, "Data".
-PHOTOS = ("jpg jpeg jpe jfif png gif webp avif heif heic tif tiff bmp").split()
+PHOTOS = "jpg jpeg jpe jfif png gif webp avif heif heic tif tiff bmp"
 CLIPS = (
-    "mp4 m4v mov 3gp mkv webm avi ts m2ts mts mpg mpeg wmv flv ogv apng wav aif aiff mp3 flac aac "
-    "m4a amr caf ogg opus"
-).split()
+    "mp4 m4v mov 3gp mkv webm avi ts m2ts mts mpg mpeg wmv flv ogv apng "
+    "wav aif aiff mp3 flac aac m4a amr caf ogg opus"
+)
+
+
+def manifest_posts(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the posts of a manifest, and the names of its columns that are not looked at.
+
+    Raises ValueError naming file, row and column.
+    """
+    table = read_posts(path)
+    others = [*task_names(table), *(n for n in OPTIONAL if table[n].notna().any())]
+    return posts_table(table[list(KEYS)]), others
 
 
 def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
@@ -32,15 +46,14 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
         if not path.is_file() or any(part.startswith(".") for part in name.parts):
             continue
         suffix = path.suffix.lower().removeprefix(".")
-        if suffix not in (*PHOTOS, *CLIPS):
+        if suffix not in (*PHOTOS.split(), *CLIPS.split()):
             others += 1
             continue
-        column = "image" if suffix in PHOTOS else "video"
+        column = "image" if suffix in PHOTOS.split() else "video"
         rows.append({"id": name.as_posix(), column: name.as_posix()})
     if not rows:
         raise ValueError(
-            f"{folder}: no photo or clip, {others} other files; allowed: {', '.join(PHOTOS)}, "
-            f"{', '.join(CLIPS)}"
+            f"{folder}: no photo or clip, {others} other files; allowed: {PHOTOS} {CLIPS}"
         )
     return posts_table(rows), others
 
@@ -50,18 +63,20 @@ def json_posts(lines: Iterable[str], at_once: int) -> Iterator[pd.DataFrame]:
 
     A line is an object with some of the keys id, text, image, video, start and end.
     """
-    numbers = count(1)
-    known: set[str] = set()
-    posts = (_post(line, number) for number, line in zip(numbers, lines, strict=False) if line.strip())
-    first = 1
-    for some in batched(posts, at_once):
-        table = posts_table(some, first)
-        first += len(table)
-        if known.intersection(table["id"]):
-            repeated = sorted(known.intersection(table["id"]))[0]
-            raise ValueError(f"standard input: two posts have the id {repeated!r}")
+    posts = (_post(line, number) for number, line in enumerate(lines, 1) if line.strip())
+    known, first = set[str](), 1
+    while some := list(islice(posts, at_once)):
+        try:
+            table = posts_table(some, first)
+        except ValueError as error:
+            raise ValueError(f"standard input: {error}") from None
+        if repeated := sorted(known.intersection(table["id"])):
+            raise ValueError(f"standard input: two posts have the id {repeated[0]!r}")
         known.update(table["id"])
+        first += len(table)
         yield table
+    if not known:
+        raise ValueError("standard input: no post; write one JSON object a line")
 
 
 def _post(line: str, number: int) -> dict[str, Any]:

@@ -30,7 +30,10 @@ def prediction_file(path: Path) -> AbstractContextManager[Write]:
 
 @contextmanager
 def _csv_writer(path: Path) -> Iterator[Write]:
-    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        written_whole(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
 
         def write(table: pd.DataFrame) -> None:
             file.write(csv_lines(table, header=not file.tell()))

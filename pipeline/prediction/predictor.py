@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -95,10 +95,11 @@ class Predictor:
 
         A post with nothing to look at is marked `unsure`.
         """
-        tables = (self._predict(encoded) for encoded in self.encode(posts, root))
+        tables = (self.decide(encoded) for encoded in self.encode(posts, root))
         return pd.concat(tables, ignore_index=True)
 
-    def _predict(self, encoded: Encoded) -> pd.DataFrame:
+    def decide(self, encoded: Encoded) -> pd.DataFrame:
+        """Return a row for each of the posts that `encode` yielded."""
         probabilities = self._probabilities(encoded.examples)
         table = prediction_table(
             self.tasks, encoded.examples, probabilities, self.decisions, encoded.failures
@@ -115,7 +116,7 @@ class Predictor:
         """Return the shared representation [posts, members x width], in the posts' order."""
         return self._of_all(posts, root, self._embedding)["shared"]
 
-    def encode(self, posts: Posts, root: Path = Path()) -> Iterable[Encoded]:
+    def encode(self, posts: Posts, root: Path = Path()) -> Iterator[Encoded]:
         """Yield the features of the posts, `at_once` of them at a time."""
         table = posts_table(posts)
         for start in range(0, len(table), self.at_once):

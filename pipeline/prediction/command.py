@@ -1,0 +1,138 @@
+"""`hgfn predict`: from a manifest, a folder, JSON lines or one post to a file of predictions."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.ground.progress import progress
+from pipeline.mtl import Task
+from pipeline.prediction.material import folder_posts, json_posts, manifest_posts
+from pipeline.prediction.operating_point import promises
+from pipeline.prediction.output import prediction_file
+from pipeline.prediction.posts import posts_table
+from pipeline.prediction.predictor import Predictor
+
+STANDARD_INPUT = "-"
+
+
+class NothingReadError(ValueError):
+    """No post of the input had anything that could be read."""
+
+
+def predict(
+    model: Path,
+    source: str | None,
+    out: Path | None,
+    post: Mapping[str, Any],
+    recall: float | None = None,
+    weights: Path | None = None,
+) -> Iterator[str]:
+    """Predict the posts of `source`, or the one `post`; yields lines for the user.
+
+    `source` is a manifest, a folder, or `-` for JSON lines on standard input. One post needs no
+    `out`: its decisions are yielded. Raises ValueError in one line for what is wrong, and
+    NothingReadError at the end if nothing could be read.
+    """
+    _check_arguments(source, out, post)
+    predictor = Predictor.load(model, weights=weights, recall=recall)
+    if recall is not None:
+        yield from promises(predictor.model, predictor.decisions)
+    notes, root, tables = _material(source, post, predictor.at_once)
+    yield from notes
+    if out is None:
+        table = predictor.predict(next(tables), root)
+        yield from decision_lines(predictor.tasks, table)
+        yield from _failure_lines(table, predictor)
+        return
+    counts = Counter[str]()
+    with prediction_file(out) as write:
+        for posts in tables:
+            with progress("posts", len(posts)) as advance:
+                for encoded in predictor.encode(posts, root):
+                    table = predictor.decide(encoded)
+                    write(table)
+                    counts.update(_counts(table, predictor))
+                    for _ in encoded.ids:
+                        advance()
+    yield f"{counts['posts']:,} posts in {out}; {_in_words(counts)}"
+    if counts["nothing"] == counts["posts"]:
+        raise NothingReadError(f"no post had anything that could be read; see {out}")
+
+
+def _check_arguments(source: str | None, out: Path | None, post: Mapping[str, Any]) -> None:
+    if (source is None) == (not post):
+        raise ValueError("give an INPUT (a manifest, a folder, or -), or --text, --image, --video")
+    if out is None and source is not None:
+        raise ValueError("name the file of the predictions: --out predictions.csv")
+
+
+def _material(
+    source: str | None, post: Mapping[str, Any], at_once: int
+) -> tuple[list[str], Path, Iterator[pd.DataFrame]]:
+    """Return notes for the user, the folder of relative paths, and tables of posts."""
+    if source is None:
+        return [], Path(), iter([posts_table(post)])
+    if source == STANDARD_INPUT:
+        return [], Path(), json_posts(sys.stdin, at_once)
+    path = Path(source)
+    if path.is_dir():
+        table, others = folder_posts(path)
+        notes = [f"{others:,} files are neither photos nor clips"] if others else []
+        return notes, path, iter([table])
+    if path.suffix != ".csv":
+        raise ValueError(
+            f"{path}: no such folder, and no manifest; a manifest is a .csv with the columns id, "
+            "text, image, video"
+        )
+    table, columns = manifest_posts(path)
+    notes = [f"columns that predictions do not use: {', '.join(columns)}"] if columns else []
+    return notes, path.parent, iter([table])
+
+
+def decision_lines(tasks: tuple[Task, ...], table: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each task of one post: decision, confidence, all probabilities."""
+    row = table.iloc[0]
+    for task in tasks:
+        ranked = sorted(task.classes, key=lambda name: -row[f"{task.name}.p.{name}"])
+        every = ", ".join(f"{name} {row[f'{task.name}.p.{name}']:.3f}" for name in ranked)
+        confidence = row[f"{task.name}.confidence"]
+        yield f"{task.name}: {row[f'{task.name}.decision']}, confidence {confidence:.2f} ({every})"
+    if row["unsure"]:
+        yield "unsure: a confidence is below the model's limit, or there is nothing to look at"
+
+
+def _failure_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
+    row = table.iloc[0]
+    for name in predictor.modalities:
+        if isinstance(kind := row[f"{name}.failure"], str):
+            state = "used in part" if row[f"{name}.present"] else "not used"
+            yield f"{name}: {kind}; {state}"
+    if not any(row[f"{name}.present"] for name in predictor.modalities):
+        raise NothingReadError("the post had nothing that could be read")
+
+
+def _counts(table: pd.DataFrame, predictor: Predictor) -> Counter[str]:
+    present = table[[f"{name}.present" for name in predictor.modalities]].any(axis=1)
+    counts = Counter(posts=len(table), nothing=int((~present).sum()))
+    counts["unsure"] = int(table["unsure"].sum())
+    for name in predictor.modalities:
+        for kind, number in table[f"{name}.failure"].value_counts().items():
+            counts[f"{name} {kind}"] += int(number)
+    return counts
+
+
+def _in_words(counts: Counter[str]) -> str:
+    failed = [f"{key} {n:,}" for key, n in sorted(counts.items()) if key not in _COUNTED]
+    parts = [f"{counts['unsure']:,} unsure"]
+    if counts["nothing"]:
+        parts.append(f"{counts['nothing']:,} with nothing to look at")
+    return "; ".join([*parts, f"failures: {', '.join(failed)}" if failed else "no failures"])
+
+
+_COUNTED = ("posts", "nothing", "unsure")
