@@ -21,8 +21,6 @@ def reliability(bins: Sequence[Bin], label: str) -> Markup:
     """Draw accuracy against confidence; a dot's area grows with the decisions in its bin."""
     total = sum(b.count for b in bins) or 1
     parts = [_line(0.0, 0.0, 1.0, 1.0, "diagonal")]
-    points = [(b.confidence, b.accuracy) for b in bins]
-    parts.append(_path(points, "curve c0"))
     for b in bins:
         radius = 2.5 + 7 * math.sqrt(b.count / total)
         title = f"{b.count} decisions of confidence {b.confidence:.2f}: {b.accuracy:.2f} right"

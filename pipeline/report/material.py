@@ -74,6 +74,10 @@ class Material:
         """Say for each sample [n] whether it has the modality."""
         return self.predictions[f"{modality}.present"].to_numpy(bool)
 
+    def kinds(self, sample: str, modality: str) -> set[str]:
+        """Return the kinds of a sample's failures in one modality."""
+        return {f.kind for f in self.failures if (f.id, f.modality) == (sample, modality)}
+
     @cached_property
     def unsure(self) -> np.ndarray:
         """Say for each sample [n] whether a decision's confidence is below the model's limit."""
@@ -113,12 +117,17 @@ def read_material(data: DataSet) -> Material:
             f"{predictions_path} and {index_path} hold different samples; run `dvc repro`"
         )
     tasks = [t for t in load_tasks(data.tasks) if f"{t.name}.predicted" in predictions]
+    scores, leak_free = read_scores(metrics)
+    for name in ("mean", *(task.name for task in tasks)):
+        if name not in scores:
+            raise ValueError(f"{metrics} has no {name!r}: of another run; run `dvc repro`")
     return Material(
         data,
         tuple(tasks),
         index,
         predictions,
-        *read_scores(metrics),
+        scores,
+        leak_free,
         read_json(baselines, dict[str, dict[str, Scores]]),
         read_failures(failures),
     )

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.evaluation.comparison.estimates import (
     MEAN,
     Estimates,
@@ -18,6 +20,7 @@ from pipeline.mtl import Task
 from pipeline.report.material import Material
 
 RESAMPLES = 1000
+FEW = 20  # labels of a class, below which a resample holds too little of the chance
 LABELS = {"f1": "F1", "hl": "HL", "map": "MAP", "accuracy": "accuracy"}
 MISSING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 MODEL = "this model"
@@ -77,7 +80,10 @@ def interval_estimates(material: Material) -> Estimates:
 def score_tables(material: Material) -> list[ScoreTable]:
     """Build the table of the means, then one a task; the numbers are those of metrics/."""
     estimates = interval_estimates(material)
-    tasks = {task.name: f1_note(task) for task in material.tasks}
+    tasks = {
+        task.name: f"{f1_note(task)} {rare_note(task, material.truth[task.name][material.test])}"
+        for task in material.tasks
+    }
     scored = material.metrics[MEAN]["tasks"]
     means = f"Means over the {scored} tasks that have a positive test sample."
     paper = _paper_lines(material)
@@ -90,8 +96,20 @@ def score_tables(material: Material) -> list[ScoreTable]:
 def f1_note(task: Task) -> str:
     """Say in one sentence what a task's F1 is of."""
     if task.positive is not None:
-        return f"F1 is that of the class {task.classes[task.positive]}."
+        return f"F1 is that of the class {task.classes[task.positive].replace('_', ' ')}."
     return f"F1 is the mean over the {len(task.classes)} classes."
+
+
+def rare_note(task: Task, truth: np.ndarray) -> str:
+    """Warn of a class with fewer than `FEW` of the test labels [n]; empty where there is none."""
+    counts = np.bincount(truth[truth >= 0], minlength=len(task.classes))
+    if counts.min() >= FEW:
+        return ""
+    label = task.classes[int(counts.argmin())].replace("_", " ")
+    return (
+        f"Only {counts.min()} of {counts.sum():,} test labels are {label}: scores that rest on so "
+        "few are hints, and their intervals can be too narrow."
+    )
 
 
 def best_baseline(table: ScoreTable, score: str = "map") -> Line | None:

@@ -141,6 +141,8 @@ def _sample(
 ) -> Sample:
     line = material.index.iloc[row]
     visual = items_of(material.index.iloc[[row]], "visual", material.data.raw)
+    # What ended a decoder's process in extraction would end this one.
+    broken = {"decoder_crashed", "too_large"} & material.kinds(str(line["id"]), "visual")
     text = _text(line.get("text"))
     return Sample(
         row,
@@ -148,7 +150,7 @@ def _sample(
         _text(line.get("event")) or None,
         text[:TEXT],
         len(text) if len(text) > TEXT else None,
-        thumbnail(visual[0]) if thumbnails and visual else None,
+        thumbnail(visual[0]) if thumbnails and visual and not broken else None,
         bool(visual) and visual[0].form == "clip",
         bool(material.unsure[row]),
         decisions,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ground.failures import Failure, write_failures
 from pipeline.ground.messages import UNSAFE
 from tests.report.project import HOSTILE, TASKS, page_of, write_project
 
@@ -106,4 +107,25 @@ def test_a_missing_result_is_an_error_that_names_the_file_and_the_cure(project: 
     data = write_project()
     Path("predictions/crisismmd.parquet").unlink()
     with pytest.raises(ValueError, match=r"^predictions/crisismmd\.parquet is missing; run `dvc"):
+        page_of(data)
+
+
+def test_what_crashed_a_decoder_is_not_decoded_again(project: Path) -> None:
+    data = write_project()
+    before = page_of(data).count("data:image/jpeg")
+    failures = [Failure("s030", "visual", "decoder_crashed", "died")]
+    write_failures(data.folder / "failures.csv", failures)
+    page = page_of(data)
+    assert page.count("data:image/jpeg") == before - 1
+    assert "Photo of sample s030" not in page
+
+
+def test_scores_of_another_run_are_an_error_that_names_the_file(project: Path) -> None:
+    data, path = write_project(), Path("metrics/crisismmd.json")
+    scores = json.loads(path.read_text())
+    del scores["flood"]
+    path.write_text(json.dumps(scores))
+    with pytest.raises(
+        ValueError, match=r"^metrics/crisismmd\.json has no 'flood': of another run"
+    ):
         page_of(data)

@@ -19,6 +19,7 @@ from stages.download import download
 from stages.evaluate import evaluate
 from stages.index import index
 from stages.params import params
+from stages.report import report
 from stages.text import text
 from stages.train import train
 from stages.visual import visual
@@ -52,7 +53,7 @@ def run(folder: Path, sets: list[str], weigh: Callable[[], object] = weights) ->
         params()
         weigh()
         for name in sets:
-            for stage in (download, index, *FEATURES, train, evaluate):
+            for stage in (download, index, *FEATURES, train, evaluate, report):
                 stage(name)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)

@@ -220,3 +220,15 @@ def test_a_choice_of_modalities_that_a_set_lacks_is_an_error(
     finally:
         Path("params.yaml").write_text(before)
         torch.use_deterministic_algorithms(False)
+
+
+def test_the_page_shows_each_test_sample_with_its_photo_or_frames(project: Path, name: str) -> None:
+    page = (project / f"reports/{name}.html").read_text()
+    predictions = pd.read_parquet(project / f"predictions/{name}.parquet")
+    test = predictions[predictions["split"] == "test"]
+    cards = page.split('<article class="card"')[1:]
+    assert len(cards) == len(test)
+    kind = "Photo" if name == "crisismmd" else "Four frames of the clip"
+    for sample, present in zip(test["id"], test["visual.present"], strict=True):
+        [card] = [card for card in cards if f"<h4>{sample}" in card]
+        assert present == (f'alt="{kind} of sample {sample}"' in card)
