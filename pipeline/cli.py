@@ -246,6 +246,37 @@ def predict(
     _print(command.predict(model, source, out, post, recall, weights))
 
 
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[INPUT]", help="A posts manifest (.csv), or a folder of photos or clips."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--id", help="With INPUT: the post; in a folder its file's path.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The text of one post.")] = None,
+    image: Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")] = None,
+    video: Annotated[str | None, typer.Option(help="Its clip.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task's decision.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
+    ] = None,
+) -> None:
+    """Explain the decisions on one post: what its modalities, words, frames and regions are worth.
+
+    Prints beside each figure what it is not; docs/explain.md says how it is computed.
+    """
+    from pipeline.prediction import explain_command
+
+    given = {"text": text, "image": image, "video": video}
+    post = {key: value for key, value in given.items() if value is not None}
+    _print(explain_command.explain(model, source, name, post, task, weights))
+
+
 def _print(lines: Iterable[str]) -> None:
     with errors_in_one_line():
         for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,15 +36,20 @@ def describe(
 
     Raises ValueError for a task that the model does not have.
     """
-    names = [each.name for each in explanation.tasks]
-    if task is not None and task not in names:
-        raise ValueError(f"the model has no task {task!r}; it has {', '.join(names)}")
+    check_task(explanation.tasks, task)
     chosen = [each for each in explanation.tasks if task in (None, each.name)]
     for each in chosen:
         yield from _task(explanation, each, (confidences or {}).get(each.name))
     yield from _vertices(explanation, {None, *(each.name for each in chosen)})
     yield ""
     yield from (f"{part}: {NOTES[part]}" for part in _parts(explanation))
+
+
+def check_task(tasks: Sequence[Task], name: str | None) -> None:
+    """Raise ValueError for the name of a task that the model does not have."""
+    names = [task.name for task in tasks]
+    if name is not None and name not in names:
+        raise ValueError(f"the model has no task {name!r}; it has {', '.join(names)}")
 
 
 def _parts(explanation: Explanation) -> Iterator[str]:

@@ -43,12 +43,12 @@ def predict(
     predictor = Predictor.load(model, weights=weights, recall=recall)
     if recall is not None:
         yield from promises(predictor.model, predictor.decisions)
-    notes, root, tables = _material(source, post, predictor.at_once)
+    notes, root, tables = posts_of(source, post, predictor.at_once)
     yield from notes
     if out is None:
         table = predictor.predict(next(tables), root)
         yield from decision_lines(predictor.tasks, table)
-        yield from _failure_lines(table, predictor)
+        yield from failure_lines(table, predictor)
         return
     counts = Counter[str]()
     with prediction_file(out) as write:
@@ -72,7 +72,7 @@ def _check_arguments(source: str | None, out: Path | None, post: Mapping[str, An
         raise ValueError("name the file of the predictions: --out predictions.csv")
 
 
-def _material(
+def posts_of(
     source: str | None, post: Mapping[str, Any], at_once: int
 ) -> tuple[list[str], Path, Iterator[pd.DataFrame]]:
     """Return notes for the user, the folder of relative paths, and tables of posts."""
@@ -107,7 +107,8 @@ def decision_lines(tasks: tuple[Task, ...], table: pd.DataFrame) -> Iterator[str
         yield "unsure: a confidence is below the model's limit, or there is nothing to look at"
 
 
-def _failure_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
+def failure_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
+    """Yield what could not be read of one post; raises NothingReadError if that is all of it."""
     row = table.iloc[0]
     for name in predictor.modalities:
         if isinstance(kind := row[f"{name}.failure"], str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,8 @@ from pipeline import runtime
 from pipeline.datasets.index import drop_empty_texts, drop_missing_files
 from pipeline.evaluation.model_folder import Decisions, TrainedModel, open_model
 from pipeline.evaluation.predictions import prediction_table
+from pipeline.explanation.explain import Explanation, explain
+from pipeline.explanation.table import explanation_row
 from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
@@ -27,6 +30,7 @@ from pipeline.ground.processes import THREADS
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.prediction.encoders import recipes_of
 from pipeline.prediction.operating_point import at_recall
+from pipeline.prediction.post_media import Encoders, post_of
 from pipeline.prediction.posts import Posts, posts_table
 from pipeline.training.examples import Examples
 from pipeline.training.predict import InDouble, final_probabilities
@@ -116,6 +120,28 @@ class Predictor:
         """Return the shared representation [posts, members x width], in the posts' order."""
         return self._of_all(posts, root, self._embedding)["shared"]
 
+    def explain(self, posts: Posts, root: Path = Path()) -> pd.DataFrame:
+        """Return a row a post, in their order: `id`, and the columns of `explanation_row`."""
+        explained = self.explanations(posts, root)
+        return pd.DataFrame([{"id": name, **explanation_row(each)} for name, each in explained])
+
+    def explanations(self, posts: Posts, root: Path = Path()) -> Iterator[tuple[str, Explanation]]:
+        """Yield each post's id and explanation: seconds of computing a post."""
+        table = posts_table(posts)
+        self._drop_unreadable(table, root)
+        items = {
+            name: {item.id: item for item in items_of(table, name, root)} for name in self.recipes
+        }
+        torch.set_num_threads(THREADS)
+        for key in table["id"]:
+            post = post_of({m: of[key] for m, of in items.items() if key in of}, self._encoders)
+            thresholds = self.decisions.thresholds
+            yield key, explain(self.networks, self.model.spec, post, thresholds)
+
+    @cached_property
+    def _encoders(self) -> Encoders:
+        return {name: (recipe, recipe.network()) for name, recipe in self.recipes.items()}
+
     def encode(self, posts: Posts, root: Path = Path()) -> Iterator[Encoded]:
         """Yield the features of the posts, `at_once` of them at a time."""
         table = posts_table(posts)
@@ -123,8 +149,7 @@ class Predictor:
             yield self._encode(table.iloc[start : start + self.at_once].copy(), root)
 
     def _encode(self, table: pd.DataFrame, root: Path) -> Encoded:
-        failures = drop_missing_files(table, root, ("image", "video", "audio"))
-        failures += [*drop_empty_texts(table), *self._refuse_clips(table)]
+        failures = self._drop_unreadable(table, root)
         ordered = table.sort_values("id", ignore_index=True)
         arrays, pooled = {}, self.model.spec.encoder == "pooled"
         with TemporaryDirectory(prefix="hgfn-") as folder:
@@ -135,6 +160,10 @@ class Predictor:
         split = np.full(len(ordered), "new")
         examples = Examples(ordered["id"].tolist(), split, arrays, {})
         return Encoded(table["id"].tolist(), examples, failures)
+
+    def _drop_unreadable(self, table: pd.DataFrame, root: Path) -> list[Failure]:
+        failures = drop_missing_files(table, root, ("image", "video", "audio"))
+        return [*failures, *drop_empty_texts(table), *self._refuse_clips(table)]
 
     def _extract(
         self, recipe: Recipe, table: pd.DataFrame, root: Path, path: Path
