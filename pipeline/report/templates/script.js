@@ -1,5 +1,13 @@
 (() => {
   "use strict";
+  // Only a table that scrolls needs a stop of the tabulator.
+  const settle = () => {
+    for (const region of document.querySelectorAll(".scroll"))
+      region.tabIndex = region.scrollWidth > region.clientWidth ? 0 : -1;
+  };
+  addEventListener("resize", settle);
+  settle();
+
   const list = document.getElementById("cards");
   if (!list) return;
   const SIZE = 12;
