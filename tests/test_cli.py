@@ -32,7 +32,7 @@ def doctor() -> tuple[int, str]:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("doctor", "cache", "retry", "weights", "compare", "export"):
+    for command in ("doctor", "cache", "retry", "weights", "compare", "export", "explain"):
         assert command in result.output
 
 
