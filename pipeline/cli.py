@@ -123,7 +123,7 @@ def compare(
     data: Annotated[
         str,
         typer.Argument(
-            help="A data set (crisismmd, youtube) with its features from dvc repro, or an .npz "
+            help="A data set (crisismmd, youtube, your own) with its features, or an .npz "
             "with view_<name> [n, d] and Y [n, labels]."
         ),
     ],

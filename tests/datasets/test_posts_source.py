@@ -159,3 +159,22 @@ def test_a_source_of_another_form_names_what_is_allowed() -> None:
     Path("own/pin.json").write_text("{}")
     with pytest.raises(ValueError, match=r"pin\.json is not a source; allowed: a folder with pos"):
         check_source("floods", "own/pin.json")
+
+
+@pytest.mark.parametrize(("column", "modalities"), [("image", 1), ("video", 2)])
+def test_posts_without_any_text_become_an_index(column: str, modalities: int) -> None:
+    for k in range(6):
+        photo(f"{k}.png", k)
+    write(*(f"p{k},{k}.png,{k % 2}" for k in range(6)), header=f"id,{column},flood")
+    index = indexed()
+    assert index.failures == []
+    assert index.table[column].tolist() == [f"files/{k}.png" for k in range(6)]
+    assert len(data_set("floods").modalities_of(index.table)) == modalities
+
+
+def test_posts_that_are_too_few_say_how_many_groups_are_needed() -> None:
+    write(*filler(4))
+    with pytest.raises(
+        ValueError, match=r"4 independent groups of samples cannot be split .*; at "
+    ):
+        indexed()
