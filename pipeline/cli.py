@@ -233,6 +233,9 @@ def predict(
     weights: Annotated[
         Path | None, typer.Option(help="A folder with encoders' weights by modality.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add what explains each decision: seconds a post.")
+    ] = False,
 ) -> None:
     """Predict posts with a trained model: decision, confidence and probabilities of each task.
 
@@ -243,7 +246,7 @@ def predict(
 
     given = {"text": text, "image": image, "video": video}
     post = {key: value for key, value in given.items() if value is not None}
-    _print(command.predict(model, source, out, post, recall, weights))
+    _print(command.predict(model, source, out, post, recall, weights, explain))
 
 
 @app.command()

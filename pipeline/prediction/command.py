@@ -32,14 +32,18 @@ def predict(
     post: Mapping[str, Any],
     recall: float | None = None,
     weights: Path | None = None,
+    explained: bool = False,
 ) -> Iterator[str]:
     """Predict the posts of `source`, or the one `post`; yields lines for the user.
 
     `source` is a manifest, a folder, or `-` for JSON lines on standard input. One post needs no
-    `out`: its decisions are yielded. Raises ValueError in one line for what is wrong, and
+    `out`: its decisions are yielded. With `explained`, `out` also has the columns of
+    `Predictor.explain`. Raises ValueError in one line for what is wrong, and
     NothingReadError at the end if nothing could be read.
     """
     _check_arguments(source, out, post)
+    if explained and out is None:
+        raise ValueError("--explain adds columns to a file: give --out, or type hgfn explain")
     predictor = Predictor.load(model, weights=weights, recall=recall)
     if recall is not None:
         yield from promises(predictor.model, predictor.decisions)
@@ -56,6 +60,9 @@ def predict(
             with progress("posts", len(posts)) as advance:
                 for encoded in predictor.encode(posts, root):
                     table = predictor.decide(encoded)
+                    if explained:
+                        own = posts[posts["id"].isin(encoded.ids)]
+                        table = table.merge(predictor.explain(own, root), on="id")
                     write(table)
                     counts.update(_counts(table, predictor))
                     for _ in encoded.ids:

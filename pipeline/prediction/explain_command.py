@@ -10,7 +10,6 @@ import pandas as pd
 
 from pipeline.explanation.description import check_task, describe
 from pipeline.prediction.command import STANDARD_INPUT, failure_lines, posts_of
-from pipeline.prediction.posts import posts_table
 from pipeline.prediction.predictor import Predictor
 
 
@@ -49,4 +48,4 @@ def _chosen(table: pd.DataFrame, name: str, source: str) -> pd.DataFrame:
     chosen = table[table["id"] == name]
     if chosen.empty:
         raise ValueError(f"{source}: no post has the id {name!r}; its first is {table['id'][0]!r}")
-    return posts_table(chosen.drop(columns="audio"))
+    return chosen

@@ -16,6 +16,7 @@ from pipeline.evaluation.model_folder import Decision, Decisions, Preprocessor, 
 from pipeline.features.cache import ItemCache
 from pipeline.features.text import TextRecipe
 from pipeline.features.visual import VisualRecipe
+from pipeline.prediction.material import manifest_posts
 from pipeline.prediction.predictor import Predictor
 from tests.prediction.small_encoders import Colours, Letters
 from tests.training.conftest import TASKS, make_spec
@@ -116,3 +117,30 @@ def test_the_table_has_a_row_a_post_in_their_order(predictor: Predictor, folder:
     assert table["kind.words"].map(bool).tolist() == [True, True, False]
     alone = predictor.explain([posts[1]], folder)
     pd.testing.assert_frame_equal(alone, table.iloc[[1]].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_file_of_predictions_has_the_explanation_beside_them(
+    predictor: Predictor, folder: Path, suffix: str
+) -> None:
+    read = {"csv": pd.read_csv, "jsonl": pd.read_json, "parquet": pd.read_parquet}[suffix]
+    options = {"lines": True, "dtype": {"id": str}} if suffix == "jsonl" else {}
+    options |= {"dtype": {"id": str}} if suffix == "csv" else {}
+    files = [folder / f"plain.{suffix}", folder / f"explained.{suffix}"]
+    for file, more in zip(files, [[], ["--explain"]], strict=True):
+        arguments = ["predict", "models/any", str(folder / "posts.csv"), "--out", str(file), *more]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, result.output
+    plain, explained = (read(file, **options) for file in files)
+    expected = predictor.explain(manifest_posts(folder / "posts.csv")[0], folder)
+    assert list(explained) == [*plain, *expected.columns[1:]]
+    pd.testing.assert_frame_equal(explained[plain.columns], plain)
+    assert explained["kind.words"].tolist() == expected["kind.words"].tolist()
+
+
+def test_an_explanation_of_one_post_needs_a_file_or_the_other_command(
+    predictor: Predictor,
+) -> None:
+    result = CliRunner().invoke(app, ["predict", "models/any", "--text", "x", "--explain"])
+    assert result.exit_code == 1
+    assert "give --out, or type hgfn explain" in result.output
