@@ -280,6 +280,27 @@ def explain(
     _print(explain_command.explain(model, source, name, post, task, weights))
 
 
+@app.command()
+def serve(
+    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; without it 127.0.0.1, for this machine alone."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    weights: Annotated[
+        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
+    ] = None,
+) -> None:
+    """Serve a trained model as a page and an HTTP interface: docs/serve.md.
+
+    Nothing that is sent is kept. Needs `pip install -e ".[serve]"`.
+    """
+    from pipeline.serving import command
+
+    _print(command.serve(model, host, port, weights))
+
+
 def _print(lines: Iterable[str]) -> None:
     with errors_in_one_line():
         for line in lines:

@@ -89,6 +89,12 @@ class Predictor:
         decisions = model.decisions if recall is None else at_recall(model, recall)
         return cls(model, recipes_of(model, weights), decisions, cache)
 
+    def warm(self) -> None:
+        """Load the encoders now, rather than at the first post that needs them."""
+        self._cache = self._cache or open_cache()
+        for recipe in self.recipes.values():
+            self._engine.load(recipe, self._cache)
+
     @property
     def at_once(self) -> int:
         """Posts whose features are held in memory together."""
@@ -118,7 +124,7 @@ class Predictor:
 
     def embed(self, posts: Posts, root: Path = Path()) -> np.ndarray:
         """Return the shared representation [posts, members x width], in the posts' order."""
-        return self._of_all(posts, root, self._embedding)["shared"]
+        return self._of_all(posts, root, self._shared)["shared"]
 
     def explain(self, posts: Posts, root: Path = Path()) -> pd.DataFrame:
         """Return a row a post, in their order: `id`, and the columns of `explanation_row`."""
@@ -196,14 +202,19 @@ class Predictor:
         return final_probabilities(self.networks, examples, self.tasks)
 
     @torch.inference_mode()
-    def _embedding(self, examples: Examples) -> dict[str, np.ndarray]:
+    def representation(self, examples: Examples, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the shared representation [rows, members x width] of some or all examples."""
+        rows = np.arange(len(examples.ids)) if rows is None else rows
         networks = [InDouble(network).eval() for network in self.networks]
         parts = []
-        for batch in examples.batches(np.arange(len(examples.ids)), 256):
+        for batch in examples.batches(rows, 256):
             batch = batch.to(torch.device(runtime.device()))
             shared = [network(batch.sequences, batch.lengths).shared for network in networks]
             parts.append(torch.cat(shared, dim=1).float().cpu().numpy())
-        return {"shared": np.concatenate(parts)}
+        return np.concatenate(parts)
+
+    def _shared(self, examples: Examples) -> dict[str, np.ndarray]:
+        return {"shared": self.representation(examples)}
 
     def _of_all(
         self, posts: Posts, root: Path, of: Callable[[Examples], dict[str, np.ndarray]]

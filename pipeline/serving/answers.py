@@ -1,0 +1,140 @@
+"""What the worker does with a post: encode it once, decide, explain, look for its neighbours."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.explanation.shapley import modality_shapley
+from pipeline.features.memory_cache import MemoryCache
+from pipeline.ground.data_set import SEPARATOR
+from pipeline.ground.failures import Failure
+from pipeline.prediction.predictor import Encoded, Predictor
+from pipeline.serving.neighbours import Neighbours, neighbours_of
+from pipeline.serving.worker import Service
+
+WARM = "Flood water in the streets"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One post: a text and the names of its files in a folder that is the request's own."""
+
+    folder: Path
+    text: str | None = None
+    images: tuple[str, ...] = ()
+    video: str | None = None
+    explain: bool = False
+
+    @property
+    def post(self) -> dict[str, str | None]:
+        """The post as `Predictor` takes it."""
+        image = SEPARATOR.join(self.images) or None
+        return {"id": "post", "text": self.text, "image": image, "video": self.video}
+
+
+def open_service(model: Path, weights: Path | None, scratch: Path) -> Service:
+    """Load a model and its encoders; `scratch` is the server's temporary folder.
+
+    Raises ValueError in one line: see `Predictor.load`.
+    """
+    cache = MemoryCache()
+    predictor = Predictor.load(model, weights=weights, cache=cache)
+    predictor.warm()
+    neighbours = neighbours_of(predictor, scratch / "neighbours.npy")
+    answers = Answers(predictor, cache, neighbours)
+    answers(Question(scratch, text=WARM))  # the first pass of a network is slower
+    tasks = [{"name": task.name, "classes": list(task.classes)} for task in predictor.tasks]
+    made_of = predictor.model.preprocessor.modalities
+    facts = {
+        "model": model.absolute().name,
+        "tasks": tasks,
+        "modalities": list(predictor.modalities),
+        "untrained": [m for m, made in made_of.items() if made.params["weights"] == "untrained"],
+        "training_samples": len(neighbours.samples),
+        "no_training_samples": neighbours.missing,
+    }
+    return Service(answers, facts)
+
+
+class Answers:
+    """Answers questions with a predictor whose features are kept nowhere."""
+
+    def __init__(self, predictor: Predictor, cache: MemoryCache, neighbours: Neighbours) -> None:
+        self.predictor, self.neighbours = predictor, neighbours
+        self._cache = cache
+
+    def __call__(self, question: Question) -> dict[str, Any]:
+        """Return the row of `prediction_table` by task and modality, and what explains it."""
+        with self._nothing_kept(question.folder):
+            (encoded,) = self.predictor.encode(question.post, question.folder)
+            row = self.predictor.decide(encoded).iloc[0]
+            vector = self.predictor.representation(encoded.examples)[0]
+            anything = any(row[f"{name}.present"] for name in self.predictor.modalities)
+            explain = question.explain and anything
+            return {
+                "tasks": {task.name: _task(row, task.name) for task in self.predictor.tasks},
+                "modalities": self._modalities(row, encoded, question),
+                "unsure": bool(row["unsure"]),
+                "explanation": self._explanation(encoded, row) if explain else None,
+                # Without anything to look at, the nearest would be as arbitrary as the decision.
+                "neighbours": self.neighbours.nearest(vector) if anything else [],
+            }
+
+    @contextmanager
+    def _nothing_kept(self, folder: Path) -> Iterator[None]:
+        # Also where this process is killed: the server removes the request's folder.
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = None
+            self._cache.clear()
+
+    def _modalities(
+        self, row: pd.Series, encoded: Encoded, question: Question
+    ) -> dict[str, dict[str, Any]]:
+        return {
+            name: {
+                "present": bool(row[f"{name}.present"]),
+                "failure": None if pd.isna(kind := row[f"{name}.failure"]) else str(kind),
+                "messages": _messages(name, encoded.failures, question),
+            }
+            for name in self.predictor.modalities
+        }
+
+    def _explanation(self, encoded: Encoded, row: pd.Series) -> dict[str, Any]:
+        model = self.predictor.model
+        shares = modality_shapley(model.networks, model.spec, encoded.examples, np.array([0]))
+        explanation = {}
+        for task in self.predictor.tasks:
+            decided = int(row[f"{task.name}.predicted"])
+            by_modality = zip(sorted(model.spec.modalities), shares[task.name][0], strict=True)
+            explanation[task.name] = {"shapley": {m: float(v[decided]) for m, v in by_modality}}
+        return explanation
+
+
+def _task(row: pd.Series, name: str) -> dict[str, Any]:
+    start = f"{name}.p."
+    return {
+        "decision": str(row[f"{name}.decision"]),
+        "confidence": float(row[f"{name}.confidence"]),
+        "probabilities": {
+            str(key).removeprefix(start): float(value)
+            for key, value in row.items()
+            if str(key).startswith(start)
+        },
+    }
+
+
+def _messages(modality: str, failures: list[Failure], question: Question) -> list[str]:
+    """The failures' messages, without the folder that the user has never seen."""
+    folder = f"{question.folder}/"
+    return [f.message.replace(folder, "") for f in failures if f.modality == modality]

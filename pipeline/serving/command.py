@@ -1,0 +1,89 @@
+"""`hgfn serve`: the port, the worker and the server, which end together."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from pipeline.ground.temporaries import remove_left_over, temporary_name
+from pipeline.serving.answers import open_service
+from pipeline.serving.worker import CrashedError, Worker
+
+LOOPBACK, PORT = "127.0.0.1", 8000
+NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+PACKAGES = ("fastapi", "uvicorn", "python_multipart")
+SCRATCH = "hgfn-serve"
+SECONDS = 60.0  # for one post
+CONNECTIONS = 64  # more are refused: a slow client holds one
+
+
+def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Iterator[str]:
+    """Serve a model until Ctrl-C; yields lines for the user.
+
+    Without a `host`, on this machine alone. Raises ValueError in one line for what is wrong.
+    """
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise ValueError(f'{package} is not installed; pip install -e ".[serve]" brings it')
+    import uvicorn
+
+    from pipeline.serving.app import create_app
+
+    with closing(_listen(host or LOOPBACK, port)) as listener, scratch_folder() as scratch:
+        yield f"loading {model} and its encoders"
+        worker = Worker(partial(open_service, model, weights, scratch), SECONDS)
+        try:
+            try:
+                worker.wait()
+            except CrashedError:
+                raise ValueError(
+                    f"{model}: the process that loads it ended; perhaps memory ran out"
+                ) from None
+            yield f"http://{_address(listener)}/ (Ctrl-C ends it)"
+            if missing := worker.facts["no_training_samples"]:
+                yield f"no similar training samples are shown: {missing}"
+            app = create_app(worker, scratch, None if host else NAMES)
+            config = uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=CONNECTIONS,
+                timeout_graceful_shutdown=5,
+            )
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            worker.stop()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for files of requests, which is removed; also those of killed servers."""
+    place = Path(tempfile.gettempdir())
+    remove_left_over(place, of=SCRATCH)
+    folder = temporary_name(place / SCRATCH)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"{host} port {port}: {reason.lower()}; choose another --port") from None
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
