@@ -52,8 +52,8 @@ def extract(chosen: DataSet, recipe: Recipe, origin: Origin) -> None:
         attributes={"encoder": origin.encoder, "weights_origin": origin.weights},
     )
     write_failures(chosen.failures(recipe.modality), failures)
-    # A set without any source of a modality lacks it by its nature.
-    if items and not FeatureFile(chosen.features(recipe.modality)).present.any():
+    expected = recipe.modality in chosen.modalities_of(index)
+    if expected and not FeatureFile(chosen.features(recipe.modality)).present.any():
         echo(
             f"warning: {chosen.name}: no sample has any {recipe.modality} features; training and "
             "evaluation go on without them"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract, extract_features
 from pipeline.features.recipe import Item, Recipe
 from pipeline.features.visual import VisualRecipe
-from pipeline.ground.data_set import SETS
+from pipeline.ground.data_set import SETS, data_set
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.inputs.parquet import write_table
 
@@ -214,7 +215,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     weights = tmp_path / "weights"
     weights.mkdir()
     YOUTUBE.index.parent.mkdir(parents=True)
-    row = {"id": "a", **dict.fromkeys(("image", "audio", "video", "start", "end"))}
+    row = {"id": "a", **dict.fromkeys(("text", "image", "audio", "video", "start", "end"))}
     write_table(YOUTUBE.index, pd.DataFrame([row]))
     return weights
 
@@ -239,14 +240,28 @@ def test_a_network_that_stays_on_the_cpu_says_so_once(
     monkeypatch.setenv("HGFN_DEVICE", "cuda")
     recipe = make(project)
     extract(YOUTUBE, recipe, Origin("net", "given", "MIT"))
-    # A modality without any source is no reason for a warning.
-    *before, last = capsys.readouterr().out.splitlines()
+    *before, warning, last = capsys.readouterr().out.splitlines()
     assert before == notice
+    assert warning == (
+        f"warning: youtube: no sample has any {recipe.modality} features; training and evaluation "
+        "go on without them"
+    )
     assert last == (
         f"youtube {recipe.modality}: net (given); 0 of 1 samples have a source, no failures"
     )
     attributes = FeatureFile(YOUTUBE.features(recipe.modality)).attributes
     assert (attributes["encoder"], attributes["weights_origin"]) == ("net", "given")
+
+
+def test_a_modality_that_a_set_cannot_have_is_no_warning(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for chosen in (data_set("crisismmd"), data_set("floods")):
+        chosen.index.parent.mkdir()
+        shutil.copy(YOUTUBE.index, chosen.index)
+        extract(chosen, AudioRecipe(SoundNetEncoder(project)), Origin("net", "given", "MIT"))
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.endswith("audio: net (given); 0 of 1 samples have a source, no failures")
 
 
 def test_an_unknown_engine_is_refused_before_anything_is_hashed(
