@@ -46,7 +46,7 @@ def predict(
         raise ValueError("--explain adds columns to a file: give --out, or type hgfn explain")
     predictor = Predictor.load(model, weights=weights, recall=recall)
     if recall is not None:
-        yield from promises(predictor.model, predictor.decisions)
+        yield from promises(predictor.decisions)
     notes, root, tables = posts_of(source, post, predictor.at_once)
     yield from notes
     if out is None:

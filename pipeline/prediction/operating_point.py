@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from scipy.stats import beta
 
-from pipeline.evaluation.model_folder import Decisions, TrainedModel
+from pipeline.evaluation.model_folder import Decisions
 
 # With fewer positive validation rows the interval says next to nothing.
 FEWEST = 20
 CONFIDENCE = 0.95
 
 
-def at_recall(model: TrainedModel, recall: float) -> Decisions:
+def at_recall(decisions: Decisions, recall: float) -> Decisions:
     """Return decisions with the highest thresholds at which validation had at least this recall.
 
     Yes-or-no tasks with too few positive validation rows, and tasks of several classes, keep their
@@ -23,18 +23,17 @@ def at_recall(model: TrainedModel, recall: float) -> Decisions:
     if not 0 < recall <= 1:
         raise ValueError(f"--recall is {recall}; allowed: above 0, at most 1")
     chosen = {}
-    for name, task in model.decisions.tasks.items():
+    for name, task in decisions.tasks.items():
         if len(task.positives) >= FEWEST:
             chosen[name] = task.model_copy(update={"threshold": threshold(task.positives, recall)})
     if not chosen:
         counts = ", ".join(
-            f"{name} {len(task.positives)}" for name, task in model.decisions.tasks.items()
+            f"{name} {len(task.positives)}" for name, task in decisions.tasks.items()
         )
         raise ValueError(
-            f"{model.folder}: --recall needs {FEWEST} positive validation rows of a yes-or-no "
-            f"task; it has {counts}"
+            f"--recall needs {FEWEST} positive validation rows of a yes-or-no task; it has {counts}"
         )
-    return model.decisions.model_copy(update={"tasks": {**model.decisions.tasks, **chosen}})
+    return decisions.model_copy(update={"tasks": {**decisions.tasks, **chosen}})
 
 
 def threshold(positives: Sequence[float], recall: float) -> float:
@@ -51,7 +50,7 @@ def recall_interval(positives: Sequence[float], limit: float) -> tuple[float, fl
     return hits / count, low, high
 
 
-def promises(model: TrainedModel, decisions: Decisions) -> Iterator[str]:
+def promises(decisions: Decisions) -> Iterator[str]:
     """Say for each task what its threshold promises, or that it keeps its own."""
     for name, task in decisions.tasks.items():
         count = len(task.positives)

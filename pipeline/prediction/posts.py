@@ -38,8 +38,9 @@ def posts_table(posts: Posts, first: int = 1) -> pd.DataFrame:
         raise ValueError(f"two posts have the id {repeated.iloc[0]!r}; give each its own")
     for key in TEXTS[1:]:
         _check_texts(table, key)
-        texts = table[key].astype("string")
-        table[key] = texts.mask(texts == "")
+        table[key] = table[key].astype("string")
+        if key != "text":  # an empty text is reported, a path that is not given is not
+            table[key] = table[key].mask(table[key] == "")
     for key in ("start", "end"):
         table[key] = _seconds(table, key)
     return table.assign(audio=table["video"])

@@ -86,7 +86,7 @@ class Predictor:
         `recipes_of` and `at_recall`.
         """
         model = open_model(Path(folder))
-        decisions = model.decisions if recall is None else at_recall(model, recall)
+        decisions = model.decisions if recall is None else at_recall(model.decisions, recall)
         return cls(model, recipes_of(model, weights), decisions, cache)
 
     def warm(self) -> None:
