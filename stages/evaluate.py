@@ -19,6 +19,7 @@ from pipeline.evaluation.literature import (
     read_literature,
     split_names,
 )
+from pipeline.evaluation.model_card import Card, write_card
 from pipeline.evaluation.model_folder import Decisions, write_decisions, write_preprocessor
 from pipeline.evaluation.plots import write_plots
 from pipeline.evaluation.predictions import prediction_table, with_truth
@@ -61,7 +62,7 @@ def evaluate(name: str) -> None:
     probabilities = final_probabilities(networks, examples, tasks)
     decisions = write_decisions(folder, tasks, examples, probabilities, params.evaluate)
     write_preprocessor(folder, files, dict(params.features))
-    write_provenance(
+    provenance = write_provenance(
         folder,
         source=params.data.sources[name],
         params=params.model_dump(),
@@ -76,7 +77,10 @@ def evaluate(name: str) -> None:
     write_plots(Path("plots") / name, tasks, truth, predicted, decisions.thresholds)
     for note in unscored_notes(tasks, truth, "test"):
         echo(f"{name}: {note}")
-    _score(data, params, index, tasks, examples, probabilities, decisions)
+    scores, baselines = _score(data, params, index, tasks, examples, probabilities, decisions)
+    split = params.data.of(name).split
+    given = index, split, examples, probabilities, decisions, scores, baselines, provenance
+    write_card(folder, Card(name, spec, files, *given))
 
 
 def _examples(
@@ -103,8 +107,8 @@ def _score(
     examples: Examples,
     probabilities: Arrays,
     decisions: Decisions,
-) -> None:
-    """Write the scores of the model and of its baselines, and print the most important ones."""
+) -> tuple[dict[str, Scores], dict[str, dict[str, Scores]]]:
+    """Write and return the scores of the model and of its baselines; prints the means."""
     name, rule, thresholds = data.name, params.evaluate.threshold, decisions.thresholds
     scores = split_scores(tasks, examples, probabilities, thresholds)
     for task in tasks:
@@ -128,6 +132,7 @@ def _score(
         echo(f"{name}: {_leak_summary(leaks.sum(), leak_free)}")
     for line in _write_literature(name, params, index, tasks, scores):
         echo(f"{name}: {line}")
+    return scores, baselines
 
 
 def _write_literature(
