@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.ground.progress import progress
 from pipeline.mtl import Task
 from pipeline.prediction.material import folder_posts, json_posts, manifest_posts
 from pipeline.prediction.operating_point import promises
@@ -57,16 +56,13 @@ def predict(
     counts = Counter[str]()
     with prediction_file(out) as write:
         for posts in tables:
-            with progress("posts", len(posts)) as advance:
-                for encoded in predictor.encode(posts, root):
-                    table = predictor.decide(encoded)
-                    if explained:
-                        own = posts[posts["id"].isin(encoded.ids)]
-                        table = table.merge(predictor.explain(own, root), on="id")
-                    write(table)
-                    counts.update(_counts(table, predictor))
-                    for _ in encoded.ids:
-                        advance()
+            for encoded in predictor.encode(posts, root):
+                table = predictor.decide(encoded)
+                if explained:
+                    own = posts[posts["id"].isin(encoded.ids)]
+                    table = table.merge(predictor.explain(own, root), on="id")
+                write(table)
+                counts.update(_counts(table, predictor))
     yield f"{counts['posts']:,} posts in {out}; {_in_words(counts)}"
     if counts["nothing"] == counts["posts"]:
         raise NothingReadError(f"no post had anything that could be read; see {out}")
