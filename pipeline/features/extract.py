@@ -75,15 +75,17 @@ def extract_features(
     retry: Collection[str] = (),
     attributes: Mapping[str, str] | None = None,
     engine: Engine | None = None,
+    identity: Identity | None = None,
 ) -> list[Failure]:
     """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
     Cached failures of the kinds in `retry` are tried again. If every item failed, the modality is
     absent from all samples. `attributes` are the file's, besides the recipe's identity. `engine` is
-    by default that of HGFN_ENGINE.
+    by default that of HGFN_ENGINE. `identity` is the recipe's, where it is known already: the
+    weights are read for it.
     """
     engine = engine or chosen_engine()
-    identity = recipe.identity()
+    identity = identity or recipe.identity()
     keys = _keys(recipe, identity, items)
     outcomes = _cached(cache, set(keys.values()), retry)
     # Equal inputs share a key: a text tweeted with three photos is embedded once.

@@ -22,7 +22,7 @@ from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
 from pipeline.features.items import items_of
-from pipeline.features.recipe import Recipe
+from pipeline.features.recipe import Identity, Recipe
 from pipeline.features.resident import Resident
 from pipeline.features.visual import VisualRecipe
 from pipeline.ground.failures import Failure
@@ -145,6 +145,14 @@ class Predictor:
             yield key, explain(self.networks, self.model.spec, post, thresholds)
 
     @cached_property
+    def _identities(self) -> dict[str, Identity]:
+        return {name: recipe.identity() for name, recipe in self.recipes.items()}
+
+    @cached_property
+    def _exact(self) -> list[InDouble]:
+        return [InDouble(network).eval() for network in self.networks]
+
+    @cached_property
     def _encoders(self) -> Encoders:
         return {name: (recipe, recipe.network()) for name, recipe in self.recipes.items()}
 
@@ -185,6 +193,7 @@ class Predictor:
             cache=self._cache,
             workers=runtime.workers(),
             engine=self._engine,
+            identity=self._identities[recipe.modality],
         )
 
     def _refuse_clips(self, table: pd.DataFrame) -> list[Failure]:
@@ -199,17 +208,16 @@ class Predictor:
 
     def _probabilities(self, examples: Examples) -> dict[str, np.ndarray]:
         torch.set_num_threads(THREADS)
-        return final_probabilities(self.networks, examples, self.tasks)
+        return final_probabilities(self._exact, examples, self.tasks)
 
     @torch.inference_mode()
     def representation(self, examples: Examples, rows: np.ndarray | None = None) -> np.ndarray:
         """Return the shared representation [rows, members x width] of some or all examples."""
         rows = np.arange(len(examples.ids)) if rows is None else rows
-        networks = [InDouble(network).eval() for network in self.networks]
         parts = []
         for batch in examples.batches(rows, 256):
             batch = batch.to(torch.device(runtime.device()))
-            shared = [network(batch.sequences, batch.lengths).shared for network in networks]
+            shared = [network(batch.sequences, batch.lengths).shared for network in self._exact]
             parts.append(torch.cat(shared, dim=1).float().cpu().numpy())
         return np.concatenate(parts)
 

@@ -5,42 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from pipeline.explanation.shapley import modality_shapley
+from pipeline.explanation.explain import Explanation
 from pipeline.features.memory_cache import MemoryCache
-from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.failures import Failure
 from pipeline.prediction.predictor import Encoded, Predictor
 from pipeline.serving.neighbours import Neighbours, neighbours_of
+from pipeline.serving.question import Question
 from pipeline.serving.worker import Service
 
 WARM = "Flood water in the streets"
 
 
-@dataclass(frozen=True)
-class Question:
-    """One post: a text and the names of its files in a folder that is the request's own."""
-
-    folder: Path
-    text: str | None = None
-    images: tuple[str, ...] = ()
-    video: str | None = None
-    explain: bool = False
-
-    @property
-    def post(self) -> dict[str, str | None]:
-        """The post as `Predictor` takes it."""
-        image = SEPARATOR.join(self.images) or None
-        return {"id": "post", "text": self.text, "image": image, "video": self.video}
-
-
-def open_service(model: Path, weights: Path | None, scratch: Path) -> Service:
+def service(model: Path, weights: Path | None, scratch: Path) -> Service:
     """Load a model and its encoders; `scratch` is the server's temporary folder.
 
     Raises ValueError in one line: see `Predictor.load`.
@@ -83,7 +64,7 @@ class Answers:
                 "tasks": {task.name: _task(row, task.name) for task in self.predictor.tasks},
                 "modalities": self._modalities(row, encoded, question),
                 "unsure": bool(row["unsure"]),
-                "explanation": self._explanation(encoded, row) if explain else None,
+                "explanation": self._explanation(question) if explain else None,
                 # Without anything to look at, the nearest would be as arbitrary as the decision.
                 "neighbours": self.neighbours.nearest(vector) if anything else [],
             }
@@ -110,15 +91,9 @@ class Answers:
             for name in self.predictor.modalities
         }
 
-    def _explanation(self, encoded: Encoded, row: pd.Series) -> dict[str, Any]:
-        model = self.predictor.model
-        shares = modality_shapley(model.networks, model.spec, encoded.examples, np.array([0]))
-        explanation = {}
-        for task in self.predictor.tasks:
-            decided = int(row[f"{task.name}.predicted"])
-            by_modality = zip(sorted(model.spec.modalities), shares[task.name][0], strict=True)
-            explanation[task.name] = {"shapley": {m: float(v[decided]) for m, v in by_modality}}
-        return explanation
+    def _explanation(self, question: Question) -> dict[str, Any]:
+        ((_, explanation),) = self.predictor.explanations(question.post, question.folder)
+        return {task.name: _explained(explanation, task.name) for task in self.predictor.tasks}
 
 
 def _task(row: pd.Series, name: str) -> dict[str, Any]:
@@ -131,6 +106,18 @@ def _task(row: pd.Series, name: str) -> dict[str, Any]:
             for key, value in row.items()
             if str(key).startswith(start)
         },
+    }
+
+
+def _explained(explanation: Explanation, task: str) -> dict[str, Any]:
+    """What of the post the probability of a task's decision rests on: see `Explanation`."""
+    drops = explanation.word_drops[task].tolist()
+    return {
+        "probability": explanation.probability[task],
+        "nothing": explanation.nothing[task],
+        "shapley": {name: explanation.shapley[task][name] for name in explanation.present},
+        "words": [list(pair) for pair in zip(explanation.words, drops, strict=True)],
+        "regions": [grids[task].tolist() for grids in explanation.regions],
     }
 
 

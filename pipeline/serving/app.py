@@ -8,15 +8,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
+from types import FrameType
 from typing import Any
 from uuid import uuid4
 
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from pipeline.serving.answers import Question
+from pipeline.serving.question import Question
 from pipeline.serving.uploads import Bounds, RefusedError, read_question
 from pipeline.serving.worker import CrashedError, TimeLimitError, Worker
 
@@ -25,6 +28,7 @@ QUEUE = 16  # requests that are read, wait or are answered; each holds at most o
 BODY_SECONDS = 60.0  # in which a body must arrive
 DRAIN_SECONDS = 5.0
 RETRY_AFTER = "2"
+CONNECTIONS = 64  # more are refused: a slow client holds one
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src blob: data:; media-src blob:; connect-src 'self'; form-action 'none'; "
@@ -139,6 +143,32 @@ def create_app(
     for path, name in {"/": "index.html", "/page.js": "page.js", "/style.css": "style.css"}.items():
         app.add_api_route(path, _file(PAGE / name), include_in_schema=False)
     return app
+
+
+class Server(uvicorn.Server):
+    """A server that ends its worker first, for which it would otherwise wait."""
+
+    worker: Worker
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See uvicorn: SIGINT or SIGTERM has come."""
+        self.worker.stop()
+        super().handle_exit(sig, frame)
+
+
+def run(app: FastAPI, listener: socket, worker: Worker) -> None:
+    """Serve an application until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
+    server = Server(config)
+    server.worker = worker
+    server.run(sockets=[listener])
 
 
 def _file(path: Path) -> Callable[[], Response]:

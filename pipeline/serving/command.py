@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.ground.temporaries import remove_left_over, temporary_name
-from pipeline.serving.answers import open_service
+from pipeline.serving.question import open_service
 from pipeline.serving.worker import CrashedError, Worker
 
 LOOPBACK, PORT = "127.0.0.1", 8000
@@ -20,7 +23,6 @@ NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 PACKAGES = ("fastapi", "uvicorn", "python_multipart")
 SCRATCH = "hgfn-serve"
 SECONDS = 60.0  # for one post
-CONNECTIONS = 64  # more are refused: a slow client holds one
 
 
 def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Iterator[str]:
@@ -31,10 +33,10 @@ def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Ite
     for package in PACKAGES:
         if find_spec(package) is None:
             raise ValueError(f'{package} is not installed; pip install -e ".[serve]" brings it')
-    import uvicorn
+    from pipeline.serving.app import create_app, run
 
-    from pipeline.serving.app import create_app
-
+    # uvicorn raises the signal again after its own end, and by default nothing would be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with closing(_listen(host or LOOPBACK, port)) as listener, scratch_folder() as scratch:
         yield f"loading {model} and its encoders"
         worker = Worker(partial(open_service, model, weights, scratch), SECONDS)
@@ -49,15 +51,8 @@ def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Ite
             if missing := worker.facts["no_training_samples"]:
                 yield f"no similar training samples are shown: {missing}"
             app = create_app(worker, scratch, None if host else NAMES)
-            config = uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_graceful_shutdown=5,
-            )
-            uvicorn.Server(config).run(sockets=[listener])
+            with suppress(KeyboardInterrupt):
+                run(app, listener, worker)
         finally:
             worker.stop()
 
@@ -80,8 +75,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ValueError(f"{host} port {port}: {reason.lower()}; choose another --port") from None
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number and number > 0 else str(error)
+        raise ValueError(f"{host} port {port}: {reason}; choose another --host or --port") from None
 
 
 def _address(listener: socket.socket) -> str:

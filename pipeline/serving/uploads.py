@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pipeline.prediction.material import CLIPS, PHOTOS
-from pipeline.serving.answers import Question
+from pipeline.serving.question import Question
 
 KEYS = ("text", "image", "video")
 SUFFIXES = {"image": PHOTOS.split(), "video": CLIPS.split()}

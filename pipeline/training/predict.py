@@ -44,10 +44,11 @@ def final_probabilities(
     """Predict every row as `predict` does, to the same bits alone and among others.
 
     The last digits of a network's result depend on the size of the batch. It is computed in float64
-    and rounded to float32, where they are gone.
+    and rounded to float32, where they are gone. A network that is `InDouble` already is not copied.
     """
     rows = np.arange(len(examples.ids))
-    exact = predict([InDouble(network) for network in networks], examples, tasks, rows)
+    members = [n if isinstance(n, InDouble) else InDouble(n) for n in networks]
+    exact = predict(members, examples, tasks, rows)
     return {name: values.astype(np.float32).astype(np.float64) for name, values in exact.items()}
 
 

@@ -18,6 +18,7 @@ const FAILURES = {
   not_finite: "its features are no numbers",
 };
 const $ = (id) => document.getElementById(id);
+const WORDS = 6; // that are shown
 let files = [];
 let facts = { bytes: 0, tasks: [], modalities: [], untrained: [] };
 let running = 0;
@@ -206,21 +207,49 @@ function explanation(answer) {
     "p",
     "soft",
     "Percentage points that each part adds to the probability of the decision, or takes from it. " +
-      "For the parts of the post these are Shapley values, relative to no post at all; for a word, " +
-      "the fall of the probability without it.",
+      "For picture and text as a whole these are Shapley values, relative to no post at all; for a word " +
+      "or a region of a photo, the fall of the probability without it. What repeats seems to matter little.",
   );
   const tiles = element("div", "tiles");
   for (const [name, parts] of Object.entries(answer.explanation)) {
     const box = element("div", "tile");
     box.append(element("h4", "task", words(name)));
     box.append(element("p", "decision", words(answer.tasks[name].decision)));
-    const present = Object.entries(parts.shapley).filter(([key]) => answer.modalities[key].present);
-    box.append(balance(present.map(([key, value]) => [sense(key), value])));
-    if (parts.words && parts.words.length)
-      box.append(element("p", "sure", "words"), balance(parts.words));
+    const start = `${percent(parts.probability)}, of which ${percent(parts.nothing)} without any post`;
+    box.append(element("p", "sure", start));
+    box.append(balance(Object.entries(parts.shapley).map(([key, value]) => [sense(key), value])));
+    const strongest = [...parts.words].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, WORDS);
+    if (strongest.length) box.append(element("h5", "", "Words"), balance(strongest));
+    parts.regions.forEach((grid, number) => box.append(...heatMap(grid, number, name)));
     tiles.append(box);
   }
   return [note, tiles];
+}
+
+/** A photo below a grid: the regions whose removal changes the decision's probability most. */
+function heatMap(grid, number, task) {
+  const file = files.filter(photo)[number];
+  const shown = file && [...$("chosen").querySelectorAll("img")].find((img) => img.alt.endsWith(file.name));
+  if (!shown) return [];
+  const flat = grid.flatMap((row, y) => row.map((drop, x) => ({ drop, x, y })));
+  const most = Math.max(0.005, ...flat.map(({ drop }) => Math.abs(drop)));
+  const best = flat.reduce((a, b) => (Math.abs(b.drop) > Math.abs(a.drop) ? b : a));
+  const box = element("div", "heat");
+  const picture = element("img");
+  picture.src = shown.src;
+  picture.alt =
+    `${file.name}: the region in row ${best.y + 1}, column ${best.x + 1} of ${grid.length} ` +
+    `changes ${words(task)} most, by ${signed(best.drop)}`;
+  const cells = element("div", "cells");
+  cells.setAttribute("aria-hidden", "true");
+  cells.style.gridTemplateColumns = `repeat(${grid.length}, 1fr)`;
+  for (const { drop } of flat) {
+    const cell = element("span", drop < 0 ? "against" : "");
+    cell.style.opacity = (0.75 * Math.abs(drop)) / most;
+    cells.append(cell);
+  }
+  box.append(picture, cells);
+  return [element("h5", "", `Regions of ${file.name}`), box];
 }
 
 function neighbour(sample) {
