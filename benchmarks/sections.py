@@ -12,6 +12,7 @@ from benchmarks import (
     growth,
     inception,
     memory,
+    predicting,
     steps,
     streaming,
     text_tower,
@@ -73,4 +74,5 @@ SECTIONS: dict[str, Section] = {
     "extraction": _lines(extraction.measure),
     "memory": _lines(memory.measure),
     "streaming": _lines(streaming.measure),
+    "predict": _lines(predicting.measure),
 }
