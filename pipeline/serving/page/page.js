@@ -208,7 +208,7 @@ function explanation(answer) {
     "soft",
     "Percentage points that each part adds to the probability of the decision, or takes from it. " +
       "For picture and text as a whole these are Shapley values, relative to no post at all; for a word " +
-      "or a region of a photo, the fall of the probability without it. What repeats seems to matter little.",
+      "or a region of a photo, the fall of the probability without it. Blue speaks for the decision, red against it. What repeats seems to matter little.",
   );
   const tiles = element("div", "tiles");
   for (const [name, parts] of Object.entries(answer.explanation)) {

@@ -1,0 +1,139 @@
+"""The interface: one line for what is wrong, a bounded queue, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
+import httpx
+import pytest
+
+from pipeline.serving.uploads import Bounds
+from tests.serving.conftest import Running, Start
+from tests.serving.fakes import left
+
+
+def error(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status
+    assert list(response.json()) == ["error"]
+    text: str = response.json()["error"]
+    assert "\n" not in text
+    return text
+
+
+def waiting(server: Running, count: int) -> None:
+    """Wait until so many requests are in the queue."""
+    while server.client.get("/healthz").json()["queue"] < count:
+        sleep(0.01)
+
+
+def test_a_crash_of_the_worker_fails_one_request_alone(start: Start) -> None:
+    server = start()
+    os.kill(server.ask("a").json()["process"], signal.SIGKILL)
+    error(server.ask("a"), 503)
+    assert server.ask("a").json()["text"] == "a"
+    assert "crashed" in error(server.ask("crash"), 503)
+    assert server.ask("a").json()["text"] == "a"
+    assert left(server.scratch) == []
+
+
+def test_a_request_beyond_the_time_limit_fails_alone(start: Start) -> None:
+    server = start(limit=0.5)
+    assert error(server.ask("for ever"), 504) == "the post took longer than 0.5 seconds"
+    assert server.ask("a").json()["text"] == "a"
+    assert left(server.scratch) == []
+
+
+def test_errors_of_the_worker_are_one_line(start: Start) -> None:
+    server = start()
+    assert error(server.ask("refuse"), 422) == "this one is wrong"
+    assert "terminal" in error(server.ask("fault"), 500)
+
+
+def test_a_full_queue_refuses_at_once_and_serves_those_in_it(start: Start) -> None:
+    server = start(queue=3)
+    with ThreadPoolExecutor(3) as threads:
+        inside = [threads.submit(server.ask, "wait") for _ in range(3)]
+        waiting(server, 3)
+        refused = server.ask("one more")
+        assert "3 requests wait already" in error(refused, 503)
+        assert int(refused.headers["retry-after"]) > 0
+        (server.scratch / "go").touch()
+        assert [one.result().status_code for one in inside] == [200] * 3
+    assert server.ask("a").status_code == 200
+
+
+def test_health_tells_of_model_worker_and_queue(start: Start) -> None:
+    health = start().client.get("/healthz").json()
+    assert (health["model"], health["worker"], health["queue"]) == ("fake", "ready", 0)
+
+
+def raw(server: Running, head: str, body: bytes = b"") -> bytes:
+    """Send bytes as they are; returns the first of the answer."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
+        return connection.recv(4000)
+
+
+FORM = "content-type: multipart/form-data; boundary=b\n"
+PART = b'--b\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+
+
+def test_a_large_body_is_refused_before_it_is_sent(start: Start) -> None:
+    server = start(bounds=Bounds(body=1000))
+    head = f"POST /predict HTTP/1.1\nhost: localhost\n{FORM}content-length: 999999\n"
+    assert b" 413 " in raw(server, head)
+
+
+def test_a_body_of_no_declared_length_is_refused_where_it_passes_the_bound(start: Start) -> None:
+    server = start(bounds=Bounds(body=1000))
+    head = f"POST /predict HTTP/1.1\nhost: localhost\n{FORM}transfer-encoding: chunked\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [PART, 2000 * b"a"])
+    assert b" 413 " in raw(server, head, chunks)  # the body has no end
+    waiting(server, 0)
+    assert left(server.scratch) == []
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example:80", "10.0.0.1", "[::2]:1"]
+)
+def test_other_names_are_refused(start: Start, host: str) -> None:
+    server = start()
+    for path in ("/", "/healthz"):
+        error(server.client.get(path, headers={"host": host}), 421)
+    own = [
+        server.client.get("/", headers={"host": h}).status_code for h in ("localhost:1", "[::1]")
+    ]
+    assert own == [200, 200]
+
+
+def test_pages_of_other_sites_are_refused(start: Start) -> None:
+    server = start()
+    for origin in ("http://evil.example", "null"):
+        answer = server.client.post("/predict", json={"text": "a"}, headers={"origin": origin})
+        error(answer, 403)
+    answer = server.client.post("/predict", json={"text": "a"}, headers={"origin": server.url})
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_every_answer_forbids_scripts_from_elsewhere(start: Start) -> None:
+    server = start()
+    answers = [server.client.get(path) for path in ("/", "/page.js", "/style.css", "/no", "/docs")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404, 404]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_no_path_leads_out_of_the_page(start: Start) -> None:
+    server = start()
+    for path in ("/../app.py", "/%2e%2e/app.py", "/page/index.html", "//etc/passwd"):
+        assert b" 404 " in raw(server, f"GET {path} HTTP/1.1\nhost: localhost\n")

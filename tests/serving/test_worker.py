@@ -1,0 +1,78 @@
+"""The worker: what ends its process fails one question, and the next one is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.ground.processes import is_running
+from pipeline.serving.question import Question
+from pipeline.serving.worker import CrashedError, TimeLimitError, Worker
+from tests.serving import fakes
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker(fakes.plain, 0.5)
+    worker.wait()
+    yield worker
+    worker.stop()
+
+
+def test_it_says_what_it_serves_when_it_is_ready(worker: Worker) -> None:
+    assert worker.facts == fakes.FACTS
+    assert worker.ready
+
+
+def test_a_crash_fails_one_question_alone(worker: Worker, tmp_path: Path) -> None:
+    first = worker.ask(Question(tmp_path, "a"))["process"]
+    with pytest.raises(CrashedError):
+        worker.ask(Question(tmp_path, "crash"))
+    second = worker.ask(Question(tmp_path, "a"))
+    assert second["text"] == "a"
+    assert second["process"] != first
+    assert not is_running(first)
+
+
+def test_a_question_beyond_the_time_limit_fails_alone(worker: Worker, tmp_path: Path) -> None:
+    first = worker.ask(Question(tmp_path, "a"))["process"]
+    with pytest.raises(TimeLimitError, match=r"longer than 0\.5 seconds"):
+        worker.ask(Question(tmp_path, "for ever"))
+    assert not is_running(first)
+    assert worker.ask(Question(tmp_path, "a"))["text"] == "a"
+
+
+def test_errors_leave_the_process_as_it_is(
+    worker: Worker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = worker.ask(Question(tmp_path, "a"))["process"]
+    with pytest.raises(ValueError, match="is wrong"):
+        worker.ask(Question(tmp_path, "refuse"))
+    with pytest.raises(RuntimeError, match="its terminal says why"):
+        worker.ask(Question(tmp_path, "fault"))
+    assert "a fault of the program" in capsys.readouterr().err
+    assert worker.ask(Question(tmp_path, "a"))["process"] == first
+
+
+def test_a_start_that_fails_says_why_each_time() -> None:
+    worker = Worker(fakes.broken, 1.0)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="models/none: no model"):
+            worker.wait()
+    worker.stop()
+
+
+def test_a_crash_while_loading_is_told() -> None:
+    worker = Worker(fakes.crashing, 1.0)
+    with pytest.raises(CrashedError):
+        worker.wait()
+    worker.stop()
+
+
+def test_a_stopped_worker_does_not_start_again(worker: Worker, tmp_path: Path) -> None:
+    worker.stop()
+    with pytest.raises(CrashedError):
+        worker.ask(Question(tmp_path, "a"))
+    assert not worker.alive
