@@ -22,6 +22,7 @@ const WORDS = 6; // that are shown
 let files = [];
 let facts = { bytes: 0, tasks: [], modalities: [], untrained: [] };
 let running = 0;
+let answered = []; // the files of the answer that is shown
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -99,10 +100,12 @@ async function ask(explain) {
   tell(problem);
   if (problem) return;
   const number = ++running;
+  const sent = files;
   busy(true, explain ? "Explaining ..." : "Looking ...");
   try {
     const answer = await post(explain);
     if (number !== running) return;
+    answered = sent;
     show(answer);
     $("status").textContent = explain ? "Explained." : "Done.";
     if (!explain) $("result").focus();
@@ -220,7 +223,9 @@ function explanation(answer) {
     box.append(balance(Object.entries(parts.shapley).map(([key, value]) => [sense(key), value])));
     const strongest = [...parts.words].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, WORDS);
     if (strongest.length) box.append(element("h5", "", "Words"), balance(strongest));
-    parts.regions.forEach((grid, number) => box.append(...heatMap(grid, number, name)));
+    // A photo that could not be read has no grid, and the others could be taken for it.
+    const grids = parts.regions.length === answered.filter(photo).length ? parts.regions : [];
+    grids.forEach((grid, number) => box.append(...heatMap(grid, number, name)));
     tiles.append(box);
   }
   return [note, tiles];
@@ -228,9 +233,9 @@ function explanation(answer) {
 
 /** A photo below a grid: the regions whose removal changes the decision's probability most. */
 function heatMap(grid, number, task) {
-  const file = files.filter(photo)[number];
-  const shown = file && [...$("chosen").querySelectorAll("img")].find((img) => img.alt.endsWith(file.name));
-  if (!shown) return [];
+  const file = answered.filter(photo)[number];
+  const shown = $("chosen").querySelectorAll("li")[files.indexOf(file)]?.querySelector("img");
+  if (!shown) return []; // removed meanwhile, or of a format that browsers do not show
   const flat = grid.flatMap((row, y) => row.map((drop, x) => ({ drop, x, y })));
   const most = Math.max(0.005, ...flat.map(({ drop }) => Math.abs(drop)));
   const best = flat.reduce((a, b) => (Math.abs(b.drop) > Math.abs(a.drop) ? b : a));
