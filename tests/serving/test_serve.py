@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.prediction.predictor import Predictor
 from pipeline.serving import command
+from pipeline.serving.neighbours import neighbours_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = next(iter(sorted((ROOT / "data/sample/youtube/clips").glob("*.mp4"))))
@@ -156,7 +157,7 @@ def _workers(server: int) -> list[int]:
     return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
-def test_a_killed_server_takes_its_worker_along_and_the_next_one_cleans_up(
+def test_what_a_killed_server_leaves_is_removed_by_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -200,8 +201,6 @@ def test_a_missing_extra_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_served_model_needs_no_project_around_it(inside: Path, tmp_path: Path) -> None:
-    from pipeline.serving.neighbours import neighbours_of
-
     alone = tmp_path / "elsewhere" / "models" / "youtube"
     shutil.copytree("models/youtube", alone)
     neighbours = neighbours_of(Predictor.load(alone, weights=Path("data/weights")))
@@ -210,8 +209,6 @@ def test_the_served_model_needs_no_project_around_it(inside: Path, tmp_path: Pat
 
 
 def test_a_training_sample_is_its_own_nearest_neighbour(inside: Path, tmp_path: Path) -> None:
-    from pipeline.serving.neighbours import neighbours_of
-
     predictor = Predictor.load("models/crisismmd")
     stored = tmp_path / "vectors.npy"
     neighbours = neighbours_of(predictor, stored)
@@ -225,8 +222,6 @@ def test_a_training_sample_is_its_own_nearest_neighbour(inside: Path, tmp_path: 
 
 
 def test_features_of_another_extraction_are_not_compared(inside: Path) -> None:
-    from pipeline.serving.neighbours import neighbours_of
-
     predictor = Predictor.load("models/crisismmd")
     predictor.model.preprocessor.modalities["text"].made_with["version"] = 0
     assert "not what the model was trained on" in str(neighbours_of(predictor).missing)
