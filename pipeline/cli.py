@@ -255,11 +255,13 @@ def explain(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[INPUT]", help="A posts manifest (.csv), or a folder of photos or clips."
+            metavar="[INPUT]",
+            help="A posts manifest (.csv), or a folder of photos or clips. Without it, --id is a "
+            "post of the set that the model was trained on.",
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--id", help="With INPUT: the post; in a folder its file's path.")
+        str | None, typer.Option("--id", help="The post; in a folder its file's path.")
     ] = None,
     text: Annotated[str | None, typer.Option(help="The text of one post.")] = None,
     image: Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")] = None,

@@ -80,9 +80,16 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in headings(target), link
 
 
-def test_the_readme_lists_every_kind_of_failure() -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert [kind for kind in KINDS if f"`{kind}`" not in readme] == []
+def test_a_page_lists_every_kind_of_failure() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_page_is_reached_from_the_readme(page: Path) -> None:
+    if page.parent in (ROOT / "docs" / "decisions", ROOT / "data") or page.parent == ROOT:
+        return
+    assert f"(docs/{page.name})" in (ROOT / "README.md").read_text()
 
 
 def test_the_checks_find_what_is_wrong() -> None:

@@ -35,6 +35,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 def csv_lines(table: pd.DataFrame, header: bool = True) -> str:
     """Return the lines of a table as `write_csv` writes them."""
     cells = table.map(lambda value: _cell(value) if isinstance(value, str) else value)
+    cells = cells.rename(columns=_cell)  # a task or class may be named -1
     return str(cells.to_csv(index=False, header=header, lineterminator="\n"))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.ground.data_set import SOURCES
 from pipeline.mtl import Task
-from pipeline.prediction.material import folder_posts, json_posts, manifest_posts
+from pipeline.prediction.material import CLIPS, PHOTOS, folder_posts, json_posts, manifest_posts
 from pipeline.prediction.operating_point import promises
 from pipeline.prediction.output import prediction_file
 from pipeline.prediction.posts import posts_table
@@ -43,18 +44,20 @@ def predict(
     _check_arguments(source, out, post)
     if explained and out is None:
         raise ValueError("--explain adds columns to a file: give --out, or type hgfn explain")
+    file = prediction_file(out) if out else None  # a wrong name is told before the work
     predictor = Predictor.load(model, weights=weights, recall=recall)
     if recall is not None:
         yield from promises(predictor.decisions)
     notes, root, tables = posts_of(source, post, predictor.at_once)
     yield from notes
-    if out is None:
-        table = predictor.predict(next(tables), root)
-        yield from decision_lines(predictor.tasks, table)
-        yield from failure_lines(table, predictor)
+    if file is None:
+        posts = next(tables)
+        table = predictor.predict(posts, root)
+        yield from failure_lines(table, predictor, posts)
+        yield from decision_lines(predictor.tasks, table, predictor.decisions.unsure_below)
         return
     counts = Counter[str]()
-    with prediction_file(out) as write:
+    with file as write:
         for posts in tables:
             for encoded in predictor.encode(posts, root):
                 table = predictor.decide(encoded)
@@ -63,14 +66,17 @@ def predict(
                     table = table.merge(predictor.explain(own, root), on="id")
                 write(table)
                 counts.update(_counts(table, predictor))
-    yield f"{counts['posts']:,} posts in {out}; {_in_words(counts)}"
+    number = f"{counts['posts']:,} post{'s' if counts['posts'] > 1 else ''}"
+    yield f"{number} in {out}; {_in_words(counts)}"
     if counts["nothing"] == counts["posts"]:
         raise NothingReadError(f"no post had anything that could be read; see {out}")
 
 
 def _check_arguments(source: str | None, out: Path | None, post: Mapping[str, Any]) -> None:
     if (source is None) == (not post):
-        raise ValueError("give an INPUT (a manifest, a folder, or -), or --text, --image, --video")
+        raise ValueError(
+            "give an INPUT (a manifest, a folder, or -), or --text, --image, --video; not both"
+        )
     if out is None and source is not None:
         raise ValueError("name the file of the predictions: --out predictions.csv")
 
@@ -91,14 +97,25 @@ def posts_of(
     if path.suffix != ".csv":
         raise ValueError(
             f"{path}: no such folder, and no manifest; a manifest is a .csv with the columns id, "
-            "text, image, video"
+            f"text, image, video{_instead(path)}"
         )
     table, columns = manifest_posts(path)
     notes = [f"columns that predictions do not use: {', '.join(columns)}"] if columns else []
     return notes, path.parent, iter([table])
 
 
-def decision_lines(tasks: tuple[Task, ...], table: pd.DataFrame) -> Iterator[str]:
+def _instead(path: Path) -> str:
+    """Say how a file that is no manifest is given."""
+    suffix = path.suffix.lower().removeprefix(".")
+    for option, suffixes in (("--image", PHOTOS), ("--video", CLIPS)):
+        if suffix in suffixes.split():
+            return f". Give one file as {option} {path}"
+    return f". Give JSON lines as - < {path}" if suffix in ("jsonl", "ndjson", "json") else ""
+
+
+def decision_lines(
+    tasks: tuple[Task, ...], table: pd.DataFrame, unsure_below: float
+) -> Iterator[str]:
     """Yield a line for each task of one post: decision, confidence, all probabilities."""
     row = table.iloc[0]
     for task in tasks:
@@ -106,19 +123,27 @@ def decision_lines(tasks: tuple[Task, ...], table: pd.DataFrame) -> Iterator[str
         every = ", ".join(f"{name} {row[f'{task.name}.p.{name}']:.3f}" for name in ranked)
         confidence = row[f"{task.name}.confidence"]
         yield f"{task.name}: {row[f'{task.name}.decision']}, confidence {confidence:.2f} ({every})"
-    if row["unsure"]:
-        yield "unsure: a confidence is below the model's limit, or there is nothing to look at"
+    low = [task.name for task in tasks if row[f"{task.name}.confidence"] < unsure_below]
+    if low:
+        yield f"unsure of {', '.join(low)}: confidence below {unsure_below:g}"
 
 
-def failure_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
-    """Yield what could not be read of one post; raises NothingReadError if that is all of it."""
-    row = table.iloc[0]
+def failure_lines(table: pd.DataFrame, predictor: Predictor, posts: pd.DataFrame) -> Iterator[str]:
+    """Yield what could not be read of one post, of which `posts` has the row.
+
+    Raises NothingReadError if that is all of it.
+    """
+    row, post = table.iloc[0], posts.iloc[0]
     for name in predictor.modalities:
         if isinstance(kind := row[f"{name}.failure"], str):
             state = "used in part" if row[f"{name}.present"] else "not used"
-            yield f"{name}: {kind}; {state}"
+            files = [post[key] for key in SOURCES[name] if key != "text" and pd.notna(post[key])]
+            yield f"{': '.join([name, *files, kind])}; {state}"
     if not any(row[f"{name}.present"] for name in predictor.modalities):
-        raise NothingReadError("the post had nothing that could be read")
+        raise NothingReadError(
+            "the post had nothing that could be read; the model takes "
+            f"{', '.join(predictor.modalities)}, and at least one is needed"
+        )
 
 
 def _counts(table: pd.DataFrame, predictor: Predictor) -> Counter[str]:

@@ -11,12 +11,14 @@ from typing import Any
 import pandas as pd
 
 from pipeline.datasets.posts import read_posts, task_names
+from pipeline.ground.data_set import data_set
+from pipeline.inputs.parquet import read_table
 from pipeline.prediction.posts import KEYS, posts_table
 
 # Columns of a manifest that no prediction depends on.
 OPTIONAL = ("group", "time", "language")
 
-# Suffixes of what the readers of photos, and of clips, take: README.md, "Data".
+# Suffixes of what the readers of photos, and of clips, take: docs/own_posts.md, "Formats".
 PHOTOS = "jpg jpeg jpe jfif png gif webp avif heif heic tif tiff bmp"
 CLIPS = (
     "mp4 m4v mov 3gp mkv webm avi ts m2ts mts mpg mpeg wmv flv ogv apng "
@@ -58,6 +60,23 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
     return posts_table(rows), others
 
 
+def own_posts(model: Path) -> tuple[pd.DataFrame, Path]:
+    """Return the posts of the set that a model was trained on, and the folder of their files.
+
+    The set has the name of the model's folder, and is in the same project. Raises ValueError where
+    it is not there.
+    """
+    project = model.absolute().parent.parent
+    data = data_set(model.absolute().name)
+    index = project / data.index
+    if not index.is_file():
+        raise ValueError(
+            f"{index} is not there, so no post has an --id; give an INPUT with it, or run "
+            f"dvc repro index@{data.name}"
+        )
+    return posts_table(read_table(index).reindex(columns=list(KEYS))), project / data.raw
+
+
 def json_posts(lines: Iterable[str], at_once: int) -> Iterator[pd.DataFrame]:
     """Yield tables of at most `at_once` posts from JSON lines; raises ValueError naming the line.
 
@@ -81,9 +100,12 @@ def json_posts(lines: Iterable[str], at_once: int) -> Iterator[pd.DataFrame]:
 
 def _post(line: str, number: int) -> dict[str, Any]:
     try:
-        post = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"standard input: line {number} is not JSON ({error})") from None
+        post = json.loads(line.strip())
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at column {error.colno}; write one post a line"
+        raise ValueError(f"standard input: line {number} is not JSON: {reason}") from None
+    except RecursionError:
+        raise ValueError(f"standard input: line {number} nests too deep for a post") from None
     if not isinstance(post, dict):
         raise ValueError(f"standard input: line {number} is no object; write one post a line")
     return post

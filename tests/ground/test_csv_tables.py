@@ -29,6 +29,11 @@ def test_no_cell_begins_as_a_formula(tmp_path: Path, text: str) -> None:
     assert written(tmp_path / "a.csv", text)[0] in "'\\"
 
 
+def test_no_column_begins_as_a_formula(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", pd.DataFrame({"-1.predicted": ["a"], "id": ["b"]}))
+    assert (tmp_path / "a.csv").read_text().startswith("'-1.predicted,id\n")
+
+
 @pytest.mark.parametrize("text", ["a;=1", "a\t@x", "a\n -1", 'a;"=1', "a;\uff1d1"])
 def test_no_formula_follows_what_separates_cells_in_some_languages(
     tmp_path: Path, text: str

@@ -8,16 +8,16 @@ import av
 from pipeline.inputs.containers import FORMATS
 from pipeline.media import image
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own_posts.md").read_text()
 
 
 def listed(kind: str) -> list[str]:
-    names = re.search(rf"{kind}: ([^.]*)\.", README)
+    names = re.search(rf"{kind}: ([^.]*)\.", PAGE)
     assert names is not None
     return re.sub(r" \(.*?\)", "", names[1]).replace("\n", " ").split(", ")
 
 
-def test_the_readme_lists_the_formats_that_are_read() -> None:
+def test_the_page_on_own_posts_lists_the_formats_that_are_read() -> None:
     assert listed("Clips") == list(FORMATS)
     assert listed("Photos") == list(image.FORMATS)
 

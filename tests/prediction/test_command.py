@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -100,11 +101,28 @@ def test_an_input_of_which_nothing_can_be_read_ends_with_1(inside: Path, tmp_pat
     assert len(out.read_text().splitlines()) == 1
 
 
+def test_one_post_says_what_it_is_unsure_of_and_which_file_failed(inside: Path) -> None:
+    code, lines = hgfn("models/crisismmd", "--text", "A flood", "--image", "gone.jpg")
+    assert code == 0
+    assert lines[0] == "visual: gone.jpg: missing_file; not used"
+    if lines[-1].startswith("unsure"):
+        assert re.fullmatch(r"unsure of \w+(, \w+)*: confidence below 0\.\d+", lines[-1])
+
+
+def test_nothing_is_decided_of_a_post_of_which_nothing_can_be_read(inside: Path) -> None:
+    code, lines = hgfn("models/crisismmd", "--text", "", "--image", "gone.jpg")
+    assert code == 1
+    assert lines[:2] == ["text: empty_text; not used", "visual: gone.jpg: missing_file; not used"]
+    assert lines[2].startswith("error: the post had nothing that could be read; the model takes")
+    assert len(lines) == 3
+
+
 def test_an_error_in_the_middle_leaves_no_file(inside: Path, tmp_path: Path) -> None:
     out, good = tmp_path / "o.csv", '{"text": "flood"}\n'
     code, lines = hgfn("models/crisismmd", "-", "--out", str(out), given=f"{good}{{broken\n")
     assert code == 1
-    assert "standard input: line 2 is not JSON" in lines[-1]
+    assert "standard input: line 2 is not JSON: Expecting property name" in lines[-1]
+    assert lines[-1].endswith("at column 2; write one post a line")
     assert list(tmp_path.iterdir()) in ([], [tmp_path / "cache"])
 
 
@@ -116,6 +134,10 @@ def test_an_error_in_the_middle_leaves_no_file(inside: Path, tmp_path: Path) -> 
         (["models/crisismmd", "-", "--text", "x"], "give an INPUT (a manifest, a folder, or -)"),
         (["models/crisismmd", "-"], "name the file of the predictions: --out predictions.csv"),
         (["models/crisismmd", "a.xlsx", "--out", "o.csv"], "a.xlsx: no such folder, and no mani"),
+        (["models/crisismmd", "a.JPG", "--out", "o.csv"], ". Give one file as --image a.JPG"),
+        (["models/crisismmd", "a.mp4", "--out", "o.csv"], ". Give one file as --video a.mp4"),
+        (["models/crisismmd", "a.jsonl", "--out", "o.csv"], ". Give JSON lines as - < a.jsonl"),
+        (["models/none", "-", "--out", "o.txt"], "--out is 'o.txt'; allowed: a file of "),
         (["models/crisismmd", "a.csv", "--out", "o.csv"], "a.csv: no such table"),
         (["models/crisismmd", "-", "--out", "o.xlsx"], "--out is 'o.xlsx'; allowed: a file of "),
         (["models/crisismmd", "models", "--out", "o.csv"], "models: no photo or clip, "),

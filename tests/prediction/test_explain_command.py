@@ -83,8 +83,8 @@ def test_one_post_and_one_task_of_it(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([], "give an INPUT with --id, or --text, --image, --video"),
-        (["posts.csv"], "give an INPUT with --id, or --text, --image, --video"),
+        ([], "give --id of a post of the model's own set, an INPUT with --id, or --"),
+        (["posts.csv"], "give --id of a post of the model's own set, an INPUT with --id, or --"),
         (["posts.csv", "--id", "c"], "posts.csv: no post has the id 'c'"),
         (["--text", "x", "--task", "kin"], "the model has no task 'kin'; it has useful, kind"),
         (["-", "--id", "a"], "standard input is not read here"),
