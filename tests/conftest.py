@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from filelock import FileLock
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -37,6 +40,37 @@ settings.load_profile("untimed")
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parent.parent
+# A folder that all workers of a run share, named by their parent.
+SHARED = "HGFN_TEST_SHARED"
+
+
+def pytest_configure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="hgfn-tests-")
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_project() -> Path:
+    """A folder in which all stages of both sets ran on `../sources`; its tests only read it.
+
+    `output.txt` is what the stages printed.
+    """
+    # Not above: the hook must be there before the first import of the house.
+    from tests.stages.runs import prepare, run, write_sources
+
+    folder = Path(os.environ[SHARED])
+    with FileLock(folder / "lock"):
+        if not (folder / "project" / "output.txt").exists():
+            write_sources(folder / "sources")
+            prepare(folder / "project", folder / "sources")
+            output = run(folder / "project", ["crisismmd", "youtube"])
+            (folder / "project" / "output.txt").write_text(output)
+    return folder / "project"
 
 
 @pytest.fixture(scope="session")

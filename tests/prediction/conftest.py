@@ -1,25 +1,10 @@
-"""A tiny project in which both sets were trained and evaluated."""
+"""The tiny project as the current folder."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.stages.runs import prepare, run, write_sources
-
-
-@pytest.fixture(scope="session")
-def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with data/, models/ and predictions/ of crisismmd and youtube."""
-    folder = tmp_path_factory.mktemp("tiny")
-    write_sources(folder / "sources")
-    prepare(folder / "project", folder / "sources")
-    run(folder / "project", ["crisismmd", "youtube"])
-    yield folder / "project"
-    shutil.rmtree(folder / "project" / "data" / "weights")  # 200 MB
 
 
 @pytest.fixture

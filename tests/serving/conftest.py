@@ -17,7 +17,7 @@ from pipeline.serving.app import create_app
 from pipeline.serving.command import NAMES
 from pipeline.serving.uploads import Bounds
 from pipeline.serving.worker import Service, Worker
-from tests.prediction.conftest import inside, tiny_project  # noqa: F401
+from tests.prediction.conftest import inside  # noqa: F401
 from tests.serving import fakes
 
 

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -20,7 +19,7 @@ from pipeline.ground.data_set import SETS
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.training.model import load_model
 from stages.train import train
-from tests.stages.runs import prepare, run, write_sources
+from tests.stages.runs import prepare, run
 
 pytestmark = pytest.mark.slow
 
@@ -31,20 +30,8 @@ SCORES = {"accuracy", "f1_micro", "f1_macro", "f1_weighted", "support"}
 
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    write_sources(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def project(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in which everything ran; `output.txt` is what the stages printed."""
-    folder = tmp_path_factory.mktemp("runs") / "one"
-    prepare(folder, sources)
-    (folder / "output.txt").write_text(run(folder, list(SETS)))
-    yield folder
-    shutil.rmtree(folder / "data" / "weights")  # 200 MB
+def project(tiny_project: Path) -> Path:
+    return tiny_project
 
 
 @pytest.fixture(scope="module", params=list(SETS))
@@ -53,10 +40,10 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_run_over_another_writes_the_same_bytes_and_into_no_old_file(
-    project: Path, sources: Path
+    project: Path, tmp_path: Path
 ) -> None:
-    other = project.parent / "another folder"
-    prepare(other, sources)
+    other = tmp_path / "another folder"
+    prepare(other, project.parent / "sources")
     files = {path.relative_to(project) for path in project.rglob("*") if path.is_file()}
     made = files - {Path("params.yaml"), Path("output.txt")}
     for file in made:
@@ -206,19 +193,18 @@ def test_each_stage_tells_its_result_in_one_line(project: Path) -> None:
 
 
 def test_a_choice_of_modalities_that_a_set_lacks_is_an_error(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = (project / "params.yaml").read_text()
     yaml = YAML(typ="safe")
-    values = yaml.load(before)
+    values = yaml.load(project / "params.yaml")
     values["train"]["modalities"] = ["audio"]
-    monkeypatch.chdir(project)
-    yaml.dump(values, Path("params.yaml"))
+    yaml.dump(values, tmp_path / "params.yaml")
+    (tmp_path / "data").symlink_to(project / "data")
+    monkeypatch.chdir(tmp_path)
     try:
         with pytest.raises(ValueError, match="none of crisismmd's: text, visual"):
             train("crisismmd")
     finally:
-        Path("params.yaml").write_text(before)
         torch.use_deterministic_algorithms(False)
 
 
