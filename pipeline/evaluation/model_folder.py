@@ -74,6 +74,14 @@ class Preprocessor(Section):
     model: str
     modalities: dict[str, Preprocessing]
 
+    @property
+    def untrained(self) -> list[str]:
+        """The modalities whose encoder is a random network."""
+        origins = {
+            name: made.made_with.get("weights_origin") for name, made in self.modalities.items()
+        }
+        return [name for name, origin in origins.items() if origin == "untrained"]
+
 
 @dataclass(frozen=True)
 class TrainedModel:

@@ -55,6 +55,7 @@ def predict(
         table = predictor.predict(posts, root)
         yield from failure_lines(table, predictor, posts)
         yield from decision_lines(predictor.tasks, table, predictor.decisions.unsure_below)
+        yield from untrained_line(predictor)
         return
     counts = Counter[str]()
     with file as write:
@@ -66,6 +67,7 @@ def predict(
                     table = table.merge(predictor.explain(own, root), on="id")
                 write(table)
                 counts.update(_counts(table, predictor))
+    yield from untrained_line(predictor)
     number = f"{counts['posts']:,} post{'s' if counts['posts'] > 1 else ''}"
     yield f"{number} in {out}; {_in_words(counts)}"
     if counts["nothing"] == counts["posts"]:
@@ -126,6 +128,15 @@ def decision_lines(
     low = [task.name for task in tasks if row[f"{task.name}.confidence"] < unsure_below]
     if low:
         yield f"unsure of {', '.join(low)}: confidence below {unsure_below:g}"
+
+
+def untrained_line(predictor: Predictor) -> Iterator[str]:
+    """Warn where no decision can be trusted, since encoders were never trained."""
+    if names := predictor.model.preprocessor.untrained:
+        yield (
+            f"warning: untrained encoder of {' and '.join(names)}, a random network: these "
+            "decisions say nothing about the world (docs/weights.md)"
+        )
 
 
 def failure_lines(table: pd.DataFrame, predictor: Predictor, posts: pd.DataFrame) -> Iterator[str]:

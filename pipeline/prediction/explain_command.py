@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.explanation.description import check_task, describe
-from pipeline.prediction.command import STANDARD_INPUT, failure_lines, posts_of
+from pipeline.prediction.command import STANDARD_INPUT, failure_lines, posts_of, untrained_line
 from pipeline.prediction.material import own_posts
 from pipeline.prediction.predictor import Predictor
 
@@ -50,6 +50,7 @@ def explain(
     confidences = {each.name: float(row[f"{each.name}.confidence"]) for each in predictor.tasks}
     for _, explanation in predictor.explanations(table, root):
         yield from describe(explanation, task, confidences)
+    yield from untrained_line(predictor)
 
 
 def _chosen(table: pd.DataFrame, name: str, source: str) -> pd.DataFrame:
