@@ -33,12 +33,11 @@ def service(model: Path, weights: Path | None, scratch: Path) -> Service:
     answers = Answers(predictor, cache, neighbours)
     answers(Question(scratch, text=WARM))  # the first pass of a network is slower
     tasks = [{"name": task.name, "classes": list(task.classes)} for task in predictor.tasks]
-    made_of = predictor.model.preprocessor.modalities
     facts = {
         "model": model.absolute().name,
         "tasks": tasks,
         "modalities": list(predictor.modalities),
-        "untrained": [m for m, made in made_of.items() if made.params["weights"] == "untrained"],
+        "untrained": predictor.model.preprocessor.untrained,
         "training_samples": len(neighbours.samples),
         "no_training_samples": neighbours.missing,
     }
