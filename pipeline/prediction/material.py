@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.datasets.posts import read_posts, task_names
-from pipeline.ground.data_set import data_set
+from pipeline.ground.data_set import SEPARATOR, data_set
 from pipeline.inputs.parquet import read_table
 from pipeline.prediction.posts import KEYS, posts_table
 
@@ -40,7 +40,7 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
     """Return a post for each photo and clip below a folder, and the number of other files.
 
     A post's id is the file's path in the folder. Hidden files are not looked at. Raises ValueError
-    where there is neither a photo nor a clip.
+    where there is neither a photo nor a clip, and for a name that cannot be in a manifest.
     """
     rows, others = list[dict[str, Any]](), 0
     for path in sorted(folder.rglob("*")):
@@ -51,6 +51,7 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
         if suffix not in (*PHOTOS.split(), *CLIPS.split()):
             others += 1
             continue
+        _check_name(path, name.as_posix())
         column = "image" if suffix in PHOTOS.split() else "video"
         rows.append({"id": name.as_posix(), column: name.as_posix()})
     if not rows:
@@ -75,6 +76,15 @@ def own_posts(model: Path) -> tuple[pd.DataFrame, Path]:
             f"dvc repro index@{data.name}"
         )
     return posts_table(read_table(index).reindex(columns=list(KEYS))), project / data.raw
+
+
+def _check_name(path: Path, name: str) -> None:
+    plain = SEPARATOR not in name and name == name.strip()
+    if not plain or name != name.encode(errors="replace").decode():
+        raise ValueError(
+            f"{str(path)!r}: its name has a {SEPARATOR!r}, a space at an end, or bytes that are "
+            "not UTF-8; rename it"
+        )
 
 
 def json_posts(lines: Iterable[str], at_once: int) -> Iterator[pd.DataFrame]:

@@ -1,0 +1,51 @@
+"""Posts to predict: what is given is used, or refused by post and key."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipeline.prediction.posts import posts_table
+
+
+def test_paths_of_photos_may_have_spaces_around_the_separator() -> None:
+    table = posts_table({"image": " a.jpg ; b c.jpg", "text": None})
+    assert table["image"].tolist() == ["a.jpg;b c.jpg"]
+
+
+def test_columns_without_a_value_are_texts_too() -> None:
+    table = posts_table({"text": "x"})
+    assert {str(table[key].dtype) for key in ("text", "image", "video", "audio")} == {"string"}
+
+
+def test_ids_are_texts_and_a_post_without_one_gets_its_number() -> None:
+    posts: list[dict[str, Any]] = [
+        {"id": 900041234567890123, "text": "x"},
+        {"id": "b", "text": "y"},
+        {"text": "z"},
+    ]
+    assert posts_table(posts, first=7)["id"].tolist() == ["900041234567890123", "b", "9"]
+    table = pd.DataFrame({"id": [1, 2], "text": ["x", "y"]})
+    assert posts_table(table)["id"].tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("post", "message"),
+    [
+        ({"id": 9.0e17}, "id is 9e+17; allowed: text, a whole number, or nothing"),
+        ({"id": ["a"]}, "id is ['a']; allowed"),
+        ({"id": True}, "id is True; allowed"),
+        ({"text": "a\ud800"}, r"post '1': text is 'a\ud800'; allowed: text, or nothing"),
+        ({"text": ["a"]}, "text is ['a']; allowed: text, or nothing"),
+        ({"image": "a.jpg", "video": "b.mp4"}, "video is 'b.mp4'; allowed: either an image or a"),
+        ({"video": "b.mp4", "start": float("inf")}, "start is inf; allowed: seconds from 0"),
+        ({"video": "b.mp4", "end": -1}, "end is -1; allowed: seconds from 0"),
+        ({"video": "b.mp4", "start": 5, "end": 2}, "end is 2.0; allowed: a time after start"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_post_and_key(post: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        posts_table(post)
