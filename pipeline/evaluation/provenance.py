@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.extractors.encoder import file_digest
+from pipeline.ground.command import ROOT
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.pins import read_pin
 from pipeline.mtl import Task
@@ -49,8 +50,12 @@ def write_provenance(
 
 
 def commit() -> str | None:
-    """Return the commit of the project, with `+` if tracked files differ; None outside of git."""
+    """Return the commit of this code, with `+` if its files differ; None where git has none.
+
+    It is not that of the current folder, which may be another repository.
+    """
     try:
+        _git("ls-files", "--error-unmatch", __file__)  # a copy inside another repository has none
         head = _git("rev-parse", "HEAD")
         # What the stages write is tracked, too: it says nothing about the code.
         changed = _git("status", "--porcelain", "--untracked-files=no", "pipeline", "stages")
@@ -60,7 +65,8 @@ def commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    command = ["git", "-C", str(ROOT), *arguments]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
     return result.stdout.strip()
 
 
