@@ -149,9 +149,12 @@ def _events(card: Card) -> Iterator[str]:
     if events.isna().all():
         yield "The data name no event."
         return
+    sides = {event: events == event for event in sorted(events.dropna().unique())}
+    if events.isna().any():
+        sides["(no event)"] = events.isna()
     rows = []
-    for event in sorted(events.dropna().unique()):
-        here = (events == event).fillna(False).to_numpy(bool)
+    for event, side in sides.items():
+        here = side.fillna(False).to_numpy(bool)
         cells = []
         for truth, guess in _decided(card).values():
             known = here & (truth >= 0)
