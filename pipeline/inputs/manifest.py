@@ -20,10 +20,11 @@ from pipeline.inputs.tables import first_clash, fold, is_missing, read_table, re
 COLUMNS = ("id", "source", "start", "end", "description")
 # What a clip was cut from, if that is not its source: clips of one origin stay together.
 OPTIONAL = ("origin",)
-# Names that a concept cannot have: columns of the index, and the mean in the metrics.
+# Names that a concept cannot have: columns of the index and of predictions, and the mean in the
+# metrics.
 RESERVED = (
     *("group", "event", "split", "leaks", "text", "image", "video", "audio"),
-    *("mean", "step"),
+    *("mean", "step", "unsure"),
 )
 SOURCES = "a path below the manifest's folder or an absolute one, an http(s) URL, or a YouTube id"
 LONGEST_ID = 200  # bytes: a file name has at most 255, including the clip's suffix

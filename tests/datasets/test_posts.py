@@ -131,6 +131,7 @@ def test_an_unknown_class_comes_with_the_closest_known_one(write: Write) -> None
         ("", "column id is missing; the header is []"),
         (",id,text,flood\n0,a,x,1\n", "column ''; allowed: letters, digits, _ and -"),
         ("id,text,event\na,x,1\n", "column 'event'; allowed: letters, digits, _ and -"),
+        ("id,text,unsure\na,x,1\n", "column 'unsure'; allowed: letters, digits, _ and -"),
         ("id,text,text,flood\na,x,x,1\n", "columns 2 and 3 are named 'text' and 'text'"),
         ("id,text,flood\na,Überflutung,1\n".encode("latin-1"), "line 2 is not UTF-8 (invalid con"),
         ("id,text,flood\na,x,1\n".encode("utf-16"), "line 1 is not UTF-8"),
