@@ -7,19 +7,21 @@ becomes a decision and how far it can be believed. Both name the model they belo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from torch import nn
 
 from pipeline.evaluation.calibration import fit_temperatures
 from pipeline.evaluation.evaluate import thresholds_of
 from pipeline.evaluation.scores import Arrays, select
-from pipeline.ground.checked_yaml import Section
+from pipeline.ground.checked_yaml import CONTRADICTION, Section
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.inputs.json_files import read_json
@@ -62,10 +64,19 @@ class Decisions(Section):
 
 
 class Preprocessing(Section):
-    """One modality of preprocessor.json: the encoder's parameters, and all that decides a value."""
+    """One modality of preprocessor.json: the encoder's parameters, and all that decides a value.
+
+    `made_with` holds the SHA-256 of the weights, which names a folder of the cache.
+    """
 
     params: dict[str, Any]
     made_with: dict[str, str | int | float]
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Preprocessing:
+        if not re.fullmatch("[0-9a-f]{64}", str(self.made_with.get("weights"))):
+            raise PydanticCustomError(CONTRADICTION, "made_with.weights is no SHA-256")
+        return self
 
 
 class Preprocessor(Section):
