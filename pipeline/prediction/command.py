@@ -81,6 +81,8 @@ def _check_arguments(source: str | None, out: Path | None, post: Mapping[str, An
         )
     if out is None and source is not None:
         raise ValueError("name the file of the predictions: --out predictions.csv")
+    if out is not None and source is not None and out.resolve() == Path(source).resolve():
+        raise ValueError(f"--out {out} is the INPUT, which it would replace; name another file")
 
 
 def posts_of(

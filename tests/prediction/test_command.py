@@ -143,6 +143,7 @@ def test_an_error_in_the_middle_leaves_no_file(inside: Path, tmp_path: Path) -> 
         (["models/crisismmd", "a.jsonl", "--out", "o.csv"], ". Give JSON lines as - < a.jsonl"),
         (["models/none", "-", "--out", "o.txt"], "--out is 'o.txt'; allowed: a file of "),
         (["models/crisismmd", "a.csv", "--out", "o.csv"], "a.csv: no such table"),
+        (["models/crisismmd", "a.csv", "--out", "./a.csv"], "--out a.csv is the INPUT, which it"),
         (["models/crisismmd", "-", "--out", "o.xlsx"], "--out is 'o.xlsx'; allowed: a file of "),
         (["models/crisismmd", "models", "--out", "o.csv"], "models: no photo or clip, "),
         (["models/crisismmd", "--text", "x", "--recall", "2"], "--recall is 2.0; allowed: above"),
