@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+Model = Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")]
+Weights = Annotated[Path | None, typer.Option(help="A folder with encoders' weights by modality.")]
+Text = Annotated[str | None, typer.Option(help="The text of one post.")]
+Image = Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")]
+Video = Annotated[str | None, typer.Option(help="Its clip.")]
 
 
 @app.callback()
@@ -112,10 +118,9 @@ def weights(
     from pipeline.extractors.weights_report import weights_report
     from pipeline.params import load_params
 
-    def report() -> Iterator[str]:
-        yield from weights_report(load_params().features)
-
-    _print(report())
+    with errors_in_one_line():
+        features = load_params().features
+    _print(weights_report(features))
 
 
 @app.command()
@@ -173,31 +178,21 @@ def report(
     data: Annotated[str, typer.Argument(metavar="SET", help="A data set with its results.")],
     against: Annotated[
         str | None,
-        typer.Option(
-            metavar="REV", help="Also a commit, branch, tag or experiment, side by side with it."
-        ),
+        typer.Option(metavar="REV", help="Also a commit, branch, tag or experiment, beside it."),
     ] = None,
 ) -> None:
     """Print a data set's scores with intervals beside its baselines, as Markdown.
 
     For a pull request; the page for people is reports/<set>.html, which `dvc repro` writes.
     """
-    from pipeline.ground.data_set import data_set
-    from pipeline.report import markdown
+    from pipeline.report.markdown import report_lines
 
-    def lines() -> Iterator[str]:
-        chosen = data_set(data)
-        # First: a wrong revision must not end a report that looks whole.
-        changes = ["", *markdown.against(chosen, against)] if against is not None else []
-        yield from markdown.short_report(chosen)
-        yield from changes
-
-    _print(lines())
+    _print(report_lines(data, against))
 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as models/crisismmd.")],
+    model: Model,
     out: Annotated[Path, typer.Option(metavar="FILE.onnx", help="The file to write.")],
 ) -> None:
     """Write a trained model's network as an ONNX file: from features to probabilities.
@@ -212,7 +207,7 @@ def export(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    model: Model,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -223,35 +218,31 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="File of the predictions: .csv, .parquet or .jsonl.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="The text of one post.")] = None,
-    image: Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")] = None,
-    video: Annotated[str | None, typer.Option(help="Its clip.")] = None,
+    text: Text = None,
+    image: Image = None,
+    video: Video = None,
     recall: Annotated[
         float | None,
         typer.Option(help="Move the thresholds of yes-or-no tasks to this recall on validation."),
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
-    ] = None,
+    weights: Weights = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add what explains each decision: seconds a post.")
     ] = False,
 ) -> None:
     """Predict posts with a trained model: decision, confidence and probabilities of each task.
 
-    An interrupted run is repeated: its features are in the cache. Ends with 1 if nothing could be
-    read.
+    Run it again after an interruption: features are cached. Ends with 1 if nothing could be read.
     """
     from pipeline.prediction import command
 
-    given = {"text": text, "image": image, "video": video}
-    post = {key: value for key, value in given.items() if value is not None}
+    post = _given(text=text, image=image, video=video)
     _print(command.predict(model, source, out, post, recall, weights, explain))
 
 
 @app.command()
 def explain(
-    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    model: Model,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -263,13 +254,11 @@ def explain(
     name: Annotated[
         str | None, typer.Option("--id", help="The post; in a folder its file's path.")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="The text of one post.")] = None,
-    image: Annotated[str | None, typer.Option(help="Its photo, or several separated by ;.")] = None,
-    video: Annotated[str | None, typer.Option(help="Its clip.")] = None,
+    text: Text = None,
+    image: Image = None,
+    video: Video = None,
     task: Annotated[str | None, typer.Option(help="Only this task's decision.")] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
-    ] = None,
+    weights: Weights = None,
 ) -> None:
     """Explain the decisions on one post: what its modalities, words, frames and regions are worth.
 
@@ -277,22 +266,19 @@ def explain(
     """
     from pipeline.prediction import explain_command
 
-    given = {"text": text, "image": image, "video": video}
-    post = {key: value for key, value in given.items() if value is not None}
+    post = _given(text=text, image=image, video=video)
     _print(explain_command.explain(model, source, name, post, task, weights))
 
 
 @app.command()
 def serve(
-    model: Annotated[Path, typer.Argument(help="A model's folder, such as models/crisismmd.")],
+    model: Model,
     host: Annotated[
         str | None,
         typer.Option(help="Address to listen on; without it 127.0.0.1, for this machine alone."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    weights: Annotated[
-        Path | None, typer.Option(help="A folder with encoders' weights by modality.")
-    ] = None,
+    weights: Weights = None,
 ) -> None:
     """Serve a trained model as a page and an HTTP interface: docs/serve.md.
 
@@ -301,6 +287,10 @@ def serve(
     from pipeline.serving import command
 
     _print(command.serve(model, host, port, weights))
+
+
+def _given(**post: str | None) -> dict[str, str]:
+    return {key: value for key, value in post.items() if value is not None}
 
 
 def _print(lines: Iterable[str]) -> None:

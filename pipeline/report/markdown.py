@@ -9,13 +9,24 @@ from pathlib import Path
 from pipeline.evaluation.comparison.estimates import MEAN
 from pipeline.evaluation.comparison.report import grid
 from pipeline.evaluation.scores import MEANS
-from pipeline.ground.data_set import DataSet
+from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import summary
 from pipeline.report.material import Metrics, read_material, read_scores
 from pipeline.report.provenance import warning
 from pipeline.report.quality import LABELS, MISSING, Score, ScoreTable, score_tables, verdict
 from pipeline.report.revisions import scores_at
 from pipeline.training.model import read_config
+
+
+def report_lines(name: str, revision: str | None) -> Iterator[str]:
+    """Yield `short_report` of a data set, and `against` where there is a revision.
+
+    Raises ValueError for a wrong one before the first line: no report looks whole that is not.
+    """
+    data = data_set(name)
+    changes = ["", *against(data, revision)] if revision is not None else []
+    yield from short_report(data)
+    yield from changes
 
 
 def short_report(data: DataSet) -> Iterator[str]:
