@@ -243,6 +243,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     values: dict[str, Any] = read_json(folder / CONFIG, dict[str, Any], cure_of(folder))
     if values.get("format") != FORMAT:
         raise ValueError(f"{folder / CONFIG}: not of format {FORMAT}; train again")
+    digests = values.get("sha256")
+    if not isinstance(digests, dict) or not isinstance(digests.get(WEIGHTS), str):
+        raise ValueError(f"{folder / CONFIG}: damaged (no SHA-256 of {WEIGHTS}); {cure_of(folder)}")
     for name in (WEIGHTS, LABELS):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no model, since it has no {name}; {cure_of(folder)}")

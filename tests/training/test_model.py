@@ -24,6 +24,7 @@ from pipeline.training.model import (
     fusion_settings,
     load_model,
     mtl_settings,
+    read_config,
     save_model,
 )
 from pipeline.training.predict import predict
@@ -185,3 +186,12 @@ def test_the_methods_options_reach_the_heads(spec_of: SpecOf) -> None:
     assert [block.over for block in replace(heads, mtl=mtl).build_network().heads.propagate] == [
         "channels"
     ]
+
+
+@pytest.mark.parametrize("values", [{}, {"sha256": "x"}, {"sha256": {"labels.json": "x"}}])
+def test_a_description_without_the_digest_of_the_weights_is_damaged(
+    tmp_path: Path, values: dict[str, object]
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"format": FORMAT, **values}))
+    with pytest.raises(ValueError, match=r"config\.json: damaged \(no SHA-256 of model\."):
+        read_config(tmp_path)
