@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import chosen_engine
-from pipeline.features.recipe import Item, Recipe
-from pipeline.features.worker import Batch, batched, extractor
+from pipeline.features.recipe import Item, Network, Recipe
+from pipeline.features.worker import batched, extractor
 from pipeline.ground.processes import THREADS
 
 # Of more items another engine's start is a small part: its processes import torch and load weights.
@@ -20,11 +20,11 @@ class Resident:
     """Extracts up to `FEW` items here, and leaves more of them to the engine of HGFN_ENGINE.
 
     Results are the same bits. A decoder that crashes ends this process: whoever takes files from
-    strangers runs it in one of its own. It serves one cache, that of its first call.
+    strangers runs it in one of its own.
     """
 
     def __init__(self) -> None:
-        self._extract: dict[str, Callable[[Batch], None]] = {}
+        self._networks: dict[str, Network] = {}
 
     def __call__(
         self, recipe: Recipe, items: Mapping[str, Item], cache: ItemCache, workers: int
@@ -33,21 +33,17 @@ class Resident:
         if len(items) > FEW:
             yield from chosen_engine()(recipe, items, cache, workers)
             return
-        for batch in batched(items, recipe.batch):
-            self.load(recipe, cache)(batch)
-            yield from (key for key, _ in batch)
-
-    def load(self, recipe: Recipe, cache: ItemCache) -> Callable[[Batch], None]:
-        """Load a recipe's network, once; the function returned extracts a batch into the cache."""
-        if recipe.modality not in self._extract:
-            self._extract[recipe.modality] = extractor(recipe, cache)
         threads = torch.get_num_threads()
+        torch.set_num_threads(THREADS)
+        try:
+            for batch in batched(items, recipe.batch):
+                extractor(recipe, cache, network=self.network(recipe))(batch)
+                yield from (key for key, _ in batch)
+        finally:
+            torch.set_num_threads(threads)
 
-        def extract(batch: Batch) -> None:
-            torch.set_num_threads(THREADS)
-            try:
-                self._extract[recipe.modality](batch)
-            finally:
-                torch.set_num_threads(threads)
-
-        return extract
+    def network(self, recipe: Recipe) -> Network:
+        """Return the network of a recipe, the only one of its modality, loaded once."""
+        if recipe.modality not in self._networks:
+            self._networks[recipe.modality] = recipe.network()
+        return self._networks[recipe.modality]

@@ -36,13 +36,17 @@ def batched(items: Mapping[str, Item], size: int) -> Iterator[Batch]:
 
 
 def extractor(
-    recipe: Recipe, cache: ItemCache, decoding: Callable[[bool], None] = lambda active: None
+    recipe: Recipe,
+    cache: ItemCache,
+    decoding: Callable[[bool], None] = lambda active: None,
+    network: Network | None = None,
 ) -> Callable[[Batch], None]:
-    """Load a recipe's network; the function returned extracts one batch into the cache.
+    """Return a function that extracts one batch into the cache, by the recipe's loaded network.
 
-    `decoding` is called with true before a batch is read, and with false afterwards.
+    Loads it where it is not given. `decoding` is called with true before a batch is read, and with
+    false afterwards.
     """
-    network = recipe.network()
+    network = network or recipe.network()
 
     def extract(batch: Batch) -> None:
         items = [item for _, item in batch]

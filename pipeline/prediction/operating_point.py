@@ -55,7 +55,9 @@ def promises(decisions: Decisions) -> Iterator[str]:
     for name, task in decisions.tasks.items():
         count = len(task.positives)
         if count < FEWEST:
-            kept = "several classes" if not count else f"only {count} positive validation rows"
+            kept = (
+                f"{count} positive validation rows" if count else "several classes, or no positive"
+            )
             yield f"{name}: keeps its own decision ({kept})"
             continue
         recall, low, high = recall_interval(task.positives, task.threshold)

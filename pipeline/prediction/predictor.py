@@ -91,9 +91,8 @@ class Predictor:
 
     def warm(self) -> None:
         """Load the encoders now, rather than at the first post that needs them."""
-        self._cache = self._cache or open_cache()
         for recipe in self.recipes.values():
-            self._engine.load(recipe, self._cache)
+            self._engine.network(recipe)
 
     @property
     def at_once(self) -> int:
@@ -152,9 +151,9 @@ class Predictor:
     def _exact(self) -> list[InDouble]:
         return [InDouble(network).eval() for network in self.networks]
 
-    @cached_property
+    @property
     def _encoders(self) -> Encoders:
-        return {name: (recipe, recipe.network()) for name, recipe in self.recipes.items()}
+        return {name: (r, self._engine.network(r)) for name, r in self.recipes.items()}
 
     def encode(self, posts: Posts, root: Path = Path()) -> Iterator[Encoded]:
         """Yield the features of the posts, `at_once` of them at a time."""
