@@ -24,19 +24,19 @@ def peak_of_extraction(recipe: Recipe, items: Sequence[Item], workers: int) -> i
 
 
 def peak_of(work: Callable[..., object], *arguments: object) -> int:
-    """Call a function in a new process; returns the sum of its and its workers' peaks in bytes.
+    """Call a function in a new process; returns the peak in bytes of it and its workers together.
 
-    Libraries that processes share are counted in each.
+    This is the largest sum of the peaks of processes that ran at once. Libraries that they share
+    are counted in each.
     """
-    peaks: dict[int, int] = {}
+    most = 0
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         process = pool.submit(os.getpid).result()
         running = pool.submit(work, *arguments)
         while wait([running], timeout=EVERY).not_done:
-            peaks |= peaks_of(process)
+            most = max(most, sum(peaks_of(process).values()))
         running.result()
-        peaks |= peaks_of(process)
-    return sum(peaks.values())
+        return max(most, sum(peaks_of(process).values()))
 
 
 def _extract(recipe: Recipe, items: Sequence[Item], workers: int) -> None:
