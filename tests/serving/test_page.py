@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.conftest import browser  # noqa: F401
 from tests.report.test_browser import CONTRAST, WIDTHS, Seen
 from tests.serving import fakes
 from tests.serving.conftest import Running, running
@@ -35,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(params=["light", "dark"])
 def page(
     request: pytest.FixtureRequest,
-    browser: playwright.Browser,  # noqa: F811
+    browser: playwright.Browser,
     server: Running,
 ) -> Iterator[playwright.Page]:
     """The open page, which must be silent and ask no other server."""

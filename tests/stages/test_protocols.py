@@ -24,7 +24,8 @@ from stages.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, LEAKING, SHOTS = 120, 4, 5
-SOURCE = {"encoder": "hf:net", "weights_origin": "pretrained", "weights": "ab"}
+SOURCE = {"encoder": "hf:net", "weights_origin": "pretrained", "weights": "ab" * 32}
+WEIGHTS = {"weights": "cd" * 32}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write_failures(data.failures(name), [])
         for name in data.modalities:
             values = random.normal(size=(ROWS, 1, 4)).astype(np.float32) + labels[:, None, None]
-            source = SOURCE if name == "text" else {}
+            source = SOURCE if name == "text" else WEIGHTS
             write_features(data.features(name), zip(table["id"], values, strict=True), 4, source)
         write_table(data.index, table.reindex(columns=[*COLUMNS, "informative"]))
         data.tasks.write_text(json.dumps([task]))
@@ -92,7 +93,7 @@ def test_training_sees_few_labels_and_says_so(project: Path, output: str) -> Non
 
 def test_encoders_are_in_the_model_and_printed_by_both_stages(project: Path, output: str) -> None:
     facts = json.loads((project / "models/crisismmd/config.json").read_text())
-    assert facts["features"] == {"text": SOURCE, "visual": {}}
+    assert facts["features"] == {"text": SOURCE, "visual": WEIGHTS}
     line = "crisismmd: features: text of hf:net (pretrained), visual of unknown (unknown)\n"
     assert output.count(line) == 2
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 60
-MADE = ("index@crisismmd", "visual@crisismmd", "text@crisismmd")
+MADE = ("index@crisismmd", "visual@crisismmd", "text@crisismmd", "audio@crisismmd")
 
 
 def run(folder: Path, *command: str) -> str:
@@ -50,7 +50,7 @@ def write_outputs(folder: Path) -> None:
     for path in ("raw/annotations", "features", "failures"):
         (data / path).mkdir(parents=True)
     (data / "raw/annotations/secret.tsv").write_text("raw data that is not shared")
-    for name in ("index", "visual", "text"):
+    for name in ("index", "visual", "text", "audio"):
         (data / f"failures/{name}.csv").write_text("id,modality,kind,message\n")
     for name in ("visual", "text", "audio"):
         (folder / "data/weights" / name).mkdir(parents=True)
@@ -64,6 +64,8 @@ def write_outputs(folder: Path) -> None:
     for name in ("visual", "text"):
         rows = [(key, np.full((1, 4), k % 6, np.float32)) for k, key in enumerate(ids)]
         write_features(data / f"features/{name}.h5", rows, 4, {"modality": name})
+    nothing = [(key, None) for key in ids]
+    write_features(data / "features/audio.h5", nothing, 4, {"modality": "audio"})
 
 
 @pytest.fixture(scope="module")
