@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import socket
-from types import FrameType
 from typing import Any
 from uuid import uuid4
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pipeline.serving.question import Question
-from pipeline.serving.uploads import Bounds, RefusedError, read_question
-from pipeline.serving.worker import CrashedError, TimeLimitError, Worker
+from pipeline.serving.uploads import Bounds, RefusedError, line, read_question
+from pipeline.serving.worker import FAULT, CrashedError, TimeLimitError, Worker
 
 PAGE = Path(__file__).with_name("page")
 QUEUE = 16  # requests that are read, wait or are answered; each holds at most one body on the disk
 BODY_SECONDS = 60.0  # in which a body must arrive
 DRAIN_SECONDS = 5.0
 RETRY_AFTER = "2"
-CONNECTIONS = 64  # more are refused: a slow client holds one
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src blob: data:; media-src blob:; connect-src 'self'; form-action 'none'; "
@@ -111,6 +108,16 @@ def create_app(
     async def refused(request: Request, error: RefusedError) -> Response:
         return _refusal(error)
 
+    @app.exception_handler(HTTPException)
+    async def no_route(request: Request, error: HTTPException) -> Response:
+        where = f"{request.method} {line(request.url.path)}"
+        return _refusal(RefusedError(error.status_code, f"{where}: {error.detail}"), error.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        # Outside of `guard`, which adds the headers to the others; uvicorn prints the traceback.
+        return _refusal(RefusedError(500, FAULT), HEADERS)
+
     @app.post("/predict")
     async def predict(request: Request) -> Response:
         async with places.place(request):
@@ -145,32 +152,6 @@ def create_app(
     return app
 
 
-class Server(uvicorn.Server):
-    """A server that ends its worker first, for which it would otherwise wait."""
-
-    worker: Worker
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """See uvicorn: SIGINT or SIGTERM has come."""
-        self.worker.stop()
-        super().handle_exit(sig, frame)
-
-
-def run(app: FastAPI, listener: socket, worker: Worker) -> None:
-    """Serve an application until SIGINT or SIGTERM."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_graceful_shutdown=5,
-    )
-    server = Server(config)
-    server.worker = worker
-    server.run(sockets=[listener])
-
-
 def _file(path: Path) -> Callable[[], Response]:
     def page() -> Response:
         return FileResponse(path)
@@ -199,6 +180,6 @@ async def _drain(request: Request) -> None:
         pass
 
 
-def _refusal(error: RefusedError) -> Response:
-    headers = {"Retry-After": RETRY_AFTER} if error.status == 503 else {}
-    return JSONResponse({"error": error.reason}, error.status, headers)
+def _refusal(error: RefusedError, headers: Mapping[str, str] | None = None) -> Response:
+    retry = {"Retry-After": RETRY_AFTER} if error.status == 503 else {}
+    return JSONResponse({"error": error.reason}, error.status, {**(headers or {}), **retry})

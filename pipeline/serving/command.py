@@ -33,7 +33,8 @@ def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Ite
     for package in PACKAGES:
         if find_spec(package) is None:
             raise ValueError(f'{package} is not installed; pip install -e ".[serve]" brings it')
-    from pipeline.serving.app import create_app, run
+    from pipeline.serving.app import create_app
+    from pipeline.serving.server import run
 
     # uvicorn raises the signal again after its own end, and by default nothing would be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

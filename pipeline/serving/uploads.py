@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -45,7 +46,7 @@ async def read_question(request: Request, folder: Path, bounds: Bounds) -> Quest
     422 for a post that is wrong or empty.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    explain = request.query_params.get("explain") == "1"
+    explain = _explain(request.query_params.multi_items())
     if kind == JSON:
         # As an escape, a character outside the basic plane is twelve bytes.
         body = b"".join([chunk async for chunk in _bounded(request, 12 * bounds.text + 1000)])
@@ -63,9 +64,12 @@ async def read_question(request: Request, folder: Path, bounds: Bounds) -> Quest
         form = await parser.parse()
     except MultiPartException as error:
         status = 413 if error.message.startswith(("Too many", "Part exceeded")) else 422
-        raise RefusedError(status, f"the form cannot be read: {_line(error.message)}") from None
+        raise RefusedError(status, f"the form cannot be read: {line(error.message)}") from None
+    except UnicodeError:  # a codec of the client's choice, such as `charset=punycode`
+        raise RefusedError(422, "the form cannot be read: its texts are not UTF-8") from None
     try:
-        return _question(form, folder, bounds, explain)
+        # In a thread: other requests need not wait for the disk.
+        return await run_in_threadpool(_question, form, folder, bounds, explain)
     finally:
         await form.close()
 
@@ -84,6 +88,14 @@ async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
+def _explain(parameters: list[tuple[str, str]]) -> bool:
+    for key, value in parameters:
+        if (key, value) not in (("explain", "0"), ("explain", "1")):
+            given = line(f"{key}={value}")
+            raise RefusedError(422, f"unknown parameter {given!r}; allowed: explain=1")
+    return ("explain", "1") in parameters
+
+
 def _json_text(body: bytes) -> str | None:
     try:
         post = json.loads(body)
@@ -94,7 +106,7 @@ def _json_text(body: bytes) -> str | None:
     for key in post:
         if key != "text":
             where = f"; files go in a {MULTIPART} form" if key in KEYS else ""
-            raise RefusedError(422, f"unknown key {_line(key)!r}; allowed: text{where}")
+            raise RefusedError(422, f"unknown key {line(key)!r}; allowed: text{where}")
     text = post.get("text")
     if text is not None and not isinstance(text, str):
         raise RefusedError(422, "text is no string")
@@ -105,7 +117,7 @@ def _question(form: FormData, folder: Path, bounds: Bounds, explain: bool) -> Qu
     fields: dict[str, list[Any]] = {key: [] for key in KEYS}
     for key, value in form.multi_items():
         if key not in KEYS:
-            raise RefusedError(422, f"unknown field {_line(key)!r}; allowed: {', '.join(KEYS)}")
+            raise RefusedError(422, f"unknown field {line(key)!r}; allowed: {', '.join(KEYS)}")
         # A browser sends a file field in which nothing is chosen as a file without a name.
         empty = not value if isinstance(value, str) else not (value.size or value.filename)
         if not empty:
@@ -150,6 +162,6 @@ def _write(upload: UploadFile, folder: Path, key: str, number: int) -> str:
     return name
 
 
-def _line(text: str) -> str:
-    """Keep the beginning of a client's words, as one line."""
+def line(text: str) -> str:
+    """Return the beginning of a client's words, as one line."""
     return " ".join(text.split())[:80]

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from threading import Lock
+from threading import RLock
 from typing import Any, NamedTuple
 
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.system_errors import explain
+
+FAULT = "the server could not answer; its terminal says why"
 
 
 class Service(NamedTuple):
@@ -45,7 +47,8 @@ class Worker:
 
     def __init__(self, make: Callable[[], Service], limit: float) -> None:
         self._make, self.limit = make, limit
-        self._stopped, self._lock = False, Lock()
+        # A second Ctrl-C calls `stop` inside the first one's.
+        self._stopped, self._lock = False, RLock()
         self._ready = self._failed = False
         self.facts: dict[str, Any] = {}
         self._spawn()
@@ -58,16 +61,16 @@ class Worker:
     @property
     def ready(self) -> bool:
         """Whether it runs and has loaded what it needs."""
-        return self._ready and self.alive
+        return self.alive and (self._ready or self._has_message())
 
     def wait(self) -> None:
         """Wait until the process has loaded what it needs.
 
         Raises ValueError with the reason where it cannot, and CrashedError where it ended.
         """
-        if self._ready:
+        if self._ready and self.alive:
             return
-        if self._failed:
+        if self._ready or self._failed:  # it ended since then, or could not load
             self._restart()
         state, value = self._receive(None)
         if state != "ready":
@@ -81,7 +84,11 @@ class Worker:
         Raises ValueError where the question is wrong, CrashedError and TimeLimitError where it
         ended the process, and RuntimeError for any other error, of which the terminal has more.
         """
-        self.wait()
+        try:
+            self.wait()
+        except ValueError as error:  # it has loaded before: no fault of the question
+            echo(f"error: {error}", err=True)
+            raise RuntimeError(FAULT) from None
         with suppress(OSError):  # a process that ended meanwhile: `_receive` reports it
             self._connection.send(question)
         state, value = self._receive(self.limit)
@@ -89,7 +96,7 @@ class Worker:
             raise ValueError(value)
         if state == "failed":
             echo(f"error: {value}", err=True)
-            raise RuntimeError("the server could not answer; its terminal says why")
+            raise RuntimeError(FAULT)
         return value
 
     def stop(self) -> None:
@@ -97,6 +104,12 @@ class Worker:
         with self._lock:
             self._stopped = True
             self._end()
+
+    def _has_message(self) -> bool:
+        # While it loads, the first one says that it is ready; where it fails, it also ends.
+        with suppress(OSError):
+            return self._connection.poll()
+        return False
 
     def _receive(self, limit: float | None) -> tuple[str, Any]:
         try:

@@ -11,10 +11,10 @@ from threading import Thread
 
 import httpx
 import pytest
-import uvicorn
 
 from pipeline.serving.app import create_app
 from pipeline.serving.command import NAMES
+from pipeline.serving.server import Server
 from pipeline.serving.uploads import Bounds
 from pipeline.serving.worker import Service, Worker
 from tests.prediction.conftest import inside  # noqa: F401
@@ -49,7 +49,7 @@ def running(
     worker = Worker(make, limit)
     app = create_app(worker, scratch, NAMES, bounds, queue)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    server = Server(app, worker)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     worker.wait()

@@ -29,6 +29,14 @@ def broken() -> Service:
     raise ValueError("models/none: no model")
 
 
+def loading_once(marker: Path) -> Service:
+    """Load the first time, as a model does that is removed later."""
+    if marker.exists():
+        raise ValueError(f"{marker}: no model")
+    marker.touch()
+    return plain()
+
+
 def crashing() -> Service:
     os.kill(os.getpid(), signal.SIGSEGV)
     return plain()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
@@ -32,9 +30,6 @@ def waiting(server: Running, count: int) -> None:
 
 def test_a_crash_of_the_worker_fails_one_request_alone(start: Start) -> None:
     server = start()
-    os.kill(server.ask("a").json()["process"], signal.SIGKILL)
-    error(server.ask("a"), 503)
-    assert server.ask("a").json()["text"] == "a"
     assert "crashed" in error(server.ask("crash"), 503)
     assert server.ask("a").json()["text"] == "a"
     assert left(server.scratch) == []
@@ -95,6 +90,60 @@ def test_a_body_of_no_declared_length_is_refused_where_it_passes_the_bound(start
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [PART, 2000 * b"a"])
     assert b" 413 " in raw(server, head, chunks)  # the body has no end
     waiting(server, 0)
+    assert left(server.scratch) == []
+
+
+def test_a_head_that_does_not_arrive_holds_no_connection(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.serving.server.HEAD_SECONDS", 0.5)
+    server = start()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    whole = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    for sent in (b"", whole[:30], whole + whole[:30]):
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(sent)
+            answer = b"".join(iter(lambda c=connection: c.recv(4000), b""))  # until it is closed
+        assert answer.count(b"200 OK") == sent.count(b"\r\n\r\n")
+
+
+def test_an_answer_may_take_longer_than_a_head(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.serving.server.HEAD_SECONDS", 0.5)
+    error(start(limit=1.0).ask("for ever"), 504)
+
+
+def test_a_body_that_does_not_arrive_is_refused_and_frees_its_place(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.serving.app.BODY_SECONDS", 0.2)
+    server = start()
+    head = f"POST /predict HTTP/1.1\nhost: localhost\n{FORM}content-length: 999\n"
+    assert b" 408 " in raw(server, head, PART)
+    assert server.client.get("/healthz").json()["queue"] == 0
+    assert left(server.scratch) == []
+
+
+def test_other_routes_are_refused_in_the_same_form(start: Start) -> None:
+    server = start()
+    assert error(server.client.get("/no/<b>"), 404) == "GET /no/<b>: Not Found"
+    answer = server.client.get("/predict")
+    assert "Method Not Allowed" in error(answer, 405)
+    assert answer.headers["allow"] == "POST"
+
+
+def test_a_fault_of_the_server_is_one_line_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.serving.uploads.shutil.copyfileobj", full)
+    server = start()
+    answer = server.client.post("/predict", files={"image": ("a.jpg", b"a")})
+    assert "its terminal says why" in error(answer, 500)
+    assert "content-security-policy" in answer.headers
     assert left(server.scratch) == []
 
 

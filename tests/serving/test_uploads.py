@@ -61,6 +61,19 @@ def test_an_explanation_is_asked_for_by_its_parameter(server: Running) -> None:
     assert answer.json()["explain"]
 
 
+@pytest.mark.parametrize("query", ["explain=true", "explain=", "explian=1", "explain=1&x=%0a"])
+def test_a_parameter_that_would_be_ignored_is_refused(server: Running, query: str) -> None:
+    answer = server.client.post(f"/predict?{query}", json={"text": "a"})
+    assert "allowed: explain=1" in error(answer, 422)
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "zip", "rot13", "none"])
+def test_a_codec_of_the_clients_choice_breaks_nothing(server: Running, charset: str) -> None:
+    body = b'--b\r\ncontent-disposition: form-data; name="text"\r\n\r\n\x80a\r\n--b--\r\n'
+    kind = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    assert server.client.post("/predict", content=body, headers=kind).status_code in (200, 422)
+
+
 def test_fields_of_a_browser_in_which_nothing_was_chosen_count_as_none(server: Running) -> None:
     empty = b'--b\r\ncontent-disposition: form-data; name="image"; filename=""\r\n\r\n\r\n'
     text = b'--b\r\ncontent-disposition: form-data; name="text"\r\n\r\nFlood\r\n--b--\r\n'

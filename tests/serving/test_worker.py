@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 
@@ -11,6 +16,14 @@ from pipeline.ground.processes import is_running
 from pipeline.serving.question import Question
 from pipeline.serving.worker import CrashedError, TimeLimitError, Worker
 from tests.serving import fakes
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, for half a minute at most."""
+    deadline = monotonic() + 30
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.01)
 
 
 @pytest.fixture
@@ -62,6 +75,51 @@ def test_a_start_that_fails_says_why_each_time() -> None:
         with pytest.raises(ValueError, match="models/none: no model"):
             worker.wait()
     worker.stop()
+
+
+def test_after_a_crash_it_is_ready_before_anyone_asks(worker: Worker, tmp_path: Path) -> None:
+    with pytest.raises(CrashedError):
+        worker.ask(Question(tmp_path, "crash"))
+    until(lambda: worker.ready)
+
+
+def test_a_process_that_ended_while_idle_costs_no_question(worker: Worker, tmp_path: Path) -> None:
+    first = worker.ask(Question(tmp_path, "a"))["process"]
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not worker.alive)
+    assert worker.ask(Question(tmp_path, "a"))["process"] != first
+
+
+def test_a_model_that_cannot_be_loaded_again_is_no_fault_of_the_question(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker = Worker(partial(fakes.loading_once, tmp_path / "marker"), 1.0)
+    worker.wait()
+    with pytest.raises(CrashedError):
+        worker.ask(Question(tmp_path, "crash"))
+    with pytest.raises(RuntimeError, match="its terminal says why"):
+        worker.ask(Question(tmp_path, "a"))
+    assert "marker: no model" in capsys.readouterr().err
+    worker.stop()
+
+
+def test_a_second_interrupt_may_stop_it_inside_the_first(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = worker._end
+    again = iter([worker.stop])
+
+    def interrupted() -> None:
+        for stop in again:
+            stop()
+        end()
+
+    monkeypatch.setattr(worker, "_end", interrupted)
+    first = Thread(target=worker.stop, daemon=True)
+    first.start()
+    first.join(10)
+    assert not first.is_alive()
+    assert not worker._process.is_alive()
 
 
 def test_a_crash_while_loading_is_told() -> None:
