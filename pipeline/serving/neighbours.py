@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.evaluation.model_folder import made_with
 from pipeline.ground.data_set import DataSet, data_set
+from pipeline.ground.temporaries import written_whole
 from pipeline.inputs.feature_file import FeatureFile
 from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
@@ -95,7 +96,9 @@ def _vectors(
         return array
     array = _normalised(predictor.representation(examples, rows))
     if stored is not None:
-        np.save(stored, array)
+        # Whole: the next worker reads it where this one is killed.
+        with written_whole(stored) as temporary, temporary.open("wb") as file:
+            np.save(file, array)
     return array
 
 

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from time import sleep
+from typing import IO, Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 from typer.testing import CliRunner
@@ -145,8 +147,8 @@ def test_a_killed_worker_is_replaced_and_nothing_is_left(served: Served, photo: 
     before = served.post([photo])
     (worker,) = _workers(served.process.pid)
     os.kill(worker, signal.SIGKILL)
-    refused = served.client.post("/predict", json={"text": "Flood"})
-    assert refused.status_code == 503
+    while served.client.get("/healthz").json()["worker"] == "ready":
+        sleep(0.01)
     assert served.post([photo]) == before
     assert _workers(served.process.pid) != [worker]
     assert served.left() == ["neighbours.npy"]
@@ -219,6 +221,20 @@ def test_a_training_sample_is_its_own_nearest_neighbour(inside: Path, tmp_path: 
         assert first["cosine"] == pytest.approx(1, abs=1e-5)
     again = neighbours_of(predictor, stored)
     assert (again.vectors == neighbours.vectors).all()
+
+
+def test_vectors_of_a_killed_worker_are_not_half_there(
+    inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(file: IO[bytes], array: np.ndarray) -> None:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    predictor = Predictor.load("models/crisismmd")
+    monkeypatch.setattr("pipeline.serving.neighbours.np.save", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        neighbours_of(predictor, tmp_path / "vectors.npy")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_features_of_another_extraction_are_not_compared(inside: Path) -> None:
