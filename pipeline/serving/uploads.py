@@ -131,6 +131,8 @@ def _question(form: FormData, folder: Path, bounds: Bounds, explain: bool) -> Qu
         raise RefusedError(413, f"{len(fields['image'])} photos; at most {bounds.photos}")
     if len(fields["video"]) > 1:
         raise RefusedError(413, "several clips; at most one")
+    if fields["image"] and fields["video"]:
+        raise RefusedError(422, "photos and a clip; send either, as a post has one or the other")
     files = bool(fields["image"] or fields["video"])
     text = _text(fields["text"], bounds, needed=not files)
     images = [_write(upload, folder, "image", n) for n, upload in enumerate(fields["image"], 1)]

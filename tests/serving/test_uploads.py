@@ -48,11 +48,13 @@ def test_a_name_gives_its_suffix_at_most(server: Running, name: str, written: st
     assert left(server.scratch) == []
 
 
-def test_a_form_holds_a_text_photos_and_a_clip(server: Running) -> None:
-    files = [("image", "a.png"), ("image", "b.jpg"), ("video", "c.mov")]
-    answer = send(server, *files, text="Flood").json()
+def test_a_form_holds_a_text_and_photos_or_a_clip(server: Running) -> None:
+    photos, clip = [("image", "a.png"), ("image", "b.jpg")], ("video", "c.mov")
+    answer = send(server, *photos, text="Flood").json()
     assert answer["text"] == "Flood"
-    assert sorted(answer["files"]) == ["image-1.png", "image-2.jpg", "video-1.mov"]
+    assert sorted(answer["files"]) == ["image-1.png", "image-2.jpg"]
+    assert list(send(server, clip).json()["files"]) == ["video-1.mov"]
+    assert "photos and a clip; send either" in error(send(server, *photos, clip), 422)
     assert not answer["explain"]
 
 

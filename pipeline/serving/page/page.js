@@ -89,6 +89,7 @@ function form() {
 function wrong() {
   if (!files.length && !$("text").value.trim()) return "Type a text, or choose a photo or a clip.";
   if (files.filter((file) => !photo(file)).length > 1) return "Choose one clip at most.";
+  if (new Set(files.map(photo)).size > 1) return "Choose photos or a clip, not both.";
   const size = files.reduce((sum, file) => sum + file.size, 0);
   if (facts.bytes && size > facts.bytes)
     return `The files have ${(size / 1e6).toFixed(0)} MB; the server takes ${facts.bytes / 1e6} MB.`;
