@@ -16,3 +16,4 @@ types:
 
 test:
 	python -m pytest -q
+	python -m pytest -q -m "heavy and not long"

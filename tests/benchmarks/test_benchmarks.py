@@ -15,6 +15,8 @@ import pytest
 import torch
 import typer
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
     sys.path.insert(0, str(ROOT))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
     sys.path.insert(0, str(ROOT))
@@ -15,7 +17,6 @@ from benchmarks import extraction  # noqa: E402
 from benchmarks.section import Effort  # noqa: E402
 
 
-@pytest.mark.slow
 def test_every_line_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extraction, "FRAMES", 1)
     cached, parts = extraction.measure(Effort(repeats=1), texts=4, clips=1)

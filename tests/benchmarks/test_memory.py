@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[2]
 for folder in (ROOT, Path(__file__).parent):  # for spawned processes too: they get the path
     if str(folder) not in sys.path:
@@ -30,14 +32,12 @@ def items(count: int) -> list[Item]:
 
 
 @linux
-@pytest.mark.slow
 def test_a_peak_counts_what_the_workers_hold() -> None:
     held = 256 << 20
     assert peak_of_extraction(Hoarder(held), items(8), workers=2) > 8 * held + (100 << 20)
 
 
 @linux
-@pytest.mark.slow
 def test_a_peak_does_not_count_who_measures() -> None:
     held = b"x" * (1 << 30)  # resident here, so in what a new process inherits
     peak = peak_of_extraction(memory.PlainRecipe(), items(4), workers=1)

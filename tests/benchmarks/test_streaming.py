@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.heavy
+
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
     sys.path.insert(0, str(ROOT))
@@ -25,7 +27,6 @@ def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.use_deterministic_algorithms(strict)
 
 
-@pytest.mark.slow
 def test_time_and_memory_are_measured_and_both_ways_give_the_same_losses() -> None:
     lines = streaming.measure(Effort(repeats=1), {"tweets": 20})
     assert [line.limit for line in lines] == [1.15, 1.1]

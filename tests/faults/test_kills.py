@@ -16,6 +16,8 @@ from pipeline.extractors.soundnet import FILE
 from pipeline.extractors.untrained import write_soundnet
 from pipeline.ground.processes import is_running
 
+pytestmark = pytest.mark.heavy
+
 KILLED = -signal.SIGKILL
 ITEMS, BATCH = 30, 4  # of the toy; see jobs.py
 
@@ -149,7 +151,6 @@ def test_a_training_killed_before_any_operation_on_files_resumes_to_the_same_byt
     assert step > 4 * epochs
 
 
-@pytest.mark.slow
 def test_a_real_network_killed_at_random_moments_ends_as_if_undisturbed(
     forker: Any, tmp_path: Path
 ) -> None:
@@ -168,7 +169,6 @@ def test_a_real_network_killed_at_random_moments_ends_as_if_undisturbed(
     assert files(folder) == expected
 
 
-@pytest.mark.slow
 def test_workers_end_with_a_killed_parent_and_what_they_did_is_cached(
     forker: Any, tmp_path: Path
 ) -> None:

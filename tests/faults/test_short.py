@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.experiment import TOPICS, Experiment, experiments
 
+pytestmark = pytest.mark.heavy
+
 SHORT = [
     pytest.param(each, id=f"{topic}: {each.promise}")
     for topic in TOPICS
@@ -16,7 +18,6 @@ SHORT = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("experiment", SHORT)
 def test_every_promise_holds(experiment: Experiment, tmp_path: Path) -> None:
     outcome = experiment.run(experiment.short, tmp_path)

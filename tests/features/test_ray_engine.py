@@ -25,7 +25,7 @@ Fake = Callable[..., Any]
 WORKERS = 2
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.heavy,
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),  # Ray's, of its own defaults
 ]
 

@@ -18,7 +18,8 @@ from pipeline.datasets.index import COLUMNS
 from pipeline.inputs.feature_file import write_features
 from pipeline.inputs.parquet import write_table
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.heavy
+
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 60
