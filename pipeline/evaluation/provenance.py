@@ -20,6 +20,7 @@ from pipeline.mtl import Task
 
 FILE = "provenance.json"
 PACKAGES = ("hgfn", "torch", "torchvision", "transformers", "timm", "numpy", "scikit-learn", "av")
+CODE = ("pipeline", "stages")
 SPLITS = ("train", "val", "test")
 
 
@@ -50,18 +51,18 @@ def write_provenance(
 
 
 def commit() -> str | None:
-    """Return the commit of this code, with `+` if its files differ; None where git has none.
+    """Return the last commit that changed the code, with `+` if its files differ from it.
 
-    It is not that of the current folder, which may be another repository.
+    A later commit, such as that of dvc.lock, is no other code: so the same inputs give the same
+    file. None where git has none; the current folder may be another repository.
     """
     try:
         _git("ls-files", "--error-unmatch", __file__)  # a copy inside another repository has none
-        head = _git("rev-parse", "HEAD")
-        # What the stages write is tracked, too: it says nothing about the code.
-        changed = _git("status", "--porcelain", "--untracked-files=no", "pipeline", "stages")
+        last = _git("log", "-1", "--format=%H", "--", *CODE)
+        changed = _git("status", "--porcelain", "--untracked-files=no", *CODE)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + "+" * bool(changed)
+    return last + "+" * bool(changed)
 
 
 def _git(*arguments: str) -> str:

@@ -62,6 +62,8 @@ def test_a_change_of_the_code_is_marked_and_one_of_results_is_not(
     head = git(other, "rev-parse", "HEAD")
     result.write_text("2\n")
     assert provenance.commit() == head
+    git(other, "commit", "-q", "-a", "-m", "the results alone")
+    assert provenance.commit() == head
     file.write_text("2\n")
     assert provenance.commit() == f"{head}+"
 
