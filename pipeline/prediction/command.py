@@ -44,7 +44,7 @@ def predict(
     _check_arguments(source, out, post)
     if explained and out is None:
         raise ValueError("--explain adds columns to a file: give --out, or type hgfn explain")
-    file = prediction_file(out) if out else None  # a wrong name is told before the work
+    file = prediction_file(out) if out else None  # refuses a wrong name before the work
     predictor = Predictor.load(model, weights=weights, recall=recall)
     if recall is not None:
         yield from promises(predictor.decisions)
