@@ -19,7 +19,9 @@ from pipeline.inputs.pins import read_pin
 from pipeline.mtl import Task
 
 FILE = "provenance.json"
-PACKAGES = ("hgfn", "torch", "torchvision", "transformers", "timm", "numpy", "scikit-learn", "av")
+PACKAGES = ("hgfn", "torch", "torchvision", "numpy", "scikit-learn", "av")
+# Of the extra `encoders`: one that no encoder of this prefix uses decides nothing, installed or not.
+LIBRARIES = {"hf:": "transformers", "timm:": "timm"}
 CODE = ("pipeline", "stages")
 SPLITS = ("train", "val", "test")
 
@@ -40,7 +42,7 @@ def write_provenance(
     values = {
         "commit": commit(),
         "params": params,
-        "versions": versions(),
+        "versions": versions(params["features"]),
         "data": {str(path): file_digest(path) for path in files},
         "counts": counts(index, tasks),
         "source": source,
@@ -71,10 +73,15 @@ def _git(*arguments: str) -> str:
     return result.stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide a value."""
+def versions(features: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a value.
+
+    `features` is the section of params.yaml, which names the encoders.
+    """
+    encoders = tuple(str(modality["encoder"]) for modality in features.values())
+    used = [LIBRARIES[key] for key in LIBRARIES if any(name.startswith(key) for name in encoders)]
     found = {"python": platform.python_version(), "machine": platform.machine()}
-    for name in PACKAGES:
+    for name in (*PACKAGES, *used):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

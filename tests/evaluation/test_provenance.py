@@ -74,3 +74,11 @@ def test_counts_are_of_samples_and_of_labels_on_each_side() -> None:
         "samples": {"train": 2, "val": 0, "test": 1},
         "kind": {"train": 1, "val": 0, "test": 1},
     }
+
+
+def test_an_extra_that_no_encoder_uses_is_no_version_of_the_model() -> None:
+    plain = {"visual": {"encoder": "inception_v3"}, "text": {"encoder": "elmo"}}
+    assert not {"transformers", "timm"} & set(provenance.versions(plain))
+    other = {"visual": {"encoder": "timm:resnet50"}, "text": {"encoder": "hf:folder"}}
+    extra = set(provenance.versions(other)) - set(provenance.versions(plain))
+    assert extra == {"transformers", "timm"}
