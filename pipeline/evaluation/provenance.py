@@ -20,7 +20,7 @@ from pipeline.mtl import Task
 
 FILE = "provenance.json"
 PACKAGES = ("hgfn", "torch", "torchvision", "numpy", "scikit-learn", "av")
-# Of the extra `encoders`: one that no encoder of this prefix uses decides nothing, installed or not.
+# Of the extra `encoders`: one that no encoder of this prefix uses decides nothing.
 LIBRARIES = {"hf:": "transformers", "timm:": "timm"}
 CODE = ("pipeline", "stages")
 SPLITS = ("train", "val", "test")
