@@ -114,10 +114,11 @@ def _results(data: DataSet, index: pd.DataFrame, modalities: Sequence[str]) -> N
     save_model(folder, networks, spec, features=features, epochs=3, parameters=1234)
     examples = load_examples(index, TASKS, {m: data.features(m) for m in modalities}, pooled=True)
     probabilities = final_probabilities(networks, examples, TASKS)
-    evaluate = load_params(ROOT / "params.yaml").evaluate
-    decisions = write_decisions(folder, TASKS, examples, probabilities, evaluate)
+    params = load_params(ROOT / "params.yaml")
+    decisions = write_decisions(folder, TASKS, examples, probabilities, params.evaluate)
     thresholds = decisions.thresholds
-    write_provenance(folder, source="posts", params={}, files=[], index=index, tasks=TASKS)
+    made_with = params.model_dump()
+    write_provenance(folder, source="posts", params=made_with, files=[], index=index, tasks=TASKS)
     table = prediction_table(TASKS, examples, probabilities, decisions, [])
     path = Path("predictions") / f"{data.name}.parquet"
     write_table(path, with_truth(table, TASKS, examples))
