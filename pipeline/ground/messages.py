@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 
 import typer
 
@@ -13,8 +15,16 @@ _UNSAFE = re.compile(UNSAFE)
 
 
 def echo(message: str, err: bool = False) -> None:
-    """Print a message; unsafe characters appear as escapes such as `\\x1b` or `\\u202e`."""
-    typer.echo(_UNSAFE.sub(escape, message), err=err)
+    """Print a message; unsafe characters appear as escapes such as `\\x1b` or `\\u202e`.
+
+    Ends the program with exit code 1 if nothing reads its output any more, as after `| head`.
+    """
+    try:
+        typer.echo(_UNSAFE.sub(escape, message), err=err)
+    except BrokenPipeError:
+        # Python flushes stdout once more when it exits, and would report the same error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 def escape(match: re.Match[str]) -> str:

@@ -1,8 +1,11 @@
-"""What a user's table says never steers the terminal."""
+"""Messages are safe for a terminal, and end the program quietly where nothing reads them."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,26 @@ def test_every_message_goes_through_echo() -> None:
     modules = [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("stages/*.py")]
     own = [p.relative_to(ROOT).as_posix() for p in modules if printing.search(p.read_text())]
     assert own == ["pipeline/ground/messages.py"]
+
+
+HGFN = "from pipeline.cli import app; app()"
+STAGE = """
+from pipeline.ground.command import run
+from pipeline.ground.messages import echo
+run(lambda: echo("done"))
+"""
+
+
+@pytest.mark.parametrize("command", [[HGFN, "--help"], [HGFN, "cache"], [STAGE]])
+def test_a_closed_pipe_ends_a_command_quietly(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer) as stdout:
+        done = subprocess.run(
+            [sys.executable, "-c", *command],
+            cwd=ROOT,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (1, "")
