@@ -150,7 +150,7 @@ def codes(column: pd.Series, classes: Sequence[str]) -> pd.Series:
 
 def _read_event(file: Path) -> pd.DataFrame:
     # Default CSV quoting would change 103 of the real tweets.
-    table = read_table(file, delimiter="\t", quoting=False, required=COLUMNS)
+    table = read_table(file, quoting=False, required=COLUMNS)
     paths = table["image_path"]
     refuse(file, paths, ~paths.map(_is_photo), "a path below data_image/, without ;")
     for column, allowed in VALUES.items():

@@ -204,7 +204,7 @@ def _file(folder: Path, task: str, word: str, agreed: bool) -> Path:
 
 
 def _rows(file: Path, task: str, labelled: bool) -> pd.DataFrame:
-    table = read_table(file, delimiter="\t", quoting=False)
+    table = read_table(file, quoting=False)
     # Of the two layouts in use, one writes Image, the other image.
     table.columns = table.columns.str.lower()
     for column in ("image", *(["label"] if labelled else [])):

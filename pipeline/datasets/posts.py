@@ -21,7 +21,7 @@ from pipeline.inputs.manifest import (
     read_span,
     refuse_rounded,
 )
-from pipeline.inputs.tables import find_delimiter, is_missing, read_table, refuse
+from pipeline.inputs.tables import is_missing, read_table, refuse
 
 MANIFEST, TASKS = "posts.csv", "tasks.yaml"
 CONTENT = ("text", "image", "video")
@@ -66,7 +66,7 @@ def read_posts(path: Path) -> pd.DataFrame:
     further columns follow as text. An image may be several paths with `;` between them. Raises
     ValueError naming file, row and column.
     """
-    table = read_table(path, delimiter=find_delimiter(path, "id"), quoting=True, required=["id"])
+    table = read_table(path, quoting=True, required=["id"])
     if table.empty:
         raise ValueError(f"{path}: no post; add one row per post below the header")
     if not set(CONTENT) & set(table.columns):

@@ -52,7 +52,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     seconds, empty for the whole clip; an empty concept is unknown. Concept columns come back as
     nullable integers. Raises ValueError naming file, row and column.
     """
-    table = read_table(path, delimiter=",", quoting=True, required=COLUMNS)
+    table = read_table(path, quoting=True, required=COLUMNS)
     if table.empty:
         raise ValueError(f"{path}: no clip; add one row per clip below the header")
     if not concepts(table):

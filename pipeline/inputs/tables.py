@@ -15,18 +15,20 @@ DELIMITERS = (",", ";", "\t")
 MISSING = ("", "nan", "-nan", "nat", "na", "n/a", "#na", "#n/a", "<na>", "none", "null")
 
 
-def read_table(
-    path: Path, *, delimiter: str, quoting: bool, required: Sequence[str] = ()
-) -> pd.DataFrame:
+def read_table(path: Path, *, quoting: bool, required: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table with a header in UTF-8: all columns as text, exactly as written.
 
-    `quoting` is CSV's: a field in double quotes may hold the delimiter and line ends; without it
-    a quote is a letter like any other. Columns named in `required` must be there, and no two of
-    one name. Raises ValueError naming the file and the row or column; the header is row 1.
+    With `quoting` the file is CSV: a field in double quotes may hold the delimiter and line ends.
+    Without it fields are divided by tabs, and a quote is a letter like any other. Columns named in
+    `required` must be there, and no two columns may share a name. Raises ValueError naming the file
+    and the row or column; the header is row 1.
     """
     text = _text(path)
+    delimiter = _delimiter(text, required) if quoting else "\t"
     # Not pandas: its readers shift or fill rows of another length silently.
-    rows = _quoted(path, text, delimiter) if quoting else _plain(text, delimiter)
+    rows = _quoted(path, text, delimiter) if quoting else _plain(text)
+    if rows[:1] == [["sep=", ""]]:  # Excel's line, which it does not count as a row
+        del rows[0]
     header, *rows = rows or [[]]
     for name in required:
         if name not in header:
@@ -48,14 +50,17 @@ def read_table(
     return pd.DataFrame(rows, columns=header, dtype=str)
 
 
-def find_delimiter(path: Path, column: str) -> str:
-    """Return the delimiter that gives a table's header a `column`; a comma if none does.
+def _delimiter(text: str, columns: Sequence[str]) -> str:
+    """Return the delimiter with which the header has one of `columns`; a comma if none does.
 
-    Spreadsheets write `;` where a comma divides a number from its decimals.
+    Spreadsheets write `;` where a comma divides a number from its decimals. A line `sep=;` before
+    the header, which Excel understands, names the delimiter.
     """
-    header = _text(path).partition("\n")[0].rstrip("\r")
-    names = {delimiter: header.replace('"', "").split(delimiter) for delimiter in DELIMITERS}
-    return next((mark for mark in DELIMITERS if column in names[mark]), DELIMITERS[0])
+    first = text.partition("\n")[0].rstrip("\r").replace('"', "")
+    for mark in DELIMITERS:
+        if first == f"sep={mark}" or not set(columns).isdisjoint(first.split(mark)):
+            return mark
+    return DELIMITERS[0]
 
 
 def refuse(path: Path, values: pd.Series, wrong: pd.Series, allowed: str) -> None:
@@ -101,10 +106,10 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _plain(text: str, delimiter: str) -> list[list[str]]:
+def _plain(text: str) -> list[list[str]]:
     # Only a line feed ends a line: real texts contain carriage returns, U+0085 and U+2028.
     lines = text.rstrip("\r\n").split("\n")
-    return [line.removesuffix("\r").split(delimiter) for line in lines]
+    return [line.removesuffix("\r").split("\t") for line in lines]
 
 
 def _quoted(path: Path, text: str, delimiter: str) -> list[list[str]]:

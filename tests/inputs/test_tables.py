@@ -34,7 +34,7 @@ PAIRS = list(zip(HARD, HARD[::-1], strict=True))
 
 def read_plain(path: Path, text: str, **options: str) -> list[list[str]]:
     path.write_bytes(text.encode(**options))
-    return read_table(path, delimiter="\t", quoting=False).to_numpy().tolist()
+    return read_table(path, quoting=False).to_numpy().tolist()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -64,15 +64,26 @@ def test_with_quoting_any_text_without_nul_comes_back(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.csv")
         path.write_bytes(written.getvalue().encode())
-        table = read_table(path, delimiter=",", quoting=True)
+        table = read_table(path, quoting=True)
     assert table["a"].tolist() == texts
 
 
 def test_a_table_may_be_empty(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b\n")
-    table = read_table(tmp_path / "a.csv", delimiter=",", quoting=True)
+    table = read_table(tmp_path / "a.csv", quoting=True)
     assert list(table.columns) == ["a", "b"]
     assert len(table) == 0
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("first", ["", "sep={}\n", "sep={}\r\n"])
+def test_the_delimiter_is_that_of_the_header_or_of_excels_line(
+    tmp_path: Path, mark: str, first: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f'{first.format(mark)}a{mark}b\n1{mark}"x, y; z"\n', newline="")
+    table = read_table(path, quoting=True, required=["b"])
+    assert table.to_dict("list") == {"a": ["1"], "b": ["x, y; z"]}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +100,7 @@ def test_a_table_may_be_empty(tmp_path: Path) -> None:
             True,
             "row 2 has 3 fields, the header 2; put a text that holds '\\t' or a line end between",
         ),
+        (b"sep=;\na;b\n1;2;3\n", True, "row 2 has 3 fields, the header 2; put a text that holds"),
         (b"a\tb\n1\t2\0\n", False, "row 2 holds a NUL byte; fetch or make it again"),
         (
             b"a\tb\n1\t2\n1\t\xff\n",
@@ -110,4 +122,4 @@ def test_a_wrong_table_is_refused_by_row(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(f"{path}: {message}")):
-        read_table(path, delimiter="\t", quoting=quoting, required=["a", "b"])
+        read_table(path, quoting=quoting, required=["a", "b"])
