@@ -25,7 +25,6 @@ from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, charac
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
 from pipeline.extractors.tokens import tokenize
 from pipeline.extractors.weights import given, members, published, seeded
-from pipeline.inputs.weight_files import weights_digest
 from pipeline.runtime import device
 
 OPTIONS, WEIGHTS = "elmo_options.json", "elmo_weights.hdf5"
@@ -44,18 +43,14 @@ class ELMo:
     """A bidirectional language model over characters, from AllenNLP's official files.
 
     AllenNLP carries the recurrent state from one batch to the next; here each sentence starts from
-    a fresh state, so its vectors depend on nothing else. `dim` is the width of both directions
-    together, `digest` the SHA-256 of both files.
+    a fresh state, so its vectors depend on nothing else. `dim` is the width of both directions.
     """
 
     version = "3"
 
-    def __init__(
-        self, cnn: CharacterCNN, directions: list[list[RecurrentLayer]], digest: str
-    ) -> None:
+    def __init__(self, cnn: CharacterCNN, directions: list[list[RecurrentLayer]]) -> None:
         self.cnn = cnn
         self.directions = directions
-        self.digest = digest
         self.dim = 2 * cnn.b_projection.shape[0]
         self.layers = 1 + len(directions[0])
 
@@ -72,9 +67,8 @@ class ELMo:
         `device` is cpu or cuda; `precision`, float32 or bfloat16, is that of matrix products: the
         memory cells and all sums are always float32. Raises ValueError naming file and key.
         """
-        options, weights, kind = Path(options), Path(weights), PRECISIONS[precision]
-        cnn, directions = read_layers(options, weights, require_device(device), kind)
-        return cls(cnn, directions, weights_digest(options, weights))
+        kind = PRECISIONS[precision]
+        return cls(*read_layers(Path(options), Path(weights), require_device(device), kind))
 
     @torch.inference_mode()
     def embed(

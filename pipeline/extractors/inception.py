@@ -23,7 +23,6 @@ from pipeline.inputs.weight_files import (
     load_weights,
     read_state,
     require_weights,
-    weights_digest,
     write_state,
 )
 from pipeline.runtime import device
@@ -35,16 +34,15 @@ class InceptionV3:
     """Torchvision's Inception V3 without its classifier.
 
     Frames are resized (shorter side to `size`, bilinear, antialiased) and centre cropped, scaled
-    to [-1, 1] and averaged over all positions of the last layer. `digest` is the SHA-256 of the
-    weights. In bfloat16 each frame's vector is within a cosine of 0.9995 of float32's.
+    to [-1, 1] and averaged over all positions of the last layer. In bfloat16 each frame's vector
+    is within a cosine of 0.9995 of float32's.
     """
 
     version = "2"
     dim = 2048
 
-    def __init__(self, network: Inception3, digest: str) -> None:
+    def __init__(self, network: Inception3) -> None:
         self.network = network
-        self.digest = digest
 
     @classmethod
     def from_file(
@@ -61,8 +59,7 @@ class InceptionV3:
         if precision == "bfloat16":
             round_convolutions(network)
         # Folded and channels last, a CPU needs 60 % of the time.
-        network = network.to(require_device(device)).to(memory_format=torch.channels_last)
-        return cls(network, weights_digest(path))
+        return cls(network.to(require_device(device)).to(memory_format=torch.channels_last))
 
     @staticmethod
     def prepare(

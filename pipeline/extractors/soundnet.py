@@ -22,12 +22,7 @@ from pipeline.extractors.soundnet_files import (
 )
 from pipeline.extractors.weights import one_file, seeded
 from pipeline.inputs.archive import read_members
-from pipeline.inputs.weight_files import (
-    load_weights,
-    require_weights,
-    weights_digest,
-    write_state,
-)
+from pipeline.inputs.weight_files import load_weights, require_weights, write_state
 
 FILE = "soundnet8.safetensors"
 MEMBER = "soundnet8_final.t7"  # of the authors' archive
@@ -74,7 +69,7 @@ class Network(nn.Module):
 
 
 class SoundNet:
-    """SoundNet-8 for features; `digest` is the SHA-256 of its weights.
+    """SoundNet-8 for features.
 
     Waveforms are not normalised, as in training: features depend on loudness.
     """
@@ -82,9 +77,8 @@ class SoundNet:
     version = "2"
     dim = LAYERS["conv7"]
 
-    def __init__(self, network: Network, digest: str) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.digest = digest
 
     @classmethod
     def from_file(cls, path: str | Path) -> SoundNet:
@@ -94,7 +88,7 @@ class SoundNet:
         the file and the first tensor that does not fit.
         """
         path = require_weights(path)
-        return cls(build_network(read_soundnet(path), path), weights_digest(path))
+        return cls(build_network(read_soundnet(path), path))
 
     @torch.inference_mode()
     def features(

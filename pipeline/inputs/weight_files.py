@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -29,16 +28,6 @@ def require_weights(path: str | Path) -> Path:
     if not path.is_file():
         raise ValueError(f"{path}: no such weights file; run the weights stage first")
     return path
-
-
-def weights_digest(*paths: Path) -> str:
-    """Return one hex SHA-256 over several files, in order; it is part of every cache key."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            # A hash of hashes also depends on where one file ends and the next begins.
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -86,7 +86,6 @@ def test_the_official_file_format_gives_the_same(
     torch.save(load_file(weights / "inception.safetensors"), tmp_path / "inception.pth")
     other = InceptionV3.from_file(tmp_path / "inception.pth")
     assert np.array_equal(other.features(frames, 96), inception.features(frames, 96))
-    assert other.digest != inception.digest
 
 
 def test_preparing_is_pillows_resize(inception: InceptionV3, frames: np.ndarray) -> None:
