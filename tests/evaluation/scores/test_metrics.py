@@ -79,6 +79,20 @@ def test_every_score_is_scikit_learns_on_the_labelled_rows(case: Case) -> None:
     assert all(math.isfinite(value) for value in scores.values())
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60))
+def test_the_weighted_f1_adds_its_classes_in_their_order_on_every_processor(
+    rows: list[tuple[int, int]],
+) -> None:
+    truth, predicted = np.array(rows).T
+    scores = task_scores(MULTI, truth, np.eye(4)[predicted], predicted)
+    total = 0.0
+    for code in range(4):
+        positive, selected = (truth == code).sum(), (predicted == code).sum()
+        hits = ((truth == code) & (predicted == code)).sum()
+        total += positive * (2 * hits / max(positive + selected, 1))
+    assert scores["f1_weighted"] == total / len(truth)
+
+
 @given(cases())
 def test_the_hamming_losses_of_a_single_label_task_follow_from_its_error(case: Case) -> None:
     task, truth, probabilities = case
