@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.datasets.crisismmd import EVENTS, read_annotations
 from pipeline.datasets.official import copy_splits
-from pipeline.datasets.raw_files import FAILURES, copy_file, require_file
-from pipeline.ground.failures import Failure, write_failures
+from pipeline.datasets.raw_files import copy_file, record_failures, require_file
+from pipeline.ground.failures import Failure
 from pipeline.inputs.archive import unpack
 from pipeline.inputs.pins import fetch_pin, read_pin
 
@@ -22,9 +22,9 @@ PUBLISHED = {"rows": 18_082, "tweets": 16_058, "events": 7}
 def fill_crisismmd(source: Path, raw: Path) -> str:
     """Write `annotations/`, and the photos and `splits/` that the source has, into `raw`.
 
-    `source` is a folder, a .tar.gz or a pin of one. Photos that cannot be copied
-    are in `failures.csv`, with the reason. Returns a summary for the user. Raises ValueError for a
-    source that is damaged, unsafe, or without annotations that can be read.
+    `source` is a folder, a .tar.gz or a pin of one. `failures.csv` says why a photo cannot be
+    copied. Returns a summary for the user. Raises ValueError for a source that is damaged, unsafe,
+    or without readable annotations.
     """
     pinned = source.suffix == ".json"
     if source.is_dir():
@@ -36,13 +36,9 @@ def fill_crisismmd(source: Path, raw: Path) -> str:
         Failure(Path(photo).stem, "visual", "not_copied", f"{photo} {reason}")
         for photo, reason in sorted(reasons.items())
     ]
-    note = ""
-    if failures:
-        write_failures(raw / FAILURES, failures)
-        note = f"; {len(failures)} not copied, the first: {failures[0].message}"
     photos = sum(1 for file in (raw / "data_image").rglob("*") if file.is_file())
     counts = f"\ncrisismmd: {_count_note(raw)}" if pinned else ""
-    return f"{photos} photos from {source}{note}{counts}"
+    return f"{photos} photos from {source}{record_failures(raw, failures)}{counts}"
 
 
 def _count_note(raw: Path) -> str:

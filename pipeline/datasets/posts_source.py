@@ -14,9 +14,9 @@ from pipeline.datasets.posts import (
     read_labelled_posts,
     read_posts,
 )
-from pipeline.datasets.raw_files import FAILURES, copy_file
+from pipeline.datasets.raw_files import copy_file, record_failures
 from pipeline.ground.data_set import SEPARATOR
-from pipeline.ground.failures import Failure, summary, write_failures
+from pipeline.ground.failures import Failure
 from pipeline.inputs.manifest import copy_manifest
 
 FILES = "files"  # in a raw folder: the photos and videos
@@ -26,9 +26,9 @@ def fill_posts(source: Path, raw: Path) -> str:
     """Write `posts.csv`, `tasks.yaml` if there is one, and `files/` into `raw`.
 
     `source` is a folder with `posts.csv`, or a manifest; its paths are relative to its folder. A
-    file that is missing keeps its path in the manifest and is counted; why one cannot be copied is
-    in `failures.csv`. Returns a summary for the user. Raises ValueError for a manifest that is
-    wrong, and where none of its files exists.
+    missing file keeps its path in the manifest and is counted; `failures.csv` says why a file
+    cannot be copied. Returns a summary for the user. Raises ValueError for a wrong manifest, and if
+    none of its files exists.
     """
     manifest = source / MANIFEST if source.is_dir() else source
     read_labelled_posts(manifest)  # labels are checked before anything is copied
@@ -36,10 +36,9 @@ def fill_posts(source: Path, raw: Path) -> str:
     files = table.apply(_files, axis=1)
     missing, reasons = _copy(sorted({path for paths in files for path in paths}), manifest, raw)
     if missing and not (raw / FILES).is_dir():
-        first = manifest.parent / missing[0]
         raise ValueError(
-            f"{manifest}: none of its files exists, the first would be {first.absolute()}; paths "
-            "are relative to the manifest"
+            f"{manifest}: none of its files exists, the first would be {missing[0].absolute()}; "
+            "paths are relative to the manifest"
         )
     for column in ("image", "video"):
         table[column] = table[column].map(_in_files, na_action="ignore")
@@ -51,9 +50,7 @@ def fill_posts(source: Path, raw: Path) -> str:
         for name, paths in zip(table["id"], files, strict=True)
         if (refused := [path for path in paths if path in reasons])
     ]
-    if failures:
-        write_failures(raw / FAILURES, failures)
-    return f"{len(table)} posts from {source}{_note(manifest, missing, failures)}"
+    return f"{len(table)} posts from {source}{record_failures(raw, failures, missing)}"
 
 
 def _files(row: pd.Series) -> list[str]:
@@ -64,8 +61,8 @@ def _in_files(value: str) -> str:
     return SEPARATOR.join(f"{FILES}/{path}" for path in image_paths(value))
 
 
-def _copy(paths: list[str], manifest: Path, raw: Path) -> tuple[list[str], dict[str, str]]:
-    """Copy each file; returns the paths that do not exist, and why others are not copied."""
+def _copy(paths: list[str], manifest: Path, raw: Path) -> tuple[list[Path], dict[str, str]]:
+    """Copy each file; returns the files that do not exist, and why others are not copied."""
     missing, reasons = [], {}
     for path in paths:
         file = manifest.parent / path
@@ -73,12 +70,5 @@ def _copy(paths: list[str], manifest: Path, raw: Path) -> tuple[list[str], dict[
             if reason := copy_file(file, manifest.parent, raw / FILES / path):
                 reasons[path] = f"{file} {reason}"
         except (FileNotFoundError, NotADirectoryError):
-            missing.append(path)
+            missing.append(file)
     return missing, reasons
-
-
-def _note(manifest: Path, missing: list[str], failures: list[Failure]) -> str:
-    note = f"; {summary(failures)}" if failures else ""
-    if missing:
-        note += f"; {len(missing)} not found, the first: {manifest.parent / missing[0]}"
-    return note

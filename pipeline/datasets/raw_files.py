@@ -1,15 +1,15 @@
-"""Copies of a source's files in a raw folder, and the reasons for those that are left out."""
+"""A source's files copied into a raw folder, and the failures of those that cannot be."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from errno import EMFILE, ENFILE, ENOENT, ENOMEM
 from pathlib import Path
 
-from pipeline.ground.failures import Failure, read_failures
+from pipeline.ground.failures import Failure, read_failures, summary, write_failures
 
 # In a raw folder: files that could not be fetched or copied. Absent if there are none.
 FAILURES = "failures.csv"
@@ -58,8 +58,22 @@ def _refusal(path: Path, root: Path) -> str | None:
     return None
 
 
+def record_failures(raw: Path, failures: Sequence[Failure], missing: Sequence[Path] = ()) -> str:
+    """Write a raw folder's `failures.csv`, if there are any, and return a note for the user.
+
+    `missing` are files that do not exist; the index counts them.
+    """
+    note = ""
+    if failures:
+        write_failures(raw / FAILURES, failures)
+        note = f"; {summary(failures)}, the first: {failures[0].message}"
+    if missing:
+        note += f"; {len(missing)} not found, the first: {missing[0]}"
+    return note
+
+
 def with_reasons(raw: Path, missing: Iterable[Failure]) -> list[Failure]:
-    """Replace the failures of missing files by those that filling the raw folder noted."""
+    """Replace the failures of missing files by those that `record_failures` wrote."""
     path = raw / FAILURES
     reasons = {failure.id: failure for failure in read_failures(path)} if path.is_file() else {}
     return [replace(reasons.get(f.id, f), modality=f.modality) for f in missing]

@@ -14,12 +14,13 @@ from pipeline import runtime
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest, StoredClip
 from pipeline.datasets.clips.failures import ClipError
 from pipeline.datasets.clips.site import read_options
-from pipeline.datasets.raw_files import FAILURES, copy_file
-from pipeline.ground.failures import Failure, summary, write_failures
+from pipeline.datasets.raw_files import copy_file, record_failures
+from pipeline.ground.failures import Failure
 from pipeline.ground.progress import progress
 from pipeline.inputs.certificates import system_certificates
 from pipeline.inputs.manifest import address, copy_manifest, read_manifest
 from pipeline.inputs.pins import fetch_pin, read_pin
+from pipeline.inputs.tables import refuse
 
 # Kinds that concern a site, not one clip: after so many in a row no more is requested from it.
 GENERAL = ("network", "bot_check")
@@ -37,15 +38,18 @@ def fill_youtube(source: Path, raw: Path) -> str:
     """Write `manifest.csv` and `clips/` into `raw`; returns a summary for the user.
 
     `source` is a folder with `manifest.csv`, a manifest, or a pin of one. Local paths are relative
-    to the manifest's folder; a pinned manifest may have none. A clip that is missing keeps its row
-    and is counted; why one cannot be fetched is in `failures.csv`. Raises ValueError if there is no
-    clip at all.
+    to the manifest's folder; a pinned manifest may have none. A missing clip keeps its row and is
+    counted; `failures.csv` says why one cannot be copied or fetched. Raises ValueError if there is
+    no clip at all.
     """
-    manifest = _manifest(source)
+    manifest = source / "manifest.csv" if source.is_dir() else source
+    if pinned := manifest.suffix == ".json":
+        manifest = fetch_pin(read_pin(source))
     table = read_manifest(manifest)
     urls = [address(clip, manifest.parent) for clip in table["source"]]
-    if source.suffix == ".json":
-        _refuse_local(source, table, urls)
+    if pinned:  # a fetched manifest must not name the user's files
+        allowed = "an http(s) URL or a YouTube id; for files of your own give a local manifest"
+        refuse(source, table["source"], pd.Series(urls).isna(), allowed)
     if any(urls) and "origin" not in table.columns:
         # Spans of one film become separate files, but must stay on one side of the split.
         table["origin"] = table["source"]
@@ -59,32 +63,7 @@ def fill_youtube(source: Path, raw: Path) -> str:
         raise ValueError(f"{manifest}: {_nothing(missing, failures)}")
     copy = pd.DataFrame(rows, columns=table.columns, dtype=object)
     copy_manifest(copy, raw / "manifest.csv", manifest)
-    if failures:
-        write_failures(raw / FAILURES, failures)
-    return f"{len(rows)} clips from {source}{_note(missing, failures)}"
-
-
-def _manifest(source: Path) -> Path:
-    if source.is_dir():
-        return source / "manifest.csv"
-    return fetch_pin(read_pin(source)) if source.suffix == ".json" else source
-
-
-def _refuse_local(pin: Path, table: pd.DataFrame, urls: list[str | None]) -> None:
-    """Raise ValueError for a local path: a fetched manifest must not name a user's files."""
-    for number, (clip, url) in enumerate(zip(table["source"], urls, strict=True), start=2):
-        if url is None:
-            raise ValueError(
-                f"{pin}: row {number} of the fetched manifest, column source is {clip!r}; allowed: "
-                "an http(s) URL or a YouTube id; for files of your own give a local manifest"
-            )
-
-
-def _note(missing: list[Path], failures: list[Failure]) -> str:
-    note = f"; {summary(failures)}" if failures else ""
-    if missing:
-        note += f"; {len(missing)} not found, the first: {missing[0]}"
-    return note
+    return f"{len(rows)} clips from {source}{record_failures(raw, failures, missing)}"
 
 
 def _copy_local(
@@ -92,35 +71,47 @@ def _copy_local(
 ) -> tuple[list[Path], list[Failure]]:
     """Copy each file once and rewrite the rows' sources.
 
-    Returns the files that do not exist, and a failure for each row of one that cannot be copied. A
-    file in the manifest's own `clips/` keeps its path; any other gets the id of the first row with
-    it. Raises ValueError if two files, or one and a fetched clip, get one name.
+    Returns the files that do not exist, and a failure for each row whose file cannot be copied.
+    Raises ValueError if two files, or a file and a fetched clip, get one name.
     """
+    names = {f"clips/{row['id']}" for row in fetched}
     copies: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    names = {f"clips/{row['id']}" for row in fetched}
     missing: list[Path] = []
-    failures: list[Failure] = []
     for row in rows:
-        path = manifest.parent / row["source"]
-        if row["source"] not in copies:
-            own = row["source"].startswith("clips/")
-            copy = row["source"] if own else f"clips/{row['id']}{path.suffix}"
-            if copy in names or (own and copy.removesuffix(path.suffix) in names):
-                raise ValueError(f"{manifest}: two clips would be copied to {copy}; rename {path}")
-            names.add(copy)
-            copies[row["source"]] = copy
-            # An absolute path names its own folder: links must not lead out of that.
-            root = path.parent if Path(row["source"]).is_absolute() else manifest.parent
-            try:
-                if reason := copy_file(path, root, raw / copy):
-                    reasons[row["source"]] = f"{path} {reason}"
-            except FileNotFoundError:
-                missing.append(path)
-        if row["source"] in reasons:
-            failures.append(Failure(row["id"], "clip", "not_copied", reasons[row["source"]]))
+        source = row["source"]
+        if source in copies:
+            continue
+        path = manifest.parent / source
+        copies[source] = _name_of_copy(row, path, names, manifest)
+        # An absolute path names its own folder: links must not lead out of that.
+        root = path.parent if Path(source).is_absolute() else manifest.parent
+        try:
+            if reason := copy_file(path, root, raw / copies[source]):
+                reasons[source] = f"{path} {reason}"
+        except FileNotFoundError:
+            missing.append(path)
+    failures = [
+        Failure(row["id"], "clip", "not_copied", reasons[row["source"]])
+        for row in rows
+        if row["source"] in reasons
+    ]
+    for row in rows:
         row["source"] = copies[row["source"]]
     return missing, failures
+
+
+def _name_of_copy(row: Row, path: Path, names: set[str], manifest: Path) -> str:
+    """Return where in the raw folder a row's file goes, and add that to `names`.
+
+    A file in the manifest's own `clips/` keeps its path; any other gets the row's id.
+    """
+    own = row["source"].startswith("clips/")
+    copy = str(row["source"] if own else f"clips/{row['id']}{path.suffix}")
+    if copy in names or (own and copy.removesuffix(path.suffix) in names):
+        raise ValueError(f"{manifest}: two clips would be copied to {copy}; rename {path}")
+    names.add(copy)
+    return copy
 
 
 def _fetch_remote(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:

@@ -73,8 +73,8 @@ def test_clips_from_here_and_from_the_web_become_index_rows(
         f"gone,{site.url}/gone.mp4,,,long gone,1,1",
         *(f"more-{n},{site.url}/{n}.mp4,{n},9,different number {n} here,0,0" for n in "12"),
     )
-    assert fill_raw("youtube", str(manifest), raw) == (
-        f"youtube: 6 clips from {manifest}; 1 failure (removed 1)"
+    assert fill_raw("youtube", str(manifest), raw).startswith(
+        f"youtube: 6 clips from {manifest}; 1 failure (removed 1), the first: {site.url}/gone.mp4: "
     )
     index = index_youtube(raw)
     rows = index.table.set_index("id")
@@ -104,7 +104,7 @@ def test_the_reason_of_a_missing_clip_is_written(site: Any, write: Any, raw: Pat
         f"gone,{site.url}/gone.mp4,1,2,,1,1",
         f"private,{site.url}/private.mp4,1,2,,1,1",
     )
-    assert fill_raw("youtube", str(manifest), raw).endswith("2 failures (private 1, removed 1)")
+    assert "; 2 failures (private 1, removed 1), the " in fill_raw("youtube", str(manifest), raw)
     failures = reasons(raw)
     assert {name: kind for name, (kind, _) in failures.items()} == {
         "gone": "removed",
@@ -148,7 +148,7 @@ def test_after_some_bot_checks_no_more_is_requested(
 ) -> None:
     site = serve(*[give(film)] * 2, give(status=429))
     manifest = write(*(f"clip-{n},{site.url}/{n}.mp4,0,1,,1,0" for n in range(20)))
-    assert fill_raw("youtube", str(manifest), raw).endswith("19 failures (bot_check 19)")
+    assert "; 19 failures (bot_check 19), the " in fill_raw("youtube", str(manifest), raw)
     assert {int(path[1:-4]) for path in site.paths} == set(range(6))
     assert reasons(raw)["clip-19"] == (
         "bot_check",
