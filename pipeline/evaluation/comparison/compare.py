@@ -9,16 +9,19 @@ from pathlib import Path
 
 from pipeline.evaluation.comparison.cells import Problem, Settings, Training, read_cell
 from pipeline.evaluation.comparison.estimates import MEAN
-from pipeline.evaluation.comparison.ranking import CHEAPEST, OURS, REFERENCE, columns_of, compared
 from pipeline.evaluation.comparison.report import NOTHING, networks_note, write_report
-from pipeline.evaluation.comparison.rows import (
-    Row,
-    baseline_rows,
-    compared_row,
-    network_rows,
-)
+from pipeline.evaluation.comparison.rows import Row, baseline_rows, compared_row, network_rows
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
-from pipeline.evaluation.comparison.runs import diverged_notes, runs_table, unscored_notes
+from pipeline.evaluation.comparison.runs import (
+    CHEAPEST,
+    OURS,
+    REFERENCE,
+    columns_of,
+    compared,
+    diverged_notes,
+    runs_table,
+    unscored_notes,
+)
 from pipeline.evaluation.comparison.splits import (
     Omitted,
     Splits,
@@ -54,11 +57,11 @@ def compare(
     name: str,
     seeds: int | None,
     out: Path,
-    fusions: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    rates: Sequence[float] | None = None,
-    names: Sequence[str] | None = None,
-    by: str | None = None,
+    fusions: Sequence[str] | None,
+    methods: Sequence[str] | None,
+    rates: Sequence[float] | None,
+    names: Sequence[str] | None,
+    by: str | None,
 ) -> Iterator[str]:
     """Compare rows over the seeds 0, 1, ..., or `by` event; yields messages.
 
@@ -91,7 +94,7 @@ def compare(
     trainings = [training for of_row in trials.values() for training in of_row]
     _check_labels(subject, splits, omitted, trainings, out)
     cells = run_trainings(problem, SETTINGS, trainings, out)
-    columns, by_task = columns_of(problem, by_task=subject.data is not None)
+    columns, by_task = columns_of(problem)
     runs = runs_table(problem, splits, [*columns, *by_task], trials, cells, read_seconds(out))
     notes = [
         splits.note,
@@ -180,9 +183,10 @@ def _check_labels(
     """
     seeds = {**{name: seed for (name, _), seed in omitted.classes.items()}, **omitted.tasks}
     tasks = [task for task in subject.problem.tasks if task.name in seeds]
-    for training in trainings if tasks else ():
+    for training in trainings if tasks else []:
         cell = read_cell(out / "cells", training.name, tasks)
-        for label in cell.probabilities if cell else ():
+        if cell and cell.probabilities:
+            label = next(iter(cell.probabilities))
             raise ValueError(
                 f"{out / 'cells'}: the split of {splits.unit} {splits.named(seeds[label])} leaves "
                 f"out {label}, or a class of it, with which these cells were trained, so all "

@@ -22,6 +22,8 @@ from pipeline.mtl import method_class
 
 NOTHING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 _LOWER_IS_BETTER = ("hl", "hamming_loss")
+# Further columns of a row by name.
+Facts = Mapping[str, int | float | str]
 # One line of `scores` by column, and such lines by row.
 Line = Mapping[Any, Any]
 Lines = Mapping[Row, Sequence[Line]]
@@ -51,7 +53,7 @@ class Report:
     title: str
     columns: Sequence[Column]
     rows: Mapping[Row, Estimates]
-    facts: Mapping[Row, Mapping[str, int | float | str]]
+    facts: Mapping[Row, Facts]
     references: Sequence[Row]
     notes: Sequence[str]
     ablation: Sequence[Row] = ()

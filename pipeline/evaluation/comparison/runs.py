@@ -1,17 +1,18 @@
-"""The runs of a comparison: a line for each row and seed, with scores and costs."""
+"""The runs of `hgfn compare`: scores and costs of each row and seed, and the ranked rows."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.comparison.cells import Cell, Problem, Training
-from pipeline.evaluation.comparison.estimates import MEAN
-from pipeline.evaluation.comparison.report import Column
-from pipeline.evaluation.comparison.rows import Row
+from pipeline.evaluation.comparison.estimates import MEAN, Estimate
+from pipeline.evaluation.comparison.report import NOTHING, Column, Facts, Report
+from pipeline.evaluation.comparison.rows import VARIANTS, Row
 from pipeline.evaluation.comparison.splits import Splits
 from pipeline.evaluation.comparison.tuning import best_trial, validation_maps
 from pipeline.evaluation.scores import (
@@ -27,6 +28,28 @@ from pipeline.evaluation.scores import (
 
 # The trainings of each row and seed, of which validation chooses one.
 Trials = Mapping[tuple[Row, int], Sequence[Training]]
+
+REFERENCE, OURS = Row("hgfn", "dmtl"), VARIANTS["ours"]
+# Differences are relative to these, where they are compared: the reference, the control (what
+# alignment alone gains), the row of ours, logistic regression, and that on the texts' words.
+REFERENCES = (REFERENCE, Row("projected", "lsew"), OURS, Row(), Row(baseline="text_linear"))
+CHEAPEST = Row("cfc", "lsew")  # times are relative to its
+MAP, MACRO_F1 = Column(MEAN, "map", "MAP"), Column(MEAN, "macro_f1", "macro-F1")
+MICRO_F1 = Column(MEAN, "micro_f1", "micro-F1")
+HAMMING_LOSS = Column(MEAN, "hamming_loss", "Hamming loss")
+BY_TASK = {"map": "MAP", "macro_f1": "macro-F1", "accuracy": "accuracy"}
+
+
+def columns_of(problem: Problem) -> tuple[list[Column], list[Column]]:
+    """Return the columns of means, and on a data set of the pipeline those of each task."""
+    if not problem.texts:
+        return [MAP, MACRO_F1, MICRO_F1, HAMMING_LOSS], []
+    by_task = [
+        Column(task.name, score, label)
+        for task in problem.tasks
+        for score, label in BY_TASK.items()
+    ]
+    return [MAP, MACRO_F1, HAMMING_LOSS], by_task
 
 
 def key(column: Column) -> str:
@@ -52,17 +75,14 @@ def runs_table(
         scores = run_scores(problem, seed, cells[best], row) if best else {}
         epochs = [cell.facts["epochs"] for cell in of_row.values() if "epochs" in cell.facts]
         line: dict[str, object] = {"row": row.name, "seed": seed}
-        line |= {"event": splits.named(seed)} if splits.events else {}
-        lines.append(
-            line
-            | {"learning_rate": best.rate if best and row.fusion else math.nan}
-            | {key(column): scores.get(key(column), math.nan) for column in columns}
-            | {
-                "parameters": cells[best].facts.get("parameters") if best else None,
-                "epochs": sum(epochs) if epochs else None,
-                "seconds": sum(seconds.get(training.name, math.nan) for training in trainings),
-            }
-        )
+        if splits.events:
+            line["event"] = splits.named(seed)
+        line["learning_rate"] = best.rate if best and row.fusion else math.nan
+        line |= {key(column): scores.get(key(column), math.nan) for column in columns}
+        line["parameters"] = cells[best].facts.get("parameters") if best else None
+        line["epochs"] = sum(epochs) if epochs else None
+        line["seconds"] = sum(seconds.get(training.name, math.nan) for training in trainings)
+        lines.append(line)
     # Integers of which some are unknown: after a divergence, and for baselines.
     return pd.DataFrame(lines).astype({"parameters": "Int64", "epochs": "Int64"})
 
@@ -129,3 +149,58 @@ def diverged_notes(cells: Mapping[Training, Cell]) -> list[str]:
         f"{len(failed)} of {len(cells)} trainings diverged and are not chosen; a row of which all "
         f"of a seed diverged has no scores: {names}"
     ]
+
+
+def compared(
+    title: str,
+    columns: Sequence[Column],
+    by_task: Sequence[Column],
+    rows: Sequence[Row],
+    runs: pd.DataFrame,
+    overlap: float,
+    notes: Sequence[str],
+) -> Report:
+    """Rank the rows by mean MAP, with intervals; `overlap` is n_test / n_train of random splits."""
+    details = [column for column in by_task if runs[key(column)].notna().any()]
+    estimates = {
+        row: {
+            (c.task, c.score): Estimate(_values(runs, row, c), overlap=overlap)
+            for c in [*columns, *details]
+        }
+        for row in rows
+    }
+    # Rows without a mean come last.
+    means = {row: values[MEAN, "map"].mean for row, values in estimates.items()}
+    ranked = sorted(rows, key=lambda row: (math.isnan(means[row]), -means[row]))
+    references = [row for row in REFERENCES if row in estimates]
+    if alone := [row for row in ranked if row.view and not math.isnan(means[row])]:
+        references.append(alone[0])
+        best = f"{alone[0].title}: of the rows on one view the one with the best test MAP."
+        notes = [*notes, best]
+    by_rank = {row: estimates[row] for row in ranked}
+    return Report(title, columns, by_rank, _facts(rows, runs), references, notes, details=details)
+
+
+def _values(runs: pd.DataFrame, row: Row, column: Column) -> np.ndarray:
+    """Return a row's scores, of a task those of the seeds in which it has a positive test row."""
+    values = runs[key(column)]
+    known = values.notna().groupby(runs["seed"]).transform("any") | (column.task == MEAN)
+    return values[known & (runs["row"] == row.name)].to_numpy(float)
+
+
+def _facts(rows: Sequence[Row], runs: pd.DataFrame) -> Mapping[Row, Facts]:
+    facts = {}
+    cheapest = runs.loc[runs["row"] == CHEAPEST.name, "seconds"].mean()
+    for row in rows:
+        of_row = runs[runs["row"] == row.name]
+        rates = sorted(Counter(of_row["learning_rate"].dropna()).items())
+        parameters, epochs = of_row["parameters"].dropna(), of_row["epochs"].dropna()
+        seconds = of_row["seconds"].mean()
+        facts[row] = {
+            "learning_rates": ", ".join(f"{rate:g} ({n})" for rate, n in rates) or NOTHING,
+            "parameters": int(parameters.iloc[0]) if len(parameters) else math.nan,
+            "epochs": round(float(epochs.mean()), 1) if len(epochs) else math.nan,
+            "seconds": round(seconds, 1),
+            "relative_time": round(seconds / cheapest, 2),
+        }
+    return facts

@@ -16,8 +16,7 @@ from pipeline.evaluation.comparison.splits import (
     omitted_notes,
     seed_splits,
 )
-from pipeline.evaluation.comparison.subject import Subject
-from pipeline.evaluation.comparison.views import label_task
+from pipeline.evaluation.comparison.subject import Subject, label_task
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 

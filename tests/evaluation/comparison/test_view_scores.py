@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score, hamming_loss
 from pipeline.evaluation.comparison.cells import Cell, Problem
 from pipeline.evaluation.comparison.rows import Row
 from pipeline.evaluation.comparison.runs import run_scores
-from pipeline.evaluation.comparison.views import label_task
+from pipeline.evaluation.comparison.subject import label_task
 from pipeline.training.examples import Examples
 
 

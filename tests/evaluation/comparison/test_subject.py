@@ -1,3 +1,5 @@
+"""Ready-made features in an .npz: what is read, and what is refused without running it."""
+
 from __future__ import annotations
 
 import pickle
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.evaluation.comparison.views import read_views
+from pipeline.evaluation.comparison.subject import Subject, read_subject
 
 Write = Callable[..., Path]
 
@@ -34,47 +36,52 @@ def write(tmp_path: Path) -> Write:
 
 def message(path: Path) -> str:
     with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-        read_views(path)
+        read_subject(str(path))
     text = str(caught.value)
     assert "\n" not in text
     return text.removeprefix(f"{path}: ")
 
 
+def labels(subject: Subject) -> list[list[int]]:
+    return np.stack(list(subject.problem.examples.targets.values()), axis=1).tolist()
+
+
 def test_a_good_file_is_read_as_it_is(write: Write) -> None:
-    views = read_views(write())
-    assert list(views.features) == ["a", "b"]
-    assert views.features["b"].tolist() == np.arange(12.0).reshape(6, 2).tolist()
-    assert {v.dtype for v in views.features.values()} == {np.dtype(np.float32)}
-    assert views.labels[2].tolist() == [1, -1]
-    assert views.labels.dtype == np.int64
-    assert views.names == ("label_0", "label_1")
-    assert views.groups.tolist() == list(range(6))
-    assert views.split is None
+    subject = read_subject(str(write()))
+    views = subject.problem.examples.sequences
+    assert list(views) == ["a", "b"]
+    assert np.stack(list(views["b"])).tolist() == np.arange(12.0).reshape(6, 1, 2).tolist()
+    assert {row.dtype for rows in views.values() for row in rows} == {np.dtype(np.float32)}
+    assert labels(subject) == [[1, 0], [0, 1], [1, -1], [0, 0], [1, 1], [0, 1]]
+    assert [task.name for task in subject.problem.tasks] == ["label_0", "label_1"]
+    assert subject.groups.tolist() == list(range(6))
+    assert subject.split is None
 
 
 def test_names_groups_and_split_are_taken(write: Write) -> None:
     split = np.array(["train"] * 4 + ["val", "test"])
     groups = np.array(["x", "x", "y", "z", "u", "v"])
-    views = read_views(write(labels=np.array(["fire", "flood"]), groups=groups, split=split))
-    assert views.names == ("fire", "flood")
-    assert views.groups.tolist() == groups.tolist()
-    assert views.split is not None
-    assert views.split.tolist() == split.tolist()
+    names = np.array(["fire", "flood"])
+    subject = read_subject(str(write(labels=names, groups=groups, split=split)))
+    assert [task.name for task in subject.problem.tasks] == ["fire", "flood"]
+    assert subject.groups.tolist() == groups.tolist()
+    assert subject.split is not None
+    assert subject.split.tolist() == subject.problem.examples.split.tolist() == split.tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float32, np.float16])
 def test_labels_and_views_of_every_number_type_are_read(write: Write, dtype: type) -> None:
     Y = np.array([[1, 0], [0, 1]] * 3).astype(dtype)
-    views = read_views(write(Y=Y, view_a=np.ones((6, 3), dtype)))
-    assert views.labels.tolist() == [[1, 0], [0, 1]] * 3
+    subject = read_subject(str(write(Y=Y, view_a=np.ones((6, 3), dtype))))
+    assert labels(subject) == [[1, 0], [0, 1]] * 3
 
 
 def test_one_missing_number_makes_the_row_absent_in_that_view_alone(write: Write) -> None:
     values = np.arange(12.0).reshape(6, 2)
     values[3, 1] = np.nan
-    views = read_views(write(view_b=values))
-    assert np.isnan(views.features["b"]).all(axis=1).tolist() == [False] * 3 + [True] + [False] * 2
-    assert not np.isnan(views.features["a"]).any()
+    examples = read_subject(str(write(view_b=values))).problem.examples
+    assert examples.present("b").tolist() == [True] * 3 + [False] + [True] * 2
+    assert examples.present("a").all()
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
@@ -172,7 +179,6 @@ def test_a_pickle_in_the_place_of_an_array_never_runs(
 def test_what_is_no_file_empty_or_no_zip_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "views.npz"
     assert message(path) == "no such file"
-    assert message(tmp_path) == "no such file"
     np.save(tmp_path / "one.npy", np.ones(3))
     trap = tmp_path / "trap"
     for wrong in (
@@ -196,7 +202,7 @@ def test_damage_anywhere_is_one_line(write: Write) -> None:
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
         try:
-            read_views(path)  # padding, dates and the like do not matter
+            read_subject(str(path))  # padding, dates and the like do not matter
         except ValueError as error:
             lines.append(str(error))
     assert len(lines) > 100
