@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "methods.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "data" / "README.md"])
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+FILE = re.compile(r"`((?:benchmarks|pipeline|sources|stages|tables|tests|tools)/[\w./-]+)`")
+EXAMPLES = {"pipeline/models/fusion/mean.py", "pipeline/extractors/levels.py"}  # docs/extending.md
 
 
 @cache
@@ -80,6 +82,13 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in headings(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    if page.name != "CHANGELOG.md":  # it names what was
+        named = set(FILE.findall(page.read_text())) - EXAMPLES
+        assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
 def test_a_page_lists_every_kind_of_failure() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
     assert [kind for kind in KINDS if f"`{kind}`" not in page] == []
@@ -95,6 +104,7 @@ def test_every_page_is_reached_from_the_readme(page: Path) -> None:
 def test_the_checks_find_what_is_wrong() -> None:
     assert missing("`tests/test_docs.py::test_nothing`") == ["tests/test_docs.py::test_nothing"]
     assert missing("`tests/no.py::test_it`") == ["tests/no.py::test_it"]
+    assert FILE.findall("`pipeline/none.py`, `data/x`, `none.py`") == ["pipeline/none.py"]
     claim = "**Claim 1.** *It holds on every set.* Tested by nobody."
     assert unproven(f"{claim}\n\n") == [claim[:40], claim[:40]]
     assert unproven("| A1 | a | b | c |") == ["| A1 | a | b | c |"]
