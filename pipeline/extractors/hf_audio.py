@@ -5,6 +5,7 @@ A waveform is cut into windows of constant length, each of which the network tur
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,15 +15,16 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Float32
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import library, one_line, read_config
-from pipeline.extractors.hf_sound import read_preprocessor
-from pipeline.extractors.hf_tower import load_tower
+from pipeline.extractors.hf_folder import library, one_line, read_config, read_preprocessor
+from pipeline.extractors.hf_tower import load_tower, tower_config
 from pipeline.extractors.model_folder import fill_folder
+from pipeline.inputs.json_files import check_json
 
 SPEECH_SECONDS = 10  # of a window of wav2vec 2 and HuBERT, which take any length
 # A rest of less than this part of a window is not used, unless there is nothing else.
@@ -40,20 +42,19 @@ class Windows:
 
 @dataclass(frozen=True)
 class Family:
-    """What differs: the class that prepares sound, a window's samples, the width, one vector.
+    """What differs: the class that prepares sound, a window's samples, one input, one vector.
 
     `prepare` turns up to a window of sound into one input, padded as the model's authors do;
-    `vector` is the network's output of one input [1, ...], of which `samples` are sound.
+    `vector` is the network's output of one input [1, ...], of which `samples` are sound; `dim`
+    names the setting with its width.
     """
 
     extractor: str
     window: Callable[[Any], int]
-    dim: Callable[[Any], int]
     prepare: Callable[[Any, np.ndarray, int], np.ndarray]
     vector: Callable[[Any, Tensor, int], Tensor]
     architecture: str | None = None
-    tower: Callable[[Any], Any] = lambda config: config
-    optional: tuple[str, ...] = ()
+    dim: str = "hidden_size"
 
 
 def _prepare_ast(extractor: Any, sound: np.ndarray, _: int) -> np.ndarray:
@@ -102,10 +103,8 @@ def _speech_vector(network: Any, x: Tensor, samples: int) -> Tensor:
 _SPEECH = Family(
     "Wav2Vec2FeatureExtractor",
     window=lambda extractor: SPEECH_SECONDS * extractor.sampling_rate,
-    dim=lambda config: config.hidden_size,
     prepare=_prepare_speech,
     vector=_speech_vector,
-    optional=("masked_spec_embed",),  # of training alone
 )
 
 FAMILIES = {
@@ -113,18 +112,16 @@ FAMILIES = {
         "ASTFeatureExtractor",
         # A frame of the spectrogram every 10 ms: 1,024 are 10.24 s.
         window=lambda extractor: extractor.max_length * extractor.sampling_rate // 100,
-        dim=lambda config: config.hidden_size,
         prepare=_prepare_ast,
         vector=lambda network, x, _: network(input_values=x).pooler_output[0],
     ),
     "clap": Family(
         "ClapFeatureExtractor",
         window=lambda extractor: extractor.nb_max_samples,
-        dim=lambda config: config.projection_dim,
         prepare=_prepare_clap,
         vector=_clap_vector,
         architecture="ClapAudioModelWithProjection",
-        tower=lambda config: config.audio_config,
+        dim="projection_dim",
     ),
     "wav2vec2": _SPEECH,
     "hubert": _SPEECH,
@@ -165,11 +162,9 @@ class HFAudio:
             raise ValueError(
                 f"{folder}: model_type {kind!r} is no audio encoder; allowed: {', '.join(FAMILIES)}"
             )
-        extractor = _extractor(folder, kind)
-        family = FAMILIES[kind]
-        return cls(
-            folder, kind, extractor.sampling_rate, family.window(extractor), family.dim(config)
-        )
+        extractor, family = _extractor(folder, kind), FAMILIES[kind]
+        dim = getattr(tower_config(config, "audio_config"), family.dim)
+        return cls(folder, kind, extractor.sampling_rate, family.window(extractor), dim)
 
     def identity(self) -> Identity:
         """See Encoder."""
@@ -192,10 +187,8 @@ class HFAudio:
     def load(self) -> Run:
         """See Encoder."""
         family, device = FAMILIES[self.kind], runtime.device()
-        config = family.tower(read_config(self.folder))
-        network = load_tower(
-            self.folder, config, family.architecture, device=device, optional=family.optional
-        ).network
+        config = tower_config(read_config(self.folder), "audio_config")
+        network = load_tower(self.folder, config, family.architecture, device=device).network
         return lambda inputs: [_vectors(family, network, windows, device) for windows in inputs]
 
 
@@ -219,9 +212,36 @@ def _vectors(
     return torch.stack(vectors).float().cpu().numpy()
 
 
+class _Bounds(BaseModel):
+    """Sizes that decide how much memory a spectrogram takes; other keys are the class's."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    sampling_rate: int = Field(default=16_000, ge=1_000, le=192_000)
+    feature_size: int = Field(default=1, ge=1, le=1_024)
+    num_mel_bins: int = Field(default=1, ge=1, le=1_024)
+    max_length: int = Field(default=1, ge=1, le=16_384)  # frames
+    max_length_s: int = Field(default=1, ge=1, le=120)
+    hop_length: int = Field(default=1, ge=1, le=16_384)
+    fft_window_size: int = Field(default=1, ge=2, le=65_536)
+
+
 @lru_cache(maxsize=2)
 def _extractor(folder: Path, kind: str) -> Any:
-    return read_preprocessor(folder, FAMILIES[kind].extractor)
+    """Return the object of transformers that prepares sound, with the folder's settings.
+
+    Raises ValueError naming the file and the key.
+    """
+    path, values = read_preprocessor(folder, "feature_extractor")
+    name = FAMILIES[kind].extractor
+    stated = values.get("feature_extractor_type", name)
+    if stated != name:
+        raise ValueError(f"{path}: feature_extractor_type is {stated!r:.80}, expected {name}")
+    check_json(path, values, _Bounds)
+    with one_line(path), warnings.catch_warnings():
+        # The published AST has a filter without a frequency.
+        warnings.filterwarnings("ignore", message="At least one mel filter has all zero values")
+        return getattr(library(), name).from_dict(values)
 
 
 def _has_torchaudio() -> bool:

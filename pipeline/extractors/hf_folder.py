@@ -104,6 +104,24 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
+def read_preprocessor(folder: Path, part: str) -> tuple[Path, dict[str, Any]]:
+    """Return preprocessor_config.json and its content.
+
+    For models that also read text, transformers 5 writes it as `part` of processor_config.json.
+    Raises ValueError for a folder that has neither.
+    """
+    path = folder / "preprocessor_config.json"
+    if path.is_file():
+        return path, read_json(path, dict[str, Any])
+    path = folder / "processor_config.json"
+    values = read_json(path, dict[str, Any]).get(part) if path.is_file() else None
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{folder}: no preprocessor_config.json; take the folder as the hub has it"
+        )
+    return path, values
+
+
 def licence(folder: Path) -> str:
     """Return the licence that the model card (README.md) states, or `not stated`."""
     card = folder / "README.md"

@@ -17,11 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.extractors.device import require_device
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
 from pipeline.extractors.hf_folder import CONFIG, one_line, read_config
 from pipeline.extractors.hf_tokens import TOKENIZER, Tokenizer, read_tokenizer
-from pipeline.extractors.hf_tower import Tower, load_tower
+from pipeline.extractors.hf_tower import Tower, load_tower, tower_config
 from pipeline.extractors.model_folder import fill_folder
 from pipeline.extractors.sentence_pooling import Pooling, read_pooling
 from pipeline.runtime import device
@@ -148,8 +147,7 @@ def _described(folder: Path, changed: tuple[int, ...]) -> _Text:
             f"{folder / CONFIG}: model_type {kind!r} is no text encoder; of models with several "
             f"networks, the text towers of these are known: {', '.join(TOWERS)}"
         )
-    if tower:
-        config = _tower_config(config)
+    config = tower_config(config, "text_config")
     pooling = None if tower else read_pooling(folder)
     limits = [LENGTHS[-1], tokenizer.longest, pooling.longest if pooling else None]
     if positions := getattr(config, "max_position_embeddings", None):
@@ -159,19 +157,10 @@ def _described(folder: Path, changed: tuple[int, ...]) -> _Text:
     return _Text(kind, config, tokenizer, tower, pooling, most, kind.startswith("siglip"))
 
 
-def _tower_config(config: Any) -> Any:
-    """Return the settings of the text tower, which projects into the space of both."""
-    text = config.text_config
-    if config.model_type == "clip":
-        text.projection_dim = config.projection_dim
-    return text
-
-
 def _load_tower(encoder: HFText, where: str = "cpu") -> Tower:
     text = _describe(encoder.folder)
     architecture = text.tower.architecture if text.tower else None
-    place = require_device(where)
-    return load_tower(encoder.folder, text.config, architecture, encoder.precision, place)
+    return load_tower(encoder.folder, text.config, architecture, encoder.precision, where)
 
 
 def call_shape(tokens: int, most: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -14,13 +14,14 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from pipeline.extractors.device import PRECISIONS
+from pipeline.extractors.device import PRECISIONS, require_device
 from pipeline.extractors.hf_folder import CONFIG, library, one_line, weight_files
 from pipeline.inputs.weight_files import Shapes, shape_text
 
 HEADS = 1 << 20  # numbers of parts that a file may lack
 
 _NUMBERS = {"F64", "F32", "F16", "BF16"}
+_OF_TRAINING = "masked_spec_embed"  # of speech networks; a file may lack it
 # Tables and counters of whole numbers: older versions stored even those of 0, 1, 2 ...
 _WHOLE = re.compile(r"(^|\.)([a-z]+_[a-z]+_index|[a-z_]+_ids|num_batches_tracked)$")
 
@@ -33,21 +34,31 @@ class Tower:
     unused: tuple[str, ...]
 
 
+def tower_config(config: Any, name: str) -> Any:
+    """Return the settings of one tower (`text_config`, ...), or of a network without towers.
+
+    CLIP states the width of the space that its towers share only beside them.
+    """
+    tower = getattr(config, name, config)
+    if config.model_type == "clip":
+        tower.projection_dim = config.projection_dim
+    return tower
+
+
 def load_tower(
     folder: Path,
     config: Any,
     architecture: str | None = None,
     precision: str = "float32",
     device: str = "cpu",
-    optional: Sequence[str] = (),
 ) -> Tower:
     """Load a network of a folder: the class `architecture` of transformers, by default its base.
 
-    `config` is that of `read_config` or a part of it (`config.text_config`). Parts of the file
-    beside the network (heads, another tower) are ignored and named; tensors that begin with one of
-    `optional` may be missing. All others must be there, of the right shape, and finite. Raises
-    ValueError naming the file and the first tensor that differs.
+    `config` is that of `read_config`, or of one tower. Parts of the file beside the network (heads,
+    another tower) are ignored and named. All tensors of the network must be there, of the right
+    shape, and finite. Raises ValueError naming the file and the first tensor that differs.
     """
+    require_device(device)
     kind = _network_class(folder, config, architecture)
     settings: dict[str, Any] = {"attn_implementation": _attention(kind)}
     if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
@@ -66,7 +77,7 @@ def load_tower(
             output_loading_info=True,
             **settings,
         )
-    unused = _check_report(folder, kind.__name__, network, report, expected, optional)
+    unused = _check_report(folder, kind.__name__, network, report, expected)
     _check_finite(folder, network)
     network = network.eval().requires_grad_(False).to(device, PRECISIONS[precision])
     return Tower(network, unused)
@@ -125,11 +136,10 @@ def _check_report(
     network: nn.Module,
     report: Mapping[str, Any],
     expected: Shapes,
-    optional: Sequence[str],
 ) -> tuple[str, ...]:
     """Raise ValueError for the first tensor that differs; return the parts that are not used."""
     wrong = {name: (stored, wanted) for name, stored, wanted in report["mismatched_keys"]}
-    missing = {name for name in report["missing_keys"] if not name.startswith(tuple(optional))}
+    missing = set(report["missing_keys"]) - {_OF_TRAINING}
     extra = sorted(name for name in report["unexpected_keys"] if not _WHOLE.search(name))
     prefix, parts = f"{network.base_model_prefix}.", dict(network.named_children())
     inside = [name for name in extra if name.removeprefix(prefix).partition(".")[0] in parts]

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from pipeline.extractors.device import PRECISIONS, exact_convolutions, require_device
+from pipeline.extractors.device import PRECISIONS
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import one_line, read_config
-from pipeline.extractors.hf_pictures import read_preparation
-from pipeline.extractors.hf_tower import load_tower
+from pipeline.extractors.hf_folder import one_line, read_config, read_preprocessor
+from pipeline.extractors.hf_tower import load_tower, tower_config
 from pipeline.extractors.model_folder import fill_folder
-from pipeline.extractors.pictures import Preparation
+from pipeline.extractors.pictures import RGB, Preparation, run_on_pictures
+from pipeline.inputs.json_files import check_json
 from pipeline.runtime import device
+
+_CURE = "take the file of a published vision model of this kind"
 
 
 @dataclass(frozen=True)
 class Family:
-    """What differs: the class of the network, its part of the configuration, width and output.
+    """What differs: the class of the network, the setting with its width, and its output.
 
     `fixed` says that pictures must have the size that the network was trained with.
     """
 
     architecture: str | None = None
-    tower: Callable[[Any], Any] = lambda config: config
-    dim: Callable[[Any], int] = lambda config: config.hidden_size
+    dim: str = "hidden_size"
     vector: Callable[[Any], Tensor] = lambda output: output.last_hidden_state[:, 0]
     fixed: bool = True
 
 
-def _clip_tower(config: Any) -> Any:
-    """Return CLIP's part for pictures, which projects into the space that texts share."""
-    config.vision_config.projection_dim = config.projection_dim
-    return config.vision_config
-
-
 _CLIP = Family(
-    "CLIPVisionModelWithProjection",
-    dim=lambda config: config.projection_dim,
-    vector=lambda output: output.image_embeds,
+    "CLIPVisionModelWithProjection", "projection_dim", lambda output: output.image_embeds
 )
 _SIGLIP = Family("SiglipVisionModel", vector=lambda output: output.pooler_output)
 # Positions are interpolated or rotary. The vector is the class token's, after the last norm.
@@ -53,9 +47,9 @@ _DINO = Family(fixed=False)
 
 # By model_type. Published SigLIP 2 models of a fixed size are of type siglip.
 FAMILIES = {
-    "clip": Family(_CLIP.architecture, _clip_tower, _CLIP.dim, _CLIP.vector),
+    "clip": _CLIP,
     "clip_vision_model": _CLIP,
-    "siglip": Family(_SIGLIP.architecture, lambda c: c.vision_config, vector=_SIGLIP.vector),
+    "siglip": _SIGLIP,
     "siglip_vision_model": _SIGLIP,
     "dinov2": _DINO,
     "dinov2_with_registers": _DINO,
@@ -87,7 +81,7 @@ class HFVisual:
     def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
         """See Encoder."""
         origin = fill_folder(f"hf:{source}", weights, folder)
-        encoder = cls._of(folder, "float32")
+        encoder = cls._of(folder)
         with one_line(folder):
             # What does not fit together ends this stage, not the extraction.
             encoder.load()([encoder.prepare(np.zeros((8, 8, 3), np.uint8))[None]])
@@ -99,7 +93,7 @@ class HFVisual:
         return cls._of(folder, params.precision)
 
     @classmethod
-    def _of(cls, folder: Path, precision: str) -> HFVisual:
+    def _of(cls, folder: Path, precision: str = "float32") -> HFVisual:
         config = read_config(folder)
         kind = config.model_type
         if kind not in FAMILIES:
@@ -108,9 +102,9 @@ class HFVisual:
                 f"{', '.join(FAMILIES)}"
             )
         family, preparation = FAMILIES[kind], read_preparation(folder)
-        tower = family.tower(config)
+        tower = tower_config(config, "vision_config")
         _check_side(folder, preparation.side, tower, family.fixed)
-        return cls(folder, kind, family.dim(tower), preparation, precision)
+        return cls(folder, kind, getattr(tower, family.dim), preparation, precision)
 
     def identity(self) -> Identity:
         """See Encoder."""
@@ -127,23 +121,15 @@ class HFVisual:
 
     def load(self) -> Run:
         """See Encoder; each input is a batch of its own."""
-        family, preparation = FAMILIES[self.kind], self.preparation
-        where, precision = require_device(device()), PRECISIONS[self.precision]
-        config = family.tower(read_config(self.folder))
-        network = load_tower(
-            self.folder, config, family.architecture, self.precision, where
-        ).network
-
-        @torch.inference_mode()
-        def vectors(pictures: np.ndarray) -> Float32[np.ndarray, "n dim"]:
-            values = preparation.normalise(torch.from_numpy(pictures).to(where)).to(precision)
-            with exact_convolutions():
-                return family.vector(network(pixel_values=values)).float().cpu().numpy()
-
-        def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-            return [vectors(pictures) for pictures in inputs]
-
-        return run
+        family, where = FAMILIES[self.kind], device()
+        config = tower_config(read_config(self.folder), "vision_config")
+        tower = load_tower(self.folder, config, family.architecture, self.precision, where)
+        return run_on_pictures(
+            lambda values: family.vector(tower.network(pixel_values=values)),
+            self.preparation,
+            where,
+            PRECISIONS[self.precision],
+        )
 
 
 def _check_side(folder: Path, side: int, tower: Any, fixed: bool) -> None:
@@ -158,3 +144,72 @@ def _check_side(folder: Path, side: int, tower: Any, fixed: bool) -> None:
             f"{folder}: pictures would be {side} pixels wide, no multiple of the network's patches "
             f"of {tower.patch_size}; take both files of one model"
         )
+
+
+class _Sides(BaseModel):
+    """A size: the shorter side, or both sides."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    shortest_edge: int | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+class _Settings(BaseModel):
+    """The keys that decide how a picture becomes an input; others are ignored."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    do_resize: Literal[True] = True
+    size: _Sides | int
+    resample: int = Field(ge=0, le=5)
+    do_center_crop: bool | None = False
+    crop_size: _Sides | int | None = None
+    do_rescale: Literal[True] = True
+    rescale_factor: float = Field(default=1 / 255, ge=0.99 / 255, le=1.01 / 255)
+    do_normalize: Literal[True] = True
+    image_mean: RGB
+    image_std: RGB
+    do_pad: Literal[False, None] = None
+
+
+def read_preparation(folder: Path) -> Preparation:
+    """Read how a folder's network takes pictures: from one of any size to a square input.
+
+    Pictures are resized with Pillow and equal those of the library's Pillow processors; those of
+    torchvision, and DINOv3's, differ by one level of 255 at most. Raises ValueError naming the file
+    and the key.
+    """
+    path, values = read_preprocessor(folder, "image_processor")
+    settings: _Settings = check_json(path, values, _Settings, _CURE)
+    crop = _length(settings.crop_size) if settings.do_center_crop else None
+    resized, fit = _resizing(settings.size, cropped=crop is not None)
+    if resized is None or (crop is None and fit == "shorter"):
+        raise ValueError(f"{path}: size: the input would not be square; {_CURE}")
+    try:
+        return Preparation(
+            side=resized if crop is None else crop,
+            resized=resized,
+            fit=fit,
+            interpolation=Image.Resampling(settings.resample).name.lower(),
+            mean=settings.image_mean,
+            deviation=settings.image_std,
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; {_CURE}") from None
+
+
+def _resizing(size: _Sides | int, cropped: bool) -> tuple[int | None, Literal["shorter", "both"]]:
+    """Return a length, and whether the shorter side or both sides get it."""
+    if isinstance(size, int):  # older files: the shorter side where a crop follows
+        return size, "shorter" if cropped else "both"
+    if size.shortest_edge is not None:
+        return size.shortest_edge, "shorter"
+    return _length(size), "both"
+
+
+def _length(size: _Sides | int | None) -> int | None:
+    if not isinstance(size, _Sides):
+        return size
+    return size.height if size.height == size.width else None

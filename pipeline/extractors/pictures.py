@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from PIL import Image
 from torch import Tensor
+
+from pipeline.extractors.device import exact_convolutions
+from pipeline.extractors.encoder import Run
 
 # Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
 # The centre crop takes the middle in any case.
@@ -86,6 +89,20 @@ class Preparation:
     def _offset(self, length: int) -> int:
         middle = (length - self.side) / 2
         return round(middle) if self.half == "even" else math.floor(middle)
+
+
+def run_on_pictures(
+    network: Callable[[Tensor], Tensor], preparation: Preparation, device: str, kind: torch.dtype
+) -> Run:
+    """Return the run of a network on normalised pictures of `kind`; each input is a batch."""
+
+    @torch.inference_mode()
+    def vectors(pictures: UInt8[np.ndarray, "n side side 3"]) -> Float32[np.ndarray, "n dim"]:
+        values = preparation.normalise(torch.from_numpy(pictures).to(device)).to(kind)
+        with exact_convolutions():
+            return network(values).float().cpu().numpy()
+
+    return lambda inputs: [vectors(pictures) for pictures in inputs]
 
 
 def without_long_ends(
