@@ -21,9 +21,14 @@ from torch import Tensor, nn
 from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import library, one_line, read_config, read_preprocessor
+from pipeline.extractors.hf_folder import (
+    fill_folder,
+    library,
+    one_line,
+    read_config,
+    read_preprocessor,
+)
 from pipeline.extractors.hf_tower import load_tower, tower_config
-from pipeline.extractors.model_folder import fill_folder
 from pipeline.inputs.json_files import check_json
 
 SPEECH_SECONDS = 10  # of a window of wav2vec 2 and HuBERT, which take any length

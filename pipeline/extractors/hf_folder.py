@@ -18,6 +18,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.extractors.encoder import Origin
+from pipeline.extractors.weights import given, model_folder
 from pipeline.inputs.hub_pins import SETTINGS
 from pipeline.inputs.json_files import read_json
 
@@ -57,6 +59,21 @@ def library() -> ModuleType:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers
+
+
+def fill_folder(encoder: str, weights: str, folder: Path) -> Origin:
+    """Copy the model of `hf:<folder or hub id>` into an empty folder; return where it comes from.
+
+    Its own tensors, unless `weights` is not pretrained but a .safetensors of the same architecture.
+    Raises ValueError where a file is missing.
+    """
+    model = model_folder(encoder)
+    if weights != "pretrained":
+        file = Path(weights).expanduser()
+        copy_folder(model.path, folder, file)
+        return given(encoder, file)
+    copy_folder(model.path, folder)
+    return Origin(encoder, "pretrained", model.licence or licence(model.path), model.note)
 
 
 def copy_folder(source: Path, folder: Path, weights: Path | None = None) -> None:

@@ -18,10 +18,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import CONFIG, one_line, read_config
+from pipeline.extractors.hf_folder import CONFIG, fill_folder, one_line, read_config
 from pipeline.extractors.hf_tokens import TOKENIZER, Tokenizer, read_tokenizer
 from pipeline.extractors.hf_tower import Tower, load_tower, tower_config
-from pipeline.extractors.model_folder import fill_folder
 from pipeline.extractors.sentence_pooling import Pooling, read_pooling
 from pipeline.runtime import device
 

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from pipeline.extractors.device import PRECISIONS
 from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
-from pipeline.extractors.hf_folder import one_line, read_config, read_preprocessor
+from pipeline.extractors.hf_folder import fill_folder, one_line, read_config, read_preprocessor
 from pipeline.extractors.hf_tower import load_tower, tower_config
-from pipeline.extractors.model_folder import fill_folder
 from pipeline.extractors.pictures import RGB, Preparation, run_on_pictures
 from pipeline.inputs.json_files import check_json
 from pipeline.runtime import device

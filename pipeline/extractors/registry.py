@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.extractors.encoder import Origin
-from pipeline.extractors.model_folder import require_known
+from pipeline.extractors.weights import folder_or_pin
 from pipeline.ground.checked_yaml import did_you_mean
 from pipeline.ground.temporaries import replaced_folder
 from pipeline.params import ENCODER_DEFAULTS, EncoderParams
@@ -82,7 +82,7 @@ def check_encoder(modality: str, params: EncoderParams) -> None:
     _check_weights(f"{section}.weights", params.weights, entry, params.encoder)
     # A checkpoint is enough for timm's networks, which timm itself describes.
     if name == "hf" or (entry.library and params.weights == "pretrained"):
-        require_known(params.encoder)
+        folder_or_pin(params.encoder)
     if entry.library and find_spec(entry.library) is None:
         raise ValueError(
             f"{section}.encoder is {params.encoder!r}, which needs {entry.library}: "

@@ -1,12 +1,14 @@
-"""Files of weights: the published ones, fetched once or found in a folder, and given ones."""
+"""Where weights come from: published files and models, fetched once, or files that are given."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import runtime
 from pipeline.extractors.encoder import Origin
 from pipeline.inputs.fetch import CURE, FetchError, sha256_of
+from pipeline.inputs.hub_pins import HubPin, obtain_repository, read_hub_pins
 from pipeline.inputs.pins import Pin, fetch_pin, read_pins
 
 PINS = Path("sources/weights.json")
@@ -95,3 +97,43 @@ def _fetch(pin: Pin) -> Path:
             raise
         cure = f"check the network, or put {pin.name} into a folder and set HGFN_WEIGHTS to it"
         raise FetchError(error.url, error.reason, cure) from None
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder with a model's files; licence and revision are known of pinned ones."""
+
+    path: Path
+    licence: str | None = None
+    note: str = ""
+
+
+def model_folder(encoder: str) -> ModelFolder:
+    """Return the folder of `hf:<folder or hub id>` or `timm:<folder or model>`.
+
+    A pinned repository is fetched. Raises ValueError as `folder_or_pin` does, FetchError for what
+    cannot be fetched.
+    """
+    found = folder_or_pin(encoder)
+    if isinstance(found, Path):
+        return ModelFolder(found)
+    note = f"{found.repository} at revision {found.revision}"
+    return ModelFolder(obtain_repository(found), found.licence, note)
+
+
+def folder_or_pin(encoder: str) -> Path | HubPin:
+    """Return the folder that `hf:...` or `timm:...` names, or else its pin; fetches nothing.
+
+    Raises ValueError for a name that is neither.
+    """
+    name = encoder.partition(":")[2]
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    pin = read_hub_pins(PINS).get(encoder)
+    if pin is None:
+        raise ValueError(
+            f"{encoder}: no folder {name!r}, and not pinned in {PINS}; for a model of the Hugging "
+            f"Face hub run `hgfn weights --pin {encoder}`"
+        )
+    return pin

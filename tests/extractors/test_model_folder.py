@@ -10,8 +10,7 @@ import pytest
 
 from pipeline.extractors.encoder import folder_digest
 from pipeline.extractors.hf_folder import copy_folder
-from pipeline.extractors.model_folder import ModelFolder, model_folder
-from pipeline.extractors.weights import PINS
+from pipeline.extractors.weights import PINS, ModelFolder, model_folder
 from pipeline.extractors.weights_report import weights_report
 from pipeline.params import load_params
 

@@ -78,7 +78,7 @@ def test_what_does_not_fit_together_is_refused_by_its_key(
 
 def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENCODERS["text"], "hf", Entry("none:None", library="no_such_library"))
-    monkeypatch.setattr(registry, "require_known", lambda encoder: None)
+    monkeypatch.setattr(registry, "folder_or_pin", lambda encoder: None)
     with pytest.raises(ValueError, match=r'no_such_library: pip install -e "\.\[encoders\]"'):
         check_encoder("text", section("text", encoder="hf:net", weights="pretrained"))
 

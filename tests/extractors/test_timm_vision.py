@@ -12,10 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from pipeline.extractors import timm_folder
-from pipeline.extractors.batch_norms import fold_batch_norms
 from pipeline.extractors.encoder import Run
-from pipeline.extractors.timm_vision import TimmVisual
+from pipeline.extractors.timm_vision import TENSORS, TimmVisual, built, fold
 from pipeline.media import MediaError, read_photo
 
 timm = pytest.importorskip("timm", reason="the extra `encoders` is not installed")
@@ -100,10 +98,9 @@ def test_features_are_timms(
 
 @pytest.mark.parametrize("encoder", ["test_efficientnet"], indirect=True)
 def test_every_batch_norm_of_an_efficientnet_is_folded(encoder: TimmVisual) -> None:
-    network = timm_folder.built(encoder.config, encoder.folder / timm_folder.TENSORS)
+    network = built(encoder.config, encoder.folder / TENSORS)
     norms = sum(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
-    example = torch.zeros(1, 3, encoder.size, encoder.size)
-    assert fold_batch_norms(network, example, *timm_folder.layers()) == norms > 10
+    assert fold(network, encoder.size) == norms > 10
 
 
 def test_a_photos_bytes_depend_on_no_company_and_no_process(
