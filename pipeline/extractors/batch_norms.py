@@ -1,4 +1,4 @@
-"""Convolutions that do the work of the batch norms behind them."""
+"""Batch norms folded into the convolutions before them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def fold_batch_norms(
 ) -> int:
     """Fold the batch norms of a network in evaluation mode, in place; return how many.
 
-    A run on the example shows whose output each norm takes. A norm stays where that output has
-    another use or its module another run, and where either is not exactly of the given types, since
-    a subclass may compute something else. What stays is slower, and gives the same.
+    A run on the example shows which convolution's output each norm takes. A norm is not folded if
+    that output is also used elsewhere, if either module runs more than once, or if either is of a
+    subclass of the given types, which may compute something else.
     """
     names = {module: name for name, module in network.named_modules()}
     pairs = _pairs(network, example, convolutions, norms)
@@ -43,17 +43,17 @@ def fold_batch_norms(
             norm.bias,
         )
         parent, _, name = names[norm].rpartition(".")
-        # timm's norms have an activation besides.
+        # timm's norms include an activation.
         setattr(network.get_submodule(parent), name, getattr(norm, "act", nn.Identity()))
     return len(pairs)
 
 
 class _Uses(TorchFunctionMode):
-    """Counts how often each output of a convolution became part of another tensor."""
+    """Counts how often each output of a convolution is an argument of a function of torch."""
 
     def __init__(self) -> None:
         super().__init__()
-        # By id; the tensors are held, so that none is used again.
+        # By id; holding the tensors keeps their ids from being reused.
         self.outputs: dict[int, tuple[Tensor, Any]] = {}
         self.counts: Counter[int] = Counter()
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from pipeline.extractors.device import PRECISIONS, require_device
 from pipeline.extractors.elmo_files import check_model, read_layers, read_options
 from pipeline.extractors.elmo_layers import CharacterCNN, RecurrentLayer, character_ids
-from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
 from pipeline.extractors.tokens import tokenize
 from pipeline.extractors.weights import given, members, published, seeded
 from pipeline.runtime import device
@@ -156,13 +156,7 @@ class ELMoEncoder:
 
     def identity(self) -> Identity:
         """See Encoder."""
-        return {
-            "encoder": "elmo",
-            "version": self.version,
-            "weights": folder_digest(self.folder),
-            "layer": self.layer,
-            "precision": self.precision,
-        }
+        return identity_of(self, "elmo", layer=self.layer, precision=self.precision)
 
     def prepare(self, raw: str) -> list[str]:
         """See Encoder."""

@@ -88,11 +88,11 @@ class CharacterCNN:
 
 @dataclass(frozen=True)
 class Cells:
-    """Some of a layer's memory cells: the columns `columns` of its H, and their four gates.
+    """The memory cells `columns` of a layer's H, few enough for the processor's cache.
 
-    They are few enough for their gates to fit into the processor's cache. Rows of `weights` are the
-    gates i, f, o and j, each for all cells, over input and h together. Those of j are doubled:
-    tanh(j) = 2 sigmoid(2 j) - 1, and one sigmoid for all four takes a tenth of tanh's time.
+    Rows of `weights` are the gates i, f, o and j, each for all cells, over input and h together.
+    Those of j are doubled: tanh(j) = 2 sigmoid(2 j) - 1, and one sigmoid for all four takes a tenth
+    of tanh's time.
     """
 
     columns: slice

@@ -17,8 +17,8 @@ from pipeline.inputs.json_files import read_json
 # What the result depends on besides the input: part of the cache's keys and of feature files.
 Identity = dict[str, str | int]
 
-# Inputs as `prepare` made them, up to `batch` of them, to a float32 [length, dim] of each. The
-# bytes of one do not depend on the others.
+# Turns up to `batch` prepared inputs into a float32 [length, dim] each, whose bytes do not depend
+# on the other inputs.
 Run = Callable[[Sequence[Any]], list[np.ndarray]]
 
 ORIGIN = "origin.json"
@@ -59,9 +59,9 @@ class Encoder(Protocol):
 
     - visual: a picture, uint8 [height, width, 3], to uint8 [size, size, 3]. `run` takes the
       pictures of a photo or a clip, uint8 [n, size, size, 3], and returns [n, dim].
-    - text (`TextEncoder`): a text to a list of its tokens, without those that mark its ends; the
-      reader cuts it to `longest`. `run` takes the list, and returns [tokens, dim], or [1, dim]
-      where the network pools them itself.
+    - text (`TextEncoder`): a text to a list of its tokens, without special ones at its ends; the
+      reader cuts it to `longest`. `run` takes the list and returns [tokens, dim], or [1, dim] if
+      the network pools them itself.
     - audio (`AudioEncoder`): a waveform, float32 [samples] in [-1, 1] at `rate`, to anything. `run`
       returns [steps or windows, dim].
     """
@@ -126,6 +126,12 @@ class AudioEncoder(Encoder, Protocol):
     def rate(self) -> int:
         """Samples a second of the waveform that it takes."""
         ...
+
+
+def identity_of(encoder: Encoder, name: str, **settings: str | int) -> Identity:
+    """Return an encoder's identity: its name, version and weights, and its settings."""
+    weights = folder_digest(encoder.folder)
+    return {"encoder": name, "version": encoder.version, "weights": weights, **settings}
 
 
 def folder_digest(folder: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from pipeline import runtime
 from pipeline.extractors.device import exact_convolutions
-from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
 from pipeline.extractors.hf_folder import (
     fill_folder,
     library,
@@ -32,7 +32,7 @@ from pipeline.extractors.hf_tower import load_tower, tower_config
 from pipeline.inputs.json_files import check_json
 
 SPEECH_SECONDS = 10  # of a window of wav2vec 2 and HuBERT, which take any length
-# A rest of less than this part of a window is not used, unless there is nothing else.
+# A remainder shorter than this share of a window is left out, unless it is the whole sound.
 SHORTEST_REST = 0.1
 FRAME = 400  # samples: the shortest sound of which AST's filters make a frame
 
@@ -49,60 +49,49 @@ class Windows:
 class Family:
     """What differs: the class that prepares sound, a window's samples, one input, one vector.
 
-    `prepare` turns up to a window of sound into one input, padded as the model's authors do;
-    `vector` is the network's output of one input [1, ...], of which `samples` are sound; `dim`
-    names the setting with its width.
+    `prepare` turns up to a window of sound into one input, padded as the model's authors do, with
+    the call `extract` of that class; `vector` is the network's output for one input [1, ...] with
+    so many samples of sound; `dim` names the setting with its width.
     """
 
     extractor: str
     window: Callable[[Any], int]
-    prepare: Callable[[Any, np.ndarray, int], np.ndarray]
-    vector: Callable[[Any, Tensor, int], Tensor]
+    prepare: Callable[[Any, np.ndarray, int], Any]
+    vector: Callable[[Any, Tensor, int], Any]
     architecture: str | None = None
     dim: str = "hidden_size"
 
 
-def _prepare_ast(extractor: Any, sound: np.ndarray, _: int) -> np.ndarray:
+def _prepare_ast(extract: Any, sound: np.ndarray, _: int) -> Any:
     sound = np.pad(sound, (0, max(FRAME - sound.size, 0)))
-    inputs = extractor(sound, sampling_rate=extractor.sampling_rate, return_tensors="np")
-    return inputs["input_values"][0]
+    return extract(sound)["input_values"][0]
 
 
-def _prepare_clap(extractor: Any, sound: np.ndarray, _: int) -> np.ndarray:
-    inputs = extractor(sound, sampling_rate=extractor.sampling_rate, return_tensors="np")
-    # For a window that is not cut, models with feature fusion get four times the same.
-    return inputs["input_features"][0][:1]
+def _prepare_clap(extract: Any, sound: np.ndarray, _: int) -> Any:
+    # Models with feature fusion get the same spectrogram four times if the sound is not cut.
+    return extract(sound)["input_features"][0][:1]
 
 
-def _clap_vector(network: Any, x: Tensor, _: int) -> Tensor:
-    # The library marks one window of each batch, chosen at random, as longer than it is.
+def _prepare_speech(extract: Any, sound: np.ndarray, window: int) -> Any:
+    return extract(sound, padding="max_length", max_length=window)["input_values"][0]
+
+
+def _clap_vector(network: Any, x: Tensor, _: int) -> Any:
+    # By default the library marks a random window of each batch as longer.
     longer = torch.zeros(1, 1, dtype=torch.bool, device=x.device)
     channels = 4 if network.config.enable_fusion else 1
-    output = network(input_features=x.expand(-1, channels, -1, -1), is_longer=longer)
-    vector: Tensor = output.audio_embeds[0]
-    return vector
+    inputs = x.expand(-1, channels, -1, -1)
+    return network(input_features=inputs, is_longer=longer).audio_embeds[0]
 
 
-def _prepare_speech(extractor: Any, sound: np.ndarray, window: int) -> np.ndarray:
-    inputs = extractor(
-        sound,
-        sampling_rate=extractor.sampling_rate,
-        padding="max_length",
-        max_length=window,
-        return_tensors="np",
-    )
-    return inputs["input_values"][0]
-
-
-def _speech_vector(network: Any, x: Tensor, samples: int) -> Tensor:
+def _speech_vector(network: Any, x: Tensor, samples: int) -> Any:
     """Return the mean of the frames of sound; those of padding are left out."""
     mask = None
     if network.config.feat_extract_norm == "layer":  # the others were trained without a mask
         mask = (torch.arange(x.shape[1], device=x.device) < samples).long()[None]
     states = network(input_values=x, attention_mask=mask).last_hidden_state[0]
     frames = int(network._get_feat_extract_output_lengths(torch.tensor(samples)))
-    vector: Tensor = states[: max(frames, 1)].mean(dim=0)
-    return vector
+    return states[: max(frames, 1)].mean(dim=0)
 
 
 _SPEECH = Family(
@@ -154,7 +143,7 @@ class HFAudio:
         encoder = cls.of(folder, None)
         run = encoder.load()
         with one_line(folder):
-            # What does not fit together ends this stage, not the extraction.
+            # Files that do not fit together are refused here, not in the extraction.
             run([encoder.prepare(np.zeros(encoder.rate, np.float32))])
         return origin
 
@@ -173,20 +162,16 @@ class HFAudio:
 
     def identity(self) -> Identity:
         """See Encoder."""
-        return {
-            "encoder": "hf",
-            "version": self.version,
-            "weights": folder_digest(self.folder),
-            "window": self.window,
-            # AST's spectrogram is torchaudio's where that is installed.
-            "spectrogram": "torchaudio" if _has_torchaudio() else "numpy",
-        }
+        # AST's spectrogram is torchaudio's where that is installed.
+        spectrogram = "torchaudio" if _has_torchaudio() else "numpy"
+        return identity_of(self, "hf", window=self.window, spectrogram=spectrogram)
 
     def prepare(self, raw: Float32[np.ndarray, " samples"]) -> Windows:
         """See Encoder."""
         pieces = cut(raw, self.window)
         extractor, prepare = _extractor(self.folder, self.kind), FAMILIES[self.kind].prepare
-        inputs = [prepare(extractor, piece, self.window) for piece in pieces]
+        extract = partial(extractor, sampling_rate=self.rate, return_tensors="np")
+        inputs = [prepare(extract, piece, self.window) for piece in pieces]
         return Windows(np.stack(inputs).astype(np.float32), tuple(map(len, pieces)))
 
     def load(self) -> Run:

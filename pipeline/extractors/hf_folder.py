@@ -1,7 +1,7 @@
 """The one door to folders of Hugging Face's transformers: offline, no pickles, no code of theirs.
 
 A folder is what `save_pretrained` writes and what the hub holds: config.json, model.safetensors,
-and the files of a tokenizer or preprocessor. All of it is a stranger's. `hf_tower` loads networks.
+and the files of a tokenizer or preprocessor. None of it is trusted. `hf_tower` loads networks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MODULES = "[0-9]*_*/config.json"  # of sentence-transformers
 MAX_SIZE, MAX_LAYERS, MAX_LIST = 1 << 20, 256, 1024
 _LAYERS = re.compile("layers?$|depths?$|blocks?$")
 
-# Other networks than the one of `model_type`, which the weights alone would not give away.
+# Settings that change what the network computes although its tensors stay the same.
 _REFUSED = ("quantization_config", "fusion_config", "distributed_config")
 
 
@@ -48,7 +48,7 @@ def offline() -> None:
 
 
 def library() -> ModuleType:
-    """Import transformers, offline and quiet; raises ValueError where the extra is missing."""
+    """Import transformers, offline and quiet; raises ValueError if the extra is missing."""
     offline()
     try:
         import transformers
@@ -64,8 +64,8 @@ def library() -> ModuleType:
 def fill_folder(encoder: str, weights: str, folder: Path) -> Origin:
     """Copy the model of `hf:<folder or hub id>` into an empty folder; return where it comes from.
 
-    Its own tensors, unless `weights` is not pretrained but a .safetensors of the same architecture.
-    Raises ValueError where a file is missing.
+    `weights` is pretrained, or a .safetensors of the same architecture that replaces its own.
+    Raises ValueError for a missing file.
     """
     model = model_folder(encoder)
     if weights != "pretrained":
@@ -77,9 +77,9 @@ def fill_folder(encoder: str, weights: str, folder: Path) -> Origin:
 
 
 def copy_folder(source: Path, folder: Path, weights: Path | None = None) -> None:
-    """Copy what features depend on from a model's folder to another, with other weights if given.
+    """Copy the files that features depend on to another folder, with other weights if given.
 
-    Raises ValueError where config.json or safetensors are missing.
+    Raises ValueError if config.json or the safetensors are missing.
     """
     _require(source)
     if weights is not None and not (weights.suffix == ".safetensors" and weights.is_file()):

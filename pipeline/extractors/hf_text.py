@@ -1,4 +1,4 @@
-"""Text encoders of transformers: BERT's kin, sentence-transformers, and CLIP's and SigLIP's towers.
+"""Text encoders of transformers: BERT and the like, sentence-transformers, CLIP's, SigLIP's towers.
 
 Texts of similar length run together in calls of constant shape: the last bits of a product change
 with its number of rows, and a text's vectors would otherwise depend on its neighbours.
@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
 from pipeline.extractors.hf_folder import CONFIG, fill_folder, one_line, read_config
 from pipeline.extractors.hf_tokens import TOKENIZER, Tokenizer, read_tokenizer
 from pipeline.extractors.hf_tower import Tower, load_tower, tower_config
@@ -43,13 +43,13 @@ TOWERS = {
     "siglip2": _Pooled("Siglip2TextModel", "pooler_output", "projection_size"),
 }
 
-# Their positions count from the id of padding, so that they have fewer than config.json says.
+# Their positions begin after the padding's id, so config.json states more than they have.
 _LATER_POSITIONS = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
 
 
 @dataclass(frozen=True)
 class HFText:
-    """A text through a network of transformers: [tokens, dim], or [1, dim] where it is pooled."""
+    """A text through a network of transformers: [tokens, dim], or [1, dim] if it is pooled."""
 
     folder: Path
     precision: str = "float32"
@@ -64,7 +64,7 @@ class HFText:
         text, tower = _describe(folder), _load_tower(cls(folder))
         _check_ids(folder, text)
         with one_line(folder):
-            # What does not fit together ends this stage, not the extraction.
+            # Files that do not fit together are refused here, not in the extraction.
             _run(text, tower.network, [[]])
         unused = f"not used: {', '.join(tower.unused)}" if tower.unused else ""
         return replace(origin, note="; ".join(filter(None, (origin.note, unused))))
@@ -88,12 +88,7 @@ class HFText:
 
     def identity(self) -> Identity:
         """See Encoder."""
-        return {
-            "encoder": f"hf:{_describe(self.folder).kind}",
-            "version": self.version,
-            "weights": folder_digest(self.folder),
-            "precision": self.precision,
-        }
+        return identity_of(self, f"hf:{_describe(self.folder).kind}", precision=self.precision)
 
     def prepare(self, raw: str) -> list[int]:
         """Return the ids of a text's tokens, without special ones; none for an empty text."""
@@ -112,8 +107,8 @@ class HFText:
 class _Text:
     """What a folder says of texts: the network's type and settings, its tokenizer, its pooling.
 
-    `most` counts tokens with the special ones; `whole` says that padding is part of a text, which
-    is then always that long.
+    `most` is the longest text in tokens, special ones included; `whole` says that every text is
+    padded to it and the padding is not masked.
     """
 
     kind: str
@@ -126,7 +121,7 @@ class _Text:
 
     @property
     def lower(self) -> bool:
-        # SigLIP learnt from lower-case texts, which not every tokenizer of it says.
+        # SigLIP was trained on lower-case texts; not all of its tokenizers say so.
         return self.pooling.lower if self.pooling else self.whole
 
 
@@ -165,8 +160,8 @@ def _load_tower(encoder: HFText, where: str = "cpu") -> Tower:
 def call_shape(tokens: int, most: int) -> tuple[int, int]:
     """Return rows and length of the call that a text runs in; `most` is the network's limit.
 
-    transformers computes no mask, and other last digits, for a call without any padding: a row
-    always has some, or the call an empty row.
+    Without any padding transformers would compute no mask, and other last digits. So every row has
+    some, or at full length the call has a row without a text.
     """
     for length in LENGTHS:
         if tokens < length <= most:
@@ -227,7 +222,7 @@ def _vectors(
 def _own_tokens(
     text: _Text, vectors: Float[np.ndarray, "*length dim"], tokens: int
 ) -> Float[np.ndarray, "length dim"]:
-    """Leave out special tokens and padding; a copy, so that the whole call is not kept."""
+    """Leave out special tokens and padding; a copy, so that the whole call can be freed."""
     if vectors.ndim == 1:
         return vectors[None].copy()
     start = len(text.tokenizer.first)

@@ -18,7 +18,7 @@ from pipeline.extractors.device import PRECISIONS, require_device
 from pipeline.extractors.hf_folder import CONFIG, library, one_line, weight_files
 from pipeline.inputs.weight_files import Shapes, shape_text
 
-HEADS = 1 << 20  # numbers of parts that a file may lack
+HEADS = 1 << 20  # numbers in parts that a file may lack
 
 _NUMBERS = {"F64", "F32", "F16", "BF16"}
 _OF_TRAINING = "masked_spec_embed"  # of speech networks; a file may lack it
@@ -96,7 +96,7 @@ def _network_class(folder: Path, config: Any, architecture: str | None) -> Any:
 
 
 def _attention(kind: Any) -> str:
-    # One implementation for each architecture: another one would change the last digits.
+    # Always the same one for an architecture: another would change the last digits.
     return "sdpa" if kind._supports_sdpa else "eager"
 
 

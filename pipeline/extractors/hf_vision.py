@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from pipeline.extractors.device import PRECISIONS
-from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
 from pipeline.extractors.hf_folder import fill_folder, one_line, read_config, read_preprocessor
 from pipeline.extractors.hf_tower import load_tower, tower_config
 from pipeline.extractors.pictures import RGB, Preparation, run_on_pictures
@@ -82,7 +82,7 @@ class HFVisual:
         origin = fill_folder(f"hf:{source}", weights, folder)
         encoder = cls._of(folder)
         with one_line(folder):
-            # What does not fit together ends this stage, not the extraction.
+            # Files that do not fit together are refused here, not in the extraction.
             encoder.load()([encoder.prepare(np.zeros((8, 8, 3), np.uint8))[None]])
         return origin
 
@@ -107,12 +107,7 @@ class HFVisual:
 
     def identity(self) -> Identity:
         """See Encoder."""
-        return {
-            "encoder": f"hf:{self.kind}",
-            "version": self.version,
-            "weights": folder_digest(self.folder),
-            "precision": self.precision,
-        }
+        return identity_of(self, f"hf:{self.kind}", precision=self.precision)
 
     def prepare(self, raw: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
         """See Encoder."""
@@ -191,7 +186,7 @@ def read_preparation(folder: Path) -> Preparation:
             side=resized if crop is None else crop,
             resized=resized,
             fit=fit,
-            interpolation=Image.Resampling(settings.resample).name.lower(),
+            interpolation=Image.Resampling(settings.resample),
             mean=settings.image_mean,
             deviation=settings.image_std,
         )

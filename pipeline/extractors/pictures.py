@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,18 +16,9 @@ from torch import Tensor
 from pipeline.extractors.device import exact_convolutions
 from pipeline.extractors.encoder import Run
 
-# Longer pictures are first cut to their middle, because resizing would enlarge them as many times.
-# The centre crop takes the middle in any case.
+# Pictures that are longer are cut to their middle before they are resized, which would take memory
+# in proportion to their length. The centre crop keeps only the middle in any case.
 MAX_RATIO = 16
-
-FILTERS: Mapping[str, Image.Resampling] = {
-    "nearest": Image.Resampling.NEAREST,
-    "box": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "hamming": Image.Resampling.HAMMING,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-}
 
 RGB = tuple[float, float, float]
 
@@ -44,7 +35,7 @@ class Preparation:
     side: int
     resized: int
     fit: Literal["shorter", "both"]
-    interpolation: str
+    interpolation: Image.Resampling
     mean: RGB
     deviation: RGB
     half: Literal["down", "even"] = "down"
@@ -65,7 +56,7 @@ class Preparation:
         if self.fit == "shorter":
             picture = without_long_ends(picture)
         height, width = self._resized_to(*picture.shape[:2])
-        resized = Image.fromarray(picture).resize((width, height), FILTERS[self.interpolation])
+        resized = Image.fromarray(picture).resize((width, height), self.interpolation)
         top, left = self._offset(height), self._offset(width)
         return np.array(resized.crop((left, top, left + self.side, top + self.side)))
 

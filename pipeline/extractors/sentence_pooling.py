@@ -80,11 +80,11 @@ def read_pooling(folder: Path) -> Pooling | None:
         return None
     modules = read_json(path, list[_Module])
     kinds = [module.type.rpartition(".")[2] for module in modules]
-    for kind in kinds:
-        if kind not in ("Transformer", "Pooling", "Normalize"):
-            raise ValueError(f"{path}: module {kind[:60]!r} is not supported; take another model")
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        raise ValueError(f"{path}: {kinds}, expected Transformer, Pooling and perhaps Normalize")
+        raise ValueError(
+            f"{path}: modules {str(kinds)[:200]} are not supported, only Transformer, Pooling and "
+            "perhaps Normalize; take another model"
+        )
     if modules[0].path:
         raise ValueError(
             f"{path}: the network is in {modules[0].path[:60]!r}, as older versions wrote it; save "
@@ -103,14 +103,14 @@ def _read(path: Path, schema: Any) -> Any:
 
 def _mode(folder: Path, name: str) -> str:
     if Path(name).name != name or not (folder / name / "config.json").is_file():
-        raise ValueError(f"{folder / MODULES}: no {name[:60]}/config.json of the pooling")
+        raise ValueError(f"{folder / MODULES}: no {name[:60]!r}/config.json of the pooling")
     path = folder / name / "config.json"
     values = read_json(path, dict[str, Any])
     chosen = [key for key, on in values.items() if key.startswith("pooling_mode_") and on is True]
     modes = [_FLAGS.get(key, key) for key in chosen] or [str(values.get("pooling_mode"))]
     if len(modes) != 1 or modes[0] not in POOLINGS:
         raise ValueError(
-            f"{path}: pooling {', '.join(modes)[:200]} is not supported; supported is one of "
+            f"{path}: pooling {str(modes)[:200]} is not supported; supported is one of "
             f"{', '.join(POOLINGS)}"
         )
     return modes[0]

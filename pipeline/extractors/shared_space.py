@@ -47,7 +47,7 @@ def has_texts(folder: Path) -> bool:
 def shared_space(folder: Path, texts: Sequence[str]) -> SharedSpace:
     """Embed texts with the text tower of a folder of visual weights.
 
-    Raises ValueError naming the folder where the weights lack the tower or its scale.
+    Raises ValueError naming the folder if the weights have no such tower or no scale.
     """
     from pipeline.extractors.hf_text import HFText
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from pipeline.extractors.encoder import Identity, Origin, Run, folder_digest
+from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
 from pipeline.extractors.soundnet_files import (
     BLOCKS,
     EPSILON,
@@ -40,7 +40,7 @@ AMPLITUDE = 256.0  # training samples were in [-256, 256]
 class Network(nn.Module):
     """The layers under the names of the usual PyTorch ports: conv1, batchnorm1, conv2, ...
 
-    The heads (classes of objects and scenes) are in its weights file, but give no features.
+    The heads (classes of objects and scenes) are part of weights files, but give no features.
     """
 
     def __init__(self) -> None:
@@ -139,12 +139,7 @@ class SoundNetEncoder:
 
     def identity(self) -> Identity:
         """See Encoder."""
-        return {
-            "encoder": "soundnet",
-            "version": self.version,
-            "weights": folder_digest(self.folder),
-            "layer": self.layer,
-        }
+        return identity_of(self, "soundnet", layer=self.layer)
 
     def prepare(self, raw: Float32[np.ndarray, " samples"]) -> Float32[np.ndarray, " samples"]:
         """See Encoder."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch import nn
@@ -134,7 +135,7 @@ class TimmVisual:
             side=self.size,
             resized=math.floor(self.size / facts.crop_pct),
             fit="both" if facts.crop_mode == "squash" else "shorter",
-            interpolation=facts.interpolation,
+            interpolation=Image.Resampling[facts.interpolation.upper()],
             mean=facts.mean,
             deviation=facts.std,
             half="even",

@@ -29,24 +29,23 @@ def weights_report(features: FeatureParams) -> Iterator[str]:
     Nothing is fetched or verified: that is done when a file is used.
     """
     pins = read_pins(PINS)
-    for number, modality in enumerate(MODALITIES):
+    for modality in MODALITIES:
         params: EncoderParams = getattr(features, modality)
-        yield from [""] * bool(number)
         yield f"{modality}: {params.encoder}, weights {params.weights}"
         yield f"  {_present(params, weights_folder(modality))}"
-        for key, names in NETWORKS.items():
-            if key[0] == modality:
-                needed = params.weights == "pretrained" and named(modality, params) == key[1:]
-                title = " ".join(filter(None, key[1:]))
-                licence = pins[names[0]].licence
+        for (owner, encoder, model), names in NETWORKS.items():
+            if owner == modality:
+                chosen = named(modality, params) == (encoder, model)
+                needed = chosen and params.weights == "pretrained"
+                title, licence = f"{encoder} {model}".strip(), pins[names[0]].licence
                 yield f"  {title}: {'needed' if needed else 'not needed'}; {licence}"
                 for name in names:
                     yield from _pin_lines(name, pins[name])
-    named_encoders = {getattr(features, modality).encoder for modality in MODALITIES}
-    yield from ["", "pinned repositories of the Hugging Face hub:"]
-    for encoder, pin in read_hub_pins(PINS).items():
-        needed = encoder in named_encoders
-        yield f"  {encoder}: {'needed' if needed else 'not needed'}; {pin.licence}"
+        yield ""
+    encoders = {getattr(features, modality).encoder for modality in MODALITIES}
+    yield "pinned repositories of the Hugging Face hub:"
+    for name, pin in read_hub_pins(PINS).items():
+        yield f"  {name}: {'needed' if name in encoders else 'not needed'}; {pin.licence}"
         yield from _hub_lines(pin)
 
 
