@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
 import pytest
 
 from pipeline.extractors import ELMo
-from pipeline.extractors.elmo_files import Options, published_options, read_options
+from pipeline.extractors.elmo_files import (
+    Options,
+    check_model,
+    published_options,
+    read_options,
+)
 
 Change = dict[str, Any]
 
@@ -71,3 +79,27 @@ def test_other_content_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "options.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=r"options\.json.* options"):
         read_options(tmp_path / "options.json")
+
+
+def test_elmos_other_size_is_refused(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="options") as caught:
+        check_model(weights / "options.json", weights / "weights.hdf5", "medium")
+    assert str(caught.value) == (
+        f"{weights}/options.json: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not the "
+        "weights of ELMo's medium model"
+    )
+    medium = tmp_path / "medium.json"
+    medium.write_text(json.dumps(published_options("medium")))
+    with pytest.raises(ValueError, match="different models") as caught:
+        check_model(medium, weights / "weights.hdf5", "medium")
+    assert str(caught.value).startswith(
+        f"{weights}/weights.hdf5: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not"
+    )
+
+
+def test_elmo_with_a_nan_is_refused(weights: Path, tmp_path: Path) -> None:
+    shutil.copy(weights / "weights.hdf5", tmp_path / "nan.hdf5")
+    with h5py.File(tmp_path / "nan.hdf5", "r+") as file:
+        file["CNN_proj/b_proj"][3] = np.nan
+    with pytest.raises(ValueError, match=r"nan\.hdf5: tensor CNN_proj/b_proj .*not finite"):
+        check_model(weights / "options.json", tmp_path / "nan.hdf5", "small")

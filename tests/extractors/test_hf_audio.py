@@ -150,19 +150,6 @@ def test_identity_follows_the_weights_and_nothing_of_the_place(
     assert first.identity() != copy.identity()
 
 
-def test_given_weights_take_the_place_of_the_folders(
-    models: dict[str, Path], tmp_path: Path
-) -> None:
-    given = tmp_path / "tuned.safetensors"
-    shutil.copy(models["ast"] / "model.safetensors", given)
-    (tmp_path / "out").mkdir()
-    origin = HFAudio.obtain(str(models["ast"]), str(given), tmp_path / "out")
-    assert origin.weights == "given"
-    assert origin.note.startswith("tuned.safetensors (sha256 ")
-    with pytest.raises(ValueError, match=r"tensor .* is .*, expected"):
-        HFAudio.obtain(str(models["hubert"]), str(given), tmp_path / "out")
-
-
 def test_another_kind_of_model_is_refused(models: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(models["ast"], tmp_path / "model"))
     values = json.loads((folder / "config.json").read_text())

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.extractors import hf_folder
+from pipeline.extractors.encoder import folder_digest
 from pipeline.extractors.hf_folder import copy_folder, licence, read_config
 from pipeline.extractors.hf_tower import load_tower
 
@@ -190,3 +191,21 @@ def test_an_index_that_leads_out_of_the_folder_is_refused(folder: Path) -> None:
 def test_bfloat16_is_the_precision_of_every_tensor(folder: Path) -> None:
     network = load_tower(folder, read_config(folder), precision="bfloat16").network
     assert {tensor.dtype for tensor in network.parameters()} == {torch.bfloat16}
+
+
+def test_a_folder_and_the_pinned_repository_are_one_encoder(tmp_path: Path) -> None:
+    """A folder may have more files than a pin names; features depend on none of them."""
+    pinned, own = tmp_path / "pinned", tmp_path / "own"
+    for folder in (pinned, own):
+        folder.mkdir()
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / name).write_bytes(name.encode())
+    for name in ("vocab.txt", "merges.txt", "README.md"):
+        (own / name).write_bytes(b"slow tokenizers alone read it")
+    digests = set()
+    for folder in (pinned, own):
+        copied = tmp_path / f"{folder.name} copied"
+        copied.mkdir()
+        copy_folder(folder, copied)
+        digests.add(folder_digest(copied))
+    assert len(digests) == 1

@@ -88,21 +88,40 @@ def forward(folder: Path, architecture: str, texts: list[str], **settings: Any) 
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     batch = tokenizer(texts, return_tensors="pt", truncation=True, **settings)
     network = getattr(transformers, architecture).from_pretrained(folder).eval()
-    batch = {name: batch[name] for name in ("input_ids", "attention_mask") if name in batch}
+    # SigLIP learnt from padded texts without a mask.
+    mask = {} if "Siglip" in architecture else {"attention_mask": batch["attention_mask"]}
     with torch.no_grad():
-        return network(**batch), batch["attention_mask"]
+        return network(input_ids=batch["input_ids"], **mask), batch["attention_mask"]
 
 
-def test_bert_with_pooling_equals_the_mean_of_its_tokens(
-    encoders: dict[str, HFText], loaded: Callable[..., Run]
+def unit_mean(output: Any, mask: torch.Tensor) -> torch.Tensor:
+    """What sentence-transformers makes of a text's tokens: their mean, of length 1."""
+    real = mask.unsqueeze(2)
+    return torch.nn.functional.normalize((output.last_hidden_state * real).sum(1) / real.sum(1))
+
+
+@pytest.mark.parametrize(
+    ("family", "architecture", "longest", "vectors"),
+    [
+        ("bert", "BertModel", 30, unit_mean),
+        ("clip", "CLIPTextModelWithProjection", 20, lambda output, _: output.text_embeds),
+        ("siglip", "SiglipTextModel", 20, lambda output, _: output.pooler_output),
+    ],
+)
+def test_a_pooled_text_has_the_librarys_vector(
+    encoders: dict[str, HFText],
+    loaded: Callable[..., Run],
+    family: str,
+    architecture: str,
+    longest: int,
+    vectors: Callable[[Any, torch.Tensor], torch.Tensor],
 ) -> None:
-    encoder = encoders["bert"]
-    output, mask = forward(encoder.folder, "BertModel", TEXTS, padding=True, max_length=30)
-    states, real = output.last_hidden_state, mask.unsqueeze(2)
-    mean = torch.nn.functional.normalize((states * real).sum(1) / real.sum(1))
-    arrays = loaded("bert")(inputs_of(encoder, TEXTS))
+    encoder, padding = encoders[family], "max_length" if family == "siglip" else True
+    settings = {"padding": padding, "max_length": longest}
+    expected = vectors(*forward(encoder.folder, architecture, TEXTS, **settings))
+    arrays = loaded(family)(inputs_of(encoder, TEXTS))
     assert {array.shape for array in arrays} == {(1, encoder.dim)}
-    np.testing.assert_allclose(np.concatenate(arrays), mean, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
 
 
 def test_xlm_roberta_equals_its_last_states_without_special_tokens(
@@ -114,32 +133,6 @@ def test_xlm_roberta_equals_its_last_states_without_special_tokens(
     for array, states, real in zip(arrays, output.last_hidden_state, mask, strict=True):
         assert array.shape == (int(real.sum()) - 2, encoder.dim)
         np.testing.assert_allclose(array, states[1 : real.sum() - 1], atol=1e-5)
-
-
-def test_clip_equals_its_projected_vectors(
-    encoders: dict[str, HFText], loaded: Callable[..., Run]
-) -> None:
-    encoder = encoders["clip"]
-    settings = {"padding": True, "max_length": 20}
-    output, _ = forward(encoder.folder, "CLIPTextModelWithProjection", TEXTS, **settings)
-    arrays = loaded("clip")(inputs_of(encoder, TEXTS))
-    assert arrays[0].shape == (1, encoder.dim) == (1, 8)
-    np.testing.assert_allclose(np.concatenate(arrays), output.text_embeds, atol=1e-5)
-
-
-def test_siglip_equals_its_vectors_of_texts_padded_to_the_end(
-    encoders: dict[str, HFText], loaded: Callable[..., Run]
-) -> None:
-    encoder, transformers = encoders["siglip"], hf_folder.library()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(encoder.folder)
-    batch = tokenizer(
-        TEXTS, return_tensors="pt", padding="max_length", truncation=True, max_length=20
-    )
-    network = transformers.SiglipModel.from_pretrained(encoder.folder).eval().text_model
-    with torch.no_grad():
-        expected = network(input_ids=batch["input_ids"]).pooler_output
-    arrays = loaded("siglip")(inputs_of(encoder, TEXTS))
-    np.testing.assert_allclose(np.concatenate(arrays), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -176,16 +169,22 @@ def test_the_folders_own_pooling_is_read(bert: Path, mode: str, expected: list[f
     assert pool(states.float(), mask).tolist() == [expected]
 
 
-def test_an_unknown_module_is_refused_by_name(bert: Path) -> None:
-    save_modules(bert, {"Transformer": "", "Pooling": "1_Pooling", "Dense": "2_Dense"})
-    with pytest.raises(ValueError, match=r"modules\.json: modules .*'Dense'\] are not supp"):
-        HFText(bert).prepare("flood")
-
-
-def test_an_unknown_pooling_is_refused_by_name(bert: Path) -> None:
-    pooling = {"pooling_mode_lasttoken": True}
-    (bert / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
-    with pytest.raises(ValueError, match=r"pooling \['pooling_mode_lasttoken'\] is not supp"):
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("modules.json", [{"type": "x.Dense", "path": ""}], r"modules \['Dense'\] are not supp"),
+        ("1_Pooling/config.json", {"pooling_mode_x": True}, r"pooling \['pooling_mode_x'\] is not"),
+        ("tokenizer.json", None, "missing"),
+        ("config.json", {"model_type": "clap"}, "model_type 'clap' is no text encoder"),
+    ],
+)
+def test_a_folder_that_is_no_text_encoder_is_refused(
+    bert: Path, name: str, content: object, message: str
+) -> None:
+    (bert / name).unlink()
+    if content is not None:
+        (bert / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"{name}: {message}"):
         HFText(bert).prepare("flood")
 
 
@@ -212,18 +211,6 @@ def test_a_call_is_never_free_of_padding() -> None:
             assert tokens <= length <= most
             assert tokens < length or rows == TOKENS // length + 1
     assert {call_shape(n, 512)[1] for n in range(1, 513)} == set(LENGTHS)
-
-
-def test_a_folder_without_a_fast_tokenizer_is_refused(bert: Path) -> None:
-    (bert / "tokenizer.json").unlink()
-    with pytest.raises(ValueError, match=r"tokenizer\.json: missing"):
-        HFText(bert).prepare("flood")
-
-
-def test_a_model_of_several_networks_that_is_not_known_is_refused(bert: Path) -> None:
-    (bert / "config.json").write_text(json.dumps({"model_type": "clap"}))
-    with pytest.raises(ValueError, match="model_type 'clap' is no text encoder"):
-        HFText(bert).prepare("flood")
 
 
 def test_a_tokenizer_with_more_ids_than_the_network_is_refused(bert: Path, tmp_path: Path) -> None:
@@ -262,15 +249,10 @@ def test_given_weights_take_the_place_of_the_folders(
     assert not np.allclose(own, other, atol=1e-3)
 
 
-def test_identity_follows_weights_tokenizer_and_precision(bert: Path) -> None:
-    def identities(change: Callable[[], object]) -> tuple[Any, Any]:
-        before = HFText(bert).identity()
-        change()
-        return before, HFText(bert).identity()
-
-    tokenizer = bert / "tokenizer.json"
-    before, after = identities(lambda: tokenizer.write_text(tokenizer.read_text() + " "))
-    assert before != after
+def test_identity_follows_the_tokenizer_and_the_precision(bert: Path) -> None:
+    before, tokenizer = HFText(bert).identity(), bert / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + " ")
+    assert HFText(bert).identity() != before
     assert HFText(bert, "bfloat16").identity() != HFText(bert).identity()
 
 
@@ -281,11 +263,9 @@ def test_minilm_equals_a_plain_mean_of_its_tokens() -> None:
     texts = ["Flood in Houston, 5,000 people!", "RT @x: help", "wildfire " * 300, "é 中国 😀"]
     encoder = HFText(given)
     output, mask = forward(given, "BertModel", texts, padding=True, max_length=256)
-    real = mask.unsqueeze(2)
-    mean = torch.nn.functional.normalize((output.last_hidden_state * real).sum(1) / real.sum(1))
     inputs = inputs_of(encoder, texts)
     arrays = np.concatenate(encoder.load()(inputs))
-    np.testing.assert_allclose(arrays, mean, atol=1e-5)
+    np.testing.assert_allclose(arrays, unit_mean(output, mask), atol=1e-5)
     rounded = np.concatenate(HFText(given, "bfloat16").load()(inputs))
     cosine = (arrays * rounded).sum(1) / np.linalg.norm(rounded, axis=1)
     assert cosine.min() > 0.999

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch7_writer as torch7
 from safetensors.numpy import load_file, save_file
 
 from pipeline.extractors import SoundNet
+from pipeline.extractors.soundnet import convert
 from pipeline.extractors.soundnet_files import read_soundnet
 
 
@@ -142,3 +144,19 @@ def test_another_format_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "soundnet.onnx").write_bytes(b"")
     with pytest.raises(ValueError, match=r"soundnet\.onnx.*\.t7, \.npy, \.safetensors"):
         SoundNet.from_file(tmp_path / "soundnet.onnx")
+
+
+@pytest.mark.parametrize(
+    "names", [("readme.txt",), ("a/soundnet8_final.t7", "b/soundnet8_final.t7")]
+)
+def test_an_archive_without_the_network_or_with_two_is_refused(
+    tmp_path: Path, names: list[str]
+) -> None:
+    path = tmp_path / "models.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    count = sum(name.endswith(".t7") for name in names)
+    with pytest.raises(ValueError, match=f"holds {count} files soundnet8_final.t7, expected one"):
+        convert(path, tmp_path / "out.safetensors")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

@@ -6,26 +6,18 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import soundnet_writer as published
 import torch
 import torch7_writer as torch7
 from safetensors.numpy import load_file
-from torchvision.models import Inception3
-from typer.testing import CliRunner
 
-from pipeline.cli import app
 from pipeline.extractors import elmo, inception, soundnet
-from pipeline.extractors.elmo_files import check_model, published_options
-from pipeline.extractors.registry import ENCODERS
-from pipeline.extractors.weights import PINS, obtain
-from pipeline.extractors.weights_report import NETWORKS
+from pipeline.extractors.weights import PINS, ModelFolder, model_folder, obtain
 from pipeline.ground.data_set import MODALITIES, weights_folder
 from pipeline.inputs.pins import Pin, read_pins
 from stages import weights as stage
@@ -33,6 +25,7 @@ from stages import weights as stage
 ROOT = Path(__file__).resolve().parents[2]
 BODY = bytes(range(256)) * 100
 SHA256 = hashlib.sha256(BODY).hexdigest()
+REVISION = "0123456789abcdef0123456789abcdef01234567"
 OTHER = hashlib.sha256(b"other").hexdigest()
 URL = "https://example.org/models/net.pth"
 
@@ -170,106 +163,32 @@ def test_what_is_missing_is_said_for_all_modalities_at_once(
     assert not any(weights_folder(modality).exists() for modality in MODALITIES)
 
 
-def test_every_pin_is_that_of_an_encoder() -> None:
-    assert {name for names in NETWORKS.values() for name in names} == set(read_pins(ROOT / PINS))
-    assert all(encoder in ENCODERS[modality] for modality, encoder, _ in NETWORKS)
+@pytest.fixture
+def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one pinned repository, whose only file is in HGFN_WEIGHTS."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HGFN_WEIGHTS", str(tmp_path / "given"))
+    (tmp_path / "given" / "net").mkdir(parents=True)
+    (tmp_path / "given" / "net" / "config.json").write_bytes(b"{}")
+    files = {"config.json": {"sha256": hashlib.sha256(b"{}").hexdigest(), "size": 2}}
+    pin = {"repository": "owner/net", "revision": REVISION, "licence": "mit", "files": files}
+    PINS.parent.mkdir()
+    PINS.write_text(json.dumps({"hf:owner/net": pin}))
+    return tmp_path
 
 
-def test_another_networks_state_is_refused_by_its_first_misfit(tmp_path: Path) -> None:
-    state = Inception3(num_classes=1000, init_weights=False).state_dict()
-    state["Mixed_5b.branch1x1.conv.weight"] = torch.zeros(64, 192, 3, 3)
-    torch.save(state, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match="other") as caught:
-        inception.convert(tmp_path / "other.pth", tmp_path / "out.safetensors")
-    assert str(caught.value) == (
-        f"{tmp_path}/other.pth: tensor Mixed_5b.branch1x1.conv.weight is 64x192x3x3, expected "
-        "64x192x1x1; not the weights of Inception V3"
-    )
-    assert not (tmp_path / "out.safetensors").exists()
+def test_a_pinned_repository_has_licence_and_revision(pinned: Path) -> None:
+    expected = ModelFolder(pinned / "given/net", "mit", f"owner/net at revision {REVISION}")
+    assert model_folder("hf:owner/net") == expected
 
 
-def test_elmos_other_size_is_refused(weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="options") as caught:
-        check_model(weights / "options.json", weights / "weights.hdf5", "medium")
-    assert str(caught.value) == (
-        f"{weights}/options.json: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not the "
-        "weights of ELMo's medium model"
-    )
-    medium = tmp_path / "medium.json"
-    medium.write_text(json.dumps(published_options("medium")))
-    with pytest.raises(ValueError, match="different models") as caught:
-        check_model(medium, weights / "weights.hdf5", "medium")
-    assert str(caught.value).startswith(
-        f"{weights}/weights.hdf5: tensor CNN_proj/W_proj is 2048x128, expected 2048x256; not"
-    )
+def test_a_folder_of_that_name_comes_first(pinned: Path) -> None:
+    Path("owner/net").mkdir(parents=True)
+    assert model_folder("hf:owner/net") == ModelFolder(Path("owner/net"))
 
 
-def test_elmo_with_a_nan_is_refused(weights: Path, tmp_path: Path) -> None:
-    shutil.copy(weights / "weights.hdf5", tmp_path / "nan.hdf5")
-    with h5py.File(tmp_path / "nan.hdf5", "r+") as file:
-        file["CNN_proj/b_proj"][3] = np.nan
-    with pytest.raises(ValueError, match=r"nan\.hdf5: tensor CNN_proj/b_proj .*not finite"):
-        check_model(weights / "options.json", tmp_path / "nan.hdf5", "small")
-
-
-def zip_of(*names: str) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in names:
-                archive.writestr(name, b"x")
-
-    return write
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (zip_of("readme.txt"), "holds 0 files soundnet8_final.t7, expected one"),
-        (zip_of("a/soundnet8_final.t7", "b/soundnet8_final.t7"), "holds 2 files soundnet8_final.t"),
-    ],
-    ids=["no network", "two networks"],
-)
-def test_an_archive_without_the_network_is_refused(
-    tmp_path: Path, write: Callable[[Path], None], message: str
-) -> None:
-    path = tmp_path / "models.zip"
-    write(path)
-    with pytest.raises(ValueError, match="models") as caught:
-        soundnet.convert(path, tmp_path / "out.safetensors")
-    assert str(caught.value).startswith(f"{path}: {message}")
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def report() -> str:
-    result = CliRunner().invoke(app, ["weights"])
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def test_the_report_names_what_is_needed_and_what_is_here(project: Path, given: Path) -> None:
-    text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("model: small", "model: medium"))
-    (given / "sound8.npy").write_bytes(b"")
-    lines = report().splitlines()
-    assert [line.partition(";")[0] for line in lines if "needed;" in line] == [
-        "  inception_v3: needed",
-        "  elmo small: not needed",
-        "  elmo medium: needed",
-        "  elmo original: not needed",
-        "  elmo original_5.5b: not needed",
-        "  soundnet: needed",
-        "  hf:sentence-transformers/all-MiniLM-L6-v2: not needed",
-    ]
-    assert "    http://127.0.0.1:9/data.csail.mit.edu/soundnet/soundnet_models_public.zip" in lines
-    assert any(line.endswith(f"here: {given}/sound8.npy") for line in lines)
-    assert sum(" here: " in line for line in lines) == 1
-    assert sum("Apache-2.0" in line for line in lines) == 4
-
-
-def test_untrained_weights_need_no_file(project: Path) -> None:
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
-    lines = report().splitlines()
-    for modality, encoder in (("visual", "inception_v3"), ("text", "elmo"), ("audio", "soundnet")):
-        assert f"{modality}: {encoder}, weights untrained" in lines
-        assert f"  {weights_folder(modality)}: no weights; run the weights stage first" in lines
-    assert not any(": needed" in line for line in lines)
+@pytest.mark.usefixtures("pinned")
+@pytest.mark.parametrize("encoder", ["hf:owner/other", "timm:owner/net", "hf:/no/such/folder"])
+def test_what_is_neither_is_refused_with_the_cure(encoder: str) -> None:
+    with pytest.raises(ValueError, match=f"run `hgfn weights --pin {encoder}`"):
+        model_folder(encoder)
