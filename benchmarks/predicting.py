@@ -38,7 +38,7 @@ from pipeline.prediction.posts import posts_table
 from pipeline.prediction.predictor import Predictor
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec, save_model
-from pipeline.training.predict import InDouble, final_probabilities
+from pipeline.training.predict import final_probabilities
 
 POSTS, TIMES = 1000, 10
 TASKS = (Task("kind", ("none", "flood", "fire")), Task("victim", ("no", "yes"), head="sigmoid"))
@@ -188,8 +188,7 @@ def _loaded(repeats: int) -> Line:
         examples = Examples(["a"], np.array(["new"]), arrays, {})
         final_probabilities(members, examples, TASKS)
 
-    # As the predictor holds them: a copy a call would count as the networks' own time.
-    members = [InDouble(network).eval() for network in predictor.networks]
+    members = predictor.members  # copied once, not at each call
     torch.set_num_threads(1)
     work = {"post": lambda: predictor.predict(post()), "networks": networks_alone}
     times = interleaved(work, repeats, 2)

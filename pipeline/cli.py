@@ -264,10 +264,10 @@ def explain(
 
     Prints beside each figure what it is not; docs/explain.md says how it is computed.
     """
-    from pipeline.prediction import explain_command
+    from pipeline.prediction import command
 
     post = _given(text=text, image=image, video=video)
-    _print(explain_command.explain(model, source, name, post, task, weights))
+    _print(command.explain(model, source, name, post, task, weights))
 
 
 @app.command()

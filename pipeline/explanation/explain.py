@@ -1,13 +1,12 @@
-"""Everything that can be said of one sample's predictions."""
+"""One sample's decisions, explained in every way there is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from pipeline.explanation.network_weights import attention_weights, vertex_weights
 from pipeline.explanation.occlusion import (
@@ -22,17 +21,18 @@ from pipeline.explanation.shapley import coalition_probabilities, shapley_values
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
 
 
 @dataclass(frozen=True)
 class Post:
-    """A sample's features, and what can be varied of the text and the photos they came from.
+    """A sample's features, and the text and photos they came from, which can be varied.
 
-    `features[m]` is [length, d_m], also for an encoder that averages the steps; a modality that is
-    not there is absent. `encode_texts` maps texts to [tokens, d], of length 0 without a word.
-    `photos`, uint8 [n, height, width, 3] as the encoder prepared them, are the steps of "visual",
-    and `encode_pictures` maps such pictures to [n, d]. `seconds[m]` [length] says when each step
-    of a clip's sequence is. Without an encoder, words or regions are not explained.
+    `features[m]` is [length, d_m], also for an encoder that averages the steps; other modalities
+    are absent. `encode_texts` maps texts to [tokens, d], of length 0 without a word. `photos`,
+    uint8 [n, height, width, 3] as the encoder prepared them, are the steps of "visual", and
+    `encode_pictures` maps such pictures to [n, d]. `seconds[m]` [length] is the time of each step
+    of a clip's sequence. Without an encoder, words or regions are not explained.
     """
 
     features: Mapping[str, np.ndarray]
@@ -45,13 +45,12 @@ class Post:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Of each task's decided class, whose probability is `probability`; drops are of it.
+    """Why the networks decide each task's class as they do; drops are those of its `probability`.
 
     `nothing` is its probability without any input, and `shapley` what each modality adds to that: 0
-    for those that are not `present`.
-    `vertices` and `attention` are tables as of `network_weights`. `words` stand in the order of the
-    text; `steps` has the drops of each sequence with more than one step, `spans` those of each
-    whole second where steps have times, `regions` a grid a photo.
+    for those that are not `present`. `vertices` and `attention` are tables of `network_weights`.
+    `words` stand in the order of the text; `steps` has the drops of each sequence with more than
+    one step, `spans` those of each whole second where steps have times, `regions` a grid a photo.
     """
 
     tasks: Sequence[Task]
@@ -71,16 +70,18 @@ class Explanation:
 
 
 def explain(
-    networks: Iterable[nn.Module],
+    members: Sequence[InDouble],
     spec: ModelSpec,
     post: Post,
     thresholds: Mapping[str, float] | None = None,
 ) -> Explanation:
-    """Explain the classes that the networks decide for a post, at `thresholds` or one half."""
-    networks = list(networks)
-    sample = Sample.of(networks, spec, post.features, thresholds)
+    """Explain the classes that the networks decide for a post, at `thresholds` or one half.
+
+    `members` are the model's networks, see `in_double`.
+    """
+    sample = Sample.of(members, spec, post.features, thresholds)
     one, row = _as_examples(sample), np.array([0])
-    values = coalition_probabilities(networks, spec, one, row)
+    values = coalition_probabilities(members, spec, one, row)
     games = {name: values[name][..., code] for name, code in sample.classes.items()}
     present = [name for name in sorted(spec.modalities) if len(sample.features[name])]
     words, drops = _words(sample, post)
@@ -93,8 +94,8 @@ def explain(
         nothing={name: float(game[0, 0]) for name, game in games.items()},
         present=present,
         shapley={name: _shares(spec, game) for name, game in games.items()},
-        vertices=vertex_weights(networks, spec, one, row),
-        attention=attention_weights(networks, spec, one, row),
+        vertices=vertex_weights(members, one, row),
+        attention=attention_weights(members, spec, one, row),
         words=words,
         word_drops=drops,
         steps={name: step_drops(sample, name) for name in sequences},

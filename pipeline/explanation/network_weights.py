@@ -6,30 +6,27 @@ ignore. `occlusion` and `shapley` measure what a part is worth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from pipeline.explanation.probabilities import in_double, outputs
+from pipeline.explanation.probabilities import BATCH, outputs
 from pipeline.models.fusion.base import Fusion
 from pipeline.models.network import NetworkOutput, SeparateNetworks
 from pipeline.training.examples import Batch, Examples
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
 
 VERTEX_COLUMNS = ["id", "task", "level", "vertex", "weight", "similarity"]
 ATTENTION_COLUMNS = ["id", "task", "modality", "step", "weight"]
 
 
 def vertex_weights(
-    networks: Iterable[nn.Module],
-    spec: ModelSpec,
-    examples: Examples,
-    rows: np.ndarray,
-    batch_size: int = 256,
+    members: Sequence[InDouble], examples: Examples, rows: np.ndarray
 ) -> pd.DataFrame:
     """Return the fusion's weights, the mean over the members: a line per row and vertex.
 
@@ -39,20 +36,16 @@ def vertex_weights(
     table is empty for a fusion without vertices.
     """
     parts: list[dict[str, Any]] = []
-    for ids, batch, members in _passes(networks, spec, examples, rows, batch_size):
+    for ids, batch, results in _passes(members, examples, rows):
         present = {name: (lengths > 0).numpy() for name, lengths in batch.lengths.items()}
-        weights = _mean([member.fusion_weights for member in members])
-        for task, prefix, fusion in _fusions(networks):
+        weights = _mean([result.fusion_weights for result in results])
+        for task, prefix, fusion in _fusions(members):
             parts += _levels(ids, task, prefix, fusion, weights, present)
     return _table(parts, VERTEX_COLUMNS)
 
 
 def attention_weights(
-    networks: Iterable[nn.Module],
-    spec: ModelSpec,
-    examples: Examples,
-    rows: np.ndarray,
-    batch_size: int = 256,
+    members: Sequence[InDouble], spec: ModelSpec, examples: Examples, rows: np.ndarray
 ) -> pd.DataFrame:
     """Return each step's attention, the mean over the members: a line per row and step.
 
@@ -60,11 +53,12 @@ def attention_weights(
     from 0 and `weight`; a sequence's weights add up to 1. The table is empty for the encoder
     "pooled", which weighs all steps equally.
     """
+    if spec.encoder == "pooled":
+        return _table([], ATTENTION_COLUMNS)
     parts = []
-    passes = _passes(networks, spec, examples, rows, batch_size)
-    for ids, batch, members in passes if spec.encoder != "pooled" else ():
-        weights = _mean([member.attention for member in members])
-        for task, prefix, fusion in _fusions(networks):
+    for ids, batch, results in _passes(members, examples, rows):
+        weights = _mean([result.attention for result in results])
+        for task, prefix, fusion in _fusions(members):
             for name in fusion.modalities:
                 row, step = np.nonzero(_valid(batch.lengths[name]))
                 columns = {"id": ids[row], "task": task, "modality": name, "step": step}
@@ -92,32 +86,27 @@ def _modalities(vertex: Any) -> list[str]:
 
 
 def _passes(
-    networks: Iterable[nn.Module],
-    spec: ModelSpec,
-    examples: Examples,
-    rows: np.ndarray,
-    batch_size: int,
+    members: Sequence[InDouble], examples: Examples, rows: np.ndarray
 ) -> Iterator[tuple[np.ndarray, Batch, list[NetworkOutput]]]:
     """Yield the ids, the batch and the members' outputs of each batch."""
-    members, ids = in_double(networks), np.array(examples.ids, dtype=object)[rows]
-    batches = examples.keep(sorted(spec.modalities)).batches(rows, batch_size)
-    for start, batch in zip(range(0, len(rows), batch_size), batches, strict=True):
-        yield ids[start : start + batch_size], batch, outputs(members, batch)
+    ids = np.array(examples.ids, dtype=object)[rows]
+    for number, batch in enumerate(examples.batches(rows, BATCH)):
+        yield ids[number * BATCH : (number + 1) * BATCH], batch, outputs(members, batch)
 
 
-def _fusions(networks: Iterable[nn.Module]) -> list[tuple[str | None, str, Fusion]]:
+def _fusions(members: Sequence[InDouble]) -> list[tuple[str | None, str, Fusion]]:
     """Task, prefix of the outputs' names, and fusion of each network within one member."""
-    member: Any = next(iter(networks))
+    member: Any = members[0].network
     if not isinstance(member, SeparateNetworks):
         return [(None, "", member.fusion)]
     pairs: Any = zip(member.tasks, member.networks, strict=True)
     return [(task, f"{task}/", network.fusion) for task, network in pairs]
 
 
-def _mean(members: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
+def _mean(outputs: list[dict[str, Tensor]]) -> dict[str, np.ndarray]:
     return {
-        name: torch.stack([member[name].double() for member in members]).mean(dim=0).cpu().numpy()
-        for name in members[0]
+        name: torch.stack([each[name].double() for each in outputs]).mean(dim=0).cpu().numpy()
+        for name in outputs[0]
     }
 
 

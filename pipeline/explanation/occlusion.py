@@ -1,25 +1,26 @@
 """What the decided classes lose where a step, a word or a region of a photo is removed.
 
-Whatever is removed alone: of two parts that say the same, neither lowers the probability, since
-the other remains.
+Each part is removed alone: of two that say the same, neither lowers the probability, since the
+other remains.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import from_numpy, nn
+from torch import from_numpy
 
 from pipeline.evaluation.scores import HALF, decide
-from pipeline.explanation.probabilities import in_double, joined, mean_probabilities, outputs
+from pipeline.explanation.probabilities import joined, mean_probabilities
 from pipeline.extractors.tokens import TOKEN
 from pipeline.mtl import Task
 from pipeline.training.examples import Batch
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
 from pipeline.training.readers import pad
 
 BATCH = 64  # variants of a sample that the networks take at once
@@ -32,12 +33,12 @@ Drops = dict[str, np.ndarray]  # task -> what its class loses with each variant
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample, the networks that judge it, and of each task the class that is explained.
+    """One sample, the networks that judge it, and the class of each task that is explained.
 
     `features[m]` is [length, d_m] for every modality of the networks, of length 0 where absent.
     """
 
-    members: Sequence[nn.Module]
+    members: Sequence[InDouble]
     tasks: Sequence[Task]
     features: Mapping[str, np.ndarray]
     classes: Mapping[str, int]
@@ -45,18 +46,18 @@ class Sample:
     @classmethod
     def of(
         cls,
-        networks: Iterable[nn.Module],
+        members: Sequence[InDouble],
         spec: ModelSpec,
         features: Mapping[str, np.ndarray],
         thresholds: Mapping[str, float] | None = None,
     ) -> Sample:
         """Explain the decided classes: those at `thresholds`, by default one half.
 
-        Modalities that `features` lacks are absent.
+        Modalities that are not in `features` are absent.
         """
         absent = {name: np.zeros((0, dim), np.float32) for name, dim in spec.modalities.items()}
         features = {name: features.get(name, absent[name]) for name in absent}
-        members, thresholds = in_double(networks), thresholds or {}
+        thresholds = thresholds or {}
         p = cls(members, spec.tasks, features, {}).predict([features])
         classes = {
             task.name: int(decide(task, p[task.name], thresholds.get(task.name, HALF))[0])
@@ -77,7 +78,7 @@ class Sample:
         padded = pad(sequences, rows)
         x = {name: from_numpy(values) for name, (values, _) in padded.items()}
         lengths = {name: from_numpy(counts) for name, (_, counts) in padded.items()}
-        return mean_probabilities(outputs(self.members, Batch(x, lengths, {})), self.tasks)
+        return mean_probabilities(self.members, Batch(x, lengths, {}), self.tasks)
 
     def with_variants(self, modality: str, variants: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Return each class's probability [variants] with another sequence of one modality."""
@@ -93,18 +94,18 @@ class Sample:
 def step_drops(sample: Sample, modality: str) -> Drops:
     """Remove each step of a sequence of features alone: drops [length].
 
-    The features of the other steps stay as they are, even if an encoder had read this one for
-    them. Without its only step the modality is absent.
+    The features of the other steps stay as they are, even if the encoder computed them from this
+    one too. Without its only step the modality is absent.
     """
     x = sample.features[modality]
     return sample.drops(modality, [np.delete(x, step, axis=0) for step in range(len(x))])
 
 
 def second_drops(sample: Sample, modality: str, seconds: np.ndarray) -> tuple[np.ndarray, Drops]:
-    """Remove all steps of each second: the seconds that have a step, ascending, and drops of each.
+    """Remove all steps of each second: the seconds that have a step, ascending, and their drops.
 
-    Neighbouring frames repeat each other, so that one alone is hardly missed. `seconds` [length]
-    says when each step is.
+    Neighbouring frames repeat each other, so removing one of them alone changes little. `seconds`
+    [length] is the time of each step.
     """
     whole = np.floor(seconds).astype(int)
     present = np.unique(whole)
@@ -124,9 +125,11 @@ def region_drops(
     `encode` maps pictures, uint8 [n, height, width, 3] as the encoder prepared them, to features
     [n, d_m]. A patch is a seventh of each side.
     """
-    x, variants = sample.features[modality], []
-    for features in encode(grey_patches(picture)):
-        variants.append(np.concatenate([x[:step], features[None], x[step + 1 :]]))
+    x = sample.features[modality]
+    variants = [
+        np.concatenate([x[:step], features[None], x[step + 1 :]])
+        for features in encode(grey_patches(picture))
+    ]
     drops = sample.drops(modality, variants)
     return {name: values.reshape(GRID, GRID) for name, values in drops.items()}
 
@@ -147,7 +150,7 @@ def word_drops(
     text: str,
     encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
 ) -> tuple[list[str], Drops]:
-    """Leave each word and mark out of a text alone: the words, and drops [words].
+    """Leave each word and punctuation mark out of a text: the words, and drops [words].
 
     `encode` maps texts to features [tokens, d_m], of length 0 for a text without a word.
     """
@@ -156,9 +159,9 @@ def word_drops(
 
 
 def leave_one_out(text: str) -> tuple[list[str], list[str]]:
-    """Return the words and marks of a text, and the text without each of them.
+    """Return the words and punctuation marks of a text, and the text without each of them.
 
-    The rest of the text stays as it is, since an encoder may read `&amp;` otherwise than `&`.
+    The rest of the text stays as it is, since an encoder may not read `&amp;` as it reads `&`.
 
     >>> leave_one_out("Flood &amp; fire")
     (['Flood', '&', 'fire'], ['  &amp; fire', 'Flood   fire', 'Flood &amp;  '])

@@ -1,4 +1,4 @@
-"""Probabilities of arrays of features, in float64: differences of them are not rounding."""
+"""Probabilities of arrays of features, in float64: their differences are not rounding errors."""
 
 from __future__ import annotations
 
@@ -14,32 +14,30 @@ from pipeline.mtl import Task
 from pipeline.training.examples import Batch
 from pipeline.training.predict import InDouble, class_probabilities
 
+BATCH = 256  # samples that the networks take at once
 
-def in_double(networks: Iterable[nn.Module]) -> list[nn.Module]:
-    """Return the members in float64 with dropout off; copies, the networks stay as they are."""
+
+def in_double(networks: Iterable[nn.Module]) -> list[InDouble]:
+    """Copy a model's networks to float64 with dropout off: the members that explanations take."""
     return [InDouble(network).eval() for network in networks]
 
 
 @torch.inference_mode()
-def outputs(members: Sequence[nn.Module], batch: Batch) -> list[NetworkOutput]:
-    """Run the members of `in_double` on a batch."""
+def outputs(members: Sequence[InDouble], batch: Batch) -> list[NetworkOutput]:
+    """Run the members on a batch."""
     batch = batch.to(next(members[0].parameters()).device)
     return [member(batch.sequences, batch.lengths) for member in members]
 
 
 def mean_probabilities(
-    members: Sequence[NetworkOutput], tasks: Iterable[Task]
+    members: Sequence[InDouble], batch: Batch, tasks: Iterable[Task]
 ) -> dict[str, np.ndarray]:
-    """Return each task's class probabilities [B, classes]: the mean over the members' outputs."""
-    return {
-        task.name: torch.stack(
-            [class_probabilities(task, member.logits[task.name]) for member in members]
-        )
-        .mean(dim=0)
-        .cpu()
-        .numpy()
-        for task in tasks
-    }
+    """Return each task's class probabilities [B, classes], the mean over the members."""
+    logits, means = [output.logits for output in outputs(members, batch)], {}
+    for task in tasks:
+        each = [class_probabilities(task, values[task.name]) for values in logits]
+        means[task.name] = torch.stack(each).mean(dim=0).cpu().numpy()
+    return means
 
 
 def without(batch: Batch, modalities: Iterable[str]) -> Batch:

@@ -2,65 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import compress
+from collections.abc import Sequence
 from math import factorial
 
 import numpy as np
-from torch import nn
 
-from pipeline.explanation.probabilities import (
-    in_double,
-    joined,
-    mean_probabilities,
-    outputs,
-    without,
-)
+from pipeline.explanation.probabilities import BATCH, joined, mean_probabilities, without
 from pipeline.mtl import Task
 from pipeline.training.examples import Batch, Examples
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
 
 
 def modality_shapley(
-    networks: Iterable[nn.Module],
-    spec: ModelSpec,
-    examples: Examples,
-    rows: np.ndarray,
-    batch_size: int = 256,
+    members: Sequence[InDouble], spec: ModelSpec, examples: Examples, rows: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Share each row's probabilities among its modalities: [rows, modalities, classes] by task.
 
     Modalities are in alphabetical order. A row's values add up to its probabilities minus those of
     the network without any input; a modality that the row lacks has 0. Takes 2^M passes.
     """
-    values = coalition_probabilities(networks, spec, examples, rows, batch_size)
+    values = coalition_probabilities(members, spec, examples, rows)
     return {task: shapley_values(v) for task, v in values.items()}
 
 
 def coalition_probabilities(
-    networks: Iterable[nn.Module],
-    spec: ModelSpec,
-    examples: Examples,
-    rows: np.ndarray,
-    batch_size: int = 256,
+    members: Sequence[InDouble], spec: ModelSpec, examples: Examples, rows: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Predict [rows, 2^M, classes] probabilities of each task, with each set of modalities alone.
 
     Set k holds modality m, in alphabetical order, where bit m of k is 1: set 0 is no input at all,
     and the last one every modality that the row has.
     """
-    members, modalities = in_double(networks), sorted(spec.modalities)
-    batches = examples.keep(modalities).batches(rows, batch_size)
+    modalities = sorted(spec.modalities)
+    batches = examples.batches(rows, BATCH)
     return joined(_coalitions(members, spec.tasks, modalities, batch) for batch in batches)
 
 
 def _coalitions(
-    members: Sequence[nn.Module], tasks: Sequence[Task], modalities: Sequence[str], batch: Batch
+    members: Sequence[InDouble], tasks: Sequence[Task], modalities: Sequence[str], batch: Batch
 ) -> dict[str, np.ndarray]:
     passes = []
     for coalition in range(2 ** len(modalities)):
-        removed = compress(modalities, [not coalition >> m & 1 for m in range(len(modalities))])
-        passes.append(mean_probabilities(outputs(members, without(batch, removed)), tasks))
+        removed = [name for m, name in enumerate(modalities) if not coalition >> m & 1]
+        passes.append(mean_probabilities(members, without(batch, removed), tasks))
     return {task.name: np.stack([p[task.name] for p in passes], axis=1) for task in tasks}
 
 

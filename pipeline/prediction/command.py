@@ -1,8 +1,7 @@
-"""`hgfn predict`: from a manifest, a folder, JSON lines or one post to a file of predictions."""
+"""`hgfn predict` and `hgfn explain`: posts of a manifest, a folder or JSON lines, or one post."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,15 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.explanation.description import describe
 from pipeline.ground.data_set import SOURCES
-from pipeline.mtl import Task
-from pipeline.prediction.material import CLIPS, PHOTOS, folder_posts, json_posts, manifest_posts
+from pipeline.prediction.material import STANDARD_INPUT, own_posts, posts_of
 from pipeline.prediction.operating_point import promises
 from pipeline.prediction.output import prediction_file
-from pipeline.prediction.posts import posts_table
 from pipeline.prediction.predictor import Predictor
-
-STANDARD_INPUT = "-"
 
 
 class NothingReadError(ValueError):
@@ -54,7 +50,7 @@ def predict(
         posts = next(tables)
         table = predictor.predict(posts, root)
         yield from failure_lines(table, predictor, posts)
-        yield from decision_lines(predictor.tasks, table, predictor.decisions.unsure_below)
+        yield from decision_lines(table, predictor)
         yield from untrained_line(predictor)
         return
     counts = Counter[str]()
@@ -62,11 +58,11 @@ def predict(
         for posts in tables:
             for encoded in predictor.encode(posts, root):
                 table = predictor.decide(encoded)
+                counts.update(_counts(table, predictor))
                 if explained:
                     own = posts[posts["id"].isin(encoded.ids)]
                     table = table.merge(predictor.explain(own, root), on="id")
                 write(table)
-                counts.update(_counts(table, predictor))
     yield from untrained_line(predictor)
     number = f"{counts['posts']:,} post{'s' if counts['posts'] > 1 else ''}"
     yield f"{number} in {out}; {_in_words(counts)}"
@@ -85,43 +81,57 @@ def _check_arguments(source: str | None, out: Path | None, post: Mapping[str, An
         raise ValueError(f"--out {out} is the INPUT, which it would replace; name another file")
 
 
-def posts_of(
-    source: str | None, post: Mapping[str, Any], at_once: int
-) -> tuple[list[str], Path, Iterator[pd.DataFrame]]:
-    """Return notes for the user, the folder of relative paths, and tables of posts."""
-    if source is None:
-        return [], Path(), iter([posts_table(post)])
-    if source == STANDARD_INPUT:
-        return [], Path(), json_posts(sys.stdin, at_once)
-    path = Path(source)
-    if path.is_dir():
-        table, others = folder_posts(path)
-        notes = [f"{others:,} files are neither photos nor clips"] if others else []
-        return notes, path, iter([table])
-    if path.suffix != ".csv":
-        raise ValueError(
-            f"{path}: no such folder, and no manifest; a manifest is a .csv with the columns id, "
-            f"text, image, video{_instead(path)}"
-        )
-    table, columns = manifest_posts(path)
-    notes = [f"columns that predictions do not use: {', '.join(columns)}"] if columns else []
-    return notes, path.parent, iter([table])
-
-
-def _instead(path: Path) -> str:
-    """Say how a file that is no manifest is given."""
-    suffix = path.suffix.lower().removeprefix(".")
-    for option, suffixes in (("--image", PHOTOS), ("--video", CLIPS)):
-        if suffix in suffixes.split():
-            return f". Give one file as {option} {path}"
-    return f". Give JSON lines as - < {path}" if suffix in ("jsonl", "ndjson", "json") else ""
-
-
-def decision_lines(
-    tasks: tuple[Task, ...], table: pd.DataFrame, unsure_below: float
+def explain(
+    model: Path,
+    source: str | None,
+    name: str | None,
+    post: Mapping[str, Any],
+    task: str | None = None,
+    weights: Path | None = None,
 ) -> Iterator[str]:
+    """Explain the post `name` of `source`, a manifest or a folder, or the one `post`.
+
+    Without a `source`, the post `name` is one of the model's own set. Yields lines for the user, of
+    all tasks or of one. Raises ValueError in one line for what is wrong, also where nothing of the
+    post can be read.
+    """
+    if (name is None) == (not post) or (source is not None and name is None):
+        raise ValueError(
+            "give --id of a post of the model's own set, an INPUT with --id, or --text, --image, "
+            "--video"
+        )
+    if source == STANDARD_INPUT:
+        raise ValueError("standard input is not read here; give a manifest or a folder, and --id")
+    predictor = Predictor.load(model, weights=weights)
+    tasks = [each.name for each in predictor.tasks]
+    if task not in (None, *tasks):
+        raise ValueError(f"the model has no task {task!r}; it has {', '.join(tasks)}")
+    if name is not None and source is None:
+        table, root = own_posts(model)
+    else:
+        _, root, tables = posts_of(source, post, predictor.at_once)
+        table = next(tables)
+    if name is not None:
+        table = _chosen(table, name, str(source or root.parent))
+    predicted = predictor.predict(table, root)
+    yield from failure_lines(predicted, predictor, table)
+    confidences = {each: float(predicted[f"{each}.confidence"].iloc[0]) for each in tasks}
+    for _, explanation in predictor.explanations(table, root):
+        yield from describe(explanation, confidences, task)
+    yield from untrained_line(predictor)
+
+
+def _chosen(table: pd.DataFrame, name: str, source: str) -> pd.DataFrame:
+    chosen = table[table["id"] == name]
+    if chosen.empty:
+        raise ValueError(f"{source}: no post has the id {name!r}; its first is {table['id'][0]!r}")
+    return chosen
+
+
+def decision_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
     """Yield a line for each task of one post: decision, confidence, all probabilities."""
-    row = table.iloc[0]
+    row, tasks = table.iloc[0], predictor.tasks
+    unsure_below = predictor.decisions.unsure_below
     for task in tasks:
         ranked = sorted(task.classes, key=lambda name: -row[f"{task.name}.p.{name}"])
         every = ", ".join(f"{name} {row[f'{task.name}.p.{name}']:.3f}" for name in ranked)

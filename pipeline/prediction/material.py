@@ -1,9 +1,10 @@
-"""Where posts to predict come from: a manifest, a folder, or JSON lines."""
+"""Where posts to predict come from: a manifest, a folder, JSON lines, or the model's own set."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from pipeline.datasets.posts import read_posts, task_names
 from pipeline.ground.data_set import SEPARATOR, data_set
 from pipeline.inputs.parquet import read_table
 from pipeline.prediction.posts import KEYS, posts_table
+
+STANDARD_INPUT = "-"
 
 # Columns of a manifest that no prediction depends on.
 OPTIONAL = ("group", "time", "language")
@@ -26,8 +29,44 @@ CLIPS = (
 )
 
 
+def posts_of(
+    source: str | None, post: Mapping[str, Any], at_once: int
+) -> tuple[list[str], Path, Iterator[pd.DataFrame]]:
+    """Return notes for the user, the folder of relative paths, and tables of posts.
+
+    `source` is a manifest, a folder or `-` for JSON lines, of which a table has at most `at_once`;
+    without it there is the one `post`. Raises ValueError for another file.
+    """
+    if source is None:
+        return [], Path(), iter([posts_table(post)])
+    if source == STANDARD_INPUT:
+        return [], Path(), json_posts(sys.stdin, at_once)
+    path = Path(source)
+    if path.is_dir():
+        table, others = folder_posts(path)
+        notes = [f"{others:,} files are neither photos nor clips"] if others else []
+        return notes, path, iter([table])
+    if path.suffix != ".csv":
+        raise ValueError(
+            f"{path}: no such folder, and no manifest; a manifest is a .csv with the columns id, "
+            f"text, image, video{_instead(path)}"
+        )
+    table, columns = manifest_posts(path)
+    notes = [f"columns that predictions do not use: {', '.join(columns)}"] if columns else []
+    return notes, path.parent, iter([table])
+
+
+def _instead(path: Path) -> str:
+    """Say how a file that is no manifest is given."""
+    suffix = path.suffix.lower().removeprefix(".")
+    for option, suffixes in (("--image", PHOTOS), ("--video", CLIPS)):
+        if suffix in suffixes.split():
+            return f". Give one file as {option} {path}"
+    return f". Give JSON lines as - < {path}" if suffix in ("jsonl", "ndjson", "json") else ""
+
+
 def manifest_posts(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Return the posts of a manifest, and the names of its columns that are not looked at.
+    """Return the posts of a manifest, and the names of the columns that predictions do not use.
 
     Raises ValueError naming file, row and column.
     """
@@ -39,7 +78,7 @@ def manifest_posts(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
     """Return a post for each photo and clip below a folder, and the number of other files.
 
-    A post's id is the file's path in the folder. Hidden files are not looked at. Raises ValueError
+    A post's id is the file's path in the folder. Hidden files are skipped. Raises ValueError
     where there is neither a photo nor a clip, and for a name that cannot be in a manifest.
     """
     rows, others = list[dict[str, Any]](), 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,9 @@ from pipeline import runtime
 from pipeline.datasets.index import drop_empty_texts, drop_missing_files
 from pipeline.evaluation.model_folder import Decisions, TrainedModel, open_model
 from pipeline.evaluation.predictions import prediction_table
+from pipeline.explanation.description import explanation_row
 from pipeline.explanation.explain import Explanation, explain
-from pipeline.explanation.table import explanation_row
+from pipeline.explanation.probabilities import BATCH, in_double, joined, outputs
 from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
@@ -35,17 +36,23 @@ from pipeline.prediction.posts import Posts, posts_table
 from pipeline.training.examples import Examples
 from pipeline.training.predict import InDouble, final_probabilities
 
-# Posts whose features are held at once. A pool of processes starts for each of these.
+# Posts whose features are held in memory together. A pool of processes starts for each group.
 AT_ONCE = {"pooled": 2048, "bigru": 512}
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Posts as the network takes them, in the order of `ids`, and what could not be read."""
+    """Posts as the network takes them, and what could not be read; `ids` are in the given order."""
 
     ids: list[str]
     examples: Examples
     failures: list[Failure]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Row of each post in the examples, which are sorted by id."""
+        number = {name: row for row, name in enumerate(self.examples.ids)}
+        return np.array([number[name] for name in self.ids])
 
 
 class Predictor:
@@ -66,7 +73,6 @@ class Predictor:
     ) -> None:
         self.model, self.recipes, self.decisions = model, dict(recipes), decisions
         self.tasks, self.modalities = model.spec.tasks, tuple(model.spec.modalities)
-        self.networks = model.networks.to(runtime.device()).eval()
         self._cache = cache
         self._engine = Resident()
 
@@ -100,7 +106,7 @@ class Predictor:
         return AT_ONCE[self.model.spec.encoder]
 
     def predict(self, posts: Posts, root: Path = Path()) -> pd.DataFrame:
-        """Return a row a post, in their order: see `prediction_table`.
+        """Return a row for each post, in their order: see `prediction_table`.
 
         A post with nothing to look at is marked `unsure`.
         """
@@ -115,23 +121,27 @@ class Predictor:
         )
         nothing = ~table[[f"{name}.present" for name in self.modalities]].any(axis=1)
         table["unsure"] |= nothing
-        return table.set_index("id").loc[encoded.ids].reset_index()
+        return table.iloc[encoded.rows].reset_index(drop=True)
 
     def predict_proba(self, posts: Posts, root: Path = Path()) -> dict[str, np.ndarray]:
         """Return each task's class probabilities [posts, classes], in the posts' order."""
-        return self._of_all(posts, root, self._probabilities)
+        return joined(
+            {task: p[encoded.rows] for task, p in self._probabilities(encoded.examples).items()}
+            for encoded in self.encode(posts, root)
+        )
 
     def embed(self, posts: Posts, root: Path = Path()) -> np.ndarray:
         """Return the shared representation [posts, members x width], in the posts' order."""
-        return self._of_all(posts, root, self._shared)["shared"]
+        encoded = self.encode(posts, root)
+        return np.concatenate([self.representation(each.examples, each.rows) for each in encoded])
 
     def explain(self, posts: Posts, root: Path = Path()) -> pd.DataFrame:
-        """Return a row a post, in their order: `id`, and the columns of `explanation_row`."""
+        """Return a row for each post, in their order: `id` and the columns of `explanation_row`."""
         explained = self.explanations(posts, root)
         return pd.DataFrame([{"id": name, **explanation_row(each)} for name, each in explained])
 
     def explanations(self, posts: Posts, root: Path = Path()) -> Iterator[tuple[str, Explanation]]:
-        """Yield each post's id and explanation: seconds of computing a post."""
+        """Yield each post's id and explanation, which takes seconds."""
         table = posts_table(posts)
         self._drop_unreadable(table, root)
         items = {
@@ -140,16 +150,16 @@ class Predictor:
         torch.set_num_threads(THREADS)
         for key in table["id"]:
             post = post_of({m: of[key] for m, of in items.items() if key in of}, self._encoders)
-            thresholds = self.decisions.thresholds
-            yield key, explain(self.networks, self.model.spec, post, thresholds)
+            yield key, explain(self.members, self.model.spec, post, self.decisions.thresholds)
 
     @cached_property
     def _identities(self) -> dict[str, Identity]:
         return {name: recipe.identity() for name, recipe in self.recipes.items()}
 
     @cached_property
-    def _exact(self) -> list[InDouble]:
-        return [InDouble(network).eval() for network in self.networks]
+    def members(self) -> list[InDouble]:
+        """The model's networks, copied to float64."""
+        return in_double(self.model.networks.to(runtime.device()))
 
     @property
     def _encoders(self) -> Encoders:
@@ -196,7 +206,7 @@ class Predictor:
         )
 
     def _refuse_clips(self, table: pd.DataFrame) -> list[Failure]:
-        """Leave out the pictures of clips where the model knows photos alone."""
+        """Leave out the pictures of clips where the model was trained on photos only."""
         visual = self.recipes.get("visual")
         if not isinstance(visual, VisualRecipe) or visual.frames is not None:
             return []
@@ -207,29 +217,12 @@ class Predictor:
 
     def _probabilities(self, examples: Examples) -> dict[str, np.ndarray]:
         torch.set_num_threads(THREADS)
-        return final_probabilities(self._exact, examples, self.tasks)
+        return final_probabilities(self.members, examples, self.tasks)
 
-    @torch.inference_mode()
-    def representation(self, examples: Examples, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the shared representation [rows, members x width] of some or all examples."""
-        rows = np.arange(len(examples.ids)) if rows is None else rows
+    def representation(self, examples: Examples, rows: np.ndarray) -> np.ndarray:
+        """Return the shared representation [rows, members x width] of some examples."""
         parts = []
-        for batch in examples.batches(rows, 256):
-            batch = batch.to(torch.device(runtime.device()))
-            shared = [network(batch.sequences, batch.lengths).shared for network in self._exact]
+        for batch in examples.batches(rows, BATCH):
+            shared = [output.shared for output in outputs(self.members, batch)]
             parts.append(torch.cat(shared, dim=1).float().cpu().numpy())
         return np.concatenate(parts)
-
-    def _shared(self, examples: Examples) -> dict[str, np.ndarray]:
-        return {"shared": self.representation(examples)}
-
-    def _of_all(
-        self, posts: Posts, root: Path, of: Callable[[Examples], dict[str, np.ndarray]]
-    ) -> dict[str, np.ndarray]:
-        parts: dict[str, list[np.ndarray]] = {}
-        for encoded in self.encode(posts, root):
-            number = {name: row for row, name in enumerate(encoded.examples.ids)}
-            rows = [number[name] for name in encoded.ids]
-            for name, values in of(encoded.examples).items():
-                parts.setdefault(name, []).append(values[rows])
-        return {name: np.concatenate(values) for name, values in parts.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.evaluation.literature import Comparison, beside_ours, read_literature, split_names
+from pipeline.explanation.probabilities import in_double
 from pipeline.ground.data_set import DataSet
 from pipeline.params import Params
 from pipeline.report.learning import contributions, fusion_levels
@@ -22,16 +23,17 @@ def build_page(data: DataSet, params: Params) -> str:
     """
     material = read_material(data)
     networks, spec = load_model(Path("models") / data.name)
+    members = in_double(networks)
     features = {modality: data.features(modality) for modality in spec.modalities}
     examples = load_examples(
         material.index, material.tasks, features, pooled=spec.encoder == "pooled"
     )
     test, chosen = material.test, choose_rows(material, params.report.samples)
     decided = {task.name: material.decided(task)[test] for task in material.tasks}
-    added = contributions(networks, spec, examples, test, decided)
+    added = contributions(members, spec, examples, test, decided)
     findings = Findings(
         facts=read_config(Path("models") / data.name),
-        levels=fusion_levels(networks, spec, examples, test),
+        levels=fusion_levels(members, examples, test),
         contributions=added,
         samples=describe(material, chosen, params.report.thumbnails, added),
         literature=_literature(material, params),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
 from pipeline.explanation.network_weights import vertex_weights
 from pipeline.explanation.shapley import modality_shapley
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,12 @@ class Level:
     weights: Sequence[Weight]
 
 
-def fusion_levels(
-    networks: Iterable[nn.Module], spec: ModelSpec, examples: Examples, rows: np.ndarray
-) -> list[Level]:
+def fusion_levels(members: Sequence[InDouble], examples: Examples, rows: np.ndarray) -> list[Level]:
     """Summarise the fusion's weights over the given rows by level; empty where it has none.
 
     A vertex counts in the samples that have all of its modalities.
     """
-    table = vertex_weights(networks, spec, examples, rows)
+    table = vertex_weights(members, examples, rows)
     by_level = table.groupby(["task", "level"], sort=False, dropna=False)
     return [_level(task, str(level), lines) for (task, level), lines in by_level]
 
@@ -56,14 +54,14 @@ def _level(task: object, level: str, lines: pd.DataFrame) -> Level:
 
 
 def contributions(
-    networks: Iterable[nn.Module],
+    members: Sequence[InDouble],
     spec: ModelSpec,
     examples: Examples,
     rows: np.ndarray,
     decided: Mapping[str, np.ndarray],
 ) -> dict[str, dict[str, np.ndarray]]:
     """Return by task and modality its Shapley value [rows] for the class `decided[task]` [rows]."""
-    values = modality_shapley(networks, spec, examples, rows)
+    values = modality_shapley(members, spec, examples, rows)
     result = {}
     for task, codes in decided.items():
         of_decision = np.take_along_axis(values[task], codes[:, None, None], axis=2)[:, :, 0]

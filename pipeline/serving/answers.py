@@ -56,7 +56,7 @@ class Answers:
         with self._nothing_kept(question.folder):
             (encoded,) = self.predictor.encode(question.post, question.folder)
             row = self.predictor.decide(encoded).iloc[0]
-            vector = self.predictor.representation(encoded.examples)[0]
+            vector = self.predictor.representation(encoded.examples, encoded.rows)[0]
             anything = any(row[f"{name}.present"] for name in self.predictor.modalities)
             explain = question.explain and anything
             return {

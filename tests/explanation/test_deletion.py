@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from torch import nn
 
-from pipeline.explanation.deletion import area_over_curve, modality_areas, step_areas
 from pipeline.explanation.network_weights import attention_weights
 from pipeline.explanation.occlusion import Sample, step_drops
+from pipeline.explanation.probabilities import in_double
 from pipeline.explanation.shapley import coalition_probabilities, shapley_values
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec
+from pipeline.training.predict import InDouble
+from tests.explanation.deletion import area_over_curve, modality_areas, step_areas
 from tests.training.conftest import make_spec, train_small
 
 STEPS = 8
@@ -68,34 +69,34 @@ def place() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def trained(data: Examples) -> nn.Module:
+def trained(data: Examples) -> list[InDouble]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return train_small(data, TASKS, fusion="hgfn", encoder="bigru", **LEARNABLE)[0]
+    network = train_small(data, TASKS, fusion="hgfn", encoder="bigru", **LEARNABLE)[0]
+    return in_double([network])
 
 
-def events(network: nn.Module, data: Examples) -> Iterator[tuple[int, Sample]]:
+def events(members: list[InDouble], data: Examples) -> Iterator[tuple[int, Sample]]:
     """The events of the test side, each with its class "yes" explained."""
     for row in ROWS[data.targets["event"][ROWS] == 1]:
         features = {name: arrays[row] for name, arrays in data.sequences.items()}
-        sample = Sample.of([network], spec_for(data), features)
-        yield row, Sample(sample.members, TASKS, features, {"event": 1})
+        yield row, Sample(members, TASKS, features, {"event": 1})
 
 
-def attention(network: nn.Module, data: Examples) -> np.ndarray:
+def attention(members: list[InDouble], data: Examples) -> np.ndarray:
     """The attention [test rows, steps] on the text."""
-    table = attention_weights([network], spec_for(data), data, ROWS)
+    table = attention_weights(members, spec_for(data), data, ROWS)
     return table[table["modality"] == "text"]["weight"].to_numpy().reshape(-1, STEPS)
 
 
 def findings(
-    network: nn.Module, data: Examples, place: np.ndarray, rows: int | None = None
+    members: list[InDouble], data: Examples, place: np.ndarray, rows: int | None = None
 ) -> tuple[float, float]:
     """Means over the events: the share of other steps that occlusion ranks below the one that
     decides, and the rank correlation of attention and occlusion.
     """
-    weights, ranks, agreement = attention(network, data), [], []
-    for row, sample in islice(events(network, data), rows):
+    weights, ranks, agreement = attention(members, data), [], []
+    for row, sample in islice(events(members, data), rows):
         drops = step_drops(sample, "text")["event"]
         ranks.append((drops < drops[place[row]]).sum() / (STEPS - 1))
         agreement.append(spearmanr(weights[row - ROWS[0]], drops).statistic)
@@ -117,7 +118,7 @@ def test_modality_areas_computed_by_hand() -> None:
 
 
 def test_deleting_the_steps_named_by_occlusion_lowers_the_probability_faster_than_at_random(
-    trained: nn.Module, data: Examples
+    trained: list[InDouble], data: Examples
 ) -> None:
     gains = []
     for _, sample in events(trained, data):
@@ -128,7 +129,7 @@ def test_deleting_the_steps_named_by_occlusion_lowers_the_probability_faster_tha
 
 
 def test_deleting_the_steps_with_the_most_attention_is_faster_than_at_random_too(
-    trained: nn.Module, data: Examples
+    trained: list[InDouble], data: Examples
 ) -> None:
     weights, gains = attention(trained, data), []
     for row, sample in events(trained, data):
@@ -138,7 +139,7 @@ def test_deleting_the_steps_with_the_most_attention_is_faster_than_at_random_too
 
 
 def test_a_trained_network_names_the_step_that_decides_and_its_attention_agrees(
-    trained: nn.Module, data: Examples, place: np.ndarray
+    trained: list[InDouble], data: Examples, place: np.ndarray
 ) -> None:
     rank, agreement = findings(trained, data, place)
     assert rank > 0.95
@@ -149,8 +150,8 @@ def test_untrained_networks_name_it_as_often_as_chance_and_their_attention_says_
     data: Examples, place: np.ndarray
 ) -> None:
     torch.manual_seed(1)
-    networks = [spec_for(data).build_network() for _ in range(32)]
-    found = np.array([findings(network, data, place, rows=4) for network in networks])
+    networks = [in_double([spec_for(data).build_network()]) for _ in range(32)]
+    found = np.array([findings(members, data, place, rows=4) for members in networks])
     # Rows of one network are not independent: a network is one observation.
     mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
     assert (error < 0.06).all()  # or else the intervals would contain anything
@@ -158,10 +159,10 @@ def test_untrained_networks_name_it_as_often_as_chance_and_their_attention_says_
 
 
 def test_deleting_modalities_by_their_shapley_values_is_faster_than_in_any_order(
-    trained: nn.Module, data: Examples
+    trained: list[InDouble], data: Examples
 ) -> None:
     rows = ROWS[data.targets["event"][ROWS] == 1]
-    values = coalition_probabilities([trained], spec_for(data), data, rows)["event"][..., 1:]
+    values = coalition_probabilities(trained, spec_for(data), data, rows)["event"][..., 1:]
     own, every = modality_areas(values[..., 0], shapley_values(values)[..., 0])
     assert (own > every).all()
     assert (own - every).mean() > 0.05

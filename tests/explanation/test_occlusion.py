@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,25 +16,21 @@ from pipeline.explanation.occlusion import (
     step_drops,
     word_drops,
 )
-from pipeline.training.examples import Examples
-from pipeline.training.model import ModelSpec
+from pipeline.explanation.probabilities import in_double
 from pipeline.training.predict import predict
-
-Make = Callable[..., Examples]
-SpecOf = Callable[..., ModelSpec]
-Drawn = tuple[Sample, ModelSpec, dict[str, np.ndarray]]
+from tests.training.conftest import examples, make_spec
 
 
 @pytest.fixture
-def sample(spec_of: SpecOf) -> Sample:
+def sample() -> Sample:
     """Five steps of text and three of visual, and networks with random weights."""
     rng = np.random.default_rng(3)
     features = {
         "text": rng.normal(size=(5, 4)).astype(np.float32),
         "visual": rng.normal(size=(3, 6)).astype(np.float32),
     }
-    spec = spec_of({"text": 4, "visual": 6}, fusion="hgfn", encoder="bigru", members=2)
-    return Sample.of(spec.build(), spec, features)
+    spec = make_spec({"text": 4, "visual": 6}, fusion="hgfn", encoder="bigru", members=2)
+    return Sample.of(in_double(spec.build()), spec, features)
 
 
 def test_a_drop_is_the_probability_with_the_step_minus_that_without_it(sample: Sample) -> None:
@@ -49,29 +45,28 @@ def test_a_drop_is_the_probability_with_the_step_minus_that_without_it(sample: S
         assert (drops[task.name] != 0).all()
 
 
-def test_the_probabilities_are_those_of_predicting_and_the_class_is_the_decided_one(
-    make_examples: Make, spec_of: SpecOf
-) -> None:
-    data = make_examples(longest=3)
-    spec = spec_of(data.dims, fusion="hgfn", encoder="bigru")
+def test_the_probabilities_are_those_of_predicting_and_the_class_is_the_decided_one() -> None:
+    data = examples(longest=3)
+    spec = make_spec(data.dims, fusion="hgfn", encoder="bigru")
     networks = spec.build()
+    members = in_double(networks)
     p = predict(networks, data, spec.tasks, np.arange(8))
     for row in range(8):
         features = {name: arrays[row] for name, arrays in data.sequences.items()}
-        sample = Sample.of(networks, spec, features)
+        sample = Sample.of(members, spec, features)
         own = sample.predict([features])
         for task in spec.tasks:
             np.testing.assert_allclose(own[task.name][0], p[task.name][row], atol=1e-6)
             assert sample.classes[task.name] == p[task.name][row].argmax()
 
 
-def test_a_threshold_decides_which_class_is_explained(make_examples: Make, spec_of: SpecOf) -> None:
-    data = make_examples()
-    spec = spec_of(data.dims)
+def test_a_threshold_decides_which_class_is_explained() -> None:
+    data = examples()
+    spec = make_spec(data.dims)
     features = {name: arrays[2] for name, arrays in data.sequences.items()}
-    networks = spec.build()
+    members = in_double(spec.build())
     for threshold, expected in ((0.0, 1), (1.0, 0)):
-        sample = Sample.of(networks, spec, features, {"victim": threshold})
+        sample = Sample.of(members, spec, features, {"victim": threshold})
         assert sample.classes["victim"] == expected
 
 
@@ -94,9 +89,9 @@ def test_without_its_only_step_a_modality_is_absent(sample: Sample) -> None:
         np.testing.assert_allclose(drops[name], [present - missing], atol=1e-12)
 
 
-def test_an_absent_modality_has_no_step_to_remove(sample: Sample, spec_of: SpecOf) -> None:
-    spec = spec_of({"text": 4, "visual": 6})
-    lone = Sample.of(spec.build(), spec, {"text": sample.features["text"]})
+def test_an_absent_modality_has_no_step_to_remove(sample: Sample) -> None:
+    spec = make_spec({"text": 4, "visual": 6})
+    lone = Sample.of(in_double(spec.build()), spec, {"text": sample.features["text"]})
     assert {name: len(drops) for name, drops in step_drops(lone, "visual").items()} == {
         task.name: 0 for task in spec.tasks
     }

@@ -10,18 +10,20 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.explanation.deletion import modality_areas, step_areas
 from pipeline.explanation.occlusion import Sample, step_drops
+from pipeline.explanation.probabilities import in_double
 from pipeline.explanation.shapley import coalition_probabilities, shapley_values
 from pipeline.inputs.parquet import read_table
 from pipeline.training.examples import Examples, load_examples
 from pipeline.training.model import CONFIG, ModelSpec, load_model
+from pipeline.training.predict import InDouble
+from tests.explanation.deletion import modality_areas, step_areas
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA, MODEL = ROOT / "data/crisismmd", ROOT / "models/crisismmd"
 TWEETS = 15
 
-Gain = Callable[[nn.ModuleList, ModelSpec, Examples], np.ndarray]
+Gain = Callable[[list[InDouble], ModelSpec, Examples], np.ndarray]
 
 pytestmark = pytest.mark.skipif(
     not (MODEL / CONFIG).is_file(), reason="no model of the sample: `dvc repro` trains it"
@@ -50,20 +52,20 @@ def data(trained: tuple[nn.ModuleList, ModelSpec]) -> Examples:
     return load_examples(read_table(DATA / "index.parquet"), trained[1].tasks, features, False)
 
 
-def words_gain(networks: nn.ModuleList, spec: ModelSpec, data: Examples) -> np.ndarray:
+def words_gain(members: list[InDouble], spec: ModelSpec, data: Examples) -> np.ndarray:
     """By how much the area in the order of occlusion exceeds that at random, of each tweet."""
     gains = []
     for row in data.rows("test")[:TWEETS]:
         features = {name: arrays[row] for name, arrays in data.sequences.items()}
-        sample = Sample.of(networks, spec, features)
+        sample = Sample.of(members, spec, features)
         areas = step_areas(sample, "text", step_drops(sample, "text"), draws=5).values()
         gains.append(np.mean([area.ordered - area.random for area in areas]))
     return np.array(gains)
 
 
-def modality_gain(networks: nn.ModuleList, spec: ModelSpec, data: Examples) -> np.ndarray:
+def modality_gain(members: list[InDouble], spec: ModelSpec, data: Examples) -> np.ndarray:
     """The same for modalities in the order of their Shapley values, of every test tweet."""
-    values = coalition_probabilities(networks, spec, data, data.rows("test"))
+    values = coalition_probabilities(members, spec, data, data.rows("test"))
     gains = []
     for p in values.values():
         game = np.take_along_axis(p, p[:, -1:].argmax(axis=2)[..., None], axis=2)[..., 0]
@@ -80,6 +82,7 @@ def test_deleting_what_is_named_important_is_faster_than_at_random_and_hardly_so
     gain: Gain,
 ) -> None:
     networks, spec = trained
-    learnt, by_chance = gain(networks, spec, data), gain(untrained, spec, data)
+    learnt = gain(in_double(networks), spec, data)
+    by_chance = gain(in_double(untrained), spec, data)
     assert (learnt > 0).mean() > 0.8
     assert learnt.mean() > 3 * by_chance.mean()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +10,10 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pipeline.explanation.probabilities import in_double
 from pipeline.explanation.shapley import coalition_probabilities, modality_shapley, shapley_values
-from pipeline.training.examples import Examples
-from pipeline.training.model import ModelSpec
 from pipeline.training.predict import predict
-
-Make = Callable[..., Examples]
-SpecOf = Callable[..., ModelSpec]
+from tests.training.conftest import examples, make_spec, train_small
 
 
 @st.composite
@@ -80,27 +75,27 @@ def test_a_number_of_sets_that_is_no_power_of_2_is_refused() -> None:
 @pytest.mark.parametrize("encoder", ["pooled", "bigru"])
 @pytest.mark.parametrize("fusion", ["hgfn", "gfn", "matf", "cfc", "dmf"])
 def test_a_networks_values_add_up_to_its_probabilities_minus_those_of_nothing(
-    make_examples: Make, spec_of: SpecOf, fusion: str, encoder: str
+    fusion: str, encoder: str
 ) -> None:
-    data = make_examples(longest=1 if encoder == "pooled" else 4)
-    spec = spec_of(data.dims, fusion=fusion, encoder=encoder, members=2)
-    networks, rows = spec.build(), np.arange(12)
+    data = examples(300, longest=1 if encoder == "pooled" else 4)
+    spec = make_spec(data.dims, fusion=fusion, encoder=encoder, members=2)
+    networks, rows = spec.build(), np.arange(300)
     nothing = {name: [x[:0] for x in arrays] for name, arrays in data.sequences.items()}
     empty = predict(networks, replace(data, sequences=nothing), spec.tasks, rows)
     full = predict(networks, data, spec.tasks, rows)
-    shares = modality_shapley(networks, spec, data, rows, batch_size=5)
+    shares = modality_shapley(in_double(networks), spec, data, rows)
     for task in spec.tasks:
         values = shares[task.name]
-        assert values.shape == (12, 2, len(task.classes))
+        assert values.shape == (300, 2, len(task.classes))
         expected = full[task.name] - empty[task.name]
         np.testing.assert_allclose(values.sum(axis=1), expected, atol=1e-6)
         np.testing.assert_allclose(values.sum(axis=2), 0, atol=1e-12)  # over the classes
 
 
-def test_a_modality_that_a_row_lacks_has_value_0(make_examples: Make, spec_of: SpecOf) -> None:
-    data = make_examples(longest=4)
-    spec = spec_of(data.dims, fusion="hgfn", encoder="bigru")
-    values = modality_shapley(spec.build(), spec, data, np.arange(14))["kind"]
+def test_a_modality_that_a_row_lacks_has_value_0() -> None:
+    data = examples(longest=4)
+    spec = make_spec(data.dims, fusion="hgfn", encoder="bigru")
+    values = modality_shapley(in_double(spec.build()), spec, data, np.arange(14))["kind"]
     for place, name in enumerate(["text", "visual"]):
         present = data.present(name)[:14]
         assert not present.all()
@@ -108,13 +103,11 @@ def test_a_modality_that_a_row_lacks_has_value_0(make_examples: Make, spec_of: S
         assert (values[present, place] != 0).any(axis=1).all()
 
 
-def test_each_set_of_modalities_is_the_prediction_of_a_row_that_has_no_other(
-    make_examples: Make, spec_of: SpecOf
-) -> None:
-    data, rows = make_examples(longest=4), np.arange(6)
-    spec = spec_of(data.dims, fusion="hgfn", encoder="bigru", mtl="mtinet")
+def test_each_set_of_modalities_is_the_prediction_of_a_row_that_has_no_other() -> None:
+    data, rows = examples(longest=4), np.arange(6)
+    spec = make_spec(data.dims, fusion="hgfn", encoder="bigru", mtl="mtinet")
     networks = spec.build()
-    values = coalition_probabilities(networks, spec, data, rows)
+    values = coalition_probabilities(in_double(networks), spec, data, rows)
     for coalition, missing in ((1, "visual"), (2, "text")):
         arrays = {**data.sequences, missing: [x[:0] for x in data.sequences[missing]]}
         alone = predict(networks, replace(data, sequences=arrays), spec.tasks, rows)
@@ -122,23 +115,17 @@ def test_each_set_of_modalities_is_the_prediction_of_a_row_that_has_no_other(
             np.testing.assert_allclose(values[task.name][:, coalition], alone[task.name], atol=1e-6)
 
 
-def test_the_networks_themselves_keep_their_precision_and_mode(
-    make_examples: Make, spec_of: SpecOf
-) -> None:
-    data = make_examples()
-    spec = spec_of(data.dims)
-    networks = spec.build().train()
-    modality_shapley(networks, spec, data, np.arange(3))
+def test_the_networks_themselves_keep_their_precision_and_mode() -> None:
+    networks = make_spec(examples().dims).build().train()
+    in_double(networks)
     assert networks[0].training
     assert {p.dtype for p in networks.parameters()} == {torch.float32}
 
 
-def test_a_trained_networks_classes_come_from_the_modality_that_decides_them(
-    make_examples: Make, spec_of: SpecOf, run: Callable[..., Any]
-) -> None:
-    data = make_examples(rows=120)  # only `visual` tells the victims
+def test_a_trained_networks_classes_come_from_the_modality_that_decides_them() -> None:
+    data = examples(rows=120)  # only `visual` tells the victims
     both = data.present("visual") & data.present("text")
-    network, _, _ = run(data, max_epochs=30)
-    rows = np.flatnonzero(both & (data.targets["victim"] == 1))
-    text, visual = modality_shapley([network], spec_of(data.dims), data, rows)["victim"][..., 1].T
+    network, _, _ = train_small(data, max_epochs=30)
+    members, rows = in_double([network]), np.flatnonzero(both & (data.targets["victim"] == 1))
+    text, visual = modality_shapley(members, make_spec(data.dims), data, rows)["victim"][..., 1].T
     assert visual.mean() > 0.2 > 5 * abs(text.mean())

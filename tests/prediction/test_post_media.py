@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.explanation.explain import explain
+from pipeline.explanation.probabilities import in_double
 from pipeline.features.recipe import Item
 from pipeline.features.text import TextRecipe
 from pipeline.features.visual import VisualRecipe
@@ -48,7 +49,7 @@ def test_a_post_of_text_and_photos_is_explained_in_words_and_regions(
         "visual": (2, 3),
     }
     spec = make_spec({"text": 3, "visual": 3}, fusion="hgfn", encoder="bigru")
-    explanation = explain(spec.build(), spec, post)
+    explanation = explain(in_double(spec.build()), spec, post)
     assert explanation.words == ["Flood", "&", "fire", "now"]
     assert len(explanation.regions) == 2
     assert all((grids["kind"] != 0).any() for grids in explanation.regions)
