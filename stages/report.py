@@ -12,7 +12,7 @@ from pipeline.ground.messages import echo
 from pipeline.ground.processes import THREADS
 from pipeline.ground.temporaries import write_text
 from pipeline.params import load_params
-from pipeline.report.build import build_page
+from pipeline.report.page import build_page
 
 
 def report(name: str) -> None:

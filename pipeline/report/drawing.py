@@ -1,4 +1,4 @@
-"""Small pictures as inline SVG, which take their colours from the page's theme."""
+"""Small plots as inline SVG; their colours come from the page's style sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from pipeline.report.mistakes import Bin
 from pipeline.report.quality import Score
@@ -14,7 +14,7 @@ from pipeline.report.quality import Score
 SIDE = 220.0  # of the plotting area, in the picture's own units
 LEFT, BOTTOM, TOP, RIGHT = 34.0, 34.0, 8.0, 10.0
 COLOURS = 8
-POINTS = 160  # of a curve: more cannot be seen
+POINTS = 160  # of a curve: more would not be visible
 
 
 def reliability(bins: Sequence[Bin], label: str) -> Markup:
@@ -98,7 +98,7 @@ def _path(points: Sequence[tuple[float, float]], style: str) -> Markup:
 
 def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> Markup:
     line = '<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>'
-    return Markup(line).format(escape(style), _x(x1), _y(y1), _x(x2), _y(y2))
+    return Markup(line).format(style, _x(x1), _y(y1), _x(x2), _y(y2))
 
 
 def _x(value: float) -> str:

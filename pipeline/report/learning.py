@@ -1,18 +1,25 @@
-"""What did it learn from: weights in the fusion, and what each modality adds to the decisions."""
+"""What did it learn from: weights in the fusion, and what each modality adds, or is worth alone."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluation.comparison.estimates import MEAN
 from pipeline.explanation.network_weights import vertex_weights
 from pipeline.explanation.shapley import modality_shapley
+from pipeline.report.material import Material
+from pipeline.report.quality import SINGLE
 from pipeline.training.examples import Examples
 from pipeline.training.model import ModelSpec
 from pipeline.training.predict import InDouble
+
+# By task and modality: what it adds [rows] to the probability of the decision.
+Contributions = Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,32 @@ def contributions(
     examples: Examples,
     rows: np.ndarray,
     decided: Mapping[str, np.ndarray],
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return by task and modality its Shapley value [rows] for the class `decided[task]` [rows]."""
+) -> Contributions:
+    """Compute each modality's Shapley value for the class `decided[task]` [rows] of the rows."""
     values = modality_shapley(members, spec, examples, rows)
     result = {}
     for task, codes in decided.items():
         of_decision = np.take_along_axis(values[task], codes[:, None, None], axis=2)[:, :, 0]
         result[task] = dict(zip(sorted(spec.modalities), of_decision.T, strict=True))
     return result
+
+
+def shares(contributions: Contributions) -> list[tuple[str, dict[str, float]]]:
+    """Return by task the mean size of each modality's Shapley value."""
+    return [
+        (task, {modality: float(np.abs(v).mean()) for modality, v in values.items()})
+        for task, values in contributions.items()
+    ]
+
+
+def alone(material: Material) -> list[tuple[str, list[float]]]:
+    """Return each modality's MAP alone: of the means, then of each task."""
+    names = [MEAN, *(task.name for task in material.tasks)]
+    return [
+        (
+            baseline.removeprefix(SINGLE),
+            [float(scores.get(name, {}).get("map", math.nan)) for name in names],
+        )
+        for baseline, scores in material.baselines.items()
+        if baseline.startswith(SINGLE)
+    ]

@@ -1,8 +1,14 @@
-"""The short sibling of the page, in Markdown: for a pull request."""
+"""The short sibling of the page, in Markdown, and the scores of another commit: for a pull request.
+
+`metrics/` is committed with the code, so that git has the scores of every commit and experiment.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,29 +17,28 @@ from pipeline.evaluation.comparison.report import grid
 from pipeline.evaluation.scores import MEANS
 from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import summary
-from pipeline.report.material import Metrics, read_material, read_scores
+from pipeline.report.material import Metrics, checked_scores, read_material, read_scores
 from pipeline.report.provenance import warning
-from pipeline.report.quality import LABELS, MISSING, Score, ScoreTable, score_tables, verdict
-from pipeline.report.revisions import scores_at
+from pipeline.report.quality import (
+    LABELS,
+    MISSING,
+    Score,
+    ScoreTable,
+    number,
+    score_tables,
+    verdict,
+)
 from pipeline.training.model import read_config
 
 
 def report_lines(name: str, revision: str | None) -> Iterator[str]:
-    """Yield `short_report` of a data set, and `against` where there is a revision.
+    """Yield a data set's verdict, its scores beside those of the baselines, and those `against`.
 
-    Raises ValueError for a wrong one before the first line: no report looks whole that is not.
+    Raises ValueError before the first line, naming the file that is missing, damaged or of another
+    run, or the revision that is wrong.
     """
     data = data_set(name)
     changes = ["", *against(data, revision)] if revision is not None else []
-    yield from short_report(data)
-    yield from changes
-
-
-def short_report(data: DataSet) -> Iterator[str]:
-    """Yield the lines of a data set's verdict, and of its scores beside those of the baselines.
-
-    Raises ValueError naming the file that is missing, damaged or of another run.
-    """
     material, facts = read_material(data), read_config(Path("models") / data.name)
     tables = score_tables(material)
     yield f"## {data.name}"
@@ -43,15 +48,16 @@ def short_report(data: DataSet) -> Iterator[str]:
         yield ""
         yield f"**Do not judge by these scores.** {untrained}"
     yield ""
-    yield score_grid(tables)
+    yield _score_grid(tables)
     yield ""
     yield (
         f"{len(material.test):,} test samples; in brackets 95 % intervals over draws of them. "
         f"Extraction: {summary(material.failures)}. More: `reports/{data.name}.html`."
     )
+    yield from changes
 
 
-def score_grid(tables: Sequence[ScoreTable]) -> str:
+def _score_grid(tables: Sequence[ScoreTable]) -> str:
     """Write one table of all tasks: a line a model."""
     header = ["", *LABELS.values()]
     lines = [
@@ -73,15 +79,15 @@ def against(data: DataSet, revision: str) -> Iterator[str]:
     path = Path("metrics") / f"{data.name}.json"
     if not path.is_file():
         raise ValueError(f"{path} is missing; run `dvc repro evaluate@{data.name}`")
-    then, now = scores_at(revision, path), read_scores(path)[0]
-    yield f"## {data.name}: then at {revision} ({then.commit[:7]}), now in the working tree"
+    (commit, then), now = scores_at(revision, path), read_scores(path)[0]
+    yield f"## {data.name}: then at {revision} ({commit[:7]}), now in the working tree"
     yield ""
-    yield change_grid(then.metrics, now)
+    yield _change_grid(then, now)
     yield ""
     yield "HL is a loss: lower is better. A change says nothing by itself: see the intervals above."
 
 
-def change_grid(then: Metrics, now: Metrics) -> str:
+def _change_grid(then: Metrics, now: Metrics) -> str:
     """Write a line for each task and score that either side has."""
     header = ["", "then", "now", "change"]
     lines = []
@@ -91,9 +97,51 @@ def change_grid(then: Metrics, now: Metrics) -> str:
             if not (math.isnan(before) and math.isnan(after)):
                 change = MISSING if math.isnan(after - before) else f"{after - before:+.3f}"
                 lines.append(
-                    [f"{_title(task)}, {LABELS[key]}", _number(before), _number(after), change]
+                    [f"{_title(task)}, {LABELS[key]}", number(before), number(after), change]
                 )
     return grid(header, lines)
+
+
+def scores_at(revision: str, path: Path) -> tuple[str, Metrics]:
+    """Return the commit of a branch, tag, experiment or commit, and the scores in `path` there.
+
+    `path` is relative to the current folder. Raises ValueError for a revision that git does not
+    know, and for one without such a file.
+    """
+    commit = _commit(revision)
+    data = _git("show", f"{commit}:./{path.as_posix()}")
+    if data is None:
+        raise ValueError(
+            f"{revision} ({commit[:7]}) has no {path}: its results were not committed; name "
+            "another revision"
+        )
+    named = Path(f"{commit[:7]}:{path}")
+    try:
+        values = json.loads(data)
+    except ValueError:
+        raise ValueError(f"{named}: not JSON; name another revision") from None
+    return commit, checked_scores(named, values)[0]
+
+
+def _commit(revision: str) -> str:
+    """Resolve a revision of git, or an experiment's name, which DVC keeps among refs of its own."""
+    arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options")
+    found = _git(*arguments, revision + "^{commit}")
+    if found is None and re.fullmatch(r"[\w.-]+", revision):
+        listed = _git("for-each-ref", "--format=%(objectname)", f"refs/exps/*/*/{revision}")
+        found = listed or None
+    if found is None:
+        raise ValueError(
+            f"git knows no commit, branch, tag or experiment {revision!r}; `git log` and `dvc exp "
+            "list` show what there is"
+        )
+    return found.split()[0].decode()
+
+
+def _git(*arguments: str) -> bytes | None:
+    """Run git; None where it fails, as in a folder outside any repository."""
+    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def _title(task: str) -> str:
@@ -102,9 +150,5 @@ def _title(task: str) -> str:
 
 def _cell(score: Score) -> str:
     if math.isnan(score.low):
-        return _number(score.value)
-    return f"{_number(score.value)} [{score.low:.3f}, {score.high:.3f}]"
-
-
-def _number(value: float) -> str:
-    return MISSING if math.isnan(value) else f"{value:.3f}"
+        return number(score.value)
+    return f"{number(score.value)} [{score.low:.3f}, {score.high:.3f}]"

@@ -1,4 +1,4 @@
-"""Where is it wrong: by class, by event, by the modalities that are there, by confidence."""
+"""Where is it wrong: by class, by event, by the modalities present, by confidence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.calibration import calibrated, reliability
+from pipeline.evaluation.plots import precision_recall
 from pipeline.evaluation.scores import average_precision, task_scores
 from pipeline.mtl import Task
 from pipeline.report.material import Material
@@ -31,7 +32,7 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class Bin:
-    """Rows whose most probable class has similar probabilities: how many, mean, share right."""
+    """Rows of similar confidence: their number, mean confidence, and the share that is right."""
 
     count: int
     confidence: float
@@ -42,13 +43,15 @@ class Bin:
 class TaskMistakes:
     """One task on test: `confusion` [classes, classes] counts rows of truth by decision.
 
-    `bins` are those of the calibrated probabilities; `ece` is the network's own expected
-    calibration error, `ece_calibrated` that of those.
+    `curves` are the class, recall and precision (from recall 0 on) of each class that has a
+    positive. `bins` are those of the calibrated probabilities; `ece` is the expected calibration
+    error of the network's own probabilities, `ece_calibrated` that of the calibrated ones.
     """
 
     task: Task
     classes: Sequence[ClassLine]
     confusion: np.ndarray
+    curves: Sequence[tuple[str, np.ndarray, np.ndarray]]
     bins: Sequence[Bin]
     ece: float
     ece_calibrated: float
@@ -80,9 +83,16 @@ def _task_mistakes(material: Material, task: Task) -> TaskMistakes:
     classes = list(_class_lines(task, confusion, truth, probabilities)) if len(truth) else []
     scores = material.metrics[task.name]
     scaled = calibrated(probabilities, float(scores.get("temperature", 1.0)))
-    bins = list(reliability_bins(truth, scaled)) if len(truth) else []
-    errors = (float(scores.get(key, math.nan)) for key in ("ece", "ece_calibrated"))
-    return TaskMistakes(task, classes, confusion, bins, *errors)
+    bins = reliability(truth, scaled) if len(truth) else []
+    return TaskMistakes(
+        task,
+        classes,
+        confusion,
+        _curves(task, truth, probabilities),
+        [Bin(round(share * len(truth)), sure, accuracy) for share, accuracy, sure in bins],
+        float(scores.get("ece", math.nan)),
+        float(scores.get("ece_calibrated", math.nan)),
+    )
 
 
 def _class_lines(
@@ -104,10 +114,18 @@ def _class_lines(
         )
 
 
-def reliability_bins(truth: np.ndarray, probabilities: np.ndarray) -> Iterator[Bin]:
-    """Yield the bins of `reliability`, from unsure to sure."""
-    for share, accuracy, confidence in reliability(truth, probabilities):
-        yield Bin(round(share * len(truth)), confidence, accuracy)
+def _curves(
+    task: Task, truth: np.ndarray, probabilities: np.ndarray
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    table = precision_recall(task, truth, probabilities)
+    return [
+        (
+            str(label),
+            curve["recall"].to_numpy(float)[::-1],
+            curve["precision"].to_numpy(float)[::-1],
+        )
+        for label, curve in table.groupby("class", sort=False)
+    ]
 
 
 def by_event(material: Material) -> list[Part]:

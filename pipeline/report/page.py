@@ -1,98 +1,99 @@
-"""The page: one HTML file that asks no network for anything."""
+"""The page of a data set: one HTML file that asks no network for anything."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.literature import Comparison
-from pipeline.evaluation.plots import precision_recall
+from pipeline.evaluation.literature import Comparison, beside_ours, read_literature, split_names
 from pipeline.evaluation.scores import SCORES
+from pipeline.explanation.probabilities import in_double
+from pipeline.ground.data_set import DataSet
 from pipeline.ground.failures import Failure
 from pipeline.ground.messages import UNSAFE, escape
+from pipeline.params import Params
 from pipeline.report import drawing
-from pipeline.report.learning import Level
-from pipeline.report.material import Material
+from pipeline.report.learning import alone, contributions, fusion_levels, shares
+from pipeline.report.material import Material, read_material
 from pipeline.report.mistakes import by_event, by_pattern, mistakes_of
 from pipeline.report.provenance import digests, encoders, provenance, warning
-from pipeline.report.quality import BASELINES, LABELS, MISSING, ScoreTable, score_tables, verdict
-from pipeline.report.samples import Contributions, Sample
+from pipeline.report.quality import BASELINES, LABELS, ScoreTable, number, score_tables, verdict
+from pipeline.report.samples import choose_rows, describe, least_sure, most_mistaken
+from pipeline.training.examples import load_examples
+from pipeline.training.model import load_model, read_config
 
 TEMPLATES = Path(__file__).with_name("templates")
 EXAMPLES = 12  # of failures
-BRIEF = 6  # lines of the lists of mistakes and of unsure samples
 SENSES = {"visual": "pictures", "text": "texts", "audio": "sound"}
 MINUS = "\u2212"
 _UNSAFE = re.compile(UNSAFE)
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a report shows beside the material: what was computed with the network, and chosen."""
+def build_page(data: DataSet, params: Params) -> str:
+    """Read a data set's results and its model, and write its page.
 
-    facts: Mapping[str, Any]
-    levels: Sequence[Level]
-    contributions: Contributions
-    samples: Sequence[Sample]
-    literature: Sequence[Comparison]
-    thumbnails: bool
-    split: str
+    The same files give the same text. Raises ValueError naming the file that is missing or of
+    another run.
+    """
+    material = read_material(data)
+    tables, facts = score_tables(material), read_config(Path("models") / data.name)
+    values = {
+        "name": data.name,
+        "tasks": material.tasks,
+        "test": len(material.test),
+        "verdict": verdict(tables[0]),
+        "warning": warning(facts),
+        "facts": facts,
+        "encoders": encoders(facts),
+        "split": params.data.of(data.name).split,
+        "counts": _counts(material),
+        "tables": tables,
+        "scores": SCORES,
+        "labels": LABELS,
+        "interval": _interval,
+        "literature": _literature(material, params),
+        "mistakes": mistakes_of(material),
+        "events": by_event(material),
+        "patterns": by_pattern(material),
+        "reliability": drawing.reliability,
+        "curves": drawing.curves,
+        "failures": _by_kind(material.failures),
+        "failed": len(material.failures),
+        "provenance": provenance(Path("models") / data.name),
+        "digests": digests(data),
+    }
+    return _environment().get_template("page.html").render(values | _of_network(material, params))
 
 
-def write_page(material: Material, findings: Findings) -> str:
-    """Write the page; the same material and findings give the same text."""
-    tables = score_tables(material)
-    mistakes = mistakes_of(material)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            name=material.data.name,
-            facts=findings.facts,
-            encoders=encoders(findings.facts),
-            warning=warning(findings.facts),
-            counts=_counts(material),
-            verdict=verdict(tables[0]),
-            tables=tables,
-            scores=SCORES,
-            labels=LABELS,
-            interval=_interval,
-            literature=findings.literature,
-            mistakes=mistakes,
-            events=by_event(material),
-            patterns=by_pattern(material),
-            tasks=material.tasks,
-            reliability=drawing.reliability,
-            curves=lambda task: _curves(material, task),
-            levels=findings.levels,
-            shares=_shares(findings.contributions),
-            alone=_alone(material),
-            samples=findings.samples,
-            thumbnails=findings.thumbnails,
-            split=findings.split,
-            test=len(material.test),
-            names=sorted({sample.event for sample in findings.samples if sample.event}),
-            indices={task.name: number for number, task in enumerate(material.tasks)},
-            mistaken=_mistaken(findings.samples),
-            unsure=_unsure(findings.samples),
-            worst=attrgetter("worst"),
-            doubted=attrgetter("doubted"),
-            failures=_by_kind(material.failures),
-            failed=len(material.failures),
-            provenance=provenance(Path("models") / material.data.name),
-            digests=digests(material.data),
-        )
-    )
+def _of_network(material: Material, params: Params) -> dict[str, Any]:
+    """Compute what the page says of the network's inner life, and of single samples."""
+    networks, spec = load_model(Path("models") / material.data.name)
+    members = in_double(networks)
+    features = {modality: material.data.features(modality) for modality in spec.modalities}
+    pooled = spec.encoder == "pooled"
+    examples = load_examples(material.index, material.tasks, features, pooled=pooled)
+    decided = {task.name: material.decided(task)[material.test] for task in material.tasks}
+    added = contributions(members, spec, examples, material.test, decided)
+    rows, thumbnails = choose_rows(material, params.report.samples), params.report.thumbnails
+    samples = describe(material, rows, thumbnails, added)
+    return {
+        "levels": fusion_levels(members, examples, material.test),
+        "shares": shares(added),
+        "alone": alone(material),
+        "samples": samples,
+        "thumbnails": thumbnails,
+        "names": sorted({sample.event for sample in samples if sample.event}),
+        "indices": {task.name: place for place, task in enumerate(material.tasks)},
+        "mistaken": most_mistaken(samples),
+        "unsure": least_sure(samples),
+    }
 
 
 def _environment() -> Environment:
@@ -102,38 +103,28 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=shown,
+        finalize=_shown,
     )
     environment.filters |= {
-        "score": score,
-        "signed": signed,
-        "words": words,
+        "score": number,
+        "signed": _signed,
+        "words": lambda name: name.replace("_", " "),
         "sense": lambda modality: SENSES.get(modality, modality),
         "size": "{:,}".format,
     }
     return environment
 
 
-def shown(value: Any) -> Any:
+def _shown(value: Any) -> Any:
     """Make unsafe characters of a text visible as escapes; nothing else changes."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _UNSAFE.sub(escape, value)
     return value
 
 
-def score(value: float) -> str:
-    """Write a score with three decimals, or a dash where it is undefined."""
-    return MISSING if math.isnan(value) else f"{value:.3f}"
-
-
-def signed(value: float) -> str:
-    """Write a difference with its sign and two decimals; the sign of nothing is a plus."""
+def _signed(value: float) -> str:
+    """Write a difference with its sign and two decimals; zero is positive."""
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)
-
-
-def words(name: str) -> str:
-    """Write a name such as `flood_storm` as words."""
-    return name.replace("_", " ")
 
 
 def _counts(material: Material) -> dict[str, Any]:
@@ -155,53 +146,14 @@ def _interval(table: ScoreTable) -> Markup:
     known = [line for line in table.lines if not math.isnan(line.scores["map"].value)]
     others = [(line.title, line.scores["map"].value) for line in known if line.name in BASELINES]
     text = ", ".join(f"{title} {value:.3f}" for title, value in others)
-    return drawing.interval(own, others, f"MAP {score(own.value)}; {text}")
+    return drawing.interval(own, others, f"MAP {number(own.value)}; {text}")
 
 
-def _curves(material: Material, task: Any) -> tuple[Markup, list[str]]:
-    """Draw a task's curves; returns the picture and the classes in the order of the colours."""
-    truth = material.truth[task.name][material.test]
-    table = precision_recall(task, truth, material.probabilities(task)[material.test])
-    lines = [
-        (
-            str(label),
-            curve["recall"].to_numpy(float)[::-1],
-            curve["precision"].to_numpy(float)[::-1],
-        )
-        for label, curve in table.groupby("class", sort=False)
-    ]
-    label = f"Precision against recall of {task.name}, a curve for each class"
-    return drawing.curves(lines, label), [label for label, _, _ in lines]
-
-
-def _alone(material: Material) -> list[tuple[str, list[float]]]:
-    """Return each modality's MAP alone: of the means, then of each task."""
-    names = ["mean", *(task.name for task in material.tasks)]
-    return [
-        (
-            baseline.removeprefix("single_"),
-            [float(scores.get(name, {}).get("map", math.nan)) for name in names],
-        )
-        for baseline, scores in material.baselines.items()
-        if baseline.startswith("single_")
-    ]
-
-
-def _shares(contributions: Contributions) -> list[tuple[str, dict[str, float]]]:
-    """Return by task the mean size of each modality's Shapley value."""
-    return [
-        (task, {modality: float(np.abs(v).mean()) for modality, v in values.items()})
-        for task, values in contributions.items()
-    ]
-
-
-def _mistaken(samples: Sequence[Sample]) -> list[Sample]:
-    wrong = [sample for sample in samples if sample.worst]
-    return sorted(wrong, key=lambda sample: (-sample.mistake, sample.place))[:BRIEF]
-
-
-def _unsure(samples: Sequence[Sample]) -> list[Sample]:
-    return sorted(samples, key=lambda sample: (sample.doubted.confidence, sample.place))[:BRIEF]
+def _literature(material: Material, params: Params) -> list[Comparison]:
+    name, literature = material.data.name, read_literature()
+    splits = split_names(params.data.of(name), material.index, material.tasks)
+    shots = params.train.shots
+    return list(beside_ours(literature, name, material.tasks, splits, material.metrics, shots))
 
 
 def _by_kind(failures: Sequence[Failure]) -> list[tuple[str, str, int, list[Failure]]]:

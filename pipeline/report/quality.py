@@ -20,11 +20,12 @@ from pipeline.mtl import Task
 from pipeline.report.material import Material
 
 RESAMPLES = 1000
-FEW = 20  # labels of a class, below which a resample holds too little of the chance
+FEW = 20  # labels of a class; with fewer, resampling underestimates the role of chance
 LABELS = {"f1": "F1", "hl": "HL", "map": "MAP", "accuracy": "accuracy"}
 MISSING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 MODEL = "this model"
 WITHOUT = "this model, without test samples that share a tweet, photo or text with training"
+SINGLE = "single_"  # before a modality: the baseline of that modality alone
 BASELINES = {
     "best_single": "best single modality",
     "text_linear": "TF-IDF + logistic regression",
@@ -55,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The lines of one task, or of the means over tasks, and what F1 is of."""
+    """The lines of one task, or of the means over tasks, with a note on them."""
 
     task: str
     note: str
@@ -67,19 +68,9 @@ class ScoreTable:
         return self.lines[0]
 
 
-def interval_estimates(material: Material) -> Estimates:
-    """Estimate the test scores by resampling groups of test samples, see `estimate_tasks`."""
-    rows = material.test
-    resamples = draw_resamples(material.index["group"].iloc[rows].tolist(), 1, RESAMPLES)
-    probabilities = {task.name: material.probabilities(task)[rows] for task in material.tasks}
-    decided = {task.name: material.decided(task)[rows] for task in material.tasks}
-    truth = select(material.truth, rows)
-    return estimate_tasks(material.tasks, truth, [(probabilities, decided)], resamples)
-
-
 def score_tables(material: Material) -> list[ScoreTable]:
     """Build the table of the means, then one a task; the numbers are those of metrics/."""
-    estimates = interval_estimates(material)
+    estimates = _estimates(material)
     tasks = {
         task.name: f"{f1_note(task)} {rare_note(task, material.truth[task.name][material.test])}"
         for task in material.tasks
@@ -93,15 +84,25 @@ def score_tables(material: Material) -> list[ScoreTable]:
     ]
 
 
+def _estimates(material: Material) -> Estimates:
+    """Estimate the test scores by resampling groups of test samples, see `estimate_tasks`."""
+    rows = material.test
+    resamples = draw_resamples(material.index["group"].iloc[rows].tolist(), 1, RESAMPLES)
+    probabilities = {task.name: material.probabilities(task)[rows] for task in material.tasks}
+    decided = {task.name: material.decided(task)[rows] for task in material.tasks}
+    truth = select(material.truth, rows)
+    return estimate_tasks(material.tasks, truth, [(probabilities, decided)], resamples)
+
+
 def f1_note(task: Task) -> str:
-    """Say in one sentence what a task's F1 is of."""
+    """Say in one sentence how a task's F1 is defined."""
     if task.positive is not None:
         return f"F1 is that of the class {task.classes[task.positive].replace('_', ' ')}."
     return f"F1 is the mean over the {len(task.classes)} classes."
 
 
 def rare_note(task: Task, truth: np.ndarray) -> str:
-    """Warn of a class with fewer than `FEW` of the test labels [n]; empty where there is none."""
+    """Warn of a class with fewer than `FEW` of the test labels [n]; empty if there is none."""
     counts = np.bincount(truth[truth >= 0], minlength=len(task.classes))
     if counts.min() >= FEW:
         return ""
@@ -112,11 +113,16 @@ def rare_note(task: Task, truth: np.ndarray) -> str:
     )
 
 
-def best_baseline(table: ScoreTable, score: str = "map") -> Line | None:
-    """Return the baseline with the best score of a table; None where none has it."""
+def number(value: float) -> str:
+    """Write a score with three decimals, or a dash where it is undefined."""
+    return MISSING if math.isnan(value) else f"{value:.3f}"
+
+
+def best_baseline(table: ScoreTable) -> Line | None:
+    """Return the baseline with the highest MAP; None where none has one."""
     lines = [line for line in table.lines if line.name in BASELINES]
-    known = [line for line in lines if not math.isnan(line.scores[score].value)]
-    return max(known, key=lambda line: line.scores[score].value, default=None)
+    known = [line for line in lines if not math.isnan(line.scores["map"].value)]
+    return max(known, key=lambda line: line.scores["map"].value, default=None)
 
 
 def verdict(table: ScoreTable) -> str:
@@ -168,9 +174,9 @@ def _baseline_title(material: Material, baseline: str, title: str) -> str:
         return title
     best = material.baselines[baseline]
     same = [
-        name.removeprefix("single_")
+        name.removeprefix(SINGLE)
         for name, scores in material.baselines.items()
-        if name.startswith("single_") and scores == best
+        if name.startswith(SINGLE) and scores == best
     ]
     return f"{title} ({same[0]})" if same else title
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import base64
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from pipeline.features.items import items_of
+from pipeline.features.recipe import Item
+from pipeline.media import MediaError, read_photo, sample_frames
 from pipeline.mtl import Task
+from pipeline.report.learning import Contributions
 from pipeline.report.material import Material
-from pipeline.report.thumbnails import thumbnail
 
 TEXT = 600  # characters of a text that are shown
-# By task and modality: what it adds [test rows] to the probability of the decision.
-Contributions = Mapping[str, Mapping[str, np.ndarray]]
+BRIEF = 6  # lines of the lists of mistakes and of unsure samples
+SIDE = 160  # pixels, of a photo's longer side
+FRAMES = 4  # of a clip
+STRIP = 120  # pixels, of a frame's longer side
+QUALITY = 70  # of a JPEG
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,18 @@ def describe(
     ]
 
 
+def most_mistaken(samples: Sequence[Sample]) -> list[tuple[Sample, Decision]]:
+    """List the samples with the most confident mistakes, each with that decision."""
+    wrong = [(sample, sample.worst) for sample in samples if sample.worst]
+    return sorted(wrong, key=lambda pair: (-pair[1].confidence, pair[0].place))[:BRIEF]
+
+
+def least_sure(samples: Sequence[Sample]) -> list[tuple[Sample, Decision]]:
+    """List the samples with the least confident decisions, each with that decision."""
+    pairs = [(sample, sample.doubted) for sample in samples]
+    return sorted(pairs, key=lambda pair: (pair[1].confidence, pair[0].place))[:BRIEF]
+
+
 def _decisions(
     material: Material,
     task: Task,
@@ -157,6 +177,34 @@ def _sample(
     )
 
 
-def _text(value: object) -> str:
-    missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-    return "" if missing else str(value)
+def _text(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
+
+
+def thumbnail(item: Item) -> str | None:
+    """Return a JPEG of a visual item's first photo, or of frames of its clip, as a data URL.
+
+    None where it cannot be read: extraction has counted why.
+    """
+    try:
+        if item.form == "photo":
+            return _data_url(_shrunk(read_photo(item.file).pixels, SIDE))
+        clip = sample_frames(
+            item.file, FRAMES, item.start, item.end, lambda frame: _shrunk(frame, STRIP)
+        )
+        return _data_url(np.concatenate(list(clip.frames), axis=1))
+    except MediaError:
+        return None
+
+
+def _shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Scale a picture [height, width, 3] so that its longer side has at most `side` pixels."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    return np.asarray(image)
+
+
+def _data_url(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -24,7 +24,7 @@ from pipeline.inputs.feature_file import write_features
 from pipeline.inputs.parquet import write_table
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, load_params
-from pipeline.report.build import build_page
+from pipeline.report.page import build_page
 from pipeline.training.examples import load_examples
 from pipeline.training.model import ModelSpec, save_model
 from pipeline.training.predict import final_probabilities

@@ -13,8 +13,7 @@ from PIL import Image
 from pipeline.features.recipe import Item
 from pipeline.ground.data_set import data_set
 from pipeline.report.material import Material, read_material
-from pipeline.report.samples import choose_rows
-from pipeline.report.thumbnails import FRAMES, SIDE, STRIP, thumbnail
+from pipeline.report.samples import FRAMES, SIDE, STRIP, choose_rows, thumbnail
 from tests.report.project import TASKS, write_project
 
 CLIP = Path(__file__).resolve().parents[2] / "data/sample/youtube/clips/clip_00.mp4"
