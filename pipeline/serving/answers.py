@@ -1,4 +1,4 @@
-"""What the worker does with a post: encode it once, decide, explain, look for its neighbours."""
+"""What the worker does with a post: encode it once, decide, explain, find its neighbours."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from pipeline.features.memory_cache import MemoryCache
 from pipeline.ground.failures import Failure
 from pipeline.prediction.predictor import Encoded, Predictor
 from pipeline.serving.neighbours import Neighbours, neighbours_of
-from pipeline.serving.question import Question
-from pipeline.serving.worker import Service
+from pipeline.serving.worker import Question, Service
 
 WARM = "Flood water in the streets"
 
@@ -45,7 +44,7 @@ def service(model: Path, weights: Path | None, scratch: Path) -> Service:
 
 
 class Answers:
-    """Answers questions with a predictor whose features are kept nowhere."""
+    """Answers questions with a predictor; the features of a post are forgotten after its answer."""
 
     def __init__(self, predictor: Predictor, cache: MemoryCache, neighbours: Neighbours) -> None:
         self.predictor, self.neighbours = predictor, neighbours
@@ -64,13 +63,13 @@ class Answers:
                 "modalities": self._modalities(row, encoded, question),
                 "unsure": bool(row["unsure"]),
                 "explanation": self._explanation(question) if explain else None,
-                # Without anything to look at, the nearest would be as arbitrary as the decision.
+                # Without any input the nearest samples would be arbitrary.
                 "neighbours": self.neighbours.nearest(vector) if anything else [],
             }
 
     @contextmanager
     def _nothing_kept(self, folder: Path) -> Iterator[None]:
-        # Also where this process is killed: the server removes the request's folder.
+        # In the request's folder, which the server removes even if this process is killed.
         tempfile.tempdir = str(folder)
         try:
             yield
@@ -109,7 +108,7 @@ def _task(row: pd.Series, name: str) -> dict[str, Any]:
 
 
 def _explained(explanation: Explanation, task: str) -> dict[str, Any]:
-    """What of the post the probability of a task's decision rests on: see `Explanation`."""
+    """Return what the probability of a task's decision rests on: see `Explanation`."""
     drops = explanation.word_drops[task].tolist()
     return {
         "probability": explanation.probability[task],
@@ -121,6 +120,6 @@ def _explained(explanation: Explanation, task: str) -> dict[str, Any]:
 
 
 def _messages(modality: str, failures: list[Failure], question: Question) -> list[str]:
-    """The failures' messages, without the folder that the user has never seen."""
+    """Return the failures' messages without the server's folder, which means nothing to a user."""
     folder = f"{question.folder}/"
     return [f.message.replace(folder, "") for f in failures if f.modality == modality]

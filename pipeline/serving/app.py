@@ -1,4 +1,4 @@
-"""The routes: one queue before one worker, the page, and what every answer carries."""
+"""The routes: one queue before one worker, the page, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pipeline.serving.question import Question
 from pipeline.serving.uploads import Bounds, RefusedError, line, read_question
-from pipeline.serving.worker import FAULT, CrashedError, TimeLimitError, Worker
+from pipeline.serving.worker import FAULT, CrashedError, Question, TimeLimitError, Worker
 
 PAGE = Path(__file__).with_name("page")
 QUEUE = 16  # requests that are read, wait or are answered; each holds at most one body on the disk
@@ -50,7 +49,7 @@ class Queue:
     async def place(self, request: Request) -> AsyncIterator[None]:
         """Hold a place for the block; raises RefusedError where all are taken."""
         if self.length >= self.most:
-            # A client that still sends would not read the answer.
+            # A client that is still sending would not read the answer.
             with suppress(TimeoutError, ClientDisconnect):
                 async with asyncio.timeout(DRAIN_SECONDS):
                     await _drain(request)
@@ -67,16 +66,15 @@ class Queue:
             if await request.is_disconnected():
                 raise RefusedError(499, "the client is gone")
             try:
-                answer: dict[str, Any] = await run_in_threadpool(self.worker.ask, question)
+                return await run_in_threadpool(self.worker.ask, question)
             except ValueError as error:
                 raise RefusedError(422, " ".join(str(error).split())) from None
             except CrashedError as error:
-                raise RefusedError(503, f"{error}; it starts again, without this post") from None
+                raise RefusedError(503, f"{error}; it starts again, try again") from None
             except TimeLimitError as error:
                 raise RefusedError(504, str(error)) from None
             except RuntimeError as error:
                 raise RefusedError(500, str(error)) from None
-        return answer
 
 
 def create_app(
@@ -160,7 +158,7 @@ def _file(path: Path) -> Callable[[], Response]:
 
 
 def _check_origin(request: Request, hosts: frozenset[str] | None) -> None:
-    """Refuse names that are not ours (DNS rebinding), and pages of other sites."""
+    """Refuse requests by other host names (DNS rebinding), and from pages of other sites."""
     host = request.headers.get("host", "")
     if hosts is not None and _name(host) not in hosts:
         raise RefusedError(421, "this server is asked by its own name only")

@@ -15,8 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.ground.temporaries import remove_left_over, temporary_name
-from pipeline.serving.question import open_service
-from pipeline.serving.worker import CrashedError, Worker
+from pipeline.serving.worker import CrashedError, Service, Worker
 
 LOOPBACK, PORT = "127.0.0.1", 8000
 NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -28,7 +27,8 @@ SECONDS = 60.0  # for one post
 def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Iterator[str]:
     """Serve a model until Ctrl-C; yields lines for the user.
 
-    Without a `host`, on this machine alone. Raises ValueError in one line for what is wrong.
+    Without a `host`, only this machine can reach it. Raises ValueError if a package, the port or
+    the model is missing.
     """
     for package in PACKAGES:
         if find_spec(package) is None:
@@ -36,7 +36,7 @@ def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Ite
     from pipeline.serving.app import create_app
     from pipeline.serving.server import run
 
-    # uvicorn raises the signal again after its own end, and by default nothing would be removed.
+    # uvicorn raises the signal again after it ended; the default handler would skip all clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with closing(_listen(host or LOOPBACK, port)) as listener, scratch_folder() as scratch:
         yield f"loading {model} and its encoders"
@@ -58,9 +58,16 @@ def serve(model: Path, host: str | None, port: int, weights: Path | None) -> Ite
             worker.stop()
 
 
+def open_service(model: Path, weights: Path | None, scratch: Path) -> Service:
+    """Call `answers.service`, in the worker: the server itself needs no torch."""
+    from pipeline.serving.answers import service
+
+    return service(model, weights, scratch)
+
+
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a folder for files of requests, which is removed; also those of killed servers."""
+    """Yield a folder for files of requests; it and those of killed servers are removed."""
     place = Path(tempfile.gettempdir())
     remove_left_over(place, of=SCRATCH)
     folder = temporary_name(place / SCRATCH)

@@ -1,4 +1,4 @@
-"""The training samples that a network takes for the most similar to a post."""
+"""The training samples whose representations are the most similar to that of a post."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ class Neighbours:
         return {"id": str(sample["id"]), "text": cut, "labels": labels, "cosine": cosine}
 
 
-def neighbours_of(predictor: Predictor, vectors: Path | None = None) -> Neighbours:
+def neighbours_of(predictor: Predictor, stored: Path) -> Neighbours:
     """Return the training samples of the project that a model's folder lies in.
 
-    Their features must be the model's own. The representations are stored in the file `vectors`,
-    and read from it where it is there.
+    Their features must be the model's own. The representations are written to the file `stored`,
+    or read from it if it exists.
     """
     folder = predictor.model.folder.absolute()
     root = folder.parent.parent
     try:
-        return _read(predictor, root, data_set(folder.name), vectors)
+        return _read(predictor, root, data_set(folder.name), stored)
     except (ValueError, FileNotFoundError) as error:
         return Neighbours(pd.DataFrame(), np.zeros((0, 0)), missing=str(error))
 
 
-def _read(predictor: Predictor, root: Path, data: DataSet, vectors: Path | None) -> Neighbours:
+def _read(predictor: Predictor, root: Path, data: DataSet, stored: Path) -> Neighbours:
     if not (root / data.index).is_file():
         raise ValueError(f"the training samples are not beside the model ({data.index})")
     index, files = read_table(root / data.index), dict[str, FeatureFile]()
@@ -85,21 +85,11 @@ def _read(predictor: Predictor, root: Path, data: DataSet, vectors: Path | None)
     if not len(rows):
         raise ValueError("no training sample has any modality")
     tasks = tuple(task for task in predictor.tasks if task.name in index)
-    return Neighbours(index.iloc[rows], _vectors(predictor, examples, rows, vectors), tasks)
-
-
-def _vectors(
-    predictor: Predictor, examples: Examples, rows: np.ndarray, stored: Path | None
-) -> np.ndarray:
-    if stored is not None and stored.is_file():
-        array: np.ndarray = np.load(stored, allow_pickle=False)
-        return array
-    array = _normalised(predictor.representation(examples, rows))
-    if stored is not None:
-        # Whole: the next worker reads it where this one is killed.
-        with written_whole(stored) as temporary, temporary.open("wb") as file:
-            np.save(file, array)
-    return array
+    if not stored.is_file():
+        # Written whole, since the next worker reads it if this one is killed.
+        with written_whole(stored) as temporary, temporary.open("wb") as output:
+            np.save(output, _normalised(predictor.representation(examples, rows)))
+    return Neighbours(index.iloc[rows], np.load(stored, allow_pickle=False), tasks)
 
 
 def _normalised(vectors: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The server below the routes: bounds on connections, and an end that does not wait."""
+"""The server below the routes: limits on connections, and a prompt end."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HEAD_SECONDS = 20.0  # in which the head of a request must arrive
 
 
 class BoundedHead(H11Protocol):
-    """A connection that is closed where the head of a request does not arrive in time.
+    """A connection that is closed if the head of a request does not arrive in time.
 
-    uvicorn itself would wait for ever, and a few silent connections would take all places.
+    uvicorn itself would wait for ever, and a few silent connections would block the server.
     """
 
     _head: asyncio.TimerHandle | None = None
@@ -59,7 +59,7 @@ class BoundedHead(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that ends its worker first, for which it would otherwise wait."""
+    """A server that stops its worker first, so that it does not wait for an answer."""
 
     def __init__(self, app: FastAPI, worker: Worker) -> None:
         config = uvicorn.Config(

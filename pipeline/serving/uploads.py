@@ -1,4 +1,4 @@
-"""From a request's body to one post: bounded while it arrives, its names never used as paths."""
+"""From a request's body to one post: its size is bounded, and its file names are never paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pipeline.prediction.material import CLIPS, PHOTOS
-from pipeline.serving.question import Question
+from pipeline.serving.worker import Question
 
 KEYS = ("text", "image", "video")
 SUFFIXES = {"image": PHOTOS.split(), "video": CLIPS.split()}
@@ -68,14 +68,14 @@ async def read_question(request: Request, folder: Path, bounds: Bounds) -> Quest
     except UnicodeError:  # a codec of the client's choice, such as `charset=punycode`
         raise RefusedError(422, "the form cannot be read: its texts are not UTF-8") from None
     try:
-        # In a thread: other requests need not wait for the disk.
+        # In a thread, so that other requests do not wait for the disk.
         return await run_in_threadpool(_question, form, folder, bounds, explain)
     finally:
         await form.close()
 
 
 async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body while it is at most so many bytes; refuses a declared length at once."""
+    """Yield the body, of at most `most` bytes; a declared length is checked first."""
     too_large = RefusedError(413, f"the request is larger than {most:,} bytes")
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > most:
@@ -156,7 +156,7 @@ def _text(texts: list[str | None], bounds: Bounds, needed: bool = True) -> str |
 
 
 def _write(upload: UploadFile, folder: Path, key: str, number: int) -> str:
-    """Write a file under a name of ours; only its suffix, at which FFmpeg looks, may be theirs."""
+    """Write a file under a name of ours; it keeps a known suffix, which FFmpeg needs."""
     suffix = PurePosixPath(upload.filename or "").suffix.lower().removeprefix(".")
     name = f"{key}-{number}" + (f".{suffix}" if suffix in SUFFIXES[key] else "")
     with (folder / name).open("xb") as file:
@@ -165,5 +165,5 @@ def _write(upload: UploadFile, folder: Path, key: str, number: int) -> str:
 
 
 def line(text: str) -> str:
-    """Return the beginning of a client's words, as one line."""
+    """Return the beginning of a text from a client, as one line."""
     return " ".join(text.split())[:80]

@@ -10,27 +10,48 @@ import signal
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple
 
+from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.messages import echo
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.system_errors import explain
 
 FAULT = "the server could not answer; its terminal says why"
+CRASHED = "the process that read the post crashed, perhaps on a damaged photo or clip"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One post: a text and the names of its files in a folder that is the request's own."""
+
+    folder: Path
+    text: str | None = None
+    images: tuple[str, ...] = ()
+    video: str | None = None
+    explain: bool = False
+
+    @property
+    def post(self) -> dict[str, str | None]:
+        """The post as `Predictor` takes it."""
+        image = SEPARATOR.join(self.images) or None
+        return {"id": "post", "text": self.text, "image": image, "video": self.video}
 
 
 class Service(NamedTuple):
-    """What a worker answers with, and what it says of itself when it is ready."""
+    """The function that answers questions, and what the worker reports when it is ready."""
 
-    answer: Callable[[Any], Any]
+    answer: Callable[[Question], dict[str, Any]]
     facts: dict[str, Any]
 
 
 class CrashedError(RuntimeError):
-    """The process ended while it answered."""
+    """The process ended before it was asked."""
 
 
 class TimeLimitError(RuntimeError):
@@ -78,11 +99,12 @@ class Worker:
             raise ValueError(value)
         self.facts, self._ready = value, True
 
-    def ask(self, question: Any) -> Any:
-        """Return the answer to a picklable question.
+    def ask(self, question: Question) -> dict[str, Any]:
+        """Return the answer to a question.
 
-        Raises ValueError where the question is wrong, CrashedError and TimeLimitError where it
-        ended the process, and RuntimeError for any other error, of which the terminal has more.
+        Raises ValueError where the question is wrong or crashes the process, TimeLimitError where
+        it takes too long, CrashedError where the process ended before, and RuntimeError for any
+        other error, which the terminal explains.
         """
         try:
             self.wait()
@@ -91,13 +113,19 @@ class Worker:
             raise RuntimeError(FAULT) from None
         with suppress(OSError):  # a process that ended meanwhile: `_receive` reports it
             self._connection.send(question)
-        state, value = self._receive(self.limit)
+        try:
+            state, value = self._receive(self.limit)
+        except CrashedError:
+            if self._stopped:
+                raise
+            raise ValueError(CRASHED) from None
         if state == "refused":
             raise ValueError(value)
         if state == "failed":
             echo(f"error: {value}", err=True)
             raise RuntimeError(FAULT)
-        return value
+        answer: dict[str, Any] = value
+        return answer
 
     def stop(self) -> None:
         """End the process, also while it answers."""
@@ -119,7 +147,7 @@ class Worker:
             message: tuple[str, Any] = self._connection.recv()
         except (EOFError, OSError):
             self._restart()
-            raise CrashedError("the process that read the post crashed") from None
+            raise CrashedError("the process that reads posts ended") from None
         return message
 
     def _spawn(self) -> None:
@@ -159,7 +187,7 @@ def _serve(connection: Connection, make: Callable[[], Service]) -> None:
             connection.send(_reply(service, connection.recv()))
 
 
-def _reply(service: Service, question: Any) -> tuple[str, Any]:
+def _reply(service: Service, question: Question) -> tuple[str, Any]:
     try:
         return "answer", service.answer(question)
     except ValueError as error:

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline.serving.question import Question
-from pipeline.serving.worker import Service
+from pipeline.serving.worker import Question, Service
 
 FACTS = {
     "model": "fake",

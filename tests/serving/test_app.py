@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from pipeline.serving.uploads import Bounds
+from pipeline.serving.worker import CRASHED, FAULT
 from tests.serving.conftest import Running, Start
 from tests.serving.fakes import left
 
@@ -28,24 +29,24 @@ def waiting(server: Running, count: int) -> None:
         sleep(0.01)
 
 
-def test_a_crash_of_the_worker_fails_one_request_alone(start: Start) -> None:
-    server = start()
-    assert "crashed" in error(server.ask("crash"), 503)
+@pytest.mark.parametrize(
+    ("text", "status", "reason"),
+    [
+        ("crash", 422, CRASHED),
+        ("for ever", 504, "the post took longer than 2 seconds"),
+        ("refuse", 422, "this one is wrong"),
+        ("fault", 500, FAULT),
+    ],
+)
+def test_a_post_that_fails_has_a_reason_and_the_next_one_is_answered(
+    start: Start, text: str, status: int, reason: str
+) -> None:
+    server = start(limit=2.0 if text == "for ever" else 60.0)
+    answer = server.ask(text)
+    assert error(answer, status) == reason
+    assert "retry-after" not in answer.headers
     assert server.ask("a").json()["text"] == "a"
     assert left(server.scratch) == []
-
-
-def test_a_request_beyond_the_time_limit_fails_alone(start: Start) -> None:
-    server = start(limit=0.5)
-    assert error(server.ask("for ever"), 504) == "the post took longer than 0.5 seconds"
-    assert server.ask("a").json()["text"] == "a"
-    assert left(server.scratch) == []
-
-
-def test_errors_of_the_worker_are_one_line(start: Start) -> None:
-    server = start()
-    assert error(server.ask("refuse"), 422) == "this one is wrong"
-    assert "terminal" in error(server.ask("fault"), 500)
 
 
 def test_a_full_queue_refuses_at_once_and_serves_those_in_it(start: Start) -> None:

@@ -205,7 +205,8 @@ def test_a_missing_extra_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_served_model_needs_no_project_around_it(inside: Path, tmp_path: Path) -> None:
     alone = tmp_path / "elsewhere" / "models" / "youtube"
     shutil.copytree("models/youtube", alone)
-    neighbours = neighbours_of(Predictor.load(alone, weights=Path("data/weights")))
+    predictor = Predictor.load(alone, weights=Path("data/weights"))
+    neighbours = neighbours_of(predictor, tmp_path / "none")
     assert neighbours.nearest(neighbours.vectors.sum(axis=0)) == []
     assert "data/youtube/index.parquet" in str(neighbours.missing)
 
@@ -237,7 +238,8 @@ def test_vectors_of_a_killed_worker_are_not_half_there(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_of_another_extraction_are_not_compared(inside: Path) -> None:
+def test_features_of_another_extraction_are_not_compared(inside: Path, tmp_path: Path) -> None:
     predictor = Predictor.load("models/crisismmd")
     predictor.model.preprocessor.modalities["text"].made_with["version"] = 0
-    assert "not what the model was trained on" in str(neighbours_of(predictor).missing)
+    missing = neighbours_of(predictor, tmp_path / "none").missing
+    assert "not what the model was trained on" in str(missing)
