@@ -200,7 +200,7 @@ def export(
     Batch and lengths may be of any size, and a modality may be absent: docs/export.md. The file is
     compared with torch first. Needs `pip install -e ".[export]"`.
     """
-    from pipeline.export.export import export_model
+    from pipeline.export.onnx_file import export_model
 
     _print(export_model(model, out))
 

@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.export.export import open_session
-from pipeline.export.onnx_file import inputs_of, onnx_contents
+from pipeline.export.onnx_file import inputs_of, onnx_contents, open_session
 from pipeline.models.fusion import FUSIONS
 from pipeline.models.standardise import Standardise
 from pipeline.mtl import Task
@@ -112,18 +111,22 @@ def test_every_option_of_a_fusion_is_exported(fusion: str, options: dict[str, An
     assert_same_as_torch(spec_of(fusion, dims=dims, **options))
 
 
-def test_the_mask_over_channels_of_mtinet_is_exported() -> None:
-    spec = spec_of("cfc", "mtinet")
-    assert_same_as_torch(replace(spec, mtl=spec.mtl.model_copy(update={"options": MASK})))
-
-
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_a_single_modality_is_exported(fusion: str) -> None:
     assert_same_as_torch(spec_of(fusion, dims={"text": 4}))
 
 
-def test_members_are_averaged() -> None:
-    assert_same_as_torch(spec_of("projected", members=3))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        replace(spec_of("cfc"), mtl=MTLParams(name="mtinet", alpha=1.0, beta=2.0, options=MASK)),
+        spec_of("projected", members=3),
+        replace(spec_of("cfc"), tasks=(replace(TASKS[0], name="text"), TASKS[1])),
+    ],
+    ids=["mask over channels", "mean of members", "task with the name of a modality"],
+)
+def test_other_networks_are_exported(spec: ModelSpec) -> None:
+    assert_same_as_torch(spec)
 
 
 def test_padding_and_absent_rows_have_no_influence() -> None:
@@ -151,11 +154,6 @@ def test_a_modality_that_no_row_has_needs_no_step(encoder: str) -> None:
     inputs["visual"] = inputs["visual"][:, :0]
     for values, same in zip(session.run(None, inputs), expected, strict=True):
         np.testing.assert_allclose(values, same, rtol=0, atol=1e-6)
-
-
-def test_a_task_may_have_the_name_of_a_modality() -> None:
-    spec = replace(spec_of("cfc"), tasks=(replace(TASKS[0], name="text"), TASKS[1]))
-    assert_same_as_torch(spec)
 
 
 def test_the_file_says_what_its_inputs_and_outputs_are() -> None:
