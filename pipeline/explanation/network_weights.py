@@ -1,7 +1,7 @@
-"""What the networks themselves weigh: vertices of the fusion graph, and steps by attention.
+"""The networks' own weights: of the vertices of the fusion graph, and of steps by attention.
 
-Neither is a cause of the probabilities: a large weight may stand on what the layers behind it
-ignore. `occlusion` and `shapley` measure what a part is worth.
+Neither is a cause of the probabilities: later layers may ignore a vertex or a step of large weight.
+`occlusion` and `shapley` measure what a part is worth.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def vertex_weights(
 
     Columns are `id`, `task` (null unless each task has a network of its own), `level` (unimodal,
     bimodal, ...), `vertex` as in `vertex_name`, `weight`, and `similarity` of the vertex's two
-    parts (null at the first level). A vertex with a modality that the row lacks is left out; the
-    table is empty for a fusion without vertices.
+    parts (null at the first level). A vertex with an absent modality is left out; the table
+    is empty for a fusion without vertices.
     """
     parts: list[dict[str, Any]] = []
     for ids, batch, results in _passes(members, examples, rows):

@@ -20,7 +20,7 @@ def modality_shapley(
     """Share each row's probabilities among its modalities: [rows, modalities, classes] by task.
 
     Modalities are in alphabetical order. A row's values add up to its probabilities minus those of
-    the network without any input; a modality that the row lacks has 0. Takes 2^M passes.
+    the network without any input; an absent modality has 0. Takes 2^M passes.
     """
     values = coalition_probabilities(members, spec, examples, rows)
     return {task: shapley_values(v) for task, v in values.items()}
@@ -59,17 +59,12 @@ def shapley_values(values: np.ndarray) -> np.ndarray:
     if values.shape[1] != 2**players:
         raise ValueError(f"{values.shape[1]} sets of players; expected a power of 2")
     sets = np.arange(2**players)
-    weights = np.array([_weight(int(k).bit_count(), players) for k in sets])
     shares = []
     for player in range(players):
-        lacking = sets[(sets >> player & 1) == 0]
-        gains = values[:, lacking | 1 << player] - values[:, lacking]
-        shares.append(np.tensordot(weights[lacking], gains, axes=(0, 1)))
+        without_player = sets[(sets >> player & 1) == 0]
+        sizes = [int(k).bit_count() for k in without_player]
+        orders = [factorial(size) * factorial(players - size - 1) for size in sizes]
+        gains = values[:, without_player | 1 << player] - values[:, without_player]
+        weights = np.array(orders) / factorial(players)
+        shares.append(np.tensordot(weights, gains, axes=(0, 1)))
     return np.stack(shares, axis=1)
-
-
-def _weight(size: int, players: int) -> float:
-    """Share of the orders of all players in which exactly a given set precedes the next one."""
-    if size == players:  # nobody is left to join
-        return 0.0
-    return factorial(size) * factorial(players - size - 1) / factorial(players)

@@ -34,8 +34,8 @@ def predict(
 
     `source` is a manifest, a folder, or `-` for JSON lines on standard input. One post needs no
     `out`: its decisions are yielded. With `explained`, `out` also has the columns of
-    `Predictor.explain`. Raises ValueError in one line for what is wrong, and
-    NothingReadError at the end if nothing could be read.
+    `Predictor.explain`. Raises ValueError for wrong arguments or posts, and NothingReadError at the
+    end if nothing could be read.
     """
     _check_arguments(source, out, post)
     if explained and out is None:
@@ -143,7 +143,7 @@ def decision_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
 
 
 def untrained_line(predictor: Predictor) -> Iterator[str]:
-    """Warn where no decision can be trusted, since encoders were never trained."""
+    """Warn that no decision can be trusted if an encoder was never trained."""
     if names := predictor.model.preprocessor.untrained:
         yield (
             f"warning: untrained encoder of {' and '.join(names)}, a random network: these "
@@ -152,9 +152,9 @@ def untrained_line(predictor: Predictor) -> Iterator[str]:
 
 
 def failure_lines(table: pd.DataFrame, predictor: Predictor, posts: pd.DataFrame) -> Iterator[str]:
-    """Yield what could not be read of one post, of which `posts` has the row.
+    """Yield what could not be read of one post; `table` and `posts` have one row.
 
-    Raises NothingReadError if that is all of it.
+    Raises NothingReadError if nothing could be read.
     """
     row, post = table.iloc[0], posts.iloc[0]
     for name in predictor.modalities:

@@ -1,8 +1,8 @@
-"""The encoders of a trained model, found or obtained by the digest of their weights."""
+"""The encoders of a trained model, identified by the digest of their weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,16 @@ from pipeline.ground.data_set import weights_folder
 from pipeline.params import EncoderParams, FeatureParams
 
 # Attributes of a feature file that say where the weights came from; the digest says which they are.
-_OF_THE_SOURCE = ("encoder", "weights_origin")
+_OF_THE_SOURCE = {"encoder", "weights_origin"}
 
 
 def recipes_of(model: TrainedModel, weights: Path | None = None) -> dict[str, Recipe]:
     """Return the recipe of each of a model's modalities, with its encoder.
 
     Weights are looked for in the folder `weights`, in this project's and in the model's
-    `data/weights`, and in the cache; published and untrained ones are obtained there if they are
-    not found. Raises ValueError in one line if they cannot be, or if this version of the code would
-    make other features than the model was trained on.
+    `data/weights`, and in the cache; published and untrained ones that are in none of them are
+    obtained into the cache. Raises ValueError if there are no such weights, or if this version of
+    the code would make other features than the model was trained on.
     """
     return {
         modality: _recipe(model.folder, modality, made, weights)
@@ -44,18 +44,14 @@ def _recipe(folder: Path, modality: str, made: Preprocessing, weights: Path | No
         recipe = VisualRecipe(encoder, frames, reader)  # type: ignore[arg-type]
     else:
         recipe = TextRecipe(encoder) if modality == "text" else AudioRecipe(encoder)  # type: ignore[arg-type]
-    here, there = _decisive(recipe.identity()), _decisive(made.made_with)
-    for key in sorted({*here, *there}):
+    here, there = recipe.identity(), made.made_with
+    for key in sorted({*here, *there} - _OF_THE_SOURCE):
         if here.get(key) != there.get(key):
             raise ValueError(
                 f"{folder / PREPROCESSOR}: {modality} features were made with {key} "
                 f"{there.get(key)}, this version makes them with {here.get(key)}; train again"
             )
     return recipe
-
-
-def _decisive(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in _OF_THE_SOURCE}
 
 
 def _params(folder: Path, modality: str, made: Preprocessing) -> EncoderParams:
@@ -82,14 +78,12 @@ def _encoder(
         folder.absolute().parent.parent / weights_folder(modality),
         here,
     ]
-    for encoder in _there(kind, places, params):
-        if encoder.identity()["weights"] == wanted:
-            return encoder
-    if params.weights in ("untrained", "pretrained"):
+    encoder = _stored(kind, places, params, wanted)
+    if encoder is None and params.weights in ("untrained", "pretrained"):
         obtain(modality, params, here)
-        for encoder in _there(kind, [here], params):
-            if encoder.identity()["weights"] == wanted:
-                return encoder
+        encoder = _stored(kind, [here], params, wanted)
+    if encoder is not None:
+        return encoder
     looked = ", ".join(str(place) for place in places[:-1])
     raise ValueError(
         f"{folder}: its {modality} encoder {params.encoder} needs the weights with SHA-256 "
@@ -97,11 +91,12 @@ def _encoder(
     )
 
 
-def _there(kind: Any, places: list[Path], params: EncoderParams) -> Iterator[Encoder]:
-    """Yield an encoder of each place that holds weights of its kind."""
+def _stored(kind: Any, places: list[Path], params: EncoderParams, wanted: str) -> Encoder | None:
+    """Return the encoder of the first place that holds the wanted weights."""
     for place in places:
-        try:
+        with suppress(ValueError):  # no weights there, or damaged ones
             if Origin.of(place).encoder == params.encoder:
-                yield kind.of(place, params)
-        except ValueError:
-            continue  # no weights, or others
+                encoder: Encoder = kind.of(place, params)
+                if encoder.identity()["weights"] == wanted:
+                    return encoder
+    return None

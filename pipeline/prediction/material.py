@@ -103,8 +103,8 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
 def own_posts(model: Path) -> tuple[pd.DataFrame, Path]:
     """Return the posts of the set that a model was trained on, and the folder of their files.
 
-    The set has the name of the model's folder, and is in the same project. Raises ValueError where
-    it is not there.
+    The set has the name of the model's folder, and is in the same project. Raises ValueError if it
+    is missing.
     """
     project = model.absolute().parent.parent
     data = data_set(model.absolute().name)

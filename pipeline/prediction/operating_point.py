@@ -1,4 +1,4 @@
-"""An operating point: the threshold at which validation had a recall, with what it promises."""
+"""An operating point: the threshold for a recall on the validation rows, and its interval."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CONFIDENCE = 0.95
 
 
 def at_recall(decisions: Decisions, recall: float) -> Decisions:
-    """Return decisions with the highest thresholds at which validation had at least this recall.
+    """Return decisions with the highest thresholds that reach this recall on validation.
 
     Yes-or-no tasks with too few positive validation rows, and tasks of several classes, keep their
-    own. Raises ValueError for a recall outside (0, 1], and where no task has enough of them.
+    own. Raises ValueError for a recall outside (0, 1], and if no task has enough positive rows.
     """
     if not 0 < recall <= 1:
         raise ValueError(f"--recall is {recall}; allowed: above 0, at most 1")
@@ -37,7 +37,7 @@ def at_recall(decisions: Decisions, recall: float) -> Decisions:
 
 
 def threshold(positives: Sequence[float], recall: float) -> float:
-    """Return the score that this share of the positives reaches; they go from high to low."""
+    """Return the score that this share of the positives, sorted from high to low, reaches."""
     return positives[math.ceil(recall * len(positives)) - 1]
 
 
@@ -51,7 +51,7 @@ def recall_interval(positives: Sequence[float], limit: float) -> tuple[float, fl
 
 
 def promises(decisions: Decisions) -> Iterator[str]:
-    """Say for each task what its threshold promises, or that it keeps its own."""
+    """Yield a line for each task: its threshold with the recall, or why it keeps its own."""
     for name, task in decisions.tasks.items():
         count = len(task.positives)
         if count < FEWEST:

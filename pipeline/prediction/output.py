@@ -1,4 +1,4 @@
-"""Files of predictions, written row by row: whole at the end, or not there."""
+"""Files of predictions, written row by row; one that is not finished never appears."""
 
 from __future__ import annotations
 

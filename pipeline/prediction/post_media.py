@@ -1,4 +1,4 @@
-"""What an explanation varies of a post: its text, photos and frames, through its own encoders."""
+"""A post as an explanation takes it: its features, and encoders for varied texts and photos."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def post_of(items: Mapping[str, Item], encoders: Encoders) -> Post:
 
 def _texts(recipe: Recipe, network: Network) -> Callable[[Sequence[str]], list[np.ndarray]]:
     def encode(texts: Sequence[str]) -> list[np.ndarray]:
-        """Encode texts, as many at once as the network takes; one without a word has no step."""
+        """Encode texts in batches; one without a word has no step."""
         inputs = [recipe.read(Item("text", text=text)).input for text in texts]
         known = [tokens for tokens in inputs if tokens is not None]
         batches = [known[i : i + recipe.batch] for i in range(0, len(known), recipe.batch)]
@@ -81,5 +81,5 @@ def _seconds(
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
-    """Keep one pixel: only the times are read."""
+    """Keep one pixel, since only the times are used."""
     return picture[:1, :1]

@@ -60,16 +60,6 @@ def test_the_probabilities_are_those_of_predicting_and_the_class_is_the_decided_
             assert sample.classes[task.name] == p[task.name][row].argmax()
 
 
-def test_a_threshold_decides_which_class_is_explained() -> None:
-    data = examples()
-    spec = make_spec(data.dims)
-    features = {name: arrays[2] for name, arrays in data.sequences.items()}
-    members = in_double(spec.build())
-    for threshold, expected in ((0.0, 1), (1.0, 0)):
-        sample = Sample.of(members, spec, features, {"victim": threshold})
-        assert sample.classes["victim"] == expected
-
-
 def test_all_steps_of_a_second_are_removed_at_once(sample: Sample) -> None:
     x = sample.features["text"]
     seconds, drops = second_drops(sample, "text", np.array([0.9, 3.0, 3.5, 3.99, 7.2]))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.prediction.posts import posts_table
+from pipeline.prediction.posts import Posts, posts_table
 
 
 def test_paths_of_photos_may_have_spaces_around_the_separator() -> None:
@@ -33,8 +33,11 @@ def test_ids_are_texts_and_a_post_without_one_gets_its_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("post", "message"),
+    ("posts", "message"),
     [
+        ([], "no post; give at least one"),
+        ({"txt": "a"}, "unknown key 'txt' (did you mean text?); allowed: id, text"),
+        ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "two posts have the id 'a'"),
         ({"id": 9.0e17}, "id is 9e+17; allowed: text, a whole number, or nothing"),
         ({"id": ["a"]}, "id is ['a']; allowed"),
         ({"id": True}, "id is True; allowed"),
@@ -46,6 +49,6 @@ def test_ids_are_texts_and_a_post_without_one_gets_its_number() -> None:
         ({"video": "b.mp4", "start": 5, "end": 2}, "end is 2.0; allowed: a time after start"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_post_and_key(post: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_used_is_refused_by_post_and_key(posts: Posts, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        posts_table(post)
+        posts_table(posts)

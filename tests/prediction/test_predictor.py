@@ -84,23 +84,6 @@ def test_a_model_of_photos_looks_at_no_clip_and_one_of_clips_at_photos_too(insid
     assert not row["audio.present"]
 
 
-@pytest.mark.parametrize(
-    ("posts", "message"),
-    [
-        ([], "no post; give at least one"),
-        ([{"txt": "a"}], "unknown key 'txt' (did you mean text?); allowed: id, text"),
-        ([{"id": "a", "text": "x"}, {"id": "a", "text": "y"}], "two posts have the id 'a'"),
-        ([{"text": 3}], "post '1': text is 3; allowed: text, or nothing"),
-        ([{"video": "x.mp4", "start": -1}], "post '1': start is -1; allowed: seconds from 0"),
-    ],
-)
-def test_posts_that_are_none_are_named(inside: Path, posts: list[object], message: str) -> None:
-    predictor = Predictor.load("models/crisismmd")
-    with pytest.raises(ValueError) as error:  # noqa: PT011
-        predictor.predict(posts)  # type: ignore[arg-type]
-    assert str(error.value).startswith(message)
-
-
 def copy_of(project: Path, folder: Path) -> Path:
     shutil.copytree(project / "models" / "crisismmd", folder / "model")
     return folder / "model"
