@@ -127,8 +127,8 @@ def one_task_a_class(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Replace each softmax task's column by a yes-or-no column per class, `<task>_<class>`.
 
-    This is the wording of the paper's introduction; its tables have one task per concept. An
-    unknown label is unknown for all of its classes.
+    The paper's introduction words it so; its tables have one task per concept. An unknown label is
+    unknown for all of its classes.
     """
     binary = []
     for task in tasks:
@@ -143,9 +143,9 @@ def one_task_a_class(
 
 
 def codes(column: pd.Series, classes: Sequence[str]) -> pd.Series:
-    """Return each annotated class's number after merging; null where it is none of `classes`."""
-    codes = {name: code for code, name in enumerate(classes)}
-    return column.replace(MERGED).map(codes).astype("Int64")
+    """Return the number of each annotated class after merging; null for any other value."""
+    numbers = {name: code for code, name in enumerate(classes)}
+    return column.replace(MERGED).map(numbers).astype("Int64")
 
 
 def _read_event(file: Path) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from pipeline.datasets.raw_files import with_reasons
 from pipeline.datasets.split import check_no_leak, event_split, grouped_split, in_training
 from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.failures import Failure
+from pipeline.inputs.fetch import sha256_of
 from pipeline.inputs.tables import is_missing
 
 FILES = ("image", "video", "audio")
@@ -93,7 +93,7 @@ def index_youtube(raw: Path) -> Index:
 def index_posts(raw: Path) -> Index:
     """Index posts of a user's own; a group is that of the manifest with all its near-duplicates.
 
-    A photo or text that a post does not have is no failure. Of several photos, those that are there
+    A post without a photo or without a text is no failure. Of several photos, those that exist
     remain.
     """
     samples, tasks = posts.read_labelled_posts(raw / posts.MANIFEST)
@@ -132,8 +132,8 @@ def _index(
         except ValueError as error:
             raise ValueError("; ".join([str(error), *notes])) from None
         if test_event:
-            samples, failures = _without_touched(samples, failures)
-            notes.append(_event_note(samples, len(clusters), test_event))
+            samples, failures, note = _without_touched(samples, failures, test_event)
+            notes.append(note)
         check_no_leak(samples, {name: key[samples.index] for name, key in keys.items()})
     samples["leaks"] = in_training(samples)
     table = samples.reindex(columns=[*COLUMNS, *names]).sort_values("id", ignore_index=True)
@@ -147,18 +147,16 @@ def _split(samples: pd.DataFrame, tasks: list[str], test_event: str | None) -> p
 
 
 def _without_touched(
-    samples: pd.DataFrame, failures: list[Failure]
-) -> tuple[pd.DataFrame, list[Failure]]:
-    samples = samples[samples["split"].notna()].copy()
-    ids = set(samples["id"])
-    return samples, [failure for failure in failures if failure.id in ids]
-
-
-def _event_note(samples: pd.DataFrame, before: int, event: str) -> str:
-    return (
-        f"tests on {event}; {before - len(samples):,} samples of other events share a tweet, photo "
-        "or text with it and are left out"
+    samples: pd.DataFrame, failures: list[Failure], event: str
+) -> tuple[pd.DataFrame, list[Failure], str]:
+    """Leave out the samples on no side of the split, and their failures; the note counts them."""
+    rest = samples[samples["split"].notna()].copy()
+    note = (
+        f"tests on {event}; {len(samples) - len(rest):,} samples of other events share a tweet, "
+        "photo or text with it and are left out"
     )
+    ids = set(rest["id"])
+    return rest, [failure for failure in failures if failure.id in ids], note
 
 
 def _check_event(events: pd.Series, event: str | None) -> None:
@@ -173,12 +171,11 @@ def _counts(samples: pd.DataFrame, tasks: list[str], keys: dict[str, pd.Series])
     shared = []
     for name, values in keys.items():
         key = values[samples.index].dropna()
-        shared.append(f"{key.duplicated(keep=False).sum():,} {name}")
-        events = (
-            samples.loc[key.index, "event"].groupby(key).nunique() if "event" in samples else ()
-        )
-        if several := sum(count > 1 for count in events):
-            shared[-1] += f" ({several:,} of them in several events)"
+        note = f"{key.duplicated(keep=False).sum():,} {name}"
+        if "event" in samples:
+            several = (samples["event"].groupby(key).nunique() > 1).sum()
+            note += f" ({several:,} of them in several events)" if several else ""
+        shared.append(note)
     return f"labelled: {labelled}; samples that share a key: {', '.join(shared)}"
 
 
@@ -194,10 +191,10 @@ def _common_keys(keys: dict[str, pd.Series]) -> list[str]:
 
 
 def drop_missing_files(samples: pd.DataFrame, raw: Path, columns: tuple[str, ...]) -> list[Failure]:
-    """Replace the paths of files that are not below `raw` by null; returns the failures."""
+    """Replace the paths of files that do not exist below `raw` by null; returns the failures."""
     failures = []
     for column in columns:
-        # Of several photos each is looked for.
+        # A sample may have several photos.
         named = samples[column].str.split(SEPARATOR if column == "image" else "\0")
         there = named.map(lambda paths: [p for p in paths if os.path.isfile(raw / p)], "ignore")
         missing = there.map(len, "ignore") < named.map(len, "ignore")
@@ -226,24 +223,21 @@ def _normalised(texts: pd.Series) -> pd.Series:
 
 
 def _digests(raw: Path, paths: pd.Series) -> pd.Series:
-    return paths.map(lambda path: _digest(raw / path), na_action="ignore")
+    def digest(path: str) -> str | None:
+        # Empty files are not the same photo.
+        return sha256_of(raw / path) if (raw / path).stat().st_size else None
+
+    return paths.map(digest, na_action="ignore")
 
 
 def _shared_photos(raw: Path, images: pd.Series) -> pd.Series:
-    """Return one digest a sample, which all samples have that share a photo with it or others."""
+    """Return one digest per sample: the same for all that share a photo, directly or not."""
     digests = _digests(raw, images.str.split(SEPARATOR).explode()).dropna()
     if digests.empty:
         return pd.Series(None, index=images.index, dtype=object)
     clusters = cluster([digests.index, digests])
     common = digests.groupby(clusters).transform("min")
     return common[~common.index.duplicated()].reindex(images.index)
-
-
-def _digest(path: Path) -> str | None:
-    if not path.stat().st_size:
-        return None  # empty files are not the same photo
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A posts manifest: one CSV row per post of a user's own, and the tasks that its columns are."""
+"""A posts manifest: one CSV row per post, and the tasks in its columns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pipeline.ground.data_set import SEPARATOR
 from pipeline.ground.letters import LABEL
 from pipeline.ground.messages import UNSAFE
 from pipeline.inputs.manifest import (
+    YES_OR_NO,
     check_ids,
     check_names,
     read_labels,
@@ -25,9 +26,10 @@ from pipeline.inputs.tables import is_missing, read_table, refuse
 
 MANIFEST, TASKS = "posts.csv", "tasks.yaml"
 CONTENT = ("text", "image", "video")
-# Every other column is a task. `time` and `language` are for the reader; nothing depends on them.
+# Every other column is a task. `time` and `language` are for people; nothing depends on them.
 COLUMNS = ("id", *CONTENT, "start", "end", "group", "time", "language")
 PATHS = "a path below the manifest's folder, with / between folders"
+FOR_CLIPS = "for a manifest of clips (docs/youtube.md)"
 
 ClassName = Annotated[str, Field(pattern=LABEL, max_length=100)]
 
@@ -76,10 +78,11 @@ def read_posts(path: Path) -> pd.DataFrame:
     for name in COLUMNS[1:]:
         table[name] = table[name].mask(is_missing(table[name]), "")
     refuse_rounded(path, table["group"])
-    for name, paths in (("image", table["image"].map(image_paths)), ("video", table["video"])):
-        wrong = paths.map(lambda value: not all(map(_is_local, _listed(value))))
-        refuse(path, table[name], wrong, _allowed(name))
     still, moving = table["image"] != "", table["video"] != ""
+    outside = ~table["image"].map(lambda value: all(map(_is_local, image_paths(value))))
+    refuse(path, table["image"], outside, f"{PATHS}, or several with {SEPARATOR!r} between them")
+    outside = moving & ~table["video"].map(_is_local)
+    refuse(path, table["video"], outside, f"{PATHS}. Addresses are {FOR_CLIPS}")
     both = "either an image or a video; give the other a row of its own"
     refuse(path, table["video"], still & moving, both)
     for name in ("start", "end"):
@@ -117,8 +120,7 @@ def read_labelled_posts(path: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]
             tasks.append({"name": name, **declared[name].model_dump(exclude_none=True)})
         else:
             table[name] = read_labels(path, table[name], f", or a class declared in {TASKS}")
-            sigmoid = {"classes": ("absent", "present"), "negative": "absent", "head": "sigmoid"}
-            tasks.append({"name": name, **sigmoid})
+            tasks.append({"name": name, **YES_OR_NO})
     return table, tasks
 
 
@@ -128,12 +130,8 @@ def task_names(table: pd.DataFrame) -> list[str]:
 
 
 def image_paths(value: str) -> list[str]:
-    """Divide the value of a column image into its paths."""
+    """Divide a value of the column image into its paths."""
     return [path.strip() for path in value.split(SEPARATOR)] if value else []
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return value if isinstance(value, list) else [value] if value else []
 
 
 def _is_local(path: str) -> bool:
@@ -141,12 +139,6 @@ def _is_local(path: str) -> bool:
     parts = PurePosixPath(path).parts
     below = bool(parts) and not path.startswith("/") and ".." not in parts
     return below and "://" not in path and not search(rf"\\|{UNSAFE}", path)
-
-
-def _allowed(column: str) -> str:
-    if column == "image":
-        return f"{PATHS}, or several with {SEPARATOR!r} between them"
-    return f"{PATHS}. Addresses are for a manifest of clips (docs/youtube.md)"
 
 
 def _read_tasks(path: Path) -> dict[str, TaskParams]:
@@ -157,9 +149,9 @@ def _read_tasks(path: Path) -> dict[str, TaskParams]:
 def _codes(path: Path, column: pd.Series, classes: list[str]) -> pd.Series:
     """Return each class's number; null where there is no label."""
     texts = column.str.strip()
-    codes = texts.map({name: code for code, name in enumerate(classes)}).astype("Int64")
-    strange = codes.isna() & ~is_missing(texts)
+    numbers = texts.map({name: code for code, name in enumerate(classes)}).astype("Int64")
+    strange = numbers.isna() & ~is_missing(texts)
     if strange.any():
         close = did_you_mean(texts[strange].iloc[0], classes)
         refuse(path, column, strange, f"{', '.join(classes)}, or empty{close}")
-    return codes
+    return numbers

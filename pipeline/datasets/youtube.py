@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.inputs.manifest import concepts, read_manifest
+from pipeline.inputs.manifest import YES_OR_NO, concepts, read_manifest
 
 
 def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -28,8 +28,4 @@ def read_samples(raw: Path) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         }
     )
     names = concepts(manifest)
-    tasks = [
-        {"name": name, "classes": ("absent", "present"), "negative": "absent", "head": "sigmoid"}
-        for name in names
-    ]
-    return pd.concat([samples, manifest[names]], axis=1), tasks
+    return samples.join(manifest[names]), [{"name": name, **YES_OR_NO} for name in names]

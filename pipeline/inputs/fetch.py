@@ -24,6 +24,7 @@ from pipeline.inputs.certificates import CURE_TLS, system_certificates
 CURE = "check the network and the address, or give a local file instead"
 TIMEOUT = (10.0, 60.0)  # to connect, and between two reads, in seconds
 ATTEMPTS = 5
+BACKOFF = 1.0  # seconds before the second attempt; doubled before each further one
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 LONGEST_WAIT = 300  # seconds, even if Retry-After is longer
 CHUNK = 1 << 16
@@ -52,7 +53,7 @@ class FetchError(ValueError):
 
 
 class ContentError(FetchError):
-    """A file whose sha256 or size is not the expected one."""
+    """A file with another sha256 or size than expected."""
 
 
 def fetch(
@@ -61,17 +62,14 @@ def fetch(
     *,
     sha256: str | None,
     size: int | None = None,
-    timeout: tuple[float, float] = TIMEOUT,
-    backoff: float = 1.0,
     token: str | None = None,
 ) -> str:
     """Fetch `url` to `path`, unless it is there already, and return its sha256.
 
     `sha256` (or its first digits) and `size` in bytes are the expected ones, None if unknown.
-    Temporary errors are retried after `backoff` seconds, then twice as many and so on, or when the
-    server says. `token` authorises at the url's own host; requests drops it where that redirects to
-    another. Raises FetchError; then `path` does not change, and the next call continues
-    `<path>.part` if it knows the sha256.
+    Temporary errors are retried. `token` authorises at the url's own host; requests does not send
+    it to another host after a redirect. Raises FetchError; then `path` does not change, and the
+    next call continues `<path>.part` if it knows the sha256.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -79,7 +77,7 @@ def fetch(
             if _has_size(path, size) and (digest := sha256_of(path)).startswith(sha256 or ""):
                 return digest
             partial = path.with_name(f"{path.name}.part")
-            digest = _Download(url, partial, sha256, size, timeout, backoff, token).run()
+            digest = _Download(url, partial, sha256, size, token).run()
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -110,14 +108,12 @@ class _Download:
     partial: Path
     sha256: str | None
     size: int | None
-    timeout: tuple[float, float]
-    backoff: float
-    token: str | None = field(default=None, repr=False)
+    token: str | None = field(repr=False)
     version: str = ""
 
     def run(self) -> str:
         """Complete and verify the partial file; returns its sha256."""
-        with _session(self.backoff) as session:
+        with _session() as session:
             resumed = self.complete(session)
             try:
                 return self.verify()
@@ -135,13 +131,13 @@ class _Download:
             try:
                 return self.receive(session)
             except _Interrupted as error:
-                # Bytes that were discarded and fetched again are no progress.
+                # Fetching discarded bytes again is no progress.
                 failures = 1 if self.received >= longest + PROGRESS_BYTES else failures + 1
                 longest = max(longest, self.received)
                 if failures == ATTEMPTS:
                     reason = f"{error} (tried {ATTEMPTS} times)"
                     raise FetchError(self.url, reason) from None
-            time.sleep(self.backoff * 2 ** (failures - 1))
+            time.sleep(BACKOFF * 2 ** (failures - 1))
 
     def verify(self) -> str:
         """Return the sha256 of the complete file; discards a wrong one and raises ContentError."""
@@ -152,15 +148,14 @@ class _Download:
             reason = f"sha256 is {digest}, expected {self.sha256}"
         elif digest != self.sha256 and self.is_web_page():
             self.partial.unlink()
-            reason = "returns a web page, perhaps of a network that wants a login"
-            raise FetchError(self.url, reason)
+            raise FetchError(self.url, "returns a web page, perhaps the login of your network")
         else:
             return digest
         self.partial.unlink()
         raise ContentError(self.url, reason)
 
     def is_web_page(self) -> bool:
-        """Whether the complete file begins as HTML does."""
+        """Whether the complete file begins like HTML."""
         with self.partial.open("rb") as file:
             start = file.read(64)
         return start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
@@ -199,7 +194,7 @@ class _Download:
         if start and self.version:
             headers["If-Range"] = self.version
         try:
-            return session.get(self.url, headers=headers, timeout=self.timeout, stream=True)
+            return session.get(self.url, headers=headers, timeout=TIMEOUT, stream=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             cure = CURE_TLS if isinstance(error, requests.exceptions.SSLError) else CURE
             raise FetchError(self.url, f"no answer: {_root_cause(error)}", cure) from None
@@ -241,11 +236,11 @@ class _Download:
             raise _Interrupted(f"the answer ends after {received:,} of {total:,} bytes")
 
 
-def _session(backoff: float) -> requests.Session:
+def _session() -> requests.Session:
     """Return a session that retries requests until a body arrives."""
     retry = Retry(
         total=ATTEMPTS - 1,
-        backoff_factor=backoff,
+        backoff_factor=BACKOFF,
         status_forcelist=TRANSIENT,
         raise_on_status=False,
         retry_after_max=LONGEST_WAIT,
@@ -277,7 +272,7 @@ def _body(response: requests.Response) -> Iterator[bytes]:
 
 
 def _root_cause(error: BaseException) -> str:
-    """Return the innermost message, which the libraries wrap in their own."""
+    """Return the innermost message; the libraries wrap it in their own."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return str(error) or type(error).__name__

@@ -18,7 +18,7 @@ from pipeline.ground.messages import UNSAFE
 from pipeline.inputs.tables import first_clash, fold, is_missing, read_table, refuse
 
 COLUMNS = ("id", "source", "start", "end", "description")
-# What a clip was cut from, if that is not its source: clips of one origin stay together.
+# What a clip was cut from, if not from its source: clips of one origin stay together.
 OPTIONAL = ("origin",)
 # Names that a concept cannot have: columns of the index and of predictions, and the mean in the
 # metrics.
@@ -31,6 +31,8 @@ LONGEST_ID = 200  # bytes: a file name has at most 255, including the clip's suf
 LONGEST_CONCEPT = 100  # bytes, because it names files too
 # What pandas and spreadsheets write for a label, also with decimals: 1.0.
 LABELS = {"0": 0, "false": 0, "1": 1, "true": 1}
+# The task of a column of such labels.
+YES_OR_NO = {"classes": ("absent", "present"), "negative": "absent", "head": "sigmoid"}
 
 # A concept names files and columns of what is made from it.
 _CONCEPT = re.compile(rf"({WORD}|-)+")
@@ -73,7 +75,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
 def read_labels(path: Path, column: pd.Series, cure: str = "") -> pd.Series:
     """Return the labels of a yes-or-no column as nullable integers.
 
-    Raises ValueError naming row and column for a value that is none, with `cure`.
+    Raises ValueError with row, column and `cure` for any other value.
     """
     texts = column.str.strip().str.lower()
     labels = texts.str.replace(r"(?<=^[01])\.0*$", "", regex=True).map(LABELS).astype("Int64")

@@ -17,12 +17,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def get(path: Path) -> Callable[..., str]:
+def get(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Fetch to `path`, without waiting between attempts."""
+    monkeypatch.setattr("pipeline.inputs.fetch.BACKOFF", 0.0)
 
     def run(url: str, **options: Any) -> str:
-        options = {"sha256": None, "backoff": 0.0, **options}
-        return fetch(url, path, **options)
+        return fetch(url, path, **{"sha256": None, **options})
 
     return run
 

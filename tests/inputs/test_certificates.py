@@ -18,14 +18,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.inputs.fetch import FetchError, fetch
+from pipeline.inputs.fetch import FetchError
 
 BODY = b"body" * 100
 DOWNLOAD = """
 import sys
 from pathlib import Path
-from pipeline.inputs.fetch import fetch
-fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, size=400, backoff=0)
+from pipeline.inputs import fetch
+fetch.BACKOFF = 0
+fetch.fetch(sys.argv[1], Path(sys.argv[2]), sha256=None, size=400)
 """
 
 
@@ -97,12 +98,12 @@ def test_a_path_without_certificates_is_named(download: Any, variable: str) -> N
 
 
 def test_other_libraries_keep_their_own_certificates(
-    serve: Any, authority: Any, tmp_path: Path
+    serve: Any, authority: Any, get: Callable[..., str]
 ) -> None:
     before = ssl.SSLContext
     site = serve(BODY, tls=authority.tls)
     with pytest.raises(FetchError, match="certificate verify failed"):
-        fetch(f"{site.url}/f", tmp_path / "f", sha256=None, backoff=0.0)
+        get(f"{site.url}/f")
     assert ssl.SSLContext is before
     before(ssl.PROTOCOL_TLS_CLIENT).minimum_version = ssl.TLSVersion.TLSv1_2
 

@@ -126,12 +126,16 @@ def test_retry_after_is_respected(serve: Any, get: Any) -> None:
     assert time.monotonic() - started >= 1
 
 
-def test_a_stalled_connection_is_given_up(serve: Any, message: Any) -> None:
+def test_a_stalled_connection_is_given_up(
+    serve: Any, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.inputs.fetch.TIMEOUT", (10.0, 0.2))
+
     def stall(handler: BaseHTTPRequestHandler) -> None:
         reply(200, BODY[:10], Content_Length=len(BODY))(handler)
         time.sleep(0.6)
 
-    text = message(f"{serve(stall).url}/f", timeout=(10.0, 0.2))
+    text = message(f"{serve(stall).url}/f")
     assert text == f"the answer ends early: timed out (tried 5 times); {CURE}"
 
 

@@ -83,7 +83,7 @@ def test_other_content_names_the_pin_to_correct(serve: Any, pin: Any, tmp_path: 
 def test_a_login_page_is_not_taken_for_the_file(
     serve: Any, pin: Any, cache: Path, page: bytes
 ) -> None:
-    with pytest.raises(FetchError, match="returns a web page, perhaps of a network that wants a l"):
+    with pytest.raises(FetchError, match="returns a web page, perhaps the login of your network"):
         fetch_pin(pin(f"{serve(page).url}/file.bin"))
     assert [file.name for file in cache.rglob("file.bin*")] == ["file.bin.lock"]
 

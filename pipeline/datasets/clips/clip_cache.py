@@ -17,6 +17,7 @@ from pipeline.datasets.clips.cut import SUFFIX, cut, measure
 from pipeline.datasets.clips.failures import ClipError, isolate_errors
 from pipeline.datasets.clips.ranges import PLAIN, NoRanges
 from pipeline.datasets.clips.site import SEGMENTED_FORMAT, Site
+from pipeline.inputs.fetch import sha256_of
 
 # Seconds that may be missing, at most half of a clip: sites round durations up to whole seconds.
 SLACK = 1.0
@@ -70,7 +71,7 @@ class ClipCache:
         try:
             about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
             path = place / about["file"]
-            if _sha256(path) == about["sha256"]:
+            if sha256_of(path) == about["sha256"]:
                 return StoredClip(path, about["offset"], about["text"])
         # Other errors, such as too many open files, do not mean that the clip is missing.
         except (FileNotFoundError, ValueError, KeyError):
@@ -122,7 +123,7 @@ class ClipCache:
             "file": path.name,
             "offset": offset,
             "text": clip.text,
-            "sha256": _sha256(path),
+            "sha256": sha256_of(path),
         }
         (work / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         return clip
@@ -198,8 +199,3 @@ def _text(info: dict[str, Any]) -> str:
     """Join the site's title and description."""
     texts = (str(info.get(key) or "").replace("\0", "").strip() for key in ("title", "description"))
     return "\n".join(text for text in texts if text)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
