@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +12,7 @@ import torch
 from pipeline import runtime
 from pipeline.evaluation.calibration import calibration_scores
 from pipeline.evaluation.evaluate import baseline_scores, leak_free_scores, split_scores
-from pipeline.evaluation.literature import (
-    beside_ours,
-    comparable_lines,
-    comparison_table,
-    read_literature,
-    split_names,
-)
+from pipeline.evaluation.literature import beside_ours, comparable_lines, comparison_table
 from pipeline.evaluation.model_card import Card, write_card
 from pipeline.evaluation.model_folder import Decisions, write_decisions, write_preprocessor
 from pipeline.evaluation.plots import write_plots
@@ -78,9 +72,20 @@ def evaluate(name: str) -> None:
     for note in unscored_notes(tasks, truth, "test"):
         echo(f"{name}: {note}")
     scores, baselines = _score(data, params, index, tasks, examples, probabilities, decisions)
-    split = params.data.of(name).split
-    given = index, split, examples, probabilities, decisions, scores, baselines, provenance
-    write_card(folder, Card(name, spec, files, *given))
+    card = Card(
+        name=name,
+        spec=spec,
+        files=files,
+        index=index,
+        split=params.data.of(name).split,
+        examples=examples,
+        probabilities=probabilities,
+        decisions=decisions,
+        scores=scores,
+        baselines=baselines,
+        provenance=provenance,
+    )
+    write_card(folder, card)
 
 
 def _examples(
@@ -111,10 +116,11 @@ def _score(
     """Write and return the scores of the model and of its baselines; prints the means."""
     name, rule, thresholds = data.name, params.evaluate.threshold, decisions.thresholds
     scores = split_scores(tasks, examples, probabilities, thresholds)
+    test = examples.rows("test")
+    truth, predicted = select(examples.targets, test), select(probabilities, test)
     for task in tasks:
-        test, temperature = examples.rows("test"), decisions.tasks[task.name].temperature
-        rows = examples.targets[task.name][test], probabilities[task.name][test]
-        scores[task.name] |= calibration_scores(*rows, temperature)
+        temperature = decisions.tasks[task.name].temperature
+        scores[task.name] |= calibration_scores(truth[task.name], predicted[task.name], temperature)
     leaks = index["leaks"].to_numpy(bool)
     leak_free = leak_free_scores(tasks, examples, probabilities, thresholds, leaks)
     features = {modality: data.features(modality) for modality in data.modalities_of(index)}
@@ -130,26 +136,13 @@ def _score(
     echo(_summary(name, scores["mean"], baselines))
     if leaks.any():
         echo(f"{name}: {_leak_summary(leaks.sum(), leak_free)}")
-    for line in _write_literature(name, params, index, tasks, scores):
+    published = beside_ours(name, params.data.of(name), index, tasks, scores, params.train.shots)
+    listed = Path("plots") / name / "figures" / "literature.md"
+    if published:
+        write_text(listed, comparison_table(published) + "\n")
+    for line in comparable_lines(published, listed):
         echo(f"{name}: {line}")
     return scores, baselines
-
-
-def _write_literature(
-    name: str,
-    params: Params,
-    index: pd.DataFrame,
-    tasks: Sequence[Task],
-    scores: Mapping[str, Scores],
-) -> list[str]:
-    """Write the published figures beside ours; returns what to print of them."""
-    literature = read_literature()
-    splits = split_names(params.data.of(name), index, tasks)
-    comparisons = list(beside_ours(literature, name, tasks, splits, scores, params.train.shots))
-    path = Path("plots") / name / "figures" / "literature.md"
-    if comparisons:
-        write_text(path, comparison_table(literature, comparisons) + "\n")
-    return comparable_lines(comparisons, path)
 
 
 def _write_json(path: Path, values: object) -> None:

@@ -1,42 +1,29 @@
-"""Calibration: how far a probability can be believed, and a temperature a task that mends it.
+"""Calibration: how far a probability can be trusted, and the temperature that corrects it.
 
-A temperature T divides the logits: p becomes proportional to p^(1/T) (Guo et al. 2017). It is
-fitted on the validation rows. Decisions, F1 and MAP are those of the network's own probabilities;
-the calibrated one is shown beside a decision as its confidence.
+A task's temperature T divides its logits: p becomes proportional to p^(1/T) (Guo et al. 2017). It
+is fitted on the validation rows. Decisions, F1 and MAP use the network's own probabilities; the
+calibrated one is shown beside a decision as its confidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from pipeline.evaluation.scores import Arrays, Scores, select
-from pipeline.mtl import Task
-from pipeline.training.examples import Examples
+from pipeline.evaluation.scores import Scores
 
 BINS = 15
-# With fewer labelled validation rows a temperature is luck, and stays 1.
+# A temperature fitted on fewer labelled rows would be chance.
 FEWEST = 20
 COLDEST, HOTTEST = 0.05, 20.0
 SMALLEST = 1e-7  # of a probability, below the resolution of float32
 
 
-def fit_temperatures(
-    tasks: Sequence[Task], examples: Examples, probabilities: Arrays
-) -> dict[str, float]:
-    """Fit each task's temperature on its labelled validation rows; 1 where they are too few."""
-    val = examples.rows("val")
-    truth, scores = select(examples.targets, val), select(probabilities, val)
-    return {task.name: fit_temperature(truth[task.name], scores[task.name]) for task in tasks}
-
-
 def fit_temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the T of the lowest mean negative log likelihood of the labels [n].
 
-    Labels of -1 are unknown. Where the probabilities [n, classes] are right without exception, it
-    is the lowest allowed.
+    Labels of -1 are unknown. 1 where fewer than `FEWEST` are known; the lowest allowed where all
+    probabilities [n, classes] are right.
     """
     known = truth >= 0
     truth, probabilities = truth[known], probabilities[known]
@@ -53,7 +40,7 @@ def fit_temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Scale probabilities [n, classes] by a temperature; those of 1 return as they are."""
+    """Scale probabilities [n, classes] by a temperature; 1 changes nothing."""
     if temperature == 1.0:
         return probabilities
     logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
@@ -67,7 +54,7 @@ def confidences(probabilities: np.ndarray, predicted: np.ndarray, temperature: f
 
 
 def calibration_scores(truth: np.ndarray, probabilities: np.ndarray, temperature: float) -> Scores:
-    """Score calibration on the labelled rows: nothing where there is none.
+    """Score calibration on the labelled rows; empty where there is none.
 
     - `brier`: mean squared error of all class probabilities, summed over the classes (Brier 1950).
     - `ece`: expected calibration error of the most probable class, in 15 bins of equal width.
@@ -102,7 +89,7 @@ def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray) -> 
 def reliability(
     truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS
 ) -> list[tuple[float, float, float]]:
-    """Return of each bin that is not empty its share of the rows, accuracy and mean confidence."""
+    """Return each non-empty bin's share of the rows, accuracy and mean confidence."""
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     number = np.minimum((confidence * bins).astype(int), bins - 1)
     rows = [np.flatnonzero(number == k) for k in range(bins)]

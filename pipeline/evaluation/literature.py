@@ -1,12 +1,12 @@
 """Published figures, and what keeps each of them from being compared with ours.
 
-`literature.json` holds them. `verified` are those that this code computed again, `quoted` all that
-are known from a text alone.
+`literature.json` holds them. This code computed the `verified` ones again; the `quoted` ones are
+known from a text only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,13 +22,12 @@ from pipeline.params import CrisisMMDParams, Modality, Positive, PostsParams, Yo
 
 FILE = Path(__file__).with_suffix(".json")
 NOT_SAID = "not said"
-SAME = "none"
 HEADER = ("figure", "classes", "split", "model", "modalities", "source", "status")
 _Text = Annotated[str, Field(min_length=1)]
 
 
 class Figure(Section):
-    """One published figure; null is what its source does not say, as are no modalities.
+    """One published figure; what its source does not say is null, or an empty list of modalities.
 
     `shots`: labelled training samples a class, null for all. `test_rows`: labelled test samples.
     """
@@ -112,25 +111,16 @@ def differences(literature: Literature, figure: Figure, ours: Ours) -> list[str]
     return lines
 
 
-def split_name(params: CrisisMMDParams, labels: pd.Series) -> str:
-    """Name our split as the figures do: only where no label is masked is it the agreed one."""
+def split_name(params: CrisisMMDParams | YouTubeParams | PostsParams, labels: pd.Series) -> str:
+    """Name a task's split as the figures do; `agreed` is one in which no label is masked."""
+    if not isinstance(params, CrisisMMDParams):
+        return params.split
     if params.split == "event":
         return f"event {params.test_event}"
     if params.split in ("grouped", "official_damage"):
         return params.split
     agreed = params.labels == "agreed" and labels.notna().all()
     return f"{params.split}_agreed" if agreed else f"{params.split}_{params.labels}_of_all"
-
-
-def split_names(
-    params: CrisisMMDParams | YouTubeParams | PostsParams,
-    index: pd.DataFrame,
-    tasks: Sequence[Task],
-) -> dict[str, str]:
-    """Name the split of each task, as the figures do; see `split_name`."""
-    if isinstance(params, CrisisMMDParams):
-        return {task.name: split_name(params, index[task.name]) for task in tasks}
-    return dict.fromkeys((task.name for task in tasks), params.split)
 
 
 @dataclass(frozen=True)
@@ -143,31 +133,30 @@ class Comparison:
 
 
 def beside_ours(
-    literature: Literature,
     data_set: str,
+    params: CrisisMMDParams | YouTubeParams | PostsParams,
+    index: pd.DataFrame,
     tasks: Sequence[Task],
-    splits: Mapping[str, str],
     scores: Mapping[str, Scores],
     shots: int | None,
-) -> Iterator[Comparison]:
-    """Yield the figures of this data set and of these tasks, with our score and what differs.
+) -> list[Comparison]:
+    """List the figures of a data set and its tasks, each with our score and what differs.
 
-    `splits` names the split of each task. A figure whose task is not known is compared with the
-    first one.
+    `params` are those of the data set. A figure that names no task is compared with the first one.
     """
+    literature, comparisons = read_literature(), []
     by_name = {task.name: task for task in tasks}
     for figure in literature.figures:
         task = by_name.get(figure.task or tasks[0].name)
         if figure.data_set != data_set or task is None:
             continue
-        values = scores[task.name]
+        values, split = scores[task.name], split_name(params, index[task.name])
         metric = figure.metric if figure.metric in values else "none"
-        ours = Ours(
-            data_set, task.name, metric, task.classes, splits[task.name], int(values["support"]),
-            shots,
-        )  # fmt: skip
+        rows = int(values["support"])
+        ours = Ours(data_set, task.name, metric, task.classes, split, rows, shots)
         value = values.get(figure.metric) if figure.task else None
-        yield Comparison(figure, value, differences(literature, figure, ours))
+        comparisons.append(Comparison(figure, value, differences(literature, figure, ours)))
+    return comparisons
 
 
 def comparable_lines(comparisons: Sequence[Comparison], listed: Path) -> list[str]:
@@ -183,9 +172,9 @@ def comparable_lines(comparisons: Sequence[Comparison], listed: Path) -> list[st
     return lines
 
 
-def table_notes(literature: Literature, ours: Ours, metrics: Sequence[str]) -> list[str]:
+def table_notes(ours: Ours, metrics: Sequence[str]) -> list[str]:
     """List the figures of a task for the notes of a table with these metrics, by what differs."""
-    notes: dict[str, list[str]] = {}
+    literature, notes = read_literature(), dict[str, list[str]]()
     for figure in literature.figures:
         if (figure.data_set, figure.task) == (ours.data_set, ours.task):
             metric = figure.metric if figure.metric in metrics else "/".join(metrics)
@@ -216,21 +205,18 @@ def cells_of(literature: Literature, figure: Figure) -> list[str]:
     ]
 
 
-def literature_table(literature: Literature) -> str:
+def literature_table() -> str:
     """Write all figures as a Markdown table, as docs/protocols.md holds it."""
+    literature = read_literature()
     return _grid(HEADER, [cells_of(literature, figure) for figure in literature.figures])
 
 
-def comparison_table(literature: Literature, comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
     """Write the figures as a Markdown table, each with our score and what differs."""
-    lines = [
-        [
-            *cells_of(literature, c.figure),
-            NOT_SAID if c.ours is None else f"{c.ours:.3f}",
-            "; ".join(c.differences) or SAME,
-        ]
-        for c in comparisons
-    ]
+    literature, lines = read_literature(), []
+    for c in comparisons:
+        ours = NOT_SAID if c.ours is None else f"{c.ours:.3f}"
+        lines.append([*cells_of(literature, c.figure), ours, "; ".join(c.differences) or "none"])
     return _grid([*HEADER, "ours", "differs in"], lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,35 @@ class Card:
         """Row numbers of the test side."""
         return self.examples.rows("test")
 
+    @cached_property
+    def decided(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Each task's labels and decisions on the test side."""
+        truth = select(self.examples.targets, self.test)
+        probabilities = select(self.probabilities, self.test)
+        thresholds = self.decisions.thresholds
+        return {
+            task.name: (
+                truth[task.name],
+                decided(task, probabilities[task.name], thresholds[task.name]),
+            )
+            for task in self.spec.tasks
+        }
+
 
 def write_card(folder: Path, card: Card) -> None:
     """Write README.md into the model's folder."""
-    sections = (_what, _data, _scores, _classes, _events, _calibration, _limits, _use)
-    text = "\n\n".join("\n".join(section(card)) for section in sections)
-    write_text(folder / FILE, text + "\n")
+    sections = {
+        "Data": _data(card),
+        "Test scores": _scores(card),
+        "Per class": _classes(card),
+        "Per event": _events(card),
+        "Calibration": _calibration(card),
+        "What it must not be used for": _limits(card),
+        "Use": _use(card),
+    }
+    parts = ["\n".join(_what(card))]
+    parts += ["\n".join([f"## {title}", "", *lines]) for title, lines in sections.items()]
+    write_text(folder / FILE, "\n\n".join(parts) + "\n")
 
 
 def _what(card: Card) -> Iterator[str]:
@@ -92,24 +116,18 @@ def _what(card: Card) -> Iterator[str]:
 
 
 def _data(card: Card) -> Iterator[str]:
-    counts = card.provenance["counts"]
-    yield "## Data"
-    yield ""
-    yield f"Source: `{card.provenance['source']}`; licence: {_licence(card.provenance)}."
+    licence = card.provenance["licence"] or "not stated by the source"
+    yield f"Source: `{card.provenance['source']}`; licence: {licence}."
     yield LEAKS.get(card.split, OFFICIAL)
     yield ""
-    yield from _table(
-        ["", "train", "val", "test"],
-        [
-            [name if name == "samples" else f"labelled {name}", *map(_count, sides.values())]
-            for name, sides in counts.items()
-        ],
-    )
+    rows = []
+    for name, sides in card.provenance["counts"].items():
+        title = name if name == "samples" else f"labelled {name}"
+        rows.append([title, *(f"{count:,}" for count in sides.values())])
+    yield from _table(["", "train", "val", "test"], rows)
 
 
 def _scores(card: Card) -> Iterator[str]:
-    yield "## Test scores"
-    yield ""
     yield (
         "With 95 % intervals from 1,000 resamples of the groups of test samples. They hold the "
         "chance of which samples are tested, not that of training."
@@ -131,21 +149,18 @@ def _scores(card: Card) -> Iterator[str]:
 def _classes(card: Card) -> Iterator[str]:
     rows = []
     for task in card.spec.tasks:
-        truth, guess = _decided(card)[task.name]
+        truth, predicted = card.decided[task.name]
         for code, label in enumerate(task.classes):
-            hits = int(((truth == code) & (guess == code)).sum())
-            true, said = int((truth == code).sum()), int(((guess == code) & (truth >= 0)).sum())
-            precision, recall = _share(hits, said), _share(hits, true)
-            rows.append([f"{task.name}: {label}", precision, recall, _count(true)])
-    yield "## Per class"
-    yield ""
+            hits = int(((truth == code) & (predicted == code)).sum())
+            support = int((truth == code).sum())
+            selected = int(((predicted == code) & (truth >= 0)).sum())
+            precision, recall = _share(hits, selected), _share(hits, support)
+            rows.append([f"{task.name}: {label}", precision, recall, f"{support:,}"])
     yield from _table(["test labels", "precision", "recall", "support"], rows)
 
 
 def _events(card: Card) -> Iterator[str]:
     events = card.index["event"].iloc[card.test].reset_index(drop=True)
-    yield "## Per event"
-    yield ""
     if events.isna().all():
         yield "The data name no event."
         return
@@ -156,17 +171,15 @@ def _events(card: Card) -> Iterator[str]:
     for event, side in sides.items():
         here = side.fillna(False).to_numpy(bool)
         cells = []
-        for truth, guess in _decided(card).values():
+        for truth, predicted in card.decided.values():
             known = here & (truth >= 0)
-            right, total = int((truth == guess)[known].sum()), int(known.sum())
+            right, total = int((truth == predicted)[known].sum()), int(known.sum())
             cells.append(f"{_share(right, total)} of {total:,}" if total else "")
         rows.append([event, *cells])
     yield from _table(["accuracy on test", *(task.name for task in card.spec.tasks)], rows)
 
 
 def _calibration(card: Card) -> Iterator[str]:
-    yield "## Calibration"
-    yield ""
     yield (
         "A confidence is the probability of the decision after division of the logits by a "
         "temperature fitted on validation (1: too few labels). Expected calibration error (ECE) "
@@ -188,8 +201,6 @@ def _calibration(card: Card) -> Iterator[str]:
 
 
 def _limits(card: Card) -> Iterator[str]:
-    yield "## What it must not be used for"
-    yield ""
     yield "- Decisions about people's safety or aid without a person who looks at the post."
     yield "- Other kinds of events, languages, places or years than those of the data above,"
     yield "  before it was evaluated there (`data.crisismmd.split: event` shows what is lost)."
@@ -199,8 +210,6 @@ def _limits(card: Card) -> Iterator[str]:
 
 
 def _use(card: Card) -> Iterator[str]:
-    yield "## Use"
-    yield ""
     yield "```sh"
     yield f'hgfn predict models/{card.name} --text "..." --image photo.jpg'
     yield f"hgfn predict models/{card.name} posts.csv --out predictions.csv"
@@ -211,34 +220,15 @@ def _use(card: Card) -> Iterator[str]:
 
 def _estimates(card: Card) -> Estimates:
     groups = card.index["group"].iloc[card.test].tolist()
-    probabilities = select(card.probabilities, card.test)
-    guesses = {name: guess for name, (_, guess) in _decided(card).items()}
-    truth = select(card.examples.targets, card.test)
+    truth = {name: labels for name, (labels, _) in card.decided.items()}
+    decisions = {name: codes for name, (_, codes) in card.decided.items()}
+    predictions = [(select(card.probabilities, card.test), decisions)]
     resamples = draw_resamples(groups, 1, RESAMPLES)
-    return estimate_tasks(card.spec.tasks, truth, [(probabilities, guesses)], resamples)
-
-
-def _decided(card: Card) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return each task's labels and decisions on the test side."""
-    return {
-        task.name: (
-            card.examples.targets[task.name][card.test],
-            decided(
-                task,
-                card.probabilities[task.name][card.test],
-                card.decisions.tasks[task.name].threshold,
-            ),
-        )
-        for task in card.spec.tasks
-    }
+    return estimate_tasks(card.spec.tasks, truth, predictions, resamples)
 
 
 def _untrained(card: Card) -> list[str]:
     return [m for m, f in card.files.items() if f.source.get("weights_origin") == "untrained"]
-
-
-def _licence(provenance: Mapping[str, Any]) -> str:
-    return provenance["licence"] or "not stated by the source"
 
 
 def _interval(scores: Scores, score: str, estimate: Estimate) -> str:
@@ -255,10 +245,6 @@ def _number(value: float | None) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.3f}" if whole else ""
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
 
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:

@@ -18,9 +18,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from torch import nn
 
-from pipeline.evaluation.calibration import fit_temperatures
-from pipeline.evaluation.evaluate import thresholds_of
-from pipeline.evaluation.scores import Arrays, select
+from pipeline.evaluation.calibration import fit_temperature
+from pipeline.evaluation.scores import Arrays, choose_thresholds, select
 from pipeline.ground.checked_yaml import CONTRADICTION, Section
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.feature_file import FeatureFile
@@ -138,14 +137,13 @@ def write_decisions(
     params: EvaluateParams,
 ) -> Decisions:
     """Choose thresholds and temperatures on the validation rows; writes thresholds.json."""
-    thresholds = thresholds_of(tasks, examples, probabilities, params.threshold)
-    temperatures = fit_temperatures(tasks, examples, probabilities)
     val = examples.rows("val")
     truth, scores = select(examples.targets, val), select(probabilities, val)
+    thresholds = choose_thresholds(tasks, truth, scores, params.threshold)
     chosen = {
         task.name: Decision(
             threshold=thresholds[task.name],
-            temperature=temperatures[task.name],
+            temperature=fit_temperature(truth[task.name], scores[task.name]),
             positives=_positives(task, truth[task.name], scores[task.name]),
         )
         for task in tasks

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.literature import Comparison, beside_ours, read_literature, split_names
+from pipeline.evaluation.literature import Comparison, beside_ours
 from pipeline.evaluation.scores import SCORES
 from pipeline.explanation.probabilities import in_double
 from pipeline.ground.data_set import DataSet
@@ -150,10 +150,9 @@ def _interval(table: ScoreTable) -> Markup:
 
 
 def _literature(material: Material, params: Params) -> list[Comparison]:
-    name, literature = material.data.name, read_literature()
-    splits = split_names(params.data.of(name), material.index, material.tasks)
-    shots = params.train.shots
-    return list(beside_ours(literature, name, material.tasks, splits, material.metrics, shots))
+    name, shots = material.data.name, params.train.shots
+    of_set = params.data.of(name)
+    return beside_ours(name, of_set, material.index, material.tasks, material.metrics, shots)
 
 
 def _by_kind(failures: Sequence[Failure]) -> list[tuple[str, str, int, list[Failure]]]:

@@ -103,8 +103,9 @@ def test_a_split_with_masked_labels_is_not_the_agreed_one() -> None:
 
 def test_a_published_figure_stands_beside_ours_by_the_same_metric() -> None:
     scores = {"informative": {"accuracy": 0.9, "f1_macro": 0.87, "support": 1534}}
-    splits = {"informative": "official_informative_agreed"}
-    found = list(beside_ours(LITERATURE, "crisismmd", TASKS[:1], splits, scores, None))
+    index = pd.DataFrame({"informative": [1, 0]})
+    official = params(split="official_informative")
+    found = beside_ours("crisismmd", official, index, TASKS[:1], scores, None)
     alike = [c for c in found if not c.differences]
     assert {(c.figure.metric, c.ours) for c in alike} == {("accuracy", 0.9), ("f1_macro", 0.87)}
     lines = comparable_lines(found, Path("all.md"))
@@ -113,7 +114,7 @@ def test_a_published_figure_stands_beside_ours_by_the_same_metric() -> None:
         "Ofli et al. 2020, quoted); ours 0.900"
     )
     assert lines[-1].startswith(f"{len(found) - len(alike)} published figures are not comparable")
-    table = comparison_table(LITERATURE, found).splitlines()
+    table = comparison_table(found).splitlines()
     assert len(table) == 2 + len(found)
     assert "shots 16, ours all labels" in next(line for line in table if "CLIP" in line)
 
@@ -126,7 +127,7 @@ def test_a_table_s_notes_group_the_figures_by_what_differs() -> None:
         split="official_humanitarian_agreed",
         test_rows=955,
     )
-    notes = table_notes(LITERATURE, ours, ("f1_macro", "hl", "map"))
+    notes = table_notes(ours, ("f1_macro", "hl", "map"))
     assert "Published, comparable: f1_macro 0.666 (TF-IDF + logistic regression, quoted)." in notes
     others = next(note for note in notes if "0.784" in note)
     assert others.startswith(
@@ -136,10 +137,10 @@ def test_a_table_s_notes_group_the_figures_by_what_differs() -> None:
 
 
 def test_a_set_of_which_nothing_was_published_has_no_lines() -> None:
-    assert list(beside_ours(LITERATURE, "youtube", TASKS, {}, {}, None)) == []
+    assert beside_ours("youtube", params(), pd.DataFrame(), TASKS, {}, None) == []
     assert comparable_lines([], Path("all.md")) == []
 
 
 def test_the_page_holds_the_figures_of_the_file() -> None:
-    """Print `literature_table(read_literature())` into the page after a change of the file."""
-    assert literature_table(LITERATURE) in PAGE.read_text(encoding="utf-8")
+    """Print `literature_table()` into the page after a change of the file."""
+    assert literature_table() in PAGE.read_text(encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,17 +33,20 @@ def card(tmp_path: Path, events: list[str | None]) -> list[str]:
     provenance = {"source": "posts", "licence": None, "counts": {"samples": {"test": rows}}}
     spec = make_spec({"text": 2}, tasks=(VICTIM,))
     index = pd.DataFrame({"event": pd.array(events, "string"), "group": ids})
-    given: tuple[Any, ...] = (
-        index,
-        "grouped",
-        examples,
-        probabilities,
-        decisions,
-        scores,
-        {},
-        provenance,
+    made = Card(
+        name="mine",
+        spec=spec,
+        files={},
+        index=index,
+        split="grouped",
+        examples=examples,
+        probabilities=probabilities,
+        decisions=decisions,
+        scores=scores,
+        baselines={},
+        provenance=provenance,
     )
-    write_card(tmp_path, Card("mine", spec, {}, *given))
+    write_card(tmp_path, made)
     return (tmp_path / "README.md").read_text().splitlines()
 
 

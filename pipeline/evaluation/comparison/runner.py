@@ -24,6 +24,7 @@ from pipeline.evaluation.comparison.cells import (
     train_cell,
     write_cell,
 )
+from pipeline.ground.messages import echo
 from pipeline.ground.processes import end_with_parent
 from pipeline.ground.progress import progress
 from pipeline.ground.system_errors import naming
@@ -40,13 +41,13 @@ def run_trainings(
     settings: Settings,
     trainings: Sequence[Training],
     folder: Path,
-    on_retrain: Callable[[str], None] | None = None,
+    retrain: bool = False,
 ) -> dict[Training, Cell]:
     """Return the cell of each training; those that `folder`/cells lacks are trained.
 
     Each cell is written as soon as it is trained, so that an interrupted run resumes. Cells of
-    other data, settings or code are trained again, after one message to `on_retrain`; without that
-    they raise ValueError.
+    other data, settings or code raise ValueError, or with `retrain` are trained again after one
+    message.
     """
     place, cells, others = folder / "cells", {}, []
     for training in trainings:
@@ -60,9 +61,9 @@ def run_trainings(
             f"{place}: trained with other data, settings or code: {len(others)} cells, the first "
             f"is {others[0]}"
         )
-        if on_retrain is None:
+        if not retrain:
             raise ValueError(f"{message}; take another --out folder, or delete this one")
-        on_retrain(f"{message}; they are trained again")
+        echo(f"{message}; they are trained again")
     missing = [training for training in trainings if training not in cells]
     seconds = read_seconds(folder)
     with progress("trainings", len(missing)) as advance:

@@ -16,11 +16,12 @@ from pipeline.evaluation.comparison.paper import tables_of
 from pipeline.evaluation.comparison.report import NOTHING, Report, grid, networks_note, write_report
 from pipeline.evaluation.comparison.rows import Row, row_named
 from pipeline.evaluation.comparison.runner import read_seconds
-from pipeline.evaluation.comparison.tuning import FOLDER, Log, TableParams, Tuned, tune
-from pipeline.evaluation.literature import Ours, read_literature, split_name, table_notes
+from pipeline.evaluation.comparison.tuning import FOLDER, TableParams, Tuned, tune
+from pipeline.evaluation.literature import Ours, split_name, table_notes
 from pipeline.evaluation.scores import Arrays, choose_thresholds, decide, unscored_notes
 from pipeline.ground.csv_tables import write_csv
 from pipeline.ground.data_set import SETS, DataSet
+from pipeline.ground.messages import echo
 from pipeline.ground.temporaries import write_text
 from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
@@ -51,15 +52,15 @@ class _Results:
         return self.index[self.index["split"] == split]
 
 
-def write_tables(params: Params, tables: TableParams, log: Log) -> None:
+def write_tables(params: Params, tables: TableParams) -> None:
     """Write Tables I-V, the costs and the trials into tables/results.
 
     Raises ValueError if a cell is missing, or of other samples than the index holds.
     """
     results = [_load(SETS[name], tables) for name in TITLES]
     for result in results:
-        _write_reports(result, params, tables, log)
-        _log_unlisted(result, log)
+        _write_reports(result, params, tables)
+        _report_unlisted(result)
     _write_costs(results)
     trials = [
         {"set": result.data.name, "row": row.name, "learning_rate": t.rate, "map": score}
@@ -93,7 +94,7 @@ def _read(result: _Results, training: Training) -> Cell:
     return cell
 
 
-def _write_reports(result: _Results, params: Params, tables: TableParams, log: Log) -> None:
+def _write_reports(result: _Results, params: Params, tables: TableParams) -> None:
     name, test = result.data.name, result.side("test")
     truth = targets_of(test, result.tasks)
     resamples = draw_resamples(test["group"].tolist(), len(tables.seeds), tables.resamples)
@@ -114,7 +115,7 @@ def _write_reports(result: _Results, params: Params, tables: TableParams, log: L
         title = f"{table.title} ({TITLES[name]})"
         report = Report(title, table.columns, estimates, facts, references, notes, ablation)
         write_report(report, RESULTS / "tables", RESULTS / "pictures", f"table_{table.number}")
-        log(f"{title}: {len(estimates)} rows, {len(tables.seeds)} seeds")
+        echo(f"{title}: {len(estimates)} rows, {len(tables.seeds)} seeds")
 
 
 def _predictions(result: _Results, cell: Cell, rule: str) -> tuple[Arrays, Arrays]:
@@ -161,7 +162,7 @@ def _published(result: _Results, name: str, params: Params) -> list[str]:
     # The tables' F1 is that of the positive class, or macro.
     metrics = ("f1" if task.binary else "f1_macro", "hl", "map")
     ours = Ours("crisismmd", name, "", task.classes, split, rows, params.train.shots)
-    return table_notes(read_literature(), ours, metrics)
+    return table_notes(ours, metrics)
 
 
 def _encoders(data: DataSet, params: Params) -> str:
@@ -169,11 +170,11 @@ def _encoders(data: DataSet, params: Params) -> str:
     return ", ".join(f"{m} {s.encoder} ({s.weights})" for m, s in sections.items())
 
 
-def _log_unlisted(result: _Results, log: Log) -> None:
+def _report_unlisted(result: _Results) -> None:
     listed = {t.name for tuned in result.rows.values() for t in [*tuned.trials, *tuned.cells]}
     unlisted = sorted({path.stem for path in result.folder.glob("*.json")} - listed)
     if unlisted:
-        log(
+        echo(
             f"{result.folder} has {len(unlisted)} cells that tables/params.yaml does not list, the "
             f"first is {unlisted[0]}; they are in no table"
         )

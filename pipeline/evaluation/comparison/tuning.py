@@ -18,13 +18,13 @@ from pipeline.evaluation.comparison.runner import run_trainings
 from pipeline.evaluation.scores import Arrays, select, unscored, unscored_notes, validation_scores
 from pipeline.ground.checked_yaml import Section, load_checked
 from pipeline.ground.data_set import DataSet
+from pipeline.ground.messages import echo
 from pipeline.inputs.parquet import read_table
 from pipeline.mtl import Task
 from pipeline.params import Params, Seed, each_once
 from pipeline.training.examples import load_training_set
 
 FOLDER = Path("tables")
-Log = Callable[[str], None]
 
 
 def _check_row(name: str) -> str:
@@ -73,7 +73,7 @@ def load_table_params() -> TableParams:
     return load_checked(FOLDER / "params.yaml", TableParams)
 
 
-def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) -> None:
+def train_cells(data: DataSet, params: Params, tables: TableParams) -> None:
     """Train the cells that tables/<set> lacks: every row's trials, then its seeds."""
     if data.name == "crisismmd" and params.data.crisismmd.layout == "binary":
         raise ValueError(
@@ -83,16 +83,16 @@ def train_cells(data: DataSet, params: Params, tables: TableParams, log: Log) ->
     examples, tasks, notes = load_training_set(data, data.modalities, copies)
     truth = select(examples.targets, examples.rows("val"))
     for note in [*notes, *unscored_notes(tasks, truth, "validation")]:
-        log(f"{data.name}: {note}")
+        echo(f"{data.name}: {note}")
     problem = Problem(examples, tasks, data.encoder_of(read_table(data.index)))
     settings = Settings(params.fusion, params.mtl, params.train)
-    run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, on_retrain=log)
+    run = partial(run_trainings, problem, settings, folder=FOLDER / data.name, retrain=True)
     for row, tuned in tune(tables, tasks, truth, run).items():
         scores = ", ".join(
             f"{t.rate} {'diverged' if math.isinf(score) else f'{score:.3f}'}"
             for t, score in tuned.trials.items()
         )
-        log(f"{data.name} {row.name}: validation MAP by learning rate: {scores}")
+        echo(f"{data.name} {row.name}: validation MAP by learning rate: {scores}")
 
 
 @dataclass(frozen=True)

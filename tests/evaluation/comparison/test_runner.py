@@ -25,12 +25,9 @@ def trainings(seeds: int = 1) -> list[Training]:
 
 def run(
     folder: Path, problem: Problem, settings: Settings, seeds: int = 1, retrain: bool = False
-) -> list[str]:
-    messages: list[str] = []
-    on_retrain = messages.append if retrain else None
-    cells = run_trainings(problem, settings, trainings(seeds), folder, on_retrain)
+) -> None:
+    cells = run_trainings(problem, settings, trainings(seeds), folder, retrain)
     assert list(cells) == trainings(seeds)
-    return messages
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -73,9 +70,9 @@ def test_an_interrupted_run_resumes_and_a_further_seed_costs_its_own_cells(
 
 
 def test_cells_of_other_settings_are_refused_or_trained_again_and_logged_once(
-    tmp_path: Path, problem: Problem, settings: Settings
+    tmp_path: Path, problem: Problem, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, problem, settings, seeds=2) == []
+    run(tmp_path, problem, settings, seeds=2)
     first = content(tmp_path)
     other = replace(settings, train=settings.train.model_copy(update={"dropout": 0.1}))
     message = (
@@ -86,9 +83,10 @@ def test_cells_of_other_settings_are_refused_or_trained_again_and_logged_once(
         run(tmp_path, problem, other, seeds=2)
     assert str(error.value) == f"{message}; take another --out folder, or delete this one"
     assert content(tmp_path) == first
-    messages = run(tmp_path, problem, other, seeds=2, retrain=True)
-    assert messages == [f"{message}; they are trained again"]
-    assert run(tmp_path, problem, other, seeds=2) == []
+    capsys.readouterr()
+    run(tmp_path, problem, other, seeds=2, retrain=True)
+    assert capsys.readouterr().out == f"{message}; they are trained again\n"
+    run(tmp_path, problem, other, seeds=2)
 
 
 def test_a_run_killed_at_a_cell_has_its_seconds_before(

@@ -22,19 +22,19 @@ RESULTS = Path("tables/results")
 TABLES = RESULTS / "tables"
 
 
-def write() -> list[str]:
-    messages: list[str] = []
-    write_tables(load_params(), load_table_params(), messages.append)
-    return messages
+def write() -> None:
+    write_tables(load_params(), load_table_params())
 
 
 def content() -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(RESULTS.rglob("*")) if p.is_file()}
 
 
-def test_every_table_comes_as_markdown_csv_and_picture_and_again_the_same(project: Path) -> None:
-    messages = write()
-    assert len(messages) == 5
+def test_every_table_comes_as_markdown_csv_and_picture_and_again_the_same(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write()
+    assert len(capsys.readouterr().out.splitlines()) == 5
     first = content()
     names = {f"table_{n}.{kind}" for n in range(1, 6) for kind in ("md", "csv", "png")}
     assert set(first) == {*names, "costs.md", "costs.csv", "trials.csv"}
@@ -86,15 +86,18 @@ def test_cells_of_another_index_are_refused(project: Path) -> None:
         write()
 
 
-def test_a_cell_that_is_not_listed_changes_nothing_and_is_logged(project: Path) -> None:
+def test_a_cell_that_is_not_listed_changes_nothing_and_is_logged(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write()
     first = content()
     path = project / "tables/youtube/cells/hgfn_dmtl-9-0.001.json"
     path.write_text("{}")
+    write()
     assert (
         "tables/youtube/cells has 1 cells that tables/params.yaml does not list, the first is "
-        "hgfn_dmtl-9-0.001; they are in no table"
-    ) in write()
+        "hgfn_dmtl-9-0.001; they are in no table\n"
+    ) in capsys.readouterr().out
     assert content() == first
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +166,11 @@ def change(path: str, **changes: Any) -> None:
 
 
 def train() -> list[str]:
-    messages: list[str] = []
-    train_cells(SETS[NAME], load_params(), load_table_params(), messages.append)
-    return messages
+    """Train the cells; returns the lines that were printed."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        train_cells(SETS[NAME], load_params(), load_table_params())
+    return printed.getvalue().splitlines()
 
 
 def content() -> dict[str, bytes]:
@@ -197,7 +201,7 @@ def test_a_row_has_trials_of_the_tuning_seed_and_their_best_rate_for_every_seed(
     first, other = (read_table(CELLS / f"hgfn_dmtl-{seed}-{best}.parquet") for seed in (0, 3))
     assert first["id"].equals(other["id"])
     assert not first.equals(other)
-    write_tables(load_params(), load_table_params(), lambda message: None)
+    write_tables(load_params(), load_table_params())
     assert pd.read_csv("tables/results/tables/table_2.csv")["mean"].between(0, 1).all()
 
 
