@@ -128,6 +128,15 @@ def test_padding_is_no_part_of_a_masked_mean(
     assert not np.allclose(alone, counted, rtol=1e-3)
 
 
+def test_a_missing_gpu_is_named(
+    obtained: dict[str, HFAudio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HGFN_DEVICE", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="torch finds no GPU here; unset HGFN_DEVICE"):
+        obtained["ast"].load()
+
+
 @pytest.mark.parametrize(
     ("samples", "lengths"),
     [(1, [1]), (100, [100]), (109, [100]), (110, [100, 10]), (250, [100, 100, 50])],
