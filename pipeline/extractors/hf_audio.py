@@ -50,8 +50,8 @@ class Family:
     """What differs: the class that prepares sound, a window's samples, one input, one vector.
 
     `prepare` turns up to a window of sound into one input, padded as the model's authors do, with
-    the call `extract` of that class; `vector` is the network's output for one input [1, ...] with
-    so many samples of sound; `dim` names the setting with its width.
+    the call `extract` of that class; `vector` is the network's output for one input [1, ...] and
+    its number of samples that are sound; `dim` names the setting with its width.
     """
 
     extractor: str

@@ -38,7 +38,7 @@ _REFUSED = ("quantization_config", "fusion_config", "distributed_config")
 def offline() -> None:
     """Keep Hugging Face's libraries from the network in this process; call it before their import.
 
-    `local_files_only` is not enough: some of their functions ask the hub nevertheless.
+    `local_files_only` is not enough: some of their functions still ask the hub.
     """
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # it warns of threads before every fork
@@ -171,7 +171,7 @@ def read_config(folder: Path) -> Any:
 
 @contextmanager
 def one_line(path: Path) -> Iterator[None]:
-    """Turn whatever transformers raises for a wrong file into a ValueError of one line."""
+    """Turn what transformers raises for a wrong file into a ValueError of one line."""
     try:
         yield
     except MemoryError:

@@ -1,4 +1,4 @@
-"""Text encoders of transformers: BERT and the like, sentence-transformers, CLIP's, SigLIP's towers.
+"""Text encoders of transformers: BERT and the like, sentence-transformers, CLIP and SigLIP.
 
 Texts of similar length run together in calls of constant shape: the last bits of a product change
 with its number of rows, and a text's vectors would otherwise depend on its neighbours.

@@ -60,9 +60,7 @@ def load_tower(
     """
     require_device(device)
     kind = _network_class(folder, config, architecture)
-    settings: dict[str, Any] = {"attn_implementation": _attention(kind)}
-    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
-        settings["add_pooling_layer"] = False
+    settings = _settings(kind)
     expected = _described(folder, kind, config, settings)
     found = _stored(folder)
     _check_total(folder, found, expected)
@@ -95,9 +93,12 @@ def _network_class(folder: Path, config: Any, architecture: str | None) -> Any:
         ) from None
 
 
-def _attention(kind: Any) -> str:
-    # Always the same one for an architecture: another would change the last digits.
-    return "sdpa" if kind._supports_sdpa else "eager"
+def _settings(kind: Any) -> dict[str, Any]:
+    # Always the same attention for an architecture: another would change the last digits.
+    settings: dict[str, Any] = {"attn_implementation": "sdpa" if kind._supports_sdpa else "eager"}
+    if "add_pooling_layer" in inspect.signature(kind.__init__).parameters:
+        settings["add_pooling_layer"] = False
+    return settings
 
 
 def _described(folder: Path, kind: Any, config: Any, settings: Mapping[str, Any]) -> Shapes:
@@ -138,24 +139,19 @@ def _check_report(
     expected: Shapes,
 ) -> tuple[str, ...]:
     """Raise ValueError for the first tensor that differs; return the parts that are not used."""
-    wrong = {name: (stored, wanted) for name, stored, wanted in report["mismatched_keys"]}
-    missing = set(report["missing_keys"]) - {_OF_TRAINING}
     extra = sorted(name for name in report["unexpected_keys"] if not _WHOLE.search(name))
     prefix, parts = f"{network.base_model_prefix}.", dict(network.named_children())
     inside = [name for name in extra if name.removeprefix(prefix).partition(".")[0] in parts]
-    for name in [*expected, *wrong, *missing, *inside]:
+    missing = set(report["missing_keys"]) - {_OF_TRAINING}
+    wrong = {name: shape_text(stored) for name, stored, _ in report["mismatched_keys"]}
+    wrong |= dict.fromkeys(missing, "missing") | dict.fromkeys(inside, "there")
+    for name in [*expected, *wrong]:
         if name in wrong:
-            stored, wanted = map(shape_text, wrong[name])
-        elif name in missing:
-            stored, wanted = "missing", shape_text(expected[name])
-        elif name in inside:
-            stored, wanted = "there", "none"
-        else:
-            continue
-        raise ValueError(
-            f"{folder}: tensor {name} is {stored}, expected {wanted}; not the weights of the "
-            f"{network_name} that {CONFIG} describes"
-        )
+            wanted = shape_text(expected[name]) if name in expected else "none"
+            raise ValueError(
+                f"{folder}: tensor {name} is {wrong[name]}, expected {wanted}; not the weights of "
+                f"the {network_name} that {CONFIG} describes"
+            )
     return tuple(sorted({name.removeprefix(prefix).partition(".")[0] for name in extra}))
 
 
