@@ -33,7 +33,7 @@ DIFFERENT = 4
 
 
 @dataclass(frozen=True)
-class PlainRecipe:
+class PlainRecipe(Recipe):
     """Features of a photo's size that cost nothing to make: [1, 2048]."""
 
     modality: ClassVar[str] = "visual"
@@ -44,10 +44,6 @@ class PlainRecipe:
     def identity(self) -> Identity:
         """See Recipe."""
         return {"version": "1"}
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        """See Recipe."""
-        return identity
 
     def read(self, item: Item) -> Decoded:
         """See Recipe."""

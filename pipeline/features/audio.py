@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.extractors.encoder import AudioEncoder, Identity
-from pipeline.features.recipe import FILE, Decoded, Encoded, Item
+from pipeline.features.recipe import FILE, Decoded, Item, Recipe
 from pipeline.media import read_waveform
 
 
 @dataclass(frozen=True)
-class AudioRecipe(Encoded):
+class AudioRecipe(Recipe):
     """A waveform through an encoder: [steps, dim]."""
 
     encoder: AudioEncoder

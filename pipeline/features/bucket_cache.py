@@ -33,7 +33,6 @@ class BucketCache(ItemCache):
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.damaged = 0
         store, path = self._store()
         try:
             store.exists(path)

@@ -57,14 +57,15 @@ def decode(data: bytes) -> Entry | None:
 class ItemCache:
     """A folder of entries, safe for several writers without locks.
 
-    An entry is written under a temporary name of its own and renamed: it is there whole or not at
-    all, and two writers of one key write the same bytes. A damaged entry is dropped and counted
-    in `damaged`, so that it is made again. A file's time is that of its last use, to the day.
+    An entry is written under a unique temporary name and renamed, so it is complete or absent, and
+    two writers of one key write the same bytes. A damaged entry is removed and counted in
+    `damaged`, so that it is computed again. A file's time is that of its last use, to the day.
     """
+
+    damaged = 0
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.damaged = 0
 
     def get(self, key: str) -> Entry | None:
         """Return the entry of a key, or None if there is none or it is damaged."""
@@ -100,7 +101,7 @@ class ItemCache:
             self.damaged += 1
         return entry
 
-    # A cache that is no folder overrides what follows.
+    # Other kinds of cache override what follows.
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -136,6 +137,28 @@ class ItemCache:
 
     def _path(self, key: str) -> str:
         return f"{self.folder}/{key[:2]}/{key}"
+
+
+class MemoryCache(ItemCache):
+    """Entries in this process's memory, for posts of which nothing may be stored."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry of a key, or None if there is none."""
+        return self._entries.get(key)
+
+    def put(self, key: str, entry: Entry) -> None:
+        """Store an entry under a key."""
+        self._entries[key] = entry
+
+    def clear(self) -> None:
+        """Forget every entry."""
+        self._entries.clear()
+
+    def clean(self) -> None:
+        """Do nothing: there are no temporary files."""
 
 
 def _touch(file: int) -> None:

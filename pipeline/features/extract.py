@@ -27,7 +27,7 @@ from pipeline.ground.system_errors import require_space
 from pipeline.inputs.feature_file import FeatureFile, write_features
 from pipeline.inputs.parquet import read_table
 
-# Extracts items (by cache key) into the cache, in at most so many processes; yields the keys done.
+# Extracts items (by cache key) into the cache, in at most this many processes; yields keys done.
 Engine = Callable[[Recipe, Mapping[str, Item], ItemCache, int], Iterator[str]]
 
 
@@ -80,9 +80,8 @@ def extract_features(
     """Write the feature file of `items`, and of the ids in `absent` as absent; return failures.
 
     Cached failures of the kinds in `retry` are tried again. If every item failed, the modality is
-    absent from all samples. `attributes` are the file's, besides the recipe's identity. `engine` is
-    by default that of HGFN_ENGINE. `identity` is the recipe's, where it is known already: the
-    weights are read for it.
+    absent from all samples. `attributes` are added to the file's. `engine` is by default that of
+    HGFN_ENGINE. `identity` is the recipe's; without it, the weights are read again.
     """
     engine = engine or chosen_engine()
     identity = identity or recipe.identity()
@@ -90,13 +89,7 @@ def extract_features(
     outcomes = _cached(cache, set(keys.values()), retry)
     # Equal inputs share a key: a text tweeted with three photos is embedded once.
     missing = {keys[item.id]: item for item in items if keys[item.id] not in outcomes}
-    with progress(recipe.modality, len(missing)) as advance:
-        for key, entry in cache.get_many(engine(recipe, missing, cache, workers)):
-            if entry is None:
-                raise _disappeared(missing[key].id)
-            outcomes[key] = _Outcome.of(entry)
-            advance()
-    cache.clean()
+    outcomes |= _computed(engine, recipe, missing, cache, workers)
     failures = list(_failures(recipe.modality, items, keys, outcomes))
     present = {item.id: keys[item.id] for item in items if outcomes[keys[item.id]].length}
     rows = sum(outcomes[key].length for key in present.values())
@@ -153,6 +146,20 @@ def _cached(cache: ItemCache, keys: Collection[str], retry: Collection[str]) -> 
         for key, entry in cache.get_many(sorted(keys))
         if entry is not None and (entry.failure is None or entry.failure[0] not in retry)
     }
+
+
+def _computed(
+    engine: Engine, recipe: Recipe, missing: Mapping[str, Item], cache: ItemCache, workers: int
+) -> dict[str, _Outcome]:
+    outcomes = {}
+    with progress(recipe.modality, len(missing)) as advance:
+        for key, entry in cache.get_many(engine(recipe, missing, cache, workers)):
+            if entry is None:
+                raise _disappeared(missing[key].id)
+            outcomes[key] = _Outcome.of(entry)
+            advance()
+    cache.clean()
+    return outcomes
 
 
 def _failures(

@@ -19,7 +19,7 @@ import torch
 from pipeline.extractors.device import gpus, on_gpu
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import FILE, Item, Recipe, device_of
-from pipeline.features.worker import Batch, batched, extractor, picklable, shares
+from pipeline.features.worker import Batch, batched, extractor, picklable, run_here, shares
 from pipeline.ground.processes import THREADS, end_with_parent
 
 # Signals of a crashed decoder. SIGKILL is not one: the system sends it when memory runs out.
@@ -43,25 +43,13 @@ def run_local(
     batches = batched(items, size)
     # Texts have no decoder that could crash, so a single worker needs no process of its own.
     if workers == 1 and all(item.path is None for item in items.values()):
-        yield from _run_here(recipe, batches, cache)
+        yield from run_here(recipe, batches, cache)
         return
     pool = Pool(recipe, cache, workers, gpu_count)
     try:
         yield from pool.run(batches)
     finally:
         pool.stop()
-
-
-def _run_here(recipe: Recipe, batches: Iterator[Batch], cache: ItemCache) -> Iterator[str]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        extract = extractor(recipe, cache)
-        for batch in batches:
-            extract(batch)
-            yield from (key for key, _ in batch)
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Worker:

@@ -35,9 +35,10 @@ _SECONDS_TO_ANSWER = 5.0
 # Only batches of paths pass through Ray's shared memory; features go straight to the cache.
 _SHARED_MEMORY = 200 * 2**20
 # Another version of one of these could give other bytes for the same item.
-_LIBRARIES = ("av", "librosa", "numpy", "pillow", "torch", "torchvision")
-# Those of the extra `encoders`, and what transformers uses where it is installed.
-_OPTIONAL = ("timm", "tokenizers", "torchaudio", "transformers")
+_LIBRARIES = (
+    *("av", "librosa", "numpy", "pillow", "torch", "torchvision"),
+    *("timm", "tokenizers", "torchaudio", "transformers"),  # may be missing
+)
 
 Facts = Mapping[str, Mapping[str, object]]
 
@@ -158,7 +159,7 @@ class Driver:
         return cls(Path.cwd(), tuple(sys.path), runtime.device(), facts(recipe, gpu))
 
     def imitate(self) -> None:
-        """Take the driver's folder, modules and device; ValueError if there is no such folder."""
+        """Use the driver's folder, modules and device; ValueError if there is no such folder."""
         try:
             os.chdir(self.folder)
         except OSError as error:
@@ -186,7 +187,7 @@ def facts(recipe: Recipe, gpu: str | None) -> Facts:
     """
     return {
         "code or weights": recipe.identity(),
-        "libraries": {name: _version(name) for name in (*_LIBRARIES, *_OPTIONAL)},
+        "libraries": {name: _version(name) for name in _LIBRARIES},
         "processor": {
             "vector code": torch.backends.cpu.get_cpu_capability(),
             "model": processor_model(),
@@ -199,8 +200,6 @@ def _version(library: str) -> str:
     try:
         return version(library)
     except PackageNotFoundError:
-        if library not in _OPTIONAL:
-            raise
         return "not installed"
 
 

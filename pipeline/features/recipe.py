@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -56,20 +57,20 @@ class Item:
 
     def without_paths(self, message: str) -> str:
         """Replace the item's paths in a failure's message by placeholders."""
-        pairs = zip(self.paths, self._placeholders(), strict=False)  # a text has no path
         # A path may begin with another: the longer one is replaced first.
-        for path, placeholder in sorted(pairs, key=lambda pair: -len(str(pair[0]))):
-            message = message.replace(str(path), placeholder)
+        for placeholder, path in sorted(self._placeholders(), key=lambda pair: -len(pair[1])):
+            message = message.replace(path, placeholder)
         return message
 
     def with_paths(self, message: str) -> str:
         """Replace the placeholders in a cached failure's message by the item's paths."""
-        for path, placeholder in zip(self.paths or ["text"], self._placeholders(), strict=True):
-            message = message.replace(placeholder, str(path))
+        for placeholder, path in self._placeholders() or [(FILE, "text")]:
+            message = message.replace(placeholder, path)
         return message
 
-    def _placeholders(self) -> list[str]:
-        return [FILE, *(f"{{file {number}}}" for number, _ in enumerate(self.more, start=2))]
+    def _placeholders(self) -> list[tuple[str, str]]:
+        further = (f"{{file {number}}}" for number, _ in enumerate(self.more, start=2))
+        return list(zip((FILE, *further), map(str, self.paths), strict=False))  # none of a text
 
 
 @dataclass(frozen=True)
@@ -83,76 +84,47 @@ class Decoded:
 Network = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
-@runtime_checkable  # for the tests, which check types
-class Recipe(Protocol):
+class Recipe(ABC):
     """How one modality's features are computed; it is sent to each worker process."""
 
     modality: ClassVar[str]
+    encoder: Encoder
 
     @property
     def batch(self) -> int:
         """Items that the network takes at once."""
-        ...
+        return self.encoder.batch
 
     @property
     def gpu(self) -> bool:
         """Whether its network follows HGFN_DEVICE=cuda."""
-        ...
+        return self.encoder.gpu
 
     @property
     def dim(self) -> int:
         """Width of a feature vector."""
-        ...
+        return self.encoder.dim
 
+    @abstractmethod
     def identity(self) -> Identity:
         """Everything except the item that changes the result: code version, weights, parameters."""
-        ...
 
     def item_identity(self, identity: Identity, item: Item) -> Identity:
-        """The part of `identity` that changes this item's result: of its key in the cache."""
-        ...
+        """Return the part of `identity` that changes this item's result, for its key."""
+        return identity
 
+    @abstractmethod
     def read(self, item: Item) -> Decoded:
         """Read one item; raises MediaError for one that cannot be read."""
-        ...
 
     def network(self) -> Network:
         """Load the network; the function returned takes up to `batch` inputs.
 
         It returns one array per input, whose bytes do not depend on the rest of the batch.
         """
-        ...
+        return self.encoder.load()
 
 
 def device_of(recipe: Recipe) -> str:
     """Return the torch device type that a recipe's network runs on."""
     return runtime.device() if recipe.gpu else "cpu"
-
-
-class Encoded:
-    """The part of a recipe that its encoder decides."""
-
-    encoder: Encoder
-
-    @property
-    def batch(self) -> int:
-        """See Recipe."""
-        return self.encoder.batch
-
-    @property
-    def gpu(self) -> bool:
-        """See Recipe."""
-        return self.encoder.gpu
-
-    @property
-    def dim(self) -> int:
-        """See Recipe."""
-        return self.encoder.dim
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        """See Recipe."""
-        return identity
-
-    def network(self) -> Network:
-        """See Recipe."""
-        return self.encoder.load()

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import torch
-
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import chosen_engine
 from pipeline.features.recipe import Item, Network, Recipe
-from pipeline.features.worker import batched, extractor
-from pipeline.ground.processes import THREADS
+from pipeline.features.worker import batched, run_here
 
-# Of more items another engine's start is a small part: its processes import torch and load weights.
+# For more items it pays to start the other engine, whose processes import torch and load weights.
 FEW = 16
 
 
 class Resident:
     """Extracts up to `FEW` items here, and leaves more of them to the engine of HGFN_ENGINE.
 
-    Results are the same bits. A decoder that crashes ends this process: whoever takes files from
-    strangers runs it in one of its own.
+    Results are the same bits. A decoder that crashes ends this process, so files from strangers
+    need a process of their own.
     """
 
     def __init__(self) -> None:
@@ -32,15 +29,9 @@ class Resident:
         """Extract items (by cache key) into the cache; yields the keys done."""
         if len(items) > FEW:
             yield from chosen_engine()(recipe, items, cache, workers)
-            return
-        threads = torch.get_num_threads()
-        torch.set_num_threads(THREADS)
-        try:
-            for batch in batched(items, recipe.batch):
-                extractor(recipe, cache, network=self.network(recipe))(batch)
-                yield from (key for key, _ in batch)
-        finally:
-            torch.set_num_threads(threads)
+        elif items:
+            batches = batched(items, recipe.batch)
+            yield from run_here(recipe, batches, cache, self.network(recipe))
 
     def network(self, recipe: Recipe) -> Network:
         """Return the network of a recipe, the only one of its modality, loaded once."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline.extractors.encoder import Identity, TextEncoder
-from pipeline.features.recipe import Decoded, Encoded, Item
+from pipeline.features.recipe import Decoded, Item, Recipe
 
 
 @dataclass(frozen=True)
-class TextRecipe(Encoded):
+class TextRecipe(Recipe):
     """A text's tokens through an encoder: [tokens, dim], or [1, dim] if it pools them itself."""
 
     encoder: TextEncoder

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from pipeline.extractors.encoder import Encoder, Identity
-from pipeline.features.recipe import FILE, Decoded, Encoded, Failure, Item
+from pipeline.features.recipe import FILE, Decoded, Failure, Item, Recipe
 from pipeline.media import MediaError, read_photo, sample_frames
 
 # How a set's items are read: all as photos, all as clips, or each as its `form` says.
@@ -16,7 +16,7 @@ Reader = Literal["photo", "clip", "post"]
 
 
 @dataclass(frozen=True)
-class VisualRecipe(Encoded):
+class VisualRecipe(Recipe):
     """Photos, or `frames` frames of a clip, through an encoder: [photos or frames, dim].
 
     Without a `reader` the recipe is that of clips, or of photos if `frames` is None.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from pipeline.extractors.device import exact_convolutions
 from pipeline.features.cache import Entry, ItemCache
 from pipeline.features.recipe import FILE, Decoded, Failure, Item, Network, Recipe
+from pipeline.ground.processes import THREADS
 from pipeline.media import MediaError
 
 Batch = Sequence[tuple[str, Item]]  # cache keys and items
@@ -21,8 +22,8 @@ Batch = Sequence[tuple[str, Item]]  # cache keys and items
 def shares(items: int, batch: int, workers: int) -> tuple[int, int]:
     """Return how many workers to start, and how many items to give each at once.
 
-    There are no more workers than full batches, because a small batch costs a network as much as a
-    full one. The workers share the items evenly.
+    There are at most as many workers as full batches, because a small batch costs a network as much
+    as a full one.
     """
     workers = max(min(workers, -(-items // batch)), 1)
     return workers, min(batch, max(-(-items // workers), 1))
@@ -41,10 +42,9 @@ def extractor(
     decoding: Callable[[bool], None] = lambda active: None,
     network: Network | None = None,
 ) -> Callable[[Batch], None]:
-    """Return a function that extracts one batch into the cache, by the recipe's loaded network.
+    """Return a function that extracts one batch into the cache; loads the network if none is given.
 
-    Loads it where it is not given. `decoding` is called with true before a batch is read, and with
-    false afterwards.
+    `decoding` is called with true before a batch is read, and with false afterwards.
     """
     network = network or recipe.network()
 
@@ -59,6 +59,21 @@ def extractor(
             cache.put(key, entry)
 
     return extract
+
+
+def run_here(
+    recipe: Recipe, batches: Iterable[Batch], cache: ItemCache, network: Network | None = None
+) -> Iterator[str]:
+    """Extract batches in this process, on as many threads as a worker has; yields the keys done."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        extract = extractor(recipe, cache, network=network)
+        for batch in batches:
+            extract(batch)
+            yield from (key for key, _ in batch)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read(reader: Callable[[Item], Decoded], item: Item) -> Decoded:

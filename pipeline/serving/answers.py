@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.explanation.explain import Explanation
-from pipeline.features.memory_cache import MemoryCache
+from pipeline.features.cache import MemoryCache
 from pipeline.ground.failures import Failure
 from pipeline.prediction.predictor import Encoded, Predictor
 from pipeline.serving.neighbours import Neighbours, neighbours_of

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.features.recipe import Decoded, Identity, Item, Network
+from pipeline.features.recipe import Decoded, Identity, Item, Network, Recipe
 
 _kept: list[np.ndarray] = []
 
 
 @dataclass(frozen=True)
-class Hoarder:
+class Hoarder(Recipe):
     """Keeps so many bytes of each item."""
 
     bytes: int
@@ -24,9 +24,6 @@ class Hoarder:
 
     def identity(self) -> Identity:
         return {"version": "1"}
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        return identity
 
     def read(self, item: Item) -> Decoded:
         _kept.append(np.ones(self.bytes, np.uint8))

@@ -31,7 +31,7 @@ SECONDS = 0.002  # of an item of the toy
 
 
 @dataclass(frozen=True)
-class ToyRecipe:
+class ToyRecipe(Recipe):
     """Features are the text's letters; what is extracted, and by whom, is noted in `log`."""
 
     log: Path
@@ -42,9 +42,6 @@ class ToyRecipe:
 
     def identity(self) -> Identity:
         return {"version": "1"}
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        return identity
 
     def read(self, item: Item) -> Decoded:
         with self.log.open("a") as log:

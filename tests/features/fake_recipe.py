@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network
+from pipeline.features.recipe import FILE, Decoded, Identity, Item, Network, Recipe
 from pipeline.media import MediaError
 
 
 @dataclass(frozen=True)
-class FakeRecipe:
+class FakeRecipe(Recipe):
     """Features are the input's length, times `scale`; some inputs fail instead."""
 
     log: Path
@@ -33,9 +33,6 @@ class FakeRecipe:
 
     def identity(self) -> Identity:
         return {"version": self.version, "weights": self.weights, "scale": self.scale}
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        return identity
 
     def read(self, item: Item) -> Decoded:
         with self.log.open("a") as log:
@@ -65,7 +62,7 @@ class FakeRecipe:
 
 
 @dataclass(frozen=True)
-class DeadlyRecipe:
+class DeadlyRecipe(Recipe):
     """The contents `deadly` send a signal to their process the first `times` times.
 
     That happens while they are read, or in the network. `crashes` is a file that counts them.
@@ -84,9 +81,6 @@ class DeadlyRecipe:
 
     def identity(self) -> Identity:
         return {"version": "1"}
-
-    def item_identity(self, identity: Identity, item: Item) -> Identity:
-        return identity
 
     def read(self, item: Item) -> Decoded:
         contents = item.text if item.path is None else item.path.read_text()

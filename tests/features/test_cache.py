@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.features.bucket_cache import AT_ONCE, BucketCache
-from pipeline.features.cache import DAY, PARTS, Entry, ItemCache
+from pipeline.features.cache import DAY, PARTS, Entry, ItemCache, MemoryCache
 
 KEY, OTHER = "ab" + "0" * 62, "ab" + "0" * 61 + "1"
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -202,3 +202,12 @@ def test_a_full_disk_names_the_entry(tmp_path: Path, largest_file: Callable[[int
         cache.put(KEY, BOTH)
     assert caught.value.filename == str(tmp_path / KEY[:2] / KEY)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_entries_in_memory_are_there_until_they_are_cleared() -> None:
+    cache = MemoryCache()
+    cache.put(KEY, BOTH)
+    cache.clean()
+    assert list(cache.get_many([KEY, OTHER])) == [(KEY, BOTH), (OTHER, None)]
+    cache.clear()
+    assert cache.get(KEY) is None

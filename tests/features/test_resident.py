@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.features import resident
-from pipeline.features.cache import ItemCache
+from pipeline.features.cache import ItemCache, MemoryCache
 from pipeline.features.local import run_local
-from pipeline.features.memory_cache import MemoryCache
 from pipeline.features.recipe import Item, Network, Recipe
 from pipeline.features.resident import FEW, Resident
 
