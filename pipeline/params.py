@@ -87,7 +87,7 @@ class YouTubeParams(Section):
 
 
 class PostsParams(Section):
-    """The source and split of posts of a user's own."""
+    """The source and split of a user's own posts."""
 
     source: Source
     split: Literal["grouped"]
@@ -109,7 +109,7 @@ class DataParams(Section):
         for name in self.__pydantic_extra__:
             if not PLAIN_NAME.fullmatch(name):
                 raise PydanticCustomError(
-                    CONTRADICTION, f"{name} is no name of a data set; allowed: {NAMES}"
+                    CONTRADICTION, f"{name} is not a name for a data set; allowed: {NAMES}"
                 )
         if not self.sources:
             raise PydanticCustomError(
@@ -218,11 +218,6 @@ class ReportParams(Section):
 
 class Params(Section):
     """All of params.yaml."""
-
-    moved: ClassVar[dict[str, str]] = {
-        "features.weights": "each modality has its own: features.visual.weights, "
-        "features.text.weights and features.audio.weights"
-    }
 
     seed: Seed
     data: DataParams

@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 # Folder in `cache_folder` of the states from which killed trainings resume.
 CHECKPOINTS = "checkpoints"
+_SECONDS = (r"\d{1,4}(\.\d+)?", "seconds from 0 to 9999")  # a pattern, and what it allows
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -22,12 +23,8 @@ def workers() -> int:
 
 def most_workers() -> int | None:
     """Number of processes set in HGFN_WORKERS; None if it is not set."""
-    value = os.environ.get("HGFN_WORKERS", "")
-    if not value:
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"HGFN_WORKERS is {value!r}; allowed: a whole number from 1")
-    return int(value)
+    value = _checked("HGFN_WORKERS", r"\d*[1-9]\d*", "a whole number from 1")
+    return int(value) if value else None
 
 
 def _cores() -> int:
@@ -90,26 +87,18 @@ def size_text(size: int) -> str:
 
 def device() -> str:
     """Name of the torch device type (HGFN_DEVICE: cpu, the default, or cuda)."""
-    value = os.environ.get("HGFN_DEVICE", "") or "cpu"
-    if value not in ("cpu", "cuda"):
-        raise ValueError(f"HGFN_DEVICE is {value!r}; allowed: cpu, cuda")
-    return value
+    return _checked("HGFN_DEVICE", "cpu|cuda", "cpu, cuda") or "cpu"
 
 
 def engine() -> str:
     """Name of the extraction engine (HGFN_ENGINE: local, the default, or ray)."""
-    value = os.environ.get("HGFN_ENGINE", "") or "local"
-    if value not in ("local", "ray"):
-        raise ValueError(f"HGFN_ENGINE is {value!r}; allowed: local, ray")
-    return value
+    return _checked("HGFN_ENGINE", "local|ray", "local, ray") or "local"
 
 
 def cluster() -> str | None:
     """Address of the Ray cluster to extract on (RAY_ADDRESS); None: one is started here."""
-    value = os.environ.get("RAY_ADDRESS", "")
-    if value and not re.fullmatch(r"[^\s/:]+:\d{1,5}", value):
-        raise ValueError(f"RAY_ADDRESS is {value!r}; allowed: host:port of a running cluster")
-    return value or None
+    pattern = r"[^\s/:]+:\d{1,5}"
+    return _checked("RAY_ADDRESS", pattern, "host:port of a running cluster") or None
 
 
 def cache_url() -> str | None:
@@ -134,11 +123,6 @@ def cache_folder() -> Path:
 
 def ytdlp_config() -> Path | None:
     """File of yt-dlp options for clips from the web (HGFN_YTDLP); None if it is not set."""
-    if os.environ.get("HGFN_COOKIES"):
-        raise ValueError(
-            "HGFN_COOKIES is no longer read; write `--cookies FILE` into a file and name it in "
-            "HGFN_YTDLP (docs/youtube.md)"
-        )
     value = os.environ.get("HGFN_YTDLP", "")
     if not value:
         return None
@@ -150,27 +134,17 @@ def ytdlp_config() -> Path | None:
 
 def pause() -> float:
     """Seconds between two clips that are fetched from the web (HGFN_PAUSE, else 5)."""
-    return _seconds("HGFN_PAUSE", "5")
+    return float(_checked("HGFN_PAUSE", *_SECONDS) or 5)
 
 
 def checkpoint_interval() -> float:
     """Seconds between two checkpoints of a training (HGFN_CHECKPOINT, else 60)."""
-    return _seconds("HGFN_CHECKPOINT", "60")
-
-
-def _seconds(name: str, default: str) -> float:
-    value = os.environ.get(name, "") or default
-    if not re.fullmatch(r"\d{1,4}(\.\d+)?", value):
-        raise ValueError(f"{name} is {value!r}; allowed: seconds from 0 to 9999")
-    return float(value)
+    return float(_checked("HGFN_CHECKPOINT", *_SECONDS) or 60)
 
 
 def mirror() -> str:
     """Address to fetch pinned files from instead of their own (HGFN_MIRROR, else empty)."""
-    value = os.environ.get("HGFN_MIRROR", "").rstrip("/")
-    if value and not value.startswith(("http://", "https://")):
-        raise ValueError(f"HGFN_MIRROR is {value!r}; allowed: an http or https address")
-    return value
+    return _checked("HGFN_MIRROR", "https?://[^/].*", "an http or https address").rstrip("/")
 
 
 def hub_token() -> str | None:
@@ -191,3 +165,11 @@ def weights_folder() -> Path | None:
     if not folder.is_dir():
         raise ValueError(f"HGFN_WEIGHTS is {value!r}; allowed: a folder of published weights")
     return folder
+
+
+def _checked(name: str, pattern: str, allowed: str) -> str:
+    """Return a variable's value, empty if it is not set; ValueError if it does not match."""
+    value = os.environ.get(name, "")
+    if value and not re.fullmatch(pattern, value):
+        raise ValueError(f"{name} is {value!r}; allowed: {allowed}")
+    return value

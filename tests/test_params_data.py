@@ -52,9 +52,9 @@ def test_the_built_in_sets_may_be_absent(file: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ("Floods: {source: a, split: grouped}", "data.Floods is no name of a data set; allowed: c"),
-        ("weights: {source: a, split: grouped}", "data.weights is no name of a data set; allowed:"),
-        ("../x: {source: a, split: grouped}", "data.../x is no name of a data set; allowed: crisi"),
+        ("Floods: {source: a, split: grouped}", "data.Floods is not a name for a data set; allo"),
+        ("weights: {source: a, split: grouped}", "data.weights is not a name for a data set; allo"),
+        ("../x: {source: a, split: grouped}", "data.../x is not a name for a data set; allow"),
         ("floods: {source: a}", "data.floods.split is missing; add it"),
         ("floods: {source: a, split: event}", "data.floods.split is 'event'; allowed: 'grouped'"),
         (

@@ -14,7 +14,7 @@ MODALITIES = ("visual", "text", "audio")  # in the order of params.yaml
 SOURCES = {"visual": ("image", "video"), "text": ("text",), "audio": ("audio",)}
 SEPARATOR = ";"  # between the paths of a sample's photos, in a posts manifest and in an index
 
-# A set of a user's own has its folder in data/, so it takes no name of another folder there.
+# A user's own set has a folder in data/, so it cannot have the name of another folder there.
 NAMES = (
     "crisismmd, youtube, or small letters, digits, _ and -, at most 60, a "
     "letter or digit first, and neither sample nor weights"
@@ -33,8 +33,8 @@ class DataSet:
 
     "tweets" are texts with photos in CrisisMMD's layout: there is no time axis worth modelling, so
     their features go to the fusion directly. "clips" are those of a manifest: their sequences of
-    features go through the recurrent encoder (section IV-B). "posts" are of a user's own, with
-    photos, videos or both.
+    features go through the recurrent encoder (section IV-B). "posts" are a user's own, with photos,
+    videos or both.
     """
 
     name: str
@@ -79,7 +79,7 @@ class DataSet:
         return self.folder / "tasks.json"
 
     def features(self, modality: str) -> Path:
-        """A modality's feature file; raises ValueError for a name that is no modality."""
+        """A modality's feature file; raises ValueError for an unknown modality."""
         if modality not in MODALITIES:
             known = ", ".join(sorted(MODALITIES))
             raise ValueError(f"there is no modality {modality!r}; allowed: {known}")
@@ -103,11 +103,11 @@ def data_set(name: str) -> DataSet:
     Raises ValueError for a name that no set can have.
     """
     if name not in SETS and not PLAIN_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a data set; allowed: {NAMES}")
+        raise ValueError(f"{name!r} is not a name for a data set; allowed: {NAMES}")
     return SETS.get(name) or DataSet(name, "posts")
 
 
 def present_sets(data: Path = Path("data")) -> dict[str, DataSet]:
-    """Return, by name, the built-in sets and those of a user's own that have been downloaded."""
+    """Return, by name, the built-in sets and the user's own that have been downloaded."""
     own = sorted(folder.parent.name for folder in data.glob("*/raw"))
     return {**SETS, **{name: data_set(name) for name in own if PLAIN_NAME.fullmatch(name)}}

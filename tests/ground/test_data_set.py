@@ -24,7 +24,9 @@ def test_modalities_are_sorted_once() -> None:
 
 @pytest.mark.parametrize("name", ["../x", "Floods", "a b", "", "weights", "sample", "a" * 61, "-a"])
 def test_a_name_that_is_no_folder_of_its_own_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"is no name of a data set; allowed: crisismmd, youtube"):
+    with pytest.raises(
+        ValueError, match=r"is not a name for a data set; allowed: crisismmd, youtube"
+    ):
         data_set(name)
 
 
