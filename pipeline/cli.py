@@ -60,7 +60,7 @@ def doctor(
 def cache(
     prune_older_than: Annotated[
         float | None,
-        typer.Option(metavar="DAYS", min=0, help="Remove entries not used for so many days."),
+        typer.Option(metavar="DAYS", min=0, help="Remove entries not used for this many days."),
     ] = None,
     max_size: Annotated[
         str | None,
@@ -262,7 +262,7 @@ def explain(
 ) -> None:
     """Explain the decisions on one post: what its modalities, words, frames and regions are worth.
 
-    Prints beside each figure what it is not; docs/explain.md says how it is computed.
+    Each figure is printed with what it does not mean; docs/explain.md says how it is computed.
     """
     from pipeline.prediction import command
 

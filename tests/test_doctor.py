@@ -109,9 +109,13 @@ def test_a_lock_without_any_copy_is_deleted_so_that_dvc_can_run(project: Path) -
     assert not LOCKS[0].exists()
 
 
-def test_dvcs_list_of_readers_and_writers_is_deleted_where_it_is_cut_off(project: Path) -> None:
+@pytest.mark.parametrize("left", ["", '{"/data/a": {'])
+def test_dvcs_list_of_readers_and_writers_is_deleted_if_it_is_cut_off(
+    project: Path, left: str
+) -> None:
     path = Path(".dvc/tmp/rwlock")
-    path.write_text('{"/data/a": {')
+    path.write_text(left)
+    assert "rwlock is not JSON: DVC was killed while writing it" in doctor()[1]
     assert doctor("--mend") == (0, f"{path}: deleted; DVC writes it again\n")
     assert doctor("--mend") == (0, "nothing to mend\n")
     assert not path.exists()

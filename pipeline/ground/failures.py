@@ -71,7 +71,7 @@ def retried_kinds() -> frozenset[str]:
 
 
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
-    """Write failures.csv, sorted, with its header even when there is no failure.
+    """Write failures.csv, sorted; without failures it has only its header.
 
     Raises ValueError for a kind that is not in `KINDS`.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from unicodedata import category
 
-# Blocks of symbols and emoji whatever their category, their variation selectors, and fractions.
+# Blocks of symbols and emoji of any category, variation selectors, and fractions.
 _SYMBOLS = {*range(0x2000, 0x2C00), *range(0x1F000, 0x1FB00), 0xFE0E, 0xFE0F, 0xBC, 0xBD, 0xBE}
 # A class: no control characters or changes of direction; a $ begins a formula of a picture.
 LABEL = r"^[^\p{Cc}\x{2028}-\x{202e}\x{2066}-\x{2069}$|]+$"

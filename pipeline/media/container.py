@@ -30,7 +30,7 @@ from pipeline.media.errors import (
 
 # Seconds by which the last packet may miss the stated duration: rounding, and audio padding.
 SLACK = 0.2
-# Seconds back by which timestamps start anew, as where recordings were joined.
+# Seconds by which a timestamp must step back to be the start of another recording.
 RESTART = 1.0
 
 
@@ -166,8 +166,8 @@ def best_audio(container: InputContainer, path: str | Path) -> AudioStream:
 class Packets:
     """The packets of all streams on one clock, and where the streams end.
 
-    Where timestamps start anew, as where recordings were joined, they continue after all that
-    came before, in all streams alike: picture and sound stay together.
+    Where recordings were joined, timestamps restart. Those of each recording are shifted behind the
+    one before, by the same time in all streams, so that picture and sound stay together.
     """
 
     def __init__(self, container: InputContainer) -> None:
@@ -203,7 +203,7 @@ class Packets:
 
     @property
     def joined(self) -> bool:
-        """Whether timestamps started anew so far."""
+        """Whether timestamps have restarted so far."""
         return len(self._shifts) > 1
 
     def end_early(self, stream: Stream) -> bool:
