@@ -10,8 +10,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from benchmarks.section import Effort
-from benchmarks.timing import Line, interleaved, times_as_fast
+from benchmarks.timing import Effort, Line, interleaved, times_as_fast
 from pipeline.media.video import sample_frames
 
 COUNT = 40

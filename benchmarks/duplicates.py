@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.section import Effort
-from benchmarks.timing import Line, interleaved, times_as_fast
+from benchmarks.timing import Effort, Line, interleaved, times_as_fast
 from pipeline.datasets.duplicates import near_duplicates
 
 TWEETS, TIMES = 10_000, 10

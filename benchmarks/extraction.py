@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.section import Effort
-from benchmarks.timing import Line, interleaved, times_as_fast
+from benchmarks.timing import Effort, Line, interleaved, times_as_fast
 from pipeline.extractors.elmo import ELMoEncoder
 from pipeline.extractors.inception import FILE, InceptionEncoder, InceptionV3
 from pipeline.features.cache import ItemCache

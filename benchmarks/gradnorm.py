@@ -1,8 +1,4 @@
-"""GradNorm's own algorithm for eq. 11: a backward pass per task, then one through those.
-
-Chen et al. 2018, algorithm 1: the norms are part of the graph, and the balancing loss is
-differentiated through them by the weights alone.
-"""
+"""A training step with DMTL against one with LSEW, and against GradNorm's own algorithm."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.problem import Size, Trainer
+from benchmarks.timing import Effort, Line, interleaved, times_as_fast
 from pipeline.models.network import TaskHeads, Trunk
 from pipeline.mtl.balancing import inverse_training_rates, renormalised
 from pipeline.mtl.dmtl import DMTL
@@ -18,6 +15,9 @@ from pipeline.mtl.labelled import labelled_tasks, mean_losses
 
 class GradNormTrainer(Trainer):
     """DMTL's numbers, with each gradient norm from a backward pass of its own.
+
+    The norms are part of the graph, and the balancing loss is differentiated through them by the
+    weights alone (Chen et al. 2018, algorithm 1).
 
     Args:
         size: of the problem.
@@ -69,3 +69,23 @@ class GradNormTrainer(Trainer):
         L_TDB = (self.balance.ratios * (G - G.mean().detach() * rates).abs()).sum()
         (gradient,) = torch.autograd.grad(L_TDB, self.weights, retain_graph=True)
         return gradient
+
+
+def measure(effort: Effort) -> list[Line]:
+    """Time steps of equal networks on equal batches."""
+    size = effort.size
+    trainers = {
+        "DMTL": Trainer("dmtl", size),
+        "LSEW": Trainer("lsew", size),
+        "GradNorm, last shared layer": GradNormTrainer(size),
+        "GradNorm, own last layers": GradNormTrainer(size, layer="own"),
+    }
+    times = interleaved({name: trainer.step for name, trainer in trainers.items()}, effort.repeats)
+    ours, lines = times.pop("DMTL"), []
+    for (name, other), limit in zip(times.items(), (1.10, 0.9, None), strict=True):
+        detail = f"{1e3 * ours.median:.2f} ms against {1e3 * other.median:.2f} ms"
+        ratio = times_as_fast(other, ours)
+        lines.append(
+            Line(f"a DMTL step against {name}", ratio, limit, at_least=False, detail=detail)
+        )
+    return lines

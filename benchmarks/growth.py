@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
 
@@ -12,33 +10,63 @@ import torch
 from torch import Tensor
 
 from benchmarks.problem import Size, Trainer
-from benchmarks.timing import Times, interleaved
+from benchmarks.timing import Effort, Line, interleaved, times_as_fast
 
-MODALITIES = (2, 3, 4, 5, 6)
-TASKS = (1, 4, 16, 64)
+MODALITIES = (2, 6)
+TASKS = (1, 64)
+EARLY = 10  # step
+WINDOW = 5  # steps on both sides of the one that is measured
 EPOCH = 5  # steps between two ends of a training cycle
+MIB = 2**20
 
 
-@dataclass(frozen=True)
-class Point:
-    """One size of the problem: a step's time, the bytes of its graph, and the parameters."""
+def measure(effort: Effort) -> list[Line]:
+    """Measure more modalities of equal widths, and more tasks."""
+    size = effort.size
+    modalities = [replace(size, dims=(size.dims[-1],) * m) for m in MODALITIES]
+    tasks = [replace(size, tasks=f) for f in TASKS]
+    return [
+        _line("{1} modalities against {0}".format(*MODALITIES), modalities, effort.repeats),
+        _line("{1} tasks against {0}".format(*TASKS), tasks, effort.repeats),
+    ]
 
-    name: str
-    time: Times
-    graph_bytes: int
-    parameters: int
+
+def _line(what: str, sizes: list[Size], repeats: int) -> Line:
+    small, large = sizes
+    trainers = {"small": Trainer("dmtl", small), "large": Trainer("dmtl", large)}
+    times = interleaved({name: trainer.step for name, trainer in trainers.items()}, repeats)
+    few, many = (graph_bytes(trainer) / MIB for trainer in trainers.values())
+    fast, slow = (1e3 * times[name].median for name in trainers)
+    return Line(
+        f"a DMTL step with {what}",
+        times_as_fast(times["small"], times["large"]),
+        None,
+        at_least=False,
+        detail=f"{slow:.2f} ms against {fast:.2f} ms, {many:.1f} MiB for the backward pass against "
+        f"{few:.1f} MiB",
+    )
 
 
-@dataclass(frozen=True)
-class Endurance:
-    """Around step `early` and step `late`: seconds per step, bytes stored, the process' peak."""
-
-    early: int
-    late: int
-    seconds: tuple[float, float]
-    graph_bytes: tuple[int, int]
-    state_bytes: tuple[int, int]
-    peak_bytes: tuple[int, int]
+def measure_epochs(effort: Effort) -> list[Line]:
+    """Train up to the late step, and measure the steps around it and around an early one."""
+    trainer, late = Trainer("dmtl", effort.size), effort.late
+    seconds, memory = list[float](), dict[int, int]()
+    for step in range(1, late + WINDOW + 1):
+        start = perf_counter()
+        trainer.step()
+        seconds.append(perf_counter() - start)
+        if step % EPOCH == 0:
+            trainer.method.on_epoch_end()
+        if step in (EARLY, late):
+            memory[step] = graph_bytes(trainer) + _state_bytes(trainer)
+    before, after = (median(seconds[at - 1 - WINDOW : at + WINDOW]) for at in (EARLY, late))
+    what = f"of DMTL's step {late} against step {EARLY}"
+    times = f"{1e3 * after:.2f} ms against {1e3 * before:.2f} ms"
+    sizes = f"{memory[late] / MIB:.2f} MiB against {memory[EARLY] / MIB:.2f} MiB"
+    return [
+        Line(f"time {what}", after / before, None, at_least=False, detail=times),
+        Line(f"memory {what}", memory[late] / memory[EARLY], 1.0, at_least=False, detail=sizes),
+    ]
 
 
 def graph_bytes(trainer: Trainer) -> int:
@@ -58,61 +86,9 @@ def graph_bytes(trainer: Trainer) -> int:
     return sum(size for address, size in stored.items() if address not in owned)
 
 
-def measure_modalities(size: Size, repeats: int) -> list[Point]:
-    """Measure a growing M with equal widths; levels end at three modalities, as by default."""
-    sizes = {
-        f"M = {m}": Size((size.dims[-1],) * m, size.tasks, size.batch, size.width)
-        for m in MODALITIES
-    }
-    return _points(sizes, repeats)
-
-
-def measure_tasks(size: Size, repeats: int) -> list[Point]:
-    """Measure a growing F."""
-    sizes = {f"F = {f}": Size(size.dims, f, size.batch, size.width) for f in TASKS}
-    return _points(sizes, repeats)
-
-
-def _points(sizes: dict[str, Size], repeats: int) -> list[Point]:
-    trainers = {name: Trainer("dmtl", size) for name, size in sizes.items()}
-    times = interleaved({name: trainer.step for name, trainer in trainers.items()}, repeats)
-    return [
-        Point(
-            name,
-            times[name],
-            graph_bytes(trainer),
-            sum(p.numel() for p in trainer.network.parameters()),
-        )
-        for name, trainer in trainers.items()
-    ]
-
-
-def measure_epochs(size: Size, early: int = 10, late: int = 200) -> Endurance:
-    """Train up to `late`, and measure the steps around `early` and `late`."""
-    trainer = Trainer("dmtl", size)
-    window = min(early // 2, 5)
-    seconds, memory = [], []
-    for step in range(1, late + window + 1):
-        start = perf_counter()
-        trainer.step()
-        seconds.append(perf_counter() - start)
-        if step % EPOCH == 0:
-            trainer.method.on_epoch_end()
-        if step in (early, late):
-            memory.append((graph_bytes(trainer), _state_bytes(trainer), _peak_bytes()))
-    around = [median(seconds[at - 1 - window : at + window]) for at in (early, late)]
-    graph, state, peak = zip(*memory, strict=True)
-    return Endurance(early, late, (around[0], around[1]), graph, state, peak)
-
-
 def _state_bytes(trainer: Trainer) -> int:
     """Bytes of the method's and the optimiser's state."""
     state = list(trainer.method.state_dict().values())
     for values in trainer.optimizer.state.values():
         state += [value for value in values.values() if isinstance(value, Tensor)]
     return sum(tensor.nbytes for tensor in state)
-
-
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from torch import Tensor, nn
 from torchvision.models import Inception3, Inception_V3_Weights
 from torchvision.transforms.v2 import functional as F
 
-from benchmarks.cosine import cosines
-from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, Times, against_plain, interleaved
+from benchmarks.timing import Effort, Line
+from benchmarks.towers import Run, against_plain
 from pipeline.extractors import InceptionV3
 from pipeline.extractors.untrained import write_inception
 
@@ -53,39 +51,22 @@ def pictures(count: int, size: int, seed: int = 0) -> np.ndarray:
 
 def measure(effort: Effort, count: int = FRAMES, size: int = SIZE) -> list[Line]:
     """Time both precisions and torchvision's model in turn on the same batch."""
+    frames = pictures(count, size)
+
+    def ours(precision: str) -> Run:
+        network = InceptionV3.from_file(path, precision=precision)
+        return lambda: [network.features(frames, size)]
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inception.safetensors"
         write_inception(path)
         plain = Plain(path)
-        ours = {name: InceptionV3.from_file(path, precision=name) for name in _precisions()}
-    frames = pictures(count, size)
-    work = {name: partial(network.features, frames, size) for name, network in ours.items()}
-    times = interleaved(work | {"plain": partial(plain.features, frames)}, effort.of_seconds, 1)
-    expected = plain.features(frames)
-    return [
-        _line(name, times, ours[name].features(frames, size), expected)
-        if name in ours
-        else Line(_what(name), None, least, at_least=True, detail="CPU has no bf16")
-        for name, least in LEAST.items()
-    ]
-
-
-def _precisions() -> list[str]:
-    return [name for name in LEAST if name == "float32" or cpu_has_bfloat16()]
-
-
-def _what(precision: str) -> str:
-    return f"visual network, {precision}, against torchvision's"
-
-
-def _line(
-    precision: str, times: dict[str, Times], features: np.ndarray, expected: np.ndarray
-) -> Line:
-    if precision == "float32":
-        error = float(np.abs(features - expected).max() / np.abs(expected).max())
-        agreement, exact = f"equal to {error:.1e} of the largest", error <= 1e-4
-    else:
-        cosine = float(cosines(features, expected).min())
-        agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.9995
-    what, least = _what(precision), LEAST[precision]
-    return against_plain(what, least, times[precision], times["plain"], agreement, exact)
+        return against_plain(
+            effort,
+            lambda precision: f"visual network, {precision}, against torchvision's",
+            LEAST,
+            ours,
+            lambda: [plain.features(frames)],
+            error=1e-4,
+            cosine=0.9995,
+        )

@@ -14,8 +14,7 @@ from PIL import Image
 
 from benchmarks.inception import pictures
 from benchmarks.peak import peak_of_extraction
-from benchmarks.section import Effort
-from benchmarks.timing import Line
+from benchmarks.timing import Effort, Line
 from pipeline.extractors.inception import FILE, InceptionEncoder
 from pipeline.extractors.untrained import write_inception
 from pipeline.features.recipe import Decoded, Identity, Item, Network, Recipe

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
 from time import perf_counter
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -20,8 +22,7 @@ from PIL import Image
 
 from benchmarks.inception import pictures
 from benchmarks.peak import peak_of
-from benchmarks.section import Effort
-from benchmarks.timing import Line, Times, interleaved, times_as_fast
+from benchmarks.timing import Effort, Line, Times, interleaved, times_as_fast
 from pipeline import runtime
 from pipeline.evaluation.model_folder import write_decisions, write_preprocessor
 from pipeline.extractors.registry import obtain, open_encoder
@@ -67,17 +68,9 @@ def measure(effort: Effort, posts: int = POSTS) -> list[Line]:
 @contextmanager
 def _inside(folder: Path) -> Iterator[None]:
     """Change to a folder with the repository's parameters, and a cache of its own."""
-    here, cache = Path.cwd(), os.environ.get("HGFN_CACHE")
-    (folder / "params.yaml").write_bytes((here / "params.yaml").read_bytes())
-    os.chdir(folder)
-    os.environ["HGFN_CACHE"] = str(folder / "cache")
-    try:
+    shutil.copy("params.yaml", folder)
+    with chdir(folder), patch.dict(os.environ, HGFN_CACHE=str(folder / "cache")):
         yield
-    finally:
-        os.chdir(here)
-        os.environ.pop("HGFN_CACHE")
-        if cache is not None:
-            os.environ["HGFN_CACHE"] = cache
 
 
 def _recipes() -> dict[str, Recipe]:

@@ -16,8 +16,7 @@ import pandas as pd
 
 from benchmarks.peak import peak_of
 from benchmarks.problem import make_tasks
-from benchmarks.section import Effort
-from benchmarks.timing import Line, Times, times_as_fast
+from benchmarks.timing import Effort, Line, Times, times_as_fast
 from pipeline.inputs.feature_file import write_features
 from pipeline.params import FusionParams, MTLParams, TrainParams
 from pipeline.training.examples import Examples, load_examples

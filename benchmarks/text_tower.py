@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.cosine import cosines
 from benchmarks.elmo import tweets
-from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, Times, against_plain, interleaved
+from benchmarks.timing import Effort, Line
+from benchmarks.towers import Run, against_plain
 from pipeline.extractors.hf_folder import library
 from pipeline.extractors.hf_text import HFText
 
@@ -35,16 +32,15 @@ def measure(effort: Effort, count: int = TWEETS, sizes: dict[str, int] | None = 
     with tempfile.TemporaryDirectory() as name:
         folder, texts = Path(name), [" ".join(words) for words in tweets(count)]
         write_untrained(folder, texts, SIZES | (sizes or {}))
-        ours = {kind: _ours(HFText(folder, kind), texts) for kind in _precisions()}
-        plain = _plain(folder, texts)
-        times = interleaved(ours | {"plain": plain}, effort.of_seconds, 1)
-        expected = [np.array(vectors)[0] for vectors in plain()]
-        return [
-            _line(kind, times, ours[kind](), expected)
-            if kind in ours
-            else Line(_what(kind), None, least, at_least=True, detail="CPU has no bf16")
-            for kind, least in LEAST.items()
-        ]
+        return against_plain(
+            effort,
+            lambda precision: f"text tower, {precision}, against transformers' pipeline",
+            LEAST,
+            lambda precision: _ours(HFText(folder, precision), texts),
+            _plain(folder, texts),
+            error=1e-4,
+            cosine=0.99,
+        )
 
 
 def write_untrained(folder: Path, texts: list[str], sizes: dict[str, int]) -> None:
@@ -69,34 +65,20 @@ def write_untrained(folder: Path, texts: list[str], sizes: dict[str, int]) -> No
     fast.save_pretrained(folder)
 
 
-def _ours(encoder: HFText, texts: list[str]) -> Callable[[], list[np.ndarray]]:
+def _ours(encoder: HFText, texts: list[str]) -> Run:
     run = encoder.load()
     return lambda: run([encoder.prepare(text)[: encoder.longest] for text in texts])
 
 
-def _plain(folder: Path, texts: list[str]) -> Callable[[], Any]:
+def _plain(folder: Path, texts: list[str]) -> Run:
     pipeline = library().pipeline("feature-extraction", model=str(folder), device="cpu")
-    return lambda: pipeline(texts, batch_size=BATCH)
+    lengths = [
+        len(words) for words in pipeline.tokenizer(texts, add_special_tokens=False).input_ids
+    ]
 
+    def run() -> list[np.ndarray]:
+        # Its rows also hold the special tokens, and the padding of their batch.
+        rows = [np.array(vectors)[0] for vectors in pipeline(texts, batch_size=BATCH)]
+        return [row[1 : 1 + length] for row, length in zip(rows, lengths, strict=True)]
 
-def _precisions() -> list[str]:
-    return [kind for kind in LEAST if kind == "float32" or cpu_has_bfloat16()]
-
-
-def _what(precision: str) -> str:
-    return f"text tower, {precision}, against transformers' pipeline"
-
-
-def _line(
-    precision: str, times: dict[str, Times], vectors: list[np.ndarray], expected: list[np.ndarray]
-) -> Line:
-    # The pipeline's rows have special tokens, and the padding of their batch.
-    both = [(own, all_[1 : 1 + len(own)]) for own, all_ in zip(vectors, expected, strict=True)]
-    if precision == "float32":
-        error = max(float(np.abs(a - b).max()) for a, b in both)
-        agreement, exact = f"equal to {error:.1e}", error <= 1e-4
-    else:
-        cosine = min(float(cosines(a, b).min()) for a, b in both)
-        agreement, exact = f"cosine {cosine:.5f} on untrained weights", cosine > 0.99
-    what, least = _what(precision), LEAST[precision]
-    return against_plain(what, least, times[precision], times["plain"], agreement, exact)
+    return run

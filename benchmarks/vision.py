@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.cosine import cosines
 from benchmarks.inception import pictures
-from benchmarks.section import Effort, cpu_has_bfloat16
-from benchmarks.timing import Line, against_plain, interleaved
+from benchmarks.timing import Effort, Line
+from benchmarks.towers import against_plain
 from pipeline.extractors.encoder import Encoder
 from pipeline.extractors.hf_folder import library, offline
 from pipeline.extractors.hf_vision import HFVisual
@@ -82,37 +81,23 @@ def _clip(folder: Path, sizes: Mapping[str, int]) -> Plain:
 def _lines(
     effort: Effort, count: int, what: str, kind: type[Encoder], folder: Path, plain: Plain
 ) -> list[Line]:
-    names = [name for name in LEAST if name == "float32" or cpu_has_bfloat16()]
-    ours: dict[str, Any] = {
-        name: kind.of(folder, SimpleNamespace(size=224, precision=name)) for name in names
-    }
-    preparation = ours["float32"].preparation
+    def encoder(precision: str) -> Any:
+        return kind.of(folder, SimpleNamespace(size=224, precision=precision))
+
+    preparation = encoder("float32").preparation
     frames = pictures(count, preparation.side)
 
     @torch.inference_mode()
-    def reference() -> torch.Tensor:
+    def reference() -> list[np.ndarray]:
         # Channels first in memory, as torch's own transforms leave them.
-        return plain(preparation.normalise(torch.from_numpy(frames)).contiguous())
+        return [plain(preparation.normalise(torch.from_numpy(frames)).contiguous()).numpy()]
 
-    work = {name: partial(encoder.load(), [frames]) for name, encoder in ours.items()}
-    times = interleaved(work | {"plain": reference}, effort.of_seconds, 1)
-    return [
-        _line(f"{what}, {name}, against the plain network", least, times, name, work, reference)
-        if name in ours
-        else Line(f"{what}, {name}", None, least, at_least=True, detail="CPU has no bf16")
-        for name, least in LEAST.items()
-    ]
-
-
-def _line(
-    what: str,
-    least: float,
-    times: Mapping[str, Any],
-    name: str,
-    work: Mapping[str, Callable[[], list[np.ndarray]]],
-    reference: Callable[[], torch.Tensor],
-) -> Line:
-    cosine = float(cosines(work[name]()[0], reference().numpy()).min())
-    exact = cosine > (0.999999 if name == "float32" else 0.999)
-    agreement = f"cosine {cosine:.6f} on untrained weights"
-    return against_plain(what, least, times[name], times["plain"], agreement, exact)
+    return against_plain(
+        effort,
+        lambda precision: f"{what}, {precision}, against the plain network",
+        LEAST,
+        lambda precision: partial(encoder(precision).load(), [frames]),
+        reference,
+        error=1e-3,
+        cosine=0.999,
+    )

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
+from benchmarks import extraction
+from benchmarks.timing import Effort
+
 pytestmark = pytest.mark.heavy
-
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks import extraction  # noqa: E402
-from benchmarks.section import Effort  # noqa: E402
 
 
 def test_every_line_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:

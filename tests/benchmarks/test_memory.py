@@ -5,24 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import psutil
 import pytest
 
-pytestmark = pytest.mark.heavy
-
-ROOT = Path(__file__).resolve().parents[2]
-for folder in (ROOT, Path(__file__).parent):  # for spawned processes too: they get the path
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-from hoarder import Hoarder  # noqa: E402
-
-from benchmarks import memory  # noqa: E402
-from benchmarks.peak import peak_of_extraction, peaks_of  # noqa: E402
-from benchmarks.section import Effort  # noqa: E402
-from pipeline.features.recipe import Item  # noqa: E402
+from benchmarks import memory
+from benchmarks.peak import peak_of_extraction, peaks_of
+from benchmarks.timing import Effort
+from pipeline.features.recipe import Item
+from tests.benchmarks.hoarder import Hoarder
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process' peak")
 
@@ -46,6 +37,8 @@ def test_a_peak_does_not_count_who_measures() -> None:
 
 FORKING = """
 import os, time
+
+pytestmark = pytest.mark.heavy
 if os.fork():
     print(flush=True)
 time.sleep(60)

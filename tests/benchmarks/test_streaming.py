@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import streaming
+from benchmarks.timing import Effort
+
 pytestmark = pytest.mark.heavy
-
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # `benchmarks` is run from the root and is not installed
-    sys.path.insert(0, str(ROOT))
-
-from benchmarks import streaming  # noqa: E402
-from benchmarks.section import Effort  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
