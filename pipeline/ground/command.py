@@ -20,12 +20,13 @@ ROOT = Path(__file__).parents[2]
 def run(stage: Callable[..., None]) -> None:
     """Run a stage with the command line's arguments; errors end as in `errors_in_one_line`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(stage)
+    # Around the stage, not the app: typer ends silently at any broken pipe, also that of a worker.
+    app.command()(errors_in_one_line()(stage))
     with errors_in_one_line():
         # DVC names the stage; by hand, a stage may run on files of another dvc.lock.
         if name := os.environ.get("DVC_STAGE"):
             begin_stage(name.rpartition(":")[2])
-        app()
+    app()
 
 
 @contextmanager

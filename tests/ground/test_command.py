@@ -62,6 +62,7 @@ NOTED.add_note("while clip 7 was read")
         (NOTED, "wrong shape, while clip 7 was read"),
         (OSError("a.mp4: cannot be read"), "a.mp4: cannot be read"),
         (MemoryError("a.mp4: none"), "a.mp4: none"),
+        (BrokenPipeError(32, "a worker ended"), "[Errno 32] a worker ended"),
         (KeyError("visual"), "KeyError at {place}: 'visual' (HGFN_TRACE=1 shows more)"),
         (RuntimeError("a\nb"), "RuntimeError at {place}: a b (HGFN_TRACE=1 shows more)"),
     ],
