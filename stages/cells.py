@@ -9,7 +9,7 @@ from pipeline.params import load_params
 
 
 def cells(name: str) -> None:
-    """Train the cells that tables/<set> lacks: trials of learning rates, then all seeds."""
+    """Train the missing cells of tables/<set>: trials of learning rates, then all seeds."""
     train_cells(data_set(name), load_params(), load_table_params())
 
 

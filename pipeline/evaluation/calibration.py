@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from pipeline.evaluation.scores import Scores
 
@@ -44,8 +45,7 @@ def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     if temperature == 1.0:
         return probabilities
     logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(logits, axis=1))
 
 
 def confidences(probabilities: np.ndarray, predicted: np.ndarray, temperature: float) -> np.ndarray:

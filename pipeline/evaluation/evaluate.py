@@ -48,9 +48,9 @@ def leak_free_scores(
     thresholds: Mapping[str, float],
     leaks: np.ndarray,
 ) -> dict[str, Scores] | None:
-    """Score the test rows whose group is not in training too, as `leaks` [n] says.
+    """Score the test rows but those that `leaks` [n] marks: their group is in training too.
 
-    None where no row leaks, and where no labelled one remains.
+    None where no row leaks, and where no labelled row remains.
     """
     kept = replace(examples, split=np.where(leaks, "leaks", examples.split))
     rows = kept.rows("test")

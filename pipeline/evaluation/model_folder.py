@@ -1,7 +1,7 @@
 """What evaluation adds to a model's folder, so that the model can be used on new material.
 
 `preprocessor.json` says how each modality's features were made, `thresholds.json` how a probability
-becomes a decision and how far it can be believed. Both name the model they belong to.
+becomes a decision and a confidence. Both name the model they belong to.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class Decision(Section):
     """How one task's probabilities become a decision.
 
-    `positives` are the probabilities of the positive class of those validation rows that have it,
-    from high to low: what an operating point is chosen from. A task of several classes has none.
+    `positives` are the probabilities of the positive class on the validation rows that have it,
+    from high to low; operating points are chosen from them. A task of several classes has none.
     """
 
     threshold: Probability
@@ -157,7 +157,7 @@ def _positives(task: Task, truth: np.ndarray, probabilities: np.ndarray) -> list
     if task.positive is None:
         return []
     scores = probabilities[truth == task.positive, task.positive]
-    # Rounded down, so that a threshold of such a value is one that the row reaches.
+    # Rounded down, so that the row itself reaches a threshold of its rounded value.
     return sorted((float(np.floor(s * 10**DIGITS) / 10**DIGITS) for s in scores), reverse=True)
 
 

@@ -20,7 +20,7 @@ from pipeline.mtl import Task
 
 FILE = "provenance.json"
 PACKAGES = ("hgfn", "torch", "torchvision", "numpy", "scikit-learn", "av")
-# Of the extra `encoders`: one that no encoder of this prefix uses decides nothing.
+# Of the extra `encoders`, by the prefix of the encoders that use it.
 LIBRARIES = {"hf:": "transformers", "timm:": "timm"}
 CODE = ("pipeline", "stages")
 SPLITS = ("train", "val", "test")
@@ -55,8 +55,8 @@ def write_provenance(
 def commit() -> str | None:
     """Return the last commit that changed the code, with `+` if its files differ from it.
 
-    A later commit, such as that of dvc.lock, is no other code: so the same inputs give the same
-    file. None where git has none; the current folder may be another repository.
+    Later commits that leave the code as it is, such as that of dvc.lock, change nothing here. None
+    where git does not track this file; the current folder may be another repository.
     """
     try:
         _git("ls-files", "--error-unmatch", __file__)  # a copy inside another repository has none

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from pipeline.evaluation.baselines import majority
 from pipeline.evaluation.evaluate import split_scores, thresholds_of
@@ -25,8 +26,8 @@ def zero_shot_scores(
 ) -> dict[str, dict[str, Scores]]:
     """Score the similarity of pictures and prompts on test: {"zero_shot": scores}, or nothing.
 
-    `weights` is the folder of the visual encoder: without a text tower of the same space there is
-    no such baseline. Tasks of which a class has no prompt are left out, which is printed with the
+    `weights` is the folder of the visual encoder; without a text tower of the same space there is
+    no such baseline. A task with a class that has no prompt is left out, which is printed with the
     data set's `name`.
     """
     if "visual" not in pooled.sequences or not has_texts(weights):
@@ -57,36 +58,28 @@ def zero_shot_probabilities(
 ) -> dict[str, np.ndarray]:
     """Predict [n, classes] for all samples by task; `space` has a text for each class, in order.
 
-    CLIP's logits go through a softmax over a task's classes. SigLIP's each through a sigmoid, and
-    their sum over exclusive classes is made 1. Samples without a picture get the frequencies of the
-    classes in training.
+    CLIP's logits go through a softmax over a task's classes; SigLIP's go through a sigmoid each,
+    and those of exclusive classes are scaled to the sum 1. Samples without a picture get the
+    classes' frequencies in training.
     """
     present = np.flatnonzero(pooled.present("visual"))
     arrays = pooled.sequences["visual"]
-    result, column = {}, 0
-    pictures = (
-        np.concatenate([np.asarray(arrays[int(row)])[:1] for row in present])
-        if len(present)
-        else None
-    )
-    logits = None if pictures is None else space.logits(pictures)
-    for task in tasks:
-        values = majority(task, pooled.targets[task.name], pooled.split)
-        if logits is not None:
-            own = logits[:, column : column + len(task.classes)]
-            values[present] = _probabilities(task, own, space.sigmoid)
-        result[task.name] = values
-        column += len(task.classes)
+    result = {t.name: majority(t, pooled.targets[t.name], pooled.split) for t in tasks}
+    if not len(present):
+        return result
+    pictures = np.concatenate([np.asarray(arrays[int(row)])[:1] for row in present])
+    ends = np.cumsum([len(task.classes) for task in tasks])
+    by_task = np.split(space.logits(pictures), ends[:-1], axis=1)
+    for task, logits in zip(tasks, by_task, strict=True):
+        result[task.name][present] = _probabilities(task, logits, space.sigmoid)
     return result
 
 
 def _probabilities(task: Task, logits: np.ndarray, sigmoid: bool) -> np.ndarray:
     if not sigmoid:
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        return np.asarray(softmax(logits, axis=1))
     if task.head == "sigmoid":
         positive = 1 / (1 + np.exp(-logits[:, 1]))
         return np.stack([1 - positive, positive], axis=1)
     logs = -np.logaddexp(0, -logits)  # of the sigmoid; its values may be far below 1e-10
-    shifted = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return np.asarray(softmax(logs, axis=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,12 @@ from pipeline.evaluation.plots import precision_recall, write_plots
 from pipeline.mtl import Task
 
 Drawn = Callable[..., tuple[np.ndarray, np.ndarray]]
+Arrays = dict[str, np.ndarray]
+
+
+def drawn_of(tasks: Sequence[Task], drawn: Drawn) -> tuple[Arrays, Arrays]:
+    pairs = {task.name: drawn(task) for task in tasks}
+    return {name: t for name, (t, _) in pairs.items()}, {name: p for name, (_, p) in pairs.items()}
 
 
 def test_the_area_below_each_curve_is_its_average_precision(
@@ -61,10 +67,8 @@ def live(tmp_path: Path, tasks: tuple[Task, ...]) -> Path:
 def test_every_task_has_its_files_even_without_support(
     tasks: tuple[Task, ...], drawn: Drawn, live: Path
 ) -> None:
-    pairs = {task.name: drawn(task) for task in tasks}
-    truth = {name: labels for name, (labels, _) in pairs.items()}
+    truth, probabilities = drawn_of(tasks, drawn)
     truth["kind"][:] = -1
-    probabilities = {name: values for name, (_, values) in pairs.items()}
     write_plots(live, tasks, truth, probabilities, {"victim": 0.7, "useful": 0.5, "kind": 0.5})
     for task in tasks:
         curves = pd.read_csv(live / f"evaluation/pr/{task.name}.csv")
@@ -81,9 +85,7 @@ def test_every_task_has_its_files_even_without_support(
 def test_the_same_numbers_give_the_same_four_pictures(
     tasks: tuple[Task, ...], drawn: Drawn, live: Path
 ) -> None:
-    pairs = {task.name: drawn(task) for task in tasks}
-    truth = {name: labels for name, (labels, _) in pairs.items()}
-    probabilities = {name: values for name, (_, values) in pairs.items()}
+    truth, probabilities = drawn_of(tasks, drawn)
     half = dict.fromkeys(truth, 0.5)
     write_plots(live, tasks, truth, probabilities, half)
     first = {path.name: path.read_bytes() for path in (live / "figures").iterdir()}
@@ -98,8 +100,6 @@ def test_the_same_numbers_give_the_same_four_pictures(
 @pytest.mark.parametrize("count", [1, 7])
 def test_pictures_have_room_for_one_task_and_for_many(drawn: Drawn, live: Path, count: int) -> None:
     tasks = [Task(f"t{i}", ("no", "yes"), head="sigmoid") for i in range(count)]
-    pairs = {task.name: drawn(task) for task in tasks}
-    truth = {name: labels for name, (labels, _) in pairs.items()}
-    probabilities = {name: values for name, (_, values) in pairs.items()}
+    truth, probabilities = drawn_of(tasks, drawn)
     write_plots(live, tasks, truth, probabilities, dict.fromkeys(truth, 0.5))
     assert len(list((live / "figures").glob("*.png"))) == 4

@@ -68,7 +68,7 @@ def compare(
     `name` is an .npz or a data set of the pipeline; `names` are those of the rows, else see
     `_default_rows`. Of several learning rates each network takes the one with the best mean MAP on
     the validation rows of a split, as logistic regression takes the best of five penalties. A row
-    without scores in a seed, since all its trainings diverged, has none at all.
+    of which all trainings of a seed diverged has no scores at all.
 
     The last messages rank the rows by mean MAP. Writes comparison.md, .csv and .png, runs.csv with
     the scores of each seed, and the cells, from which a later run resumes. Raises ValueError with
@@ -146,7 +146,7 @@ def _checked_rates(rates: Sequence[float] | None) -> list[float]:
 
 
 def _named_rows(names: Sequence[str], problem: Problem) -> list[Row]:
-    """Return the rows of these names, each of which may be a list with commas."""
+    """Return the rows of these names; a name may be a list with commas."""
     views, texts = list(problem.examples.sequences), bool(problem.texts)
     listed = [name.strip() for names_ in names for name in names_.split(",")]
     return list(dict.fromkeys(compared_row(name, views, texts) for name in listed))
@@ -157,7 +157,7 @@ def _default_rows(
 ) -> list[Row]:
     """List the networks (see `network_rows`) with the reference, and the baselines.
 
-    On a data set of the pipeline also the reference and the row of ours on each modality alone.
+    On a data set of the pipeline also the reference and the row of ours on each single modality.
     """
     networks = dict.fromkeys([REFERENCE, *network_rows(fusions or (), methods or ())])
     views = list(problem.examples.sequences)

@@ -89,7 +89,7 @@ class PaperTable:
 
 
 def tables_of(data: str, tasks: Sequence[str]) -> list[PaperTable]:
-    """List the tables of a data set with these tasks; a task that it lacks has no table."""
+    """List the tables of a data set with these tasks; other tasks have no table."""
     if data == "youtube":
         means = PaperTable(4, "Table IV: Means over the concepts", _scores(MEAN, YOUTUBE))
         # The paper's concepts in its order, then those that only these data have.

@@ -44,10 +44,9 @@ class Column:
 class Report:
     """The estimates of each row, in the order of the rows, compared with those of `references`.
 
-    `facts[row]` holds further columns, the same for each row. Rows in `ablation` have a table of
-    their own behind that of the others, and so have the columns in `details`, one a task; their
-    differences are in the CSV alone. A picture shows the other columns and marks the first
-    reference.
+    `facts[row]` holds further columns, the same for each row. The rows of `ablation` have a table
+    of their own after the others, and the columns of `details` one for each task; differences of
+    the latter are only in the CSV. A picture shows the other columns and marks the first reference.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Train the cells that a folder lacks, side by side in processes."""
+"""Train the cells that a folder does not hold yet, in parallel processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def run_trainings(
     folder: Path,
     retrain: bool = False,
 ) -> dict[Training, Cell]:
-    """Return the cell of each training; those that `folder`/cells lacks are trained.
+    """Return the cell of each training; those that are not in `folder`/cells are trained.
 
     Each cell is written as soon as it is trained, so that an interrupted run resumes. Cells of
     other data, settings or code raise ValueError, or with `retrain` are trained again after one

@@ -22,7 +22,7 @@ NO_SIDE = ""
 class Splits:
     """A split [n] for each seed: train, val, test, or NO_SIDE.
 
-    A seed has a name if it stands for an event, the test side. `overlap` is n_test / n_train where
+    With `events`, seed k is the split that tests on events[k]. `overlap` is n_test / n_train where
     each seed has a random split, else 0. `note` says what the splits and intervals are.
     """
 
@@ -44,7 +44,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Omitted:
-    """What is left out of all splits because one cannot learn it, with the first such seed."""
+    """What all splits leave out because one cannot learn it, with the first such seed."""
 
     tasks: Mapping[str, int]
     classes: Mapping[tuple[str, str], int]
@@ -79,9 +79,9 @@ def seed_splits(subject: Subject, seeds: int) -> Splits:
 def event_splits(subject: Subject) -> Splits:
     """Make each event the test side once.
 
-    A row of another event whose group is in the test event as well is on no side, and one without
-    an event is never tested; see `event_split` for the rest. Raises ValueError where there are
-    fewer than two events.
+    A row of another event is on no side if its group is in the test event too; a row without an
+    event is never tested. See `event_split` for the rest. Raises ValueError where there are fewer
+    than two events.
     """
     events = subject.events
     if events is None or not (events != "").any():
@@ -123,9 +123,9 @@ def _labels(subject: Subject) -> pd.DataFrame:
 def divide(subject: Subject, splits: Splits) -> tuple[Problem, Omitted]:
     """Return the problem with the splits, without what cannot be learnt in all of them.
 
-    Left out of all splits alike is a class of which one has no training row (its rows are unknown),
-    a task that keeps fewer than two classes, and a view that no training row of a split has. Raises
-    ValueError where nothing is left to learn or to score.
+    A class, view or task that one split cannot learn is left out of all: a class or view that no
+    training row has (rows of the class become unknown), and a task with fewer than two classes
+    left. Raises ValueError where nothing is left to learn or to score.
     """
     problem = subject.problem
     omitted = _omitted(problem, splits)
@@ -186,7 +186,7 @@ def _check_sides(problem: Problem, splits: Splits) -> None:
 
 
 def omitted_notes(omitted: Omitted, splits: Splits) -> list[str]:
-    """Say what is left out, and of which seed or event it cannot be learnt."""
+    """Say what is left out, and the first seed or event with which it cannot be learnt."""
     where = {seed: f"({splits.unit} {splits.named(seed)})" for seed in splits.sides}
     kinds = {
         "left out (a training side has rows of one class of it at most)": [

@@ -74,7 +74,7 @@ def load_table_params() -> TableParams:
 
 
 def train_cells(data: DataSet, params: Params, tables: TableParams) -> None:
-    """Train the cells that tables/<set> lacks: every row's trials, then its seeds."""
+    """Train the missing cells of tables/<set>: every row's trials, then its seeds."""
     if data.name == "crisismmd" and params.data.crisismmd.layout == "binary":
         raise ValueError(
             "data.crisismmd.layout is 'binary', which has no tables; set it to grouped"
