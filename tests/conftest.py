@@ -204,6 +204,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
+def in_systems_store(authority: Authority) -> list[str]:
+    """A command that runs the words after it where the system's store holds the authority."""
+    store = Path("/etc/ssl/certs/ca-certificates.crt")
+    mount = f'mount --bind {authority.file} {store} && exec "$@"'
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or not store.is_file():
+        pytest.skip("replaces Debian's store in a mount namespace of its own")
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this machine allows no mount namespaces")
+    return alone
+
+
+@pytest.fixture
 def serve() -> Iterator[Callable[..., Site]]:
     """`serve(first, second)` answers one request after the other; the last answer goes on.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +35,6 @@ SCRIPTS = {
 }
 
 
-def answer(data: bytes, type: str = "video/mp4") -> Callable[[BaseHTTPRequestHandler], None]:
-    def send(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", type)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return send
-
-
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     path = tmp_path / "target.mp4"
@@ -62,7 +49,7 @@ def target(tmp_path: Path) -> Path:
 def test_a_script_is_not_a_clip(
     tmp_path: Path, target: Path, serve: Any, script: str, reason: str
 ) -> None:
-    site = serve(answer(target.read_bytes()))
+    site = serve(target.read_bytes())
     clip = tmp_path / "clip.mp4"
     for place in (f"file://{target}", str(target), target.name, f"{site.url}/film.mp4"):
         clip.write_text(script.format(target=place))

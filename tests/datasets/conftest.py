@@ -72,6 +72,15 @@ def write_photo() -> Callable[[Path, Row, bytes], None]:
 
 
 @pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """An older raw folder, whose files a finished run replaces."""
+    folder = tmp_path / "data" / "set" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "old.txt").write_text("old")
+    return folder
+
+
+@pytest.fixture
 def unprivileged() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`unprivileged(code, *arguments)` runs Python without root's right to open every file."""
     alone = ["unshare", "--user"]

@@ -42,15 +42,6 @@ def layout(
     return shutil.move(folder, tmp_path / "official folder")
 
 
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    """An older raw folder, whose files a finished run replaces."""
-    folder = tmp_path / "data" / "set" / "raw"
-    folder.mkdir(parents=True)
-    (folder / "old.txt").write_text("old")
-    return folder
-
-
 def assert_refused(source: Path, raw: Path, message: str) -> None:
     """The message is one line; the old raw folder is whole and nothing lies beside it."""
     with pytest.raises(ValueError, match=message) as caught:
@@ -139,12 +130,6 @@ def test_what_a_killed_run_unpacked_is_removed_by_the_next(
     fill_raw("crisismmd", str(path), raw)
     assert list(raw.parent.iterdir()) == [raw]
     assert {entry.name for entry in raw.iterdir()} == {"annotations", "data_image", "splits"}
-
-
-def test_the_given_two_layouts_are_refused_and_both_named(shared_data: Path, raw: Path) -> None:
-    archive = shared_data / "faults" / "layout" / "two.tar.gz"
-    names = "CrisisMMD_v1.0/annotations and CrisisMMD_v2.0/annotations"
-    assert_refused(archive, raw, f"two.tar.gz holds {names}; take a source with one of them$")
 
 
 @pytest.mark.parametrize("nested", ["old", "backup/v1"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,6 @@ HEADER = "id,source,start,end,description,flood,fire\n"
 def files(folder: Path) -> dict[str, bytes]:
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    """An older raw folder, whose files a finished run replaces."""
-    folder = tmp_path / "data" / "set" / "raw"
-    folder.mkdir(parents=True)
-    (folder / "old.txt").write_text("old")
-    return folder
 
 
 @pytest.fixture
@@ -144,18 +134,6 @@ def test_every_description_comes_back_from_the_copy(raw: Path, tmp_path: Path) -
     (tmp_path / "m.csv").write_text(f"\ufeff{HEADER}{rows}", encoding="utf-8", newline="")
     fill_raw("youtube", str(tmp_path / "m.csv"), raw)
     assert read_manifest(raw / "manifest.csv")["description"].tolist() == HARD
-
-
-def test_the_given_carriage_returns_are_copied(
-    shared_data: Path, raw: Path, tmp_path: Path
-) -> None:
-    given = shutil.copy(shared_data / "faults/manifest/carriage_return.csv", tmp_path)
-    table = read_manifest(Path(given))
-    assert table["description"].str.contains("\r").sum() == len(table) == 6
-    for source in table["source"]:
-        (tmp_path / source).write_bytes(source.encode())
-    fill_raw("youtube", str(given), raw)
-    assert index_youtube(raw).table["text"].tolist() == table["description"].tolist()
 
 
 def test_clips_without_an_origin_are_of_their_own(raw: Path, tmp_path: Path) -> None:

@@ -94,18 +94,6 @@ def test_a_reworded_text_is_near_and_another_is_not() -> None:
     assert near_duplicates(texts).tolist() == [[1, 2]]
 
 
-@pytest.mark.parametrize(("alike", "near"), [(13, True), (11, False)])
-def test_nearness_is_jaccards_of_word_triples(alike: int, near: bool) -> None:
-    # Of 20 words, the first `alike` are the same: alike - 2 of 36 - (alike - 2) triples are shared.
-    other = WORDS[:alike] + [f"v{k}" for k in range(20 - alike)]
-    shared = alike - 2
-    jaccard = shared / (36 - shared)
-    threshold = 0.4
-    assert (jaccard >= threshold) == near
-    pairs = near_duplicates([" ".join(WORDS), " ".join(other)], threshold)
-    assert len(pairs) == near
-
-
 def test_the_default_threshold_includes_its_own_value() -> None:
     # Two of four triples shared.
     assert NEAR == 0.5
@@ -121,22 +109,3 @@ def test_texts_without_triples_have_no_near_duplicate(texts: list[str]) -> None:
     pairs = near_duplicates(texts)
     assert pairs.shape[1] == 2
     assert not len(pairs)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.lists(st.sampled_from("abcd"), max_size=8).map(" ".join), min_size=1, max_size=12),
-    st.randoms(use_true_random=False),
-)
-def test_the_clusters_of_near_duplicates_depend_on_no_order(
-    texts: list[str], random: object
-) -> None:
-    order = list(range(len(texts)))
-    random.shuffle(order)  # type: ignore[attr-defined]
-
-    def clusters(of: list[str]) -> set[frozenset[int]]:
-        said = [normalise(text) or None for text in of]
-        return partition(cluster([said], near_duplicates(of)))
-
-    shuffled = clusters([texts[i] for i in order])
-    assert clusters(texts) == {frozenset(order[i] for i in rows) for rows in shuffled}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,18 +35,6 @@ def test_an_empty_id_ties_nothing_together_in_any_order(
     random.Random(0).shuffle(rows)
     again = index_crisismmd(write_annotations(rows), "agreed")
     pd.testing.assert_frame_equal(again.table, index.table)
-
-
-@pytest.mark.parametrize("name", ["half_empty.tsv", "nan_both.tsv"])
-def test_the_given_empty_ids_tie_nothing_together(
-    shared_data: Path, tmp_path: Path, name: str
-) -> None:
-    (tmp_path / "annotations").mkdir()
-    given = shared_data / "faults" / "ids" / name
-    shutil.copy(given, tmp_path / "annotations" / "x_final_data.tsv")
-    table = index_crisismmd(tmp_path, "agreed").table
-    assert table["group"].is_unique
-    assert table["split"].value_counts().to_dict() == {"train": 36, "val": 12, "test": 12}
 
 
 def test_empty_photos_and_texts_that_say_nothing_tie_nothing_together(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,29 +115,6 @@ def test_an_empty_label_is_unknown(tweet: Make, write_annotations: Write) -> Non
     rows = [tweet(k, **dict.fromkeys(VALUES, value)) for k, value in enumerate(values)]
     samples = read_samples(write_annotations(rows), "agreed")
     assert samples[["informative", "humanitarian", "damage"]].isna().all(axis=None)
-
-
-def given(shared_data: Path, name: str, tmp_path: Path) -> Path:
-    """A raw folder of one of the given tables."""
-    (tmp_path / "annotations").mkdir()
-    shutil.copy(shared_data / "faults" / "layout" / name, tmp_path / "annotations/x_final_data.tsv")
-    return tmp_path
-
-
-def test_the_given_table_that_pandas_wrote_is_read(shared_data: Path, tmp_path: Path) -> None:
-    samples = read_samples(given(shared_data, "pandas_round_trip.tsv", tmp_path), "agreed")
-    assert len(samples) == 30
-    assert 0 < samples["damage"].isna().sum() < 30
-
-
-def test_the_given_strange_label_is_refused(shared_data: Path, tmp_path: Path) -> None:
-    raw = given(shared_data, "strange_label.tsv", tmp_path)
-    expected = (
-        "x_final_data.tsv: row 2, column image_damage is 'vehicle_damage'; allowed: "
-        "little_or_no_damage, mild_damage, severe_damage, nan, dont_know_or_cant_judge"
-    )
-    with pytest.raises(ValueError, match=f"{re.escape(expected)}$"):
-        read_samples(raw, "agreed")
 
 
 def test_the_negative_class_of_each_task_is_its_first() -> None:

@@ -107,15 +107,7 @@ def test_the_pinned_lists_are_fetched(
 ) -> None:
     with tarfile.open(tmp_path / "made.tar.gz", "w:gz") as archive:
         archive.add(write("fog", GOOD), "VIDI-d9d7b49/data/fog.csv")
-    content = (tmp_path / "made.tar.gz").read_bytes()
-
-    def answer(handler: Any) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    site = serve(answer)
+    site = serve((tmp_path / "made.tar.gz").read_bytes())
     monkeypatch.setenv("HGFN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HGFN_MIRROR", site.url)
     pin = Path(__file__).resolve().parents[2] / "sources" / "vidi.json"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.datasets.clips.clip_cache import ClipCache, ClipRequest
+from tests.inputs.answers import reply
 
 Span = tuple[float | None, float | None]
 # Some seconds alone, and the whole.
@@ -86,13 +87,7 @@ def test_a_redirect_to_a_file_of_this_machine_is_not_followed(
     refused: Any, serve: Any, give: Any, film: bytes, tmp_path: Path, span: Span, late: bool
 ) -> None:
     (tmp_path / "film.mp4").write_bytes(film)
-
-    def moved(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", f"file://{tmp_path}/film.mp4")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
+    moved = reply(302, Location=f"file://{tmp_path}/film.mp4")
     refused(ClipRequest(f"{serve(*[give(film)] * late, moved).url}/film.mp4", *span))
 
 
