@@ -30,8 +30,8 @@ COLUMNS = (*TEXTS, "start", "end", "leaks")
 class Index:
     """An index table, its tasks, and the failures of modalities that are absent from the start.
 
-    `notes` tell the user of leaks of the split and of keys that many samples share; `counts` says
-    how many samples have a label, and how many share a key with another.
+    `notes` warn the user of leaks and of keys that many samples share; `counts` says how many
+    samples have a label, and how many share a key with another.
     """
 
     table: pd.DataFrame
@@ -51,8 +51,8 @@ def index_crisismmd(
     """Index tweets with photos; a group is a tweet with all its near-duplicates.
 
     The split is the same in both layouts. An official split has only its own task and samples;
-    `notes` say how much it leaks. `test_event` is the one that `event` tests on. Raises ValueError
-    that lists the events for an unknown one.
+    `notes` say how much it leaks. With the split `event`, `test_event` is the test side. Raises
+    ValueError listing the events for an unknown one.
     """
     samples = crisismmd.read_samples(raw, labels)
     tasks, notes = crisismmd.TASKS, list[str]()
@@ -91,7 +91,7 @@ def index_youtube(raw: Path) -> Index:
 
 
 def index_posts(raw: Path) -> Index:
-    """Index posts of a user's own; a group is that of the manifest with all its near-duplicates.
+    """Index the user's own posts; a group is one of the manifest with all its near-duplicates.
 
     A post without a photo or without a text is no failure. Of several photos, those that exist
     remain.

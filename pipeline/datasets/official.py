@@ -32,10 +32,10 @@ _NAME = re.compile(
 )
 
 Sizes = dict[str, tuple[int, int, int]]
-# Samples of train, val and test, in all and by class. The sums are published, and the classes make
-# them up: humanitarian's are as another project counted them in the files, informative's were not
-# checked against files or paper. Of damage the sums alone: they make up all 3,526 rows of the set
-# that have this label, and val's is its file's.
+# Samples of train, val and test, in all and by class. The sums are published, and the classes add
+# up to them: another project counted humanitarian's in the files; informative's were not checked
+# against files or paper. Damage has sums only: they add up to the 3,526 rows of the set that have
+# this label, and val's is the number in its file.
 PUBLISHED: dict[str, Sizes] = {
     "informative": {
         "samples": (9601, 1573, 1534),
@@ -52,7 +52,7 @@ PUBLISHED: dict[str, Sizes] = {
     },
     "damage": {"samples": (2468, 529, 529)},
 }
-# What a split file may call a class; the humanitarian ones have those before merging too.
+# Labels that a split file may have; the humanitarian ones also have those before merging.
 CLASSES = {task["name"]: [*task["classes"]] for task in TASKS}
 CLASSES["humanitarian"] += MERGED
 
@@ -62,11 +62,11 @@ def official_samples(
 ) -> tuple[pd.DataFrame, Tasks, list[str]]:
     """Select an official split's samples, with their side in `split`, and its one task.
 
-    Where the files of agreed labels are there and `labels` is `agreed`, they are the split, and
-    their labels count; so do those of the damage files. Otherwise labels stay as they are. Samples
-    are matched by image path, since one tweet has two different image ids. The notes that are
-    returned say how many were left out, and how the counts differ from those published. Raises
-    ValueError if a side has no sample.
+    If there are files of agreed labels and `labels` is `agreed`, they are the split, and their
+    labels count; so do those of the damage files. Otherwise labels stay as they are. Samples are
+    matched by image path, since one tweet has two different image ids. The notes say how many
+    samples are left out, and how the counts differ from those published. Raises ValueError if a
+    side has no sample.
     """
     chosen = [task for task in tasks if split == f"official_{task['name']}"]
     task, others = chosen[0], [t["name"] for t in tasks if t not in chosen]
@@ -113,7 +113,7 @@ def _relabelled(split: str, samples: pd.DataFrame, members: pd.DataFrame, task: 
 
 
 def _count_note(split: str, members: pd.DataFrame, task: dict[str, Any]) -> str:
-    """Compare the numbers of labelled samples, by side and class, with those published."""
+    """Compare the counts of labelled samples, by side and class, with those published."""
     published, labels = PUBLISHED[task["name"]], members[task["name"]]
     here = {"samples": labels.notna()}
     here |= {name: labels == code for code, name in enumerate(task["classes"])}
@@ -140,10 +140,10 @@ def leak_note(table: pd.DataFrame) -> str:
 
 
 def copy_splits(source: Path, folder: Path) -> None:
-    """Copy the split files that `source` holds, unpacked or zipped, into the new `folder`.
+    """Copy the split files of `source`, unpacked or zipped, into the new `folder`.
 
-    Without any, there is no folder. Raises ValueError for a file that cannot be read, and for two
-    different ones of one name.
+    Without split files no folder is made. Raises ValueError for a file that cannot be read, and for
+    two different files of one name.
     """
     for name, content in _split_files(source):
         folder.mkdir(exist_ok=True)
@@ -173,8 +173,7 @@ def _split_files(source: Path) -> Iterator[tuple[str, bytes]]:
     for home in HOMES:
         packed = source / f"{home}.zip"
         if (source / home).is_dir():
-            files = sorted(p for p in (source / home).rglob("*.tsv") if not p.is_dir())
-            for path in files:
+            for path in sorted((source / home).rglob("task_*.tsv")):
                 if _fits(path.name):
                     yield path.name, require_file(path, source).read_bytes()
         elif home in (ALL, AGREED) and packed.is_file():
@@ -186,7 +185,7 @@ def _fits(name: str) -> bool:
 
 
 def _has_agreed(folder: Path, task: str) -> bool:
-    """Whether there is any file of agreed labels; if others are missing, reading them says so."""
+    """Whether there is a file of agreed labels; reading them names those that are missing."""
     return any(folder.glob(f"task_{task}_text_img_agreed_lab_*.tsv"))
 
 

@@ -1,4 +1,4 @@
-"""The raw folder of a user's own posts, copied from a manifest's folder."""
+"""The raw folder of posts, copied from the manifest's folder."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pipeline.ground.failures import Failure, read_failures, summary, write_fail
 
 # In a raw folder: files that could not be fetched or copied. Absent if there are none.
 FAILURES = "failures.csv"
-# Errors that are not the fault of the file.
+# Errors that are not caused by the file.
 _OF_THE_MACHINE = (EMFILE, ENFILE, ENOMEM)
 
 

@@ -22,7 +22,7 @@ FORMS = {
 # The files that a folder must have, and the suffixes of files.
 ENTRIES = {"tweets": f"annotations/{EVENTS}", "clips": "manifest.csv", "posts": MANIFEST}
 ARCHIVES = (".tar.gz", ".tgz")
-# Of a file, by itself or pinned; posts are a user's own, and local.
+# Endings of a file, given as it is or pinned; posts are always local.
 PINNED = {"tweets": ARCHIVES, "clips": (".csv",)}
 ENDINGS = {**{form: (*ends, ".json") for form, ends in PINNED.items()}, "posts": (".csv",)}
 GZIP_MAGIC = b"\x1f\x8b"
@@ -56,7 +56,7 @@ def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> lis
 def check_source(name: str, source: str) -> None:
     """Raise ValueError with key and cure unless a source exists and has an allowed form.
 
-    The contents of an archive or a manifest are not read.
+    The contents of archives and manifests are not read.
     """
     path, data = Path(source), data_set(name)
     try:
@@ -70,7 +70,7 @@ def check_source(name: str, source: str) -> None:
 
 
 def _check_for_dvc(name: str, folder: Path) -> None:
-    """Raise ValueError for a file in a source's folder that stops DVC, which hashes all of them."""
+    """Raise ValueError for a file in a source's folder that DVC cannot hash."""
     for parent, _, files in os.walk(folder):
         for path in (Path(parent, file) for file in files):
             if not os.path.isfile(path) or not os.access(path, os.R_OK):

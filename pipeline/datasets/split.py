@@ -21,7 +21,7 @@ def grouped_split(
     seed: int = SEED,
     folds: Sequence[str] = FOLDS,
 ) -> pd.Series:
-    """Assign the side of one of the equal `folds` to each sample; a group is never divided.
+    """Assign each sample the side of one of the equal `folds`; a group is never divided.
 
     `labels` has one nullable integer column per task. Stratification (Sechidis et al. 2011) is by
     the classes of each task that occur in a group; unknown is one of them. The result depends on
@@ -48,8 +48,8 @@ def event_split(
 ) -> pd.Series:
     """Make one event the test side, and divide all others 75/25 into train and val.
 
-    A sample of another event whose group has one of the test event's is on no side: null. See
-    `grouped_split` for the rest.
+    A sample of another event that shares a group with the test event is on no side: null. For the
+    rest see `grouped_split`.
     """
     test = events == event
     touched = groups.isin(groups[test]) & ~test

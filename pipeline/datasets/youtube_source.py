@@ -22,7 +22,7 @@ from pipeline.inputs.manifest import address, copy_manifest, read_manifest
 from pipeline.inputs.pins import fetch_pin, read_pin
 from pipeline.inputs.tables import refuse
 
-# Kinds that concern a site, not one clip: after so many in a row no more is requested from it.
+# Kinds that concern a site, not one clip: after MOST_IN_A_ROW of them it gets no more requests.
 GENERAL = ("network", "bot_check")
 MOST_IN_A_ROW = 5
 CURE = {
@@ -115,9 +115,9 @@ def _name_of_copy(row: Row, path: Path, names: set[str], manifest: Path) -> str:
 
 
 def _fetch_remote(rows: list[Row], urls: list[str], raw: Path) -> list[Failure]:
-    """Fetch the clip of each row into `raw`/clips and adapt the row to the file, in place.
+    """Fetch the clip of each row into `raw`/clips, and change the row to fit the file.
 
-    Its span then counts from the file's beginning, and an empty description becomes the site's.
+    The span then counts from the file's beginning, and an empty description becomes the site's.
     """
     pause = runtime.pause()
     options = read_options(runtime.ytdlp_config(), pause)
@@ -145,7 +145,7 @@ def _seconds(value: Any) -> float | None:
 
 
 class _Fetcher:
-    """Clips one after the other, with pauses, and none of a site that fails for all of them."""
+    """Fetches clips one after the other, with pauses; gives up a site that fails for all."""
 
     def __init__(self, cache: ClipCache, pause: float) -> None:
         self._cache = cache

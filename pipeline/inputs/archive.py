@@ -76,7 +76,15 @@ def _unpack(stream: _Bounded, folder: Path, members: int) -> dict[str, str]:
     # gzip checks its checksum at the end, after the last member.
     while stream.read(CHUNK):
         pass
-    # No link is ever made on the disk, so that names alone say where a path leads.
+    return left_out | _replace_links(links, folder)
+
+
+def _replace_links(links: dict[str, str], folder: Path) -> dict[str, str]:
+    """Put the file that each link leads to in its place; returns why others are left out.
+
+    No symbolic link is ever made on the disk: names alone say where a path leads.
+    """
+    left_out = dict[str, str]()
     for name, target in links.items():
         for _ in range(HOPS):
             target = links.get(target, target)

@@ -124,7 +124,7 @@ class FeatureFile:
     def source(self) -> dict[str, str]:
         """What made the features: encoder, weights_origin, and the weights' sha256 as `weights`.
 
-        Keys that the file lacks are left out.
+        Missing keys are left out.
         """
         keys = "encoder", "weights_origin", "weights"
         return {key: str(self.attributes[key]) for key in keys if key in self.attributes}

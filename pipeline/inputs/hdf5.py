@@ -16,7 +16,7 @@ from pipeline.ground.temporaries import written_whole
 
 # Float numbers hardly compress: a larger ratio of declared to stored bytes is a memory bomb.
 MAX_RATIO = 100
-# Of these the file's contents are not to blame.
+# Errors that are not caused by the file's contents.
 _OF_THE_SYSTEM = (EACCES, EIO, EMFILE, ENFILE, ENOENT, EPERM)
 # Bytes. More than HDF5's cache of a dataset's chunks (1 MiB) and of metadata (2 MiB) together.
 _TO_CLOSE = 4 << 20

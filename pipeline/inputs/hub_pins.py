@@ -1,11 +1,10 @@
 """Pins of encoders on the Hugging Face hub: several files of a repository at one revision.
 
-Our own `fetch` brings them; no library of the hub is asked, so that nothing calls home.
+They are fetched without the hub's own library, which would send usage data.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pipeline import runtime
 from pipeline.inputs.fetch import CURE, ContentError, FetchError, fetch, sha256_of
-from pipeline.inputs.pins import mirrored, read_entries
+from pipeline.inputs.pins import downloads_of, mirrored, read_entries
 
 HUB = "https://huggingface.co"
 # Parts that begin with a letter or digit: no hidden file and no way out of the folder.
@@ -22,7 +21,7 @@ _PART = "[A-Za-z0-9][A-Za-z0-9_.-]*"
 REPOSITORY = f"^{_PART}(/{_PART})?$"
 FILE_NAME = f"^{_PART}(/{_PART})*$"
 
-# What an encoder reads beside its weights; a model has some of them.
+# Files that an encoder reads besides its weights; a model has some of them.
 SETTINGS = (
     "config.json",
     "preprocessor_config.json",
@@ -76,9 +75,7 @@ class HubPin(HubEntry):
     @property
     def folder(self) -> Path:
         """Where the fetched files are stored, for all checkouts of this user."""
-        version = f"{self.repository}@{self.revision}"
-        digest = hashlib.sha256(version.encode()).hexdigest()[:12]
-        return runtime.cache_folder() / "downloads" / digest / self.name
+        return downloads_of(f"{self.repository}@{self.revision}") / self.name
 
     def is_here(self) -> bool:
         """Whether every file has been fetched."""
@@ -119,7 +116,7 @@ def given_folder(pin: HubPin) -> Path | None:
 
 
 def check_files(pin: HubPin, folder: Path) -> None:
-    """Raise ValueError naming the first pinned file that the folder lacks or has otherwise."""
+    """Raise ValueError naming the first pinned file that is missing or differs in the folder."""
     for name, file in pin.files.items():
         path = folder / name
         digest = sha256_of(path) if path.is_file() else "none: there is no such file"
@@ -155,7 +152,7 @@ def fetch_from_hub(
 
 
 def hub_token() -> str | None:
-    """HF_TOKEN, unless a mirror stands in for the hub."""
+    """Return HF_TOKEN, or None if a mirror is used in place of the hub."""
     return None if runtime.mirror() else runtime.hub_token()
 
 

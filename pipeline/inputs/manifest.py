@@ -160,7 +160,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
 
 
 def check_ids(path: Path, ids: pd.Series) -> None:
-    """Raise ValueError for an id that is no plain name, was rounded, or is another row's too."""
+    """Raise ValueError for an id that is not a plain name, was rounded, or appears twice."""
     # A clip's id names its file in the raw folder.
     bad = ids.str.fullmatch(r"\s*|\..*") | ids.str.contains(rf"[/\\\t\n]|{UNSAFE}")
     long = ids.map(lambda name: len(name.encode())) > LONGEST_ID

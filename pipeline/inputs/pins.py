@@ -46,9 +46,13 @@ class Pin(_Entry):
     @property
     def path(self) -> Path:
         """Where the fetched file is stored, for all checkouts of this user."""
-        # Files of one name at several addresses are different files.
-        folder = hashlib.sha256(self.address.encode()).hexdigest()[:12]
-        return runtime.cache_folder() / "downloads" / folder / self.name
+        return downloads_of(self.address) / self.name
+
+
+def downloads_of(identity: str) -> Path:
+    """Return the cache folder for one address or revision; other ones may have the same names."""
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return runtime.cache_folder() / "downloads" / digest
 
 
 def read_pin(path: Path) -> Pin:

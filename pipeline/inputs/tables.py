@@ -79,12 +79,12 @@ def is_missing(column: pd.Series) -> pd.Series:
 
 
 def fold(name: str) -> str:
-    """Return a name without capitals, in one form of Unicode: what some disks take for it."""
+    """Return a name without capitals and in one Unicode form, as some disks compare names."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def first_clash(names: Iterable[str]) -> tuple[int, int] | None:
-    """Return the first two positions of names that fold to one; None if there are none."""
+    """Return the positions of the first two names that fold to the same; None if all differ."""
     positions: dict[str, int] = {}
     for position, name in enumerate(names):
         first = positions.setdefault(fold(name), position)
