@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pipeline.datasets.crisismmd import EVENTS
 from pipeline.datasets.posts import MANIFEST
 from pipeline.ground.data_set import data_set
+from pipeline.ground.dvc_files import read_lock
 from pipeline.inputs.pins import read_pin
 
 FORMS = {
@@ -26,14 +24,15 @@ ARCHIVES = (".tar.gz", ".tgz")
 PINNED = {"tweets": ARCHIVES, "clips": (".csv",)}
 ENDINGS = {**{form: (*ends, ".json") for form, ends in PINNED.items()}, "posts": (".csv",)}
 GZIP_MAGIC = b"\x1f\x8b"
+LOCK = Path("dvc.lock")
 
 
-def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> list[str]:
+def check_sources(sources: dict[str, str]) -> list[str]:
     """Check the source of each data set by name; returns notes for the user.
 
-    If a source is missing but `lock` says that the raw data were made from it, the result is a note
-    and no error, because later stages run without it. Raises ValueError with one line for each
-    other source that is missing, not of an allowed form, or that DVC cannot hash.
+    A missing source is only a note if dvc.lock says that the raw data were made from it, because
+    later stages run without it. Raises ValueError with one line for each other source that is
+    missing, not of an allowed form, or that DVC cannot hash.
     """
     notes, errors = [], []
     for name, source in sources.items():
@@ -41,11 +40,11 @@ def check_sources(sources: dict[str, str], lock: Path = Path("dvc.lock")) -> lis
             check_source(name, source)
             _check_for_dvc(name, Path(source))
         except ValueError as error:
-            if os.path.exists(source) or not _is_recorded(name, source, lock):
+            if os.path.exists(source) or not _is_recorded(name, source):
                 errors.append(str(error))
             else:
                 notes.append(
-                    f"note: {error}. {lock} says that data/{name}/raw was made from it: "
+                    f"note: {error}. {LOCK} says that data/{name}/raw was made from it: "
                     "`dvc repro --allow-missing` goes on without it"
                 )
     if errors:
@@ -124,11 +123,11 @@ def _is_gzip(path: Path) -> bool:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def _is_recorded(name: str, source: str, lock: Path) -> bool:
-    """Whether `dvc.lock` says that this set's raw folder was made from this path."""
+def _is_recorded(name: str, source: str) -> bool:
+    """Whether dvc.lock says that this set's raw folder was made from this path."""
     try:
-        stages = YAML(typ="safe").load(lock)["stages"]
-        paths = [entry["path"] for entry in stages[f"download@{name}"]["deps"]]
-    except (OSError, YAMLError, KeyError, TypeError):
+        stage = read_lock(LOCK).get(f"download@{name}", {})
+    except (OSError, ValueError):
         return False
+    paths = [entry["path"] for entry in stage.get("deps", ())]
     return os.path.abspath(source) in map(os.path.abspath, paths)
