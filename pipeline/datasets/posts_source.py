@@ -69,6 +69,6 @@ def _copy(paths: list[str], manifest: Path, raw: Path) -> tuple[list[Path], dict
         try:
             if reason := copy_file(file, manifest.parent, raw / FILES / path):
                 reasons[path] = f"{file} {reason}"
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             missing.append(file)
     return missing, reasons

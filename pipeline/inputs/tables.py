@@ -39,15 +39,21 @@ def read_table(path: Path, *, quoting: bool, required: Sequence[str] = ()) -> pd
             f"{path}: columns {first + 1} and {second + 1} are named {header[first]!r} and "
             f"{header[second]!r}; rename or delete one"
         )
+    cure = "a text must hold no line feed and no '\\t'"
+    if quoting:
+        cure = f"put a text that holds {delimiter!r} or a line end between double quotes"
+    _check_rows(path, header, rows, cure)
+    return pd.DataFrame(rows, columns=header, dtype=str)
+
+
+def _check_rows(path: Path, header: list[str], rows: list[list[str]], cure: str) -> None:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise ValueError(
-                f"{path}: row {number} has {len(row)} fields, the header {len(header)}; "
-                + _cure(delimiter, quoting)
+                f"{path}: row {number} has {len(row)} fields, the header {len(header)}; {cure}"
             )
         if any("\0" in field for field in row):
             raise ValueError(f"{path}: row {number} holds a NUL byte; fetch or make it again")
-    return pd.DataFrame(rows, columns=header, dtype=str)
 
 
 def _delimiter(text: str, columns: Sequence[str]) -> str:
@@ -118,9 +124,3 @@ def _quoted(path: Path, text: str, delimiter: str) -> list[list[str]]:
         return [row for row in reader if row]
     except csv.Error as error:
         raise ValueError(f"{path}: line {reader.line_num} is not CSV ({error})") from None
-
-
-def _cure(delimiter: str, quoting: bool) -> str:
-    if quoting:
-        return f"put a text that holds {delimiter!r} or a line end between double quotes"
-    return f"a text must hold no line feed and no {delimiter!r}"
