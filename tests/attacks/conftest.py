@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import resource
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# Where `model_files` lies, which several of these tests import.
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

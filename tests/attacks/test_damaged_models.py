@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_files import convolution, npy, storage, tensor, tiny_elmo
 from safetensors.torch import save
 
 from pipeline.extractors import ELMo
 from pipeline.extractors.soundnet_files import read_soundnet
+from tests.attacks.model_files import convolution, npy, storage, tensor, tiny_elmo
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

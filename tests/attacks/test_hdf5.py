@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from model_files import refusal, tiny_elmo
 
 from pipeline.extractors import ELMo
 from pipeline.inputs.feature_file import FeatureFile, write_features
+from tests.attacks.model_files import refusal, tiny_elmo
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

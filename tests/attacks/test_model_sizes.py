@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_files import refusal
 
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams, load_params
 from pipeline.training.model import ModelSpec, _digests, load_model, save_model
 from pipeline.training.tasks import load_tasks
+from tests.attacks.model_files import refusal
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

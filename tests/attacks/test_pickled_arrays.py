@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_files import Harm, Write, cases, npy, raw, refusal
 
 from pipeline.extractors import SoundNet
 from pipeline.inputs.pickled_arrays import read_pickled_arrays
+from tests.attacks.model_files import Harm, Write, cases, npy, raw, refusal
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

@@ -6,9 +6,19 @@ import struct
 from pathlib import Path
 
 import pytest
-from model_files import Write, cases, convolution, integer, raw, refusal, storage, tensor, text
 
 from pipeline.extractors import SoundNet
+from tests.attacks.model_files import (
+    Write,
+    cases,
+    convolution,
+    integer,
+    raw,
+    refusal,
+    storage,
+    tensor,
+    text,
+)
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

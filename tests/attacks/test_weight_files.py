@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from model_files import Harm, Write, cases, raw, refusal
 
 from pipeline.extractors import InceptionV3, SoundNet
+from tests.attacks.model_files import Harm, Write, cases, raw, refusal
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
