@@ -48,8 +48,11 @@ def fill_youtube(source: Path, raw: Path) -> str:
     table = read_manifest(manifest)
     urls = [address(clip, manifest.parent) for clip in table["source"]]
     if pinned:  # a fetched manifest must not name the user's files
-        allowed = "an http(s) URL or a YouTube id; for files of your own give a local manifest"
-        refuse(source, table["source"], pd.Series(urls).isna(), allowed)
+        allowed = (
+            f"an http(s) URL or a YouTube id in the manifest that {source} pins; for files of your "
+            "own give a local one"
+        )
+        refuse(manifest, table["source"], pd.Series(urls).isna(), allowed)
     if any(urls) and "origin" not in table.columns:
         # Spans of one film become separate files, but must stay on one side of the split.
         table["origin"] = table["source"]

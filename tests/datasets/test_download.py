@@ -184,8 +184,11 @@ def test_a_fetched_manifest_cannot_name_a_local_file(
     rows = f"a,abcdefghijk,,,,1,0\nb,{clip},,,,1,0\n"
     site = serve(give(f"{HEADER}{rows}".encode(), type="text/csv"))
     pin = write_pin(tmp_path / "pin.json", f"{site.url}/own.csv")
-    expected = f"row 3, column source is {clip!r}; allowed: an http(s) URL or a YouTube id; for"
-    with pytest.raises(ValueError, match=re.escape(f"{pin}: {expected}")):
+    expected = (
+        f"/own.csv: row 3, column source is {clip!r}; allowed: an http(s) URL or a YouTube id in "
+        f"the manifest that {pin} pins; for files of your own give a local one"
+    )
+    with pytest.raises(ValueError, match=re.escape(expected)):
         fill_raw("youtube", str(pin), raw)
     assert files(raw) == {"old.txt": b"old"}
 
