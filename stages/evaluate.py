@@ -133,7 +133,7 @@ def _score(
     more = {WITHOUT: leak_free} if leak_free else {}
     _write_json(Path("metrics") / f"{name}.json", {**scores, **more})
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)
-    echo(_summary(name, scores["mean"], baselines))
+    echo(score_summary(name, scores["mean"], baselines))
     if leaks.any():
         echo(f"{name}: {_leak_summary(leaks.sum(), leak_free)}")
     published = beside_ours(name, params.data.of(name), index, tasks, scores, params.train.shots)
@@ -149,11 +149,13 @@ def _write_json(path: Path, values: object) -> None:
     write_text(path, json.dumps(values, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def _summary(name: str, mean: Scores, baselines: dict[str, dict[str, Scores]]) -> str:
-    rows = {"model": mean, **{key: scores["mean"] for key, scores in baselines.items()}}
+def score_summary(name: str, mean: Scores, baselines: Mapping[str, Mapping[str, Scores]]) -> str:
+    """Say in one line the means of the model, and the MAP of each baseline that has one."""
     if not mean["tasks"]:
         return f"{name}: no mean test F1, HL and MAP, since no test row is positive in any task"
-    maps = ", ".join(f"{key} {scores['map']:.3f}" for key, scores in rows.items())
+    rows = {"model": mean, **{key: scores["mean"] for key, scores in baselines.items()}}
+    # A baseline of some tasks may have no mean where the model has one.
+    maps = ", ".join(f"{key} {means['map']:.3f}" for key, means in rows.items() if "map" in means)
     return f"{name}: test F1 {mean['f1']:.3f}, HL {mean['hl']:.3f}; MAP: {maps}"
 
 

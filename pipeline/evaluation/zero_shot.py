@@ -35,7 +35,10 @@ def zero_shot_scores(
     own = [task for task in tasks if set(task.classes) <= set(prompts.get(task.name, {}))]
     if left_out := [task.name for task in tasks if task not in own]:
         echo(f"{name}: zero-shot without {', '.join(left_out)}: evaluate.zero_shot has no prompts")
-    if not own:
+    test = pooled.rows("test")
+    if not any((pooled.targets[task.name][test] >= 0).any() for task in own):
+        if own:
+            echo(f"{name}: no zero-shot: no test sample has a label of a task with prompts")
         return {}
     sentences = [prompts[task.name][label] for task in own for label in task.classes]
     space = shared_space(weights, sentences)
@@ -46,7 +49,7 @@ def zero_shot_scores(
             "run `dvc repro`"
         )
     probabilities = zero_shot_probabilities(own, pooled, space)
-    missing = int((~pooled.present("visual")[pooled.rows("test")]).sum())
+    missing = int((~pooled.present("visual")[test]).sum())
     if missing:
         echo(f"{name}: zero-shot: {missing} test samples without a picture count as the majority")
     thresholds = thresholds_of(own, pooled, probabilities, rule)

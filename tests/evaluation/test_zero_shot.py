@@ -136,6 +136,15 @@ def test_there_is_none_without_a_text_tower_of_the_same_space(
         assert zero_shot_scores("set", folder, [KIND], examples(), PROMPTS, "half") == {}
 
 
+def test_without_a_labelled_test_sample_there_is_none_and_it_is_said(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pooled = examples()
+    pooled.targets["kind"][pooled.rows("test")] = -1
+    assert zero_shot_scores("set", folders["clip"], [KIND], pooled, PROMPTS, "half") == {}
+    assert "no test sample has a label of a task with prompts" in capsys.readouterr().out
+
+
 def test_features_of_another_encoder_are_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="texts have 8 numbers, the visual features 5"):
         zero_shot_scores("set", folders["clip"], [KIND], examples(dim=5), PROMPTS, "half")

@@ -1,4 +1,4 @@
-"""The stage `evaluate` on a model that does not belong to the features."""
+"""The stage `evaluate`: a model of other features, and the line of scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.inputs.parquet import write_table
 from pipeline.mtl import Task
 from pipeline.params import FusionParams, MTLParams
 from pipeline.training.model import ModelSpec, save_model
-from stages.evaluate import evaluate
+from stages.evaluate import evaluate, score_summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +43,10 @@ def test_a_model_of_other_features_is_an_error_that_names_it(
     save_model(Path("models") / data.name, spec.build(), spec)
     with pytest.raises(ValueError, match=r"^models/crisismmd/config\.json: its features have the"):
         evaluate(data.name)
+
+
+def test_a_baseline_of_tasks_without_a_positive_has_no_place_in_the_line_of_scores() -> None:
+    means = {"f1": 0.5, "hl": 0.25, "map": 0.75, "tasks": 1}
+    baselines = {"majority": {"mean": means}, "zero_shot": {"mean": {"tasks": 0}}}
+    line = score_summary("set", means, baselines)
+    assert line == "set: test F1 0.500, HL 0.250; MAP: model 0.750, majority 0.750"
