@@ -54,7 +54,7 @@ class Figure(Section):
         if self.paper is None:
             return "source not said"
         authors = self.paper.partition(",")[0]
-        return f"{authors} et al. {self.year}" if "," in self.paper else f"{authors}"
+        return f"{authors} et al. {self.year}" if "," in self.paper else authors
 
 
 class Literature(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.evaluation.comparison.cells import Problem, Settings, Training, read_cell
 from pipeline.evaluation.comparison.estimates import MEAN
-from pipeline.evaluation.comparison.report import NOTHING, networks_note, write_report
+from pipeline.evaluation.comparison.report import NOTHING, Report, networks_note, write_report
 from pipeline.evaluation.comparison.rows import Row, baseline_rows, compared_row, network_rows
 from pipeline.evaluation.comparison.runner import read_seconds, run_trainings
 from pipeline.evaluation.comparison.runs import (
@@ -109,11 +109,15 @@ def compare(
     report = compared(subject.title(problem), columns, by_task, rows, runs, splits.overlap, notes)
     write_report(report, out, out, "comparison")
     write_csv(out / "runs.csv", runs)
+    yield from _ranking_lines(report)
+    yield f"written: {out / 'comparison.md'}"
+
+
+def _ranking_lines(report: Report) -> Iterator[str]:
     width = max(len(row.title) for row in report.rows)
     for row, estimates in report.rows.items():
         mean = estimates[MEAN, "map"].mean
         yield f"{row.title:<{width}}  MAP {NOTHING if math.isnan(mean) else f'{mean:.3f}'}"
-    yield f"written: {out / 'comparison.md'}"
 
 
 def _check_options(

@@ -110,12 +110,11 @@ def _markdown(report: Report, table: pd.DataFrame) -> str:
         parts.append(_difference_grid(report, lines, f"minus_{other.name}"))
     for task in dict.fromkeys(column.task for column in report.details):
         columns = [column for column in report.details if column.task == task]
-        header = ["Method", *(column.label for column in columns)]
-        body = [
-            [row.title, *(_score(by_key[row.name, c.task, c.score]) for c in columns)]
-            for row in report.rows
-        ]
-        parts += [f"## {task}", grid(header, body)]
+        body = []
+        for row in report.rows:
+            own = [by_key[row.name, task, column.score] for column in columns]
+            body.append([row.title, *map(_score, own)])
+        parts += [f"## {task}", grid(["Method", *(column.label for column in columns)], body)]
     parts.append("\n".join(f"- {note}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
 

@@ -66,12 +66,13 @@ def title_of(name: str) -> str:
 
 def _variant(fusion: str, mtl: str, suffix: str, words: str, changes: Changes) -> Row:
     row = Row(fusion, mtl)
-    return Row(fusion, mtl, "", f"{row.name}_{suffix}", f"{row.title} ({words})", changes)
+    name, title = f"{row.name}_{suffix}", f"{row.title} ({words})"
+    return replace(row, variant=name, variant_title=title, changes=changes)
 
 
 def _ours(fusion: str, suffix: str, words: str, changes: Changes) -> Row:
-    changes = {**_OURS, **changes}
-    return Row(fusion, "lsew", "", f"ours{suffix}", f"ours{words}", changes)
+    name, title = f"ours{suffix}", f"ours{words}"
+    return Row(fusion, "lsew", variant=name, variant_title=title, changes={**_OURS, **changes})
 
 
 VARIANTS = {
