@@ -127,7 +127,7 @@ def _vertices(explanation: Explanation, tasks: set[str | None]) -> Iterator[str]
 
 
 def _step_name(step: int, seconds: np.ndarray | None) -> str:
-    """Name a step by its second, or by its number from 1 where it has none."""
+    """Name a step by its second, or by its number from 1 if it has no time."""
     return f"step {step + 1}" if seconds is None else f"{seconds[step]:.1f} s"
 
 

@@ -1,4 +1,4 @@
-"""What the decided classes lose where a step, a word or a region of a photo is removed.
+"""What the decided classes lose if a step, a word or a region of a photo is removed.
 
 Each part is removed alone: of two that say the same, neither lowers the probability, since the
 other remains.
@@ -35,7 +35,7 @@ Drops = dict[str, np.ndarray]  # task -> what its class loses with each variant
 class Sample:
     """One sample, the networks that judge it, and the class of each task that is explained.
 
-    `features[m]` is [length, d_m] for every modality of the networks, of length 0 where absent.
+    `features[m]` is [length, d_m] for every modality of the networks, of length 0 if absent.
     """
 
     members: Sequence[InDouble]

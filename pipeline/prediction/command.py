@@ -16,6 +16,8 @@ from pipeline.prediction.operating_point import promises
 from pipeline.prediction.output import prediction_file
 from pipeline.prediction.predictor import Predictor
 
+_COUNTED = ("posts", "nothing", "unsure")  # beside the failures, in the counts of a run
+
 
 class NothingReadError(ValueError):
     """No post of the input had anything that could be read."""
@@ -49,9 +51,9 @@ def predict(
     if file is None:
         posts = next(tables)
         table = predictor.predict(posts, root)
-        yield from failure_lines(table, predictor, posts)
-        yield from decision_lines(table, predictor)
-        yield from untrained_line(predictor)
+        yield from _failure_lines(table, predictor, posts)
+        yield from _decision_lines(table, predictor)
+        yield from _untrained_line(predictor)
         return
     counts = Counter[str]()
     with file as write:
@@ -63,7 +65,7 @@ def predict(
                     own = posts[posts["id"].isin(encoded.ids)]
                     table = table.merge(predictor.explain(own, root), on="id")
                 write(table)
-    yield from untrained_line(predictor)
+    yield from _untrained_line(predictor)
     number = f"{counts['posts']:,} post{'s' if counts['posts'] > 1 else ''}"
     yield f"{number} in {out}; {_in_words(counts)}"
     if counts["nothing"] == counts["posts"]:
@@ -92,7 +94,7 @@ def explain(
     """Explain the post `name` of `source`, a manifest or a folder, or the one `post`.
 
     Without a `source`, the post `name` is one of the model's own set. Yields lines for the user, of
-    all tasks or of one. Raises ValueError in one line for what is wrong, also where nothing of the
+    all tasks or of one. Raises ValueError in one line for what is wrong, also if nothing of the
     post can be read.
     """
     if (name is None) == (not post) or (source is not None and name is None):
@@ -114,11 +116,11 @@ def explain(
     if name is not None:
         table = _chosen(table, name, str(source or root.parent))
     predicted = predictor.predict(table, root)
-    yield from failure_lines(predicted, predictor, table)
+    yield from _failure_lines(predicted, predictor, table)
     confidences = {each: float(predicted[f"{each}.confidence"].iloc[0]) for each in tasks}
     for _, explanation in predictor.explanations(table, root):
         yield from describe(explanation, confidences, task)
-    yield from untrained_line(predictor)
+    yield from _untrained_line(predictor)
 
 
 def _chosen(table: pd.DataFrame, name: str, source: str) -> pd.DataFrame:
@@ -128,7 +130,7 @@ def _chosen(table: pd.DataFrame, name: str, source: str) -> pd.DataFrame:
     return chosen
 
 
-def decision_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
+def _decision_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
     """Yield a line for each task of one post: decision, confidence, all probabilities."""
     row, tasks = table.iloc[0], predictor.tasks
     unsure_below = predictor.decisions.unsure_below
@@ -142,7 +144,7 @@ def decision_lines(table: pd.DataFrame, predictor: Predictor) -> Iterator[str]:
         yield f"unsure of {', '.join(low)}: confidence below {unsure_below:g}"
 
 
-def untrained_line(predictor: Predictor) -> Iterator[str]:
+def _untrained_line(predictor: Predictor) -> Iterator[str]:
     """Warn that no decision can be trusted if an encoder was never trained."""
     if names := predictor.model.preprocessor.untrained:
         yield (
@@ -151,7 +153,7 @@ def untrained_line(predictor: Predictor) -> Iterator[str]:
         )
 
 
-def failure_lines(table: pd.DataFrame, predictor: Predictor, posts: pd.DataFrame) -> Iterator[str]:
+def _failure_lines(table: pd.DataFrame, predictor: Predictor, posts: pd.DataFrame) -> Iterator[str]:
     """Yield what could not be read of one post; `table` and `posts` have one row.
 
     Raises NothingReadError if nothing could be read.
@@ -185,6 +187,3 @@ def _in_words(counts: Counter[str]) -> str:
     if counts["nothing"]:
         parts.append(f"{counts['nothing']:,} with nothing to look at")
     return "; ".join([*parts, f"failures: {', '.join(failed)}" if failed else "no failures"])
-
-
-_COUNTED = ("posts", "nothing", "unsure")

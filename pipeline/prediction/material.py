@@ -79,7 +79,7 @@ def folder_posts(folder: Path) -> tuple[pd.DataFrame, int]:
     """Return a post for each photo and clip below a folder, and the number of other files.
 
     A post's id is the file's path in the folder. Hidden files are skipped. Raises ValueError
-    where there is neither a photo nor a clip, and for a name that cannot be in a manifest.
+    if there is neither a photo nor a clip, and for a name that cannot be in a manifest.
     """
     rows, others = list[dict[str, Any]](), 0
     for path in sorted(folder.rglob("*")):

@@ -18,7 +18,7 @@ from pipeline.evaluation.model_folder import Decisions, TrainedModel, open_model
 from pipeline.evaluation.predictions import prediction_table
 from pipeline.explanation.description import explanation_row
 from pipeline.explanation.explain import Explanation, explain
-from pipeline.explanation.probabilities import BATCH, in_double, joined, outputs
+from pipeline.explanation.probabilities import BATCH, in_double, outputs
 from pipeline.features.bucket_cache import open_cache
 from pipeline.features.cache import ItemCache
 from pipeline.features.extract import extract_features
@@ -88,7 +88,7 @@ class Predictor:
         """Open a model's folder and its encoders.
 
         `weights` is a folder with encoders' weights by modality. `recall` moves the thresholds of
-        yes-or-no tasks to where validation had it. Raises ValueError in one line: see `open_model`,
+        yes-or-no tasks to reach it on validation. Raises ValueError: see `open_model`,
         `recipes_of` and `at_recall`.
         """
         model = open_model(Path(folder))
@@ -115,7 +115,8 @@ class Predictor:
 
     def decide(self, encoded: Encoded) -> pd.DataFrame:
         """Return a row for each of the posts that `encode` yielded."""
-        probabilities = self._probabilities(encoded.examples)
+        torch.set_num_threads(THREADS)
+        probabilities = final_probabilities(self.members, encoded.examples, self.tasks)
         table = prediction_table(
             self.tasks, encoded.examples, probabilities, self.decisions, encoded.failures
         )
@@ -125,10 +126,11 @@ class Predictor:
 
     def predict_proba(self, posts: Posts, root: Path = Path()) -> dict[str, np.ndarray]:
         """Return each task's class probabilities [posts, classes], in the posts' order."""
-        return joined(
-            {task: p[encoded.rows] for task, p in self._probabilities(encoded.examples).items()}
-            for encoded in self.encode(posts, root)
-        )
+        table = self.predict(posts, root)
+        return {
+            task.name: table[[f"{task.name}.p.{label}" for label in task.classes]].to_numpy()
+            for task in self.tasks
+        }
 
     def embed(self, posts: Posts, root: Path = Path()) -> np.ndarray:
         """Return the shared representation [posts, members x width], in the posts' order."""
@@ -214,10 +216,6 @@ class Predictor:
         table["video"] = table["video"].mask(clips, None)
         message = "the model was trained on photos: it looks at no clip"
         return [Failure(name, "visual", "not_an_image", message) for name in table["id"][clips]]
-
-    def _probabilities(self, examples: Examples) -> dict[str, np.ndarray]:
-        torch.set_num_threads(THREADS)
-        return final_probabilities(self.members, examples, self.tasks)
 
     def representation(self, examples: Examples, rows: np.ndarray) -> np.ndarray:
         """Return the shared representation [rows, members x width] of some examples."""

@@ -41,7 +41,7 @@ class Level:
 
 
 def fusion_levels(members: Sequence[InDouble], examples: Examples, rows: np.ndarray) -> list[Level]:
-    """Summarise the fusion's weights over the given rows by level; empty where it has none.
+    """Summarise the fusion's weights over the given rows by level; empty if it has none.
 
     A vertex counts in the samples that have all of its modalities.
     """

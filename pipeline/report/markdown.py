@@ -139,7 +139,7 @@ def _commit(revision: str) -> str:
 
 
 def _git(*arguments: str) -> bytes | None:
-    """Run git; None where it fails, as in a folder outside any repository."""
+    """Run git; None if it fails, as in a folder outside any repository."""
     done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
 

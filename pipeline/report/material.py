@@ -31,7 +31,7 @@ class Material:
     """One data set's index, predictions (row by row those of the index), scores and failures.
 
     `tasks` are those that the model predicts. `leak_free` are the scores of the test samples
-    whose group is not in training too; empty where the split does not leak.
+    whose group is not in training too; empty if the split does not leak.
     """
 
     data: DataSet
@@ -50,7 +50,7 @@ class Material:
 
     @cached_property
     def truth(self) -> dict[str, np.ndarray]:
-        """Classes [n] of each task over the whole index; -1 where unknown."""
+        """Classes [n] of each task over the whole index; -1 if unknown."""
         return targets_of(self.index, self.tasks)
 
     def probabilities(self, task: Task) -> np.ndarray:

@@ -19,7 +19,7 @@ NO_MODALITY = "none"
 
 @dataclass(frozen=True)
 class ClassLine:
-    """One class against the rest on test; NaN where a score is undefined."""
+    """One class against the rest on test; NaN if a score is undefined."""
 
     label: str
     support: int
@@ -129,7 +129,7 @@ def _curves(
 
 
 def by_event(material: Material) -> list[Part]:
-    """Score the test samples of each event; empty where the index knows none."""
+    """Score the test samples of each event; empty if the index has none."""
     if "event" not in material.index:
         return []
     events = material.index["event"].iloc[material.test]

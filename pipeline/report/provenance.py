@@ -24,7 +24,7 @@ def encoders(facts: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def warning(facts: Mapping[str, Any]) -> str | None:
-    """Say that untrained encoders' scores mean nothing; None where all encoders are trained."""
+    """Say that untrained encoders' scores mean nothing; None if all encoders are trained."""
     origins = [origin for _, _, origin, _ in encoders(facts)]
     names = [modality for modality, _, origin, _ in encoders(facts) if origin == "untrained"]
     if not names:
@@ -43,7 +43,7 @@ def warning(facts: Mapping[str, Any]) -> str | None:
 def provenance(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """Flatten each part of `provenance.json` into a list of keys and values.
 
-    Raises ValueError where the model has none.
+    Raises ValueError if the model has none.
     """
     path = folder / FILE
     if not path.is_file():

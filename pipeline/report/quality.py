@@ -38,7 +38,7 @@ PAPER = "HGFN + DMTL, as the paper prints it"
 
 @dataclass(frozen=True)
 class Score:
-    """A score and its 95 % interval; NaN where it is undefined or not known."""
+    """A score and its 95 % interval; NaN if it is undefined or not known."""
 
     value: float = math.nan
     low: float = math.nan
@@ -114,12 +114,12 @@ def rare_note(task: Task, truth: np.ndarray) -> str:
 
 
 def number(value: float) -> str:
-    """Write a score with three decimals, or a dash where it is undefined."""
+    """Write a score with three decimals, or a dash if it is undefined."""
     return MISSING if math.isnan(value) else f"{value:.3f}"
 
 
 def best_baseline(table: ScoreTable) -> Line | None:
-    """Return the baseline with the highest MAP; None where none has one."""
+    """Return the baseline with the highest MAP; None if none has one."""
     lines = [line for line in table.lines if line.name in BASELINES]
     known = [line for line in lines if not math.isnan(line.scores["map"].value)]
     return max(known, key=lambda line: line.scores["map"].value, default=None)

@@ -29,7 +29,7 @@ QUALITY = 70  # of a JPEG
 
 @dataclass(frozen=True)
 class Decision:
-    """One task of one sample; `label` is None where it is unknown.
+    """One task of one sample; `label` is None if it is unknown.
 
     `confidence` is the calibrated probability of the decision, `probabilities` are the network's
     own, by class. `contributions` are Shapley values by modality.
@@ -68,13 +68,13 @@ class Sample:
 
     @property
     def mistake(self) -> float:
-        """The highest confidence of a wrong decision; 0 where none is wrong."""
+        """The highest confidence of a wrong decision; 0 if none is wrong."""
         worst = self.worst
         return worst.confidence if worst else 0.0
 
     @property
     def worst(self) -> Decision | None:
-        """The most confident wrong decision; None where none is wrong."""
+        """The most confident wrong decision; None if none is wrong."""
         wrong = [decision for decision in self.decisions if decision.wrong]
         return max(wrong, key=lambda decision: decision.confidence, default=None)
 
@@ -184,7 +184,7 @@ def _text(value: Any) -> str:
 def thumbnail(item: Item) -> str | None:
     """Return a JPEG of a visual item's first photo, or of frames of its clip, as a data URL.
 
-    None where it cannot be read: extraction has counted why.
+    None if it cannot be read; the failures of the extraction say why.
     """
     try:
         if item.form == "photo":

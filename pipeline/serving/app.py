@@ -47,7 +47,7 @@ class Queue:
 
     @asynccontextmanager
     async def place(self, request: Request) -> AsyncIterator[None]:
-        """Hold a place for the block; raises RefusedError where all are taken."""
+        """Hold a place for the block; raises RefusedError if all are taken."""
         if self.length >= self.most:
             # A client that is still sending would not read the answer.
             with suppress(TimeoutError, ClientDisconnect):

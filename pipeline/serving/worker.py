@@ -87,7 +87,7 @@ class Worker:
     def wait(self) -> None:
         """Wait until the process has loaded what it needs.
 
-        Raises ValueError with the reason where it cannot, and CrashedError where it ended.
+        Raises ValueError with the reason if it cannot, and CrashedError if it ended.
         """
         if self._ready and self.alive:
             return
@@ -102,9 +102,9 @@ class Worker:
     def ask(self, question: Question) -> dict[str, Any]:
         """Return the answer to a question.
 
-        Raises ValueError where the question is wrong or crashes the process, TimeLimitError where
-        it takes too long, CrashedError where the process ended before, and RuntimeError for any
-        other error, which the terminal explains.
+        Raises ValueError if the question is wrong or crashes the process, TimeLimitError if it
+        takes too long, CrashedError if the process ended before, and RuntimeError for any other
+        error, which the terminal explains.
         """
         try:
             self.wait()
@@ -134,7 +134,7 @@ class Worker:
             self._end()
 
     def _has_message(self) -> bool:
-        # While it loads, the first one says that it is ready; where it fails, it also ends.
+        # The first message says that it is ready, or that loading failed; then it also ends.
         with suppress(OSError):
             return self._connection.poll()
         return False

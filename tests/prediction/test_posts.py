@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from pipeline.prediction.material import folder_posts
 from pipeline.prediction.posts import Posts, posts_table
 
 
@@ -52,3 +55,12 @@ def test_ids_are_texts_and_a_post_without_one_gets_its_number() -> None:
 def test_what_cannot_be_used_is_refused_by_post_and_key(posts: Posts, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         posts_table(posts)
+
+
+@pytest.mark.parametrize("name", [b"a;b.jpg", b" a.jpg", b"bad\xff.jpg"])
+def test_a_file_whose_name_no_manifest_could_hold_is_named(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "good.jpg").write_bytes(b"x")
+    (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    shown = repr(os.fsdecode(name))[1:-1]
+    with pytest.raises(ValueError, match=f"{re.escape(shown)}': its name has .*; rename it$"):
+        folder_posts(tmp_path)
