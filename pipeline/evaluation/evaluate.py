@@ -14,17 +14,10 @@ from pipeline.evaluation.scores import (
     choose_thresholds,
     score_tasks,
     select,
+    validation_scores,
 )
 from pipeline.mtl import Task
 from pipeline.training.examples import Examples
-
-
-def thresholds_of(
-    tasks: Sequence[Task], examples: Examples, probabilities: Arrays, rule: str
-) -> dict[str, float]:
-    """Choose the thresholds on the validation rows; see `choose_thresholds`."""
-    val = examples.rows("val")
-    return choose_thresholds(tasks, select(examples.targets, val), select(probabilities, val), rule)
 
 
 def split_scores(
@@ -32,13 +25,22 @@ def split_scores(
     examples: Examples,
     probabilities: Arrays,
     thresholds: Mapping[str, float],
-    split: str = "test",
 ) -> dict[str, Scores]:
-    """Score the rows of one side of the split; probabilities are those of all rows."""
-    rows = examples.rows(split)
+    """Score the rows of the test side; probabilities are those of all rows."""
+    test = examples.rows("test")
     return score_tasks(
-        tasks, select(examples.targets, rows), select(probabilities, rows), thresholds
+        tasks, select(examples.targets, test), select(probabilities, test), thresholds
     )
+
+
+def scores_at_own_thresholds(
+    tasks: Sequence[Task], examples: Examples, probabilities: Arrays, rule: str
+) -> dict[str, Scores]:
+    """Score test at the thresholds that `rule` chooses on validation; see `choose_thresholds`."""
+    val = examples.rows("val")
+    truth, scores = select(examples.targets, val), select(probabilities, val)
+    thresholds = choose_thresholds(tasks, truth, scores, rule)
+    return split_scores(tasks, examples, probabilities, thresholds)
 
 
 def leak_free_scores(
@@ -68,12 +70,12 @@ def baseline_scores(
     `pooled` holds one vector a sample and modality, `texts` one text a sample.
     """
     scores, quality = {}, {}
+    val = pooled.rows("val")
     for baseline, probabilities in baseline_probabilities(tasks, pooled, texts).items():
         # A threshold tuned on the majority's constant probability would change its decision.
         own_rule = "half" if baseline == "majority" else rule
-        thresholds = thresholds_of(tasks, pooled, probabilities, own_rule)
-        scores[baseline] = split_scores(tasks, pooled, probabilities, thresholds)
+        scores[baseline] = scores_at_own_thresholds(tasks, pooled, probabilities, own_rule)
         if baseline.startswith("single_"):
-            validation = split_scores(tasks, pooled, probabilities, thresholds, "val")
-            quality[baseline] = validation["mean"].get("map", 0.0)
+            truth, predicted = select(pooled.targets, val), select(probabilities, val)
+            quality[baseline] = validation_scores(tasks, truth, predicted).get("mean_map", 0.0)
     return {**scores, "best_single": scores[max(quality, key=lambda name: quality[name])]}

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from pipeline.evaluation.baselines import majority
-from pipeline.evaluation.evaluate import split_scores, thresholds_of
+from pipeline.evaluation.evaluate import scores_at_own_thresholds
 from pipeline.evaluation.scores import Scores
 from pipeline.extractors.shared_space import SharedSpace, has_texts, shared_space
 from pipeline.ground.messages import echo
@@ -52,8 +52,7 @@ def zero_shot_scores(
     missing = int((~pooled.present("visual")[test]).sum())
     if missing:
         echo(f"{name}: zero-shot: {missing} test samples without a picture count as the majority")
-    thresholds = thresholds_of(own, pooled, probabilities, rule)
-    return {NAME: split_scores(own, pooled, probabilities, thresholds)}
+    return {NAME: scores_at_own_thresholds(own, pooled, probabilities, rule)}
 
 
 def zero_shot_probabilities(
