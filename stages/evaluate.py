@@ -11,15 +11,15 @@ import torch
 
 from pipeline import runtime
 from pipeline.evaluation.calibration import calibration_scores
-from pipeline.evaluation.evaluate import baseline_scores, leak_free_scores, split_scores
+from pipeline.evaluation.evaluate import baselines_of, leak_free_scores, split_scores
 from pipeline.evaluation.literature import beside_ours, comparable_lines, comparison_table
 from pipeline.evaluation.model_card import Card, write_card
 from pipeline.evaluation.model_folder import Decisions, write_decisions, write_preprocessor
 from pipeline.evaluation.plots import write_plots
-from pipeline.evaluation.predictions import prediction_table, with_truth
+from pipeline.evaluation.predictions import baseline_table, prediction_table, with_truth
 from pipeline.evaluation.provenance import write_provenance
 from pipeline.evaluation.scores import Arrays, Scores, select, unscored_notes
-from pipeline.evaluation.zero_shot import zero_shot_scores
+from pipeline.evaluation.zero_shot import zero_shot
 from pipeline.ground.command import run
 from pipeline.ground.data_set import DataSet, data_set
 from pipeline.ground.failures import join_failures, summary
@@ -113,7 +113,10 @@ def _score(
     probabilities: Arrays,
     decisions: Decisions,
 ) -> tuple[dict[str, Scores], dict[str, dict[str, Scores]]]:
-    """Write and return the scores of the model and of its baselines; prints the means."""
+    """Write and return the scores of the model and of its baselines, whose predictions it writes.
+
+    Prints the means.
+    """
     name, rule, thresholds = data.name, params.evaluate.threshold, decisions.thresholds
     scores = split_scores(tasks, examples, probabilities, thresholds)
     test = examples.rows("test")
@@ -126,10 +129,12 @@ def _score(
     features = {modality: data.features(modality) for modality in data.modalities_of(index)}
     pooled = load_examples(index, tasks, features, pooled=True)
     pooled = few_shots(pooled, tasks, params.train.shots, params.seed)
-    baselines = {
-        **baseline_scores(tasks, pooled, index["text"].fillna("").tolist(), rule),
-        **zero_shot_scores(name, VISUAL, tasks, pooled, params.evaluate.zero_shot, rule),
+    others = {
+        **baselines_of(tasks, pooled, index["text"].fillna("").tolist(), rule),
+        **zero_shot(name, VISUAL, tasks, pooled, params.evaluate.zero_shot, rule),
     }
+    write_table(Path("predictions") / f"{name}_baselines.parquet", baseline_table(pooled, others))
+    baselines = {key: baseline.scores(pooled) for key, baseline in others.items()}
     more = {WITHOUT: leak_free} if leak_free else {}
     _write_json(Path("metrics") / f"{name}.json", {**scores, **more})
     _write_json(Path("metrics") / f"{name}_baselines.json", baselines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,28 @@ from pipeline.mtl import Task
 from pipeline.training.examples import Examples
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """A baseline's tasks, and by task its probabilities [n, classes] and its threshold."""
+
+    tasks: tuple[Task, ...]
+    probabilities: Arrays
+    thresholds: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls, tasks: Sequence[Task], examples: Examples, probabilities: Arrays, rule: str
+    ) -> Baseline:
+        """Choose the thresholds on validation by `rule`, see `choose_thresholds`."""
+        val = examples.rows("val")
+        truth, scores = select(examples.targets, val), select(probabilities, val)
+        return cls(tuple(tasks), probabilities, choose_thresholds(tasks, truth, scores, rule))
+
+    def scores(self, examples: Examples) -> dict[str, Scores]:
+        """Score the test side."""
+        return split_scores(self.tasks, examples, self.probabilities, self.thresholds)
+
+
 def split_scores(
     tasks: Sequence[Task],
     examples: Examples,
@@ -31,16 +53,6 @@ def split_scores(
     return score_tasks(
         tasks, select(examples.targets, test), select(probabilities, test), thresholds
     )
-
-
-def scores_at_own_thresholds(
-    tasks: Sequence[Task], examples: Examples, probabilities: Arrays, rule: str
-) -> dict[str, Scores]:
-    """Score test at the thresholds that `rule` chooses on validation; see `choose_thresholds`."""
-    val = examples.rows("val")
-    truth, scores = select(examples.targets, val), select(probabilities, val)
-    thresholds = choose_thresholds(tasks, truth, scores, rule)
-    return split_scores(tasks, examples, probabilities, thresholds)
 
 
 def leak_free_scores(
@@ -62,20 +74,20 @@ def leak_free_scores(
     return split_scores(tasks, kept, probabilities, thresholds)
 
 
-def baseline_scores(
+def baselines_of(
     tasks: Sequence[Task], pooled: Examples, texts: Sequence[str], rule: str
-) -> dict[str, dict[str, Scores]]:
-    """Score every baseline on test; `best_single` is the modality with the best validation MAP.
+) -> dict[str, Baseline]:
+    """Fit every baseline; `best_single` is the modality with the best validation MAP.
 
     `pooled` holds one vector a sample and modality, `texts` one text a sample.
     """
-    scores, quality = {}, {}
+    baselines, quality = {}, {}
     val = pooled.rows("val")
-    for baseline, probabilities in baseline_probabilities(tasks, pooled, texts).items():
+    for name, probabilities in baseline_probabilities(tasks, pooled, texts).items():
         # A threshold tuned on the majority's constant probability would change its decision.
-        own_rule = "half" if baseline == "majority" else rule
-        scores[baseline] = scores_at_own_thresholds(tasks, pooled, probabilities, own_rule)
-        if baseline.startswith("single_"):
+        own_rule = "half" if name == "majority" else rule
+        baselines[name] = Baseline.of(tasks, pooled, probabilities, own_rule)
+        if name.startswith("single_"):
             truth, predicted = select(pooled.targets, val), select(probabilities, val)
-            quality[baseline] = validation_scores(tasks, truth, predicted).get("mean_map", 0.0)
-    return {**scores, "best_single": scores[max(quality, key=lambda name: quality[name])]}
+            quality[name] = validation_scores(tasks, truth, predicted).get("mean_map", 0.0)
+    return {**baselines, "best_single": baselines[max(quality, key=lambda name: quality[name])]}

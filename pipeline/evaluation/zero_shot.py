@@ -9,8 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from pipeline.evaluation.baselines import majority
-from pipeline.evaluation.evaluate import scores_at_own_thresholds
-from pipeline.evaluation.scores import Scores
+from pipeline.evaluation.evaluate import Baseline
 from pipeline.extractors.shared_space import SharedSpace, has_texts, shared_space
 from pipeline.ground.messages import echo
 from pipeline.mtl import Task
@@ -21,10 +20,10 @@ Prompts = Mapping[str, Mapping[str, str]]  # a sentence by task and class
 NAME = "zero_shot"
 
 
-def zero_shot_scores(
+def zero_shot(
     name: str, weights: Path, tasks: Sequence[Task], pooled: Examples, prompts: Prompts, rule: str
-) -> dict[str, dict[str, Scores]]:
-    """Score the similarity of pictures and prompts on test: {"zero_shot": scores}, or nothing.
+) -> dict[str, Baseline]:
+    """Predict by the similarity of pictures and prompts: {"zero_shot": baseline}, or nothing.
 
     `weights` is the folder of the visual encoder; without a text tower of the same space there is
     no such baseline. A task with a class that has no prompt is left out, which is printed with the
@@ -52,7 +51,7 @@ def zero_shot_scores(
     missing = int((~pooled.present("visual")[test]).sum())
     if missing:
         echo(f"{name}: zero-shot: {missing} test samples without a picture count as the majority")
-    return {NAME: scores_at_own_thresholds(own, pooled, probabilities, rule)}
+    return {NAME: Baseline.of(own, pooled, probabilities, rule)}
 
 
 def zero_shot_probabilities(

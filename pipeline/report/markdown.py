@@ -51,7 +51,8 @@ def report_lines(name: str, revision: str | None) -> Iterator[str]:
     yield _score_grid(tables)
     yield ""
     yield (
-        f"{len(material.test):,} test samples; in brackets 95 % intervals over draws of them. "
+        f"{len(material.test):,} test samples; in brackets 95 % intervals over draws of them. The "
+        "lead is this model's over a baseline, on the same draws. "
         f"Extraction: {summary(material.failures)}. More: `reports/{data.name}.html`."
     )
     yield from changes
@@ -59,11 +60,12 @@ def report_lines(name: str, revision: str | None) -> Iterator[str]:
 
 def _score_grid(tables: Sequence[ScoreTable]) -> str:
     """Write one table of all tasks: a line a model."""
-    header = ["", *LABELS.values()]
+    header = ["", *LABELS.values(), "lead in MAP"]
     lines = [
         [
             f"**{_title(table.task)}**, {line.title}" if line is table.model else line.title,
-            *(_cell(line.scores[key]) for key in LABELS),
+            *(_cell(line.scores[key], "") for key in LABELS),
+            "" if math.isnan(line.lead.value) else _cell(line.lead, "+"),
         ]
         for table in tables
         for line in table.lines
@@ -148,7 +150,8 @@ def _title(task: str) -> str:
     return "all tasks" if task == MEAN else task
 
 
-def _cell(score: Score) -> str:
+def _cell(score: Score, sign: str) -> str:
     if math.isnan(score.low):
         return number(score.value)
-    return f"{number(score.value)} [{score.low:.3f}, {score.high:.3f}]"
+    value, low, high = (f"{v:{sign}.3f}" for v in (score.value, score.low, score.high))
+    return f"{value} [{low}, {high}]"

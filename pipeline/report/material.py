@@ -31,7 +31,8 @@ class Material:
     """One data set's index, predictions (row by row those of the index), scores and failures.
 
     `tasks` are those that the model predicts. `leak_free` are the scores of the test samples
-    whose group is not in training too; empty if the split does not leak.
+    whose group is not in training too; empty if the split does not leak. `baselines` are their
+    scores, and `baseline_predictions` has a row for each test sample.
     """
 
     data: DataSet
@@ -41,6 +42,7 @@ class Material:
     metrics: Metrics
     leak_free: Metrics
     baselines: Mapping[str, Metrics]
+    baseline_predictions: pd.DataFrame
     failures: list[Failure]
 
     @cached_property
@@ -60,6 +62,22 @@ class Material:
     def decided(self, task: Task) -> np.ndarray:
         """Decisions [n] over the whole index."""
         return self.predictions[f"{task.name}.predicted"].to_numpy(np.int64)
+
+    def tested(self, baseline: str = "") -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Probabilities [n, classes] and decisions [n] of the test samples by task.
+
+        They are the model's, or those of a baseline, which may lack tasks.
+        """
+        table = self.baseline_predictions if baseline else self.predictions.iloc[self.test]
+        prefix = f"{baseline}." if baseline else ""
+        tasks = [task for task in self.tasks if f"{prefix}{task.name}.predicted" in table]
+        return (
+            {
+                t.name: table[[f"{prefix}{t.name}.p.{c}" for c in t.classes]].to_numpy()
+                for t in tasks
+            },
+            {t.name: table[f"{prefix}{t.name}.predicted"].to_numpy(np.int64) for t in tasks},
+        )
 
     def confidence(self, task: Task) -> np.ndarray:
         """Calibrated probability [n] of each decision."""
@@ -104,18 +122,18 @@ def read_material(data: DataSet) -> Material:
 
     Raises ValueError naming the file that is missing, damaged or of another run.
     """
-    index_path, predictions_path = data.index, Path("predictions") / f"{data.name}.parquet"
-    metrics = Path("metrics") / f"{data.name}.json"
+    folder, metrics = Path("predictions"), Path("metrics") / f"{data.name}.json"
+    own, others = folder / f"{data.name}.parquet", folder / f"{data.name}_baselines.parquet"
     baselines = Path("metrics") / f"{data.name}_baselines.json"
     failures = data.folder / "failures.csv"
-    for path in (index_path, data.tasks, predictions_path, metrics, baselines, failures):
+    for path in (data.index, data.tasks, own, others, metrics, baselines, failures):
         if not path.is_file():
             raise ValueError(f"{path} is missing; run `dvc repro evaluate@{data.name}`")
-    index, predictions = read_table(index_path), read_table(predictions_path)
-    if index["id"].tolist() != predictions["id"].tolist():
-        raise ValueError(
-            f"{predictions_path} and {index_path} hold different samples; run `dvc repro`"
-        )
+    index, predictions, of_baselines = read_table(data.index), read_table(own), read_table(others)
+    ids = {own: index["id"], others: index["id"][index["split"] == "test"]}
+    for path, table in {own: predictions, others: of_baselines}.items():
+        if ids[path].tolist() != table["id"].tolist():
+            raise ValueError(f"{path} and {data.index} hold different samples; run `dvc repro`")
     tasks = [t for t in load_tasks(data.tasks) if f"{t.name}.predicted" in predictions]
     scores, leak_free = read_scores(metrics)
     for name in ("mean", *(task.name for task in tasks)):
@@ -129,5 +147,6 @@ def read_material(data: DataSet) -> Material:
         scores,
         leak_free,
         read_json(baselines, dict[str, dict[str, Scores]]),
+        of_baselines,
         read_failures(failures),
     )

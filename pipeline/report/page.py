@@ -122,9 +122,9 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _signed(value: float) -> str:
-    """Write a difference with its sign and two decimals; zero is positive."""
-    return f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)
+def _signed(value: float, decimals: int = 2) -> str:
+    """Write a difference with its sign; zero is positive."""
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", MINUS)
 
 
 def _counts(material: Material) -> dict[str, Any]:

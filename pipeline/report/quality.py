@@ -1,4 +1,4 @@
-"""Is it any good: test scores with intervals, beside the baselines' and the paper's."""
+"""Is it any good: test scores and differences with intervals, beside the paper's numbers."""
 
 from __future__ import annotations
 
@@ -47,11 +47,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One model's scores: `scores[name]` for each name in `SCORES`."""
+    """One model's scores: `scores[name]` for each name in `SCORES`.
+
+    `lead` is that of the report's model over this one in MAP, known for a baseline; its interval is
+    that of the paired difference, from the same resamples for both.
+    """
 
     name: str
     title: str
     scores: Mapping[str, Score]
+    lead: Score = Score()
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,22 @@ def score_tables(material: Material) -> list[ScoreTable]:
     ]
 
 
-def _estimates(material: Material) -> Estimates:
-    """Estimate the test scores by resampling groups of test samples, see `estimate_tasks`."""
-    rows = material.test
-    resamples = draw_resamples(material.index["group"].iloc[rows].tolist(), 1, RESAMPLES)
-    probabilities = {task.name: material.probabilities(task)[rows] for task in material.tasks}
-    decided = {task.name: material.decided(task)[rows] for task in material.tasks}
-    truth = select(material.truth, rows)
-    return estimate_tasks(material.tasks, truth, [(probabilities, decided)], resamples)
+def _estimates(material: Material) -> dict[str, Estimates]:
+    """Estimate the test scores of the model and of each baseline, from the same resamples."""
+    groups = material.index["group"].iloc[material.test].tolist()
+    resamples = draw_resamples(groups, 1, RESAMPLES)
+    truth = select(material.truth, material.test)
+    predicted = {MODEL: material.tested()} | {name: material.tested(name) for name in BASELINES}
+    return {
+        name: estimate_tasks(
+            [task for task in material.tasks if task.name in decided],
+            truth,
+            [(probabilities, decided)],
+            resamples,
+        )
+        for name, (probabilities, decided) in predicted.items()
+        if decided
+    }
 
 
 def f1_note(task: Task) -> str:
@@ -130,36 +143,57 @@ def verdict(table: ScoreTable) -> str:
     own, best = table.model.scores["map"], best_baseline(table)
     if math.isnan(own.value):
         return "No test sample is positive in any task, so there is nothing to judge by."
-    text = f"Mean average precision is {own.value:.3f}"
-    if not math.isnan(own.low):
-        text += f" (95 % interval {own.low:.3f} to {own.high:.3f})"
+    text = f"Mean average precision is {own.value:.3f}{_between(own)}."
     if best is None:
-        return f"{text}."
-    other = best.scores["map"].value
-    text += f". The best baseline, {best.title}, reaches {other:.3f}: "
-    if math.isnan(own.low) or own.low <= other <= own.high:
-        return text + "within that interval, so these test samples do not tell the two apart."
-    if other < own.low:
-        return text + "below that interval, so the network adds something."
-    return text + "above that interval, so the baseline is better here."
+        return text
+    text += f" The best baseline, {best.title}, reaches {best.scores['map'].value:.3f}"
+    lead = best.lead
+    if math.isnan(lead.low):
+        return f"{text}; nothing here tells whether that is chance."
+    text += f": the difference is {lead.value:+.3f}{_between(lead)}, so "
+    if lead.low > 0:
+        return text + "the network adds something."
+    if lead.high < 0:
+        return text + "the baseline is better here."
+    return text + "these test samples do not tell the two apart."
 
 
-def _own_lines(material: Material, name: str, estimates: Estimates) -> list[Line]:
-    own = {
-        score: Score(value, *estimates[name, score].interval) if not math.isnan(value) else Score()
-        for score, value in _values(material.metrics[name]).items()
-    }
-    lines = [Line("model", MODEL, own)]
+def _between(score: Score) -> str:
+    known = not math.isnan(score.low)
+    return f" (95 % interval {score.low:.3f} to {score.high:.3f})" if known else ""
+
+
+def _own_lines(material: Material, name: str, estimates: Mapping[str, Estimates]) -> list[Line]:
+    own = estimates[MODEL]
+    lines = [Line("model", MODEL, _scores(material.metrics[name], name, own))]
     if values := material.leak_free.get(name):
-        lines.append(_plain("without", WITHOUT, values))
+        lines.append(Line("without", WITHOUT, _scores(values, name, {})))
     for baseline, title in BASELINES.items():
-        if values := material.baselines.get(baseline, {}).get(name):
-            lines.append(_plain(baseline, _baseline_title(material, baseline, title), values))
+        if not (values := material.baselines.get(baseline, {}).get(name)):
+            continue
+        of_baseline = estimates.get(baseline, {})
+        scores = _scores(values, name, of_baseline)
+        title = _baseline_title(material, baseline, title)
+        lines.append(Line(baseline, title, scores, _lead(name, own, of_baseline)))
     return lines
 
 
-def _plain(name: str, title: str, values: Mapping[str, float | int]) -> Line:
-    return Line(name, title, {score: Score(value) for score, value in _values(values).items()})
+def _scores(values: Mapping[str, float | int], name: str, estimates: Estimates) -> dict[str, Score]:
+    """Join the values of a task (or MEAN), which are those of metrics/, with their intervals."""
+    scores = {}
+    for score, value in _values(values).items():
+        estimate = estimates.get((name, score))
+        interval = estimate.interval if estimate else ()
+        scores[score] = Score() if math.isnan(value) else Score(value, *interval)
+    return scores
+
+
+def _lead(name: str, own: Estimates, other: Estimates) -> Score:
+    """Return our own lead in MAP over a baseline; unknown for means over other tasks."""
+    if (name, "map") not in other or (name == MEAN and own.keys() != other.keys()):
+        return Score()
+    difference = own[name, "map"] - other[name, "map"]
+    return Score(difference.mean, *difference.interval)
 
 
 def _values(scores: Mapping[str, float | int]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.evaluation.zero_shot import zero_shot_probabilities, zero_shot_scores
+from pipeline.evaluation.zero_shot import zero_shot, zero_shot_probabilities
 from pipeline.extractors.encoder import Origin
 from pipeline.extractors.shared_space import SharedSpace, has_texts, shared_space
 from pipeline.mtl import Task
@@ -120,8 +120,9 @@ def test_a_task_without_all_prompts_is_left_out_and_named(
     folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     prompts = {**PROMPTS, "kind": {"none": "a road"}}
-    scores = zero_shot_scores("set", folders["clip"], [KIND, YES], examples(), prompts, "half")
-    assert set(scores["zero_shot"]) == {"rescue", "mean"}
+    pooled = examples()
+    baseline = zero_shot("set", folders["clip"], [KIND, YES], pooled, prompts, "half")["zero_shot"]
+    assert set(baseline.scores(pooled)) == {"rescue", "mean"}
     told = capsys.readouterr().out
     assert "zero-shot without kind: evaluate.zero_shot has no prompts" in told
     assert "1 test samples without a picture" in told
@@ -133,7 +134,7 @@ def test_there_is_none_without_a_text_tower_of_the_same_space(
     Origin("inception_v3", "untrained", "none").write(tmp_path / "inception")
     for folder in (folders["bert"], tmp_path / "inception", tmp_path / "nothing"):
         assert not has_texts(folder)
-        assert zero_shot_scores("set", folder, [KIND], examples(), PROMPTS, "half") == {}
+        assert zero_shot("set", folder, [KIND], examples(), PROMPTS, "half") == {}
 
 
 def test_without_a_labelled_test_sample_there_is_none_and_it_is_said(
@@ -141,10 +142,10 @@ def test_without_a_labelled_test_sample_there_is_none_and_it_is_said(
 ) -> None:
     pooled = examples()
     pooled.targets["kind"][pooled.rows("test")] = -1
-    assert zero_shot_scores("set", folders["clip"], [KIND], pooled, PROMPTS, "half") == {}
+    assert zero_shot("set", folders["clip"], [KIND], pooled, PROMPTS, "half") == {}
     assert "no test sample has a label of a task with prompts" in capsys.readouterr().out
 
 
 def test_features_of_another_encoder_are_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="texts have 8 numbers, the visual features 5"):
-        zero_shot_scores("set", folders["clip"], [KIND], examples(dim=5), PROMPTS, "half")
+        zero_shot("set", folders["clip"], [KIND], examples(dim=5), PROMPTS, "half")

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from pipeline.evaluation.calibration import calibration_scores
-from pipeline.evaluation.evaluate import split_scores
+from pipeline.evaluation.evaluate import Baseline, split_scores
 from pipeline.evaluation.model_folder import write_decisions
-from pipeline.evaluation.predictions import prediction_table, with_truth
+from pipeline.evaluation.predictions import baseline_table, prediction_table, with_truth
 from pipeline.evaluation.provenance import write_provenance
 from pipeline.evaluation.scores import select
 from pipeline.ground.data_set import DataSet, data_set
@@ -130,6 +130,9 @@ def _results(data: DataSet, index: pd.DataFrame, modalities: Sequence[str]) -> N
     constant = {t.name: np.full((ROWS, len(t.classes)), 1 / len(t.classes)) for t in TASKS}
     plain = split_scores(TASKS, examples, constant, thresholds)
     named = ("majority", "text_linear", "best_single", *(f"single_{name}" for name in modalities))
+    baseline = Baseline(TASKS, constant, thresholds)
+    others = baseline_table(examples, dict.fromkeys(named, baseline))
+    write_table(path.with_stem(f"{data.name}_baselines"), others)
     metrics = Path("metrics")
     metrics.mkdir()
     (metrics / f"{data.name}.json").write_text(json.dumps(scores))

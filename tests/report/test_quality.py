@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,27 +24,27 @@ from tests.report.project import TASKS, write_project
 NOTHING = {key: Score() for key in ("f1", "hl", "map", "accuracy")}
 
 
-def table(own: Score, **baselines: float) -> ScoreTable:
+def table(own: Score, **leads: Score) -> ScoreTable:
+    """Scores of a model and of baselines, all with a MAP of .5, over which it has these leads."""
+    scores = NOTHING | {"map": Score(0.5)}
     lines = [Line("model", "this model", NOTHING | {"map": own})]
-    lines += [Line(name, name, NOTHING | {"map": Score(v)}) for name, v in baselines.items()]
+    lines += [Line(name, name, scores, lead) for name, lead in leads.items()]
     return ScoreTable("mean", "", lines)
 
 
 @pytest.mark.parametrize(
-    ("baseline", "said"),
+    ("lead", "said"),
     [
-        (0.4, "below that interval, so the network adds something"),
-        (0.5, "within that interval"),
-        (0.7, "within that interval"),
-        (0.71, "above that interval, so the baseline is better"),
+        (Score(0.1, 0.01, 0.2), "+0.100 (95 % interval 0.010 to 0.200), so the network adds some"),
+        (Score(0.1, -0.01, 0.2), "so these test samples do not tell the two apart"),
+        (Score(-0.1, -0.2, -0.01), "so the baseline is better here"),
+        (Score(), "nothing here tells whether that is chance"),
     ],
 )
-def test_the_verdict_compares_the_best_baseline_with_the_interval(
-    baseline: float, said: str
-) -> None:
-    text = verdict(table(Score(0.6, 0.5, 0.7), majority=0.1, text_linear=baseline))
+def test_the_verdict_is_that_of_the_lead_over_the_best_baseline(lead: Score, said: str) -> None:
+    text = verdict(table(Score(0.6, 0.1, 0.9), text_linear=lead))
     assert said in text
-    assert f"text_linear, reaches {baseline:.3f}" in text
+    assert "The best baseline, text_linear, reaches 0.500" in text
 
 
 def test_the_verdict_needs_no_baseline_no_interval_and_no_score() -> None:
@@ -52,7 +53,7 @@ def test_the_verdict_needs_no_baseline_no_interval_and_no_score() -> None:
 
 
 def test_the_papers_numbers_are_no_baseline() -> None:
-    assert best_baseline(table(Score(0.6), paper=0.9)) is None
+    assert best_baseline(table(Score(0.6), paper=Score())) is None
 
 
 def test_each_score_lies_within_an_interval_of_its_own(project: object) -> None:
@@ -61,6 +62,32 @@ def test_each_score_lies_within_an_interval_of_its_own(project: object) -> None:
         for score in of_task.model.scores.values():
             assert 0 <= score.low <= score.high <= 1
             assert score.low - 0.05 <= score.value <= score.high + 0.05
+
+
+def test_the_lead_over_a_baseline_that_predicts_the_same_is_nothing(project: object) -> None:
+    write_project()
+    material = read_material(data_set("crisismmd"))
+    own, table = material.predictions.iloc[material.test], material.baseline_predictions
+    for name in (column for column in table if column.startswith("majority.")):
+        table[name] = own[name.removeprefix("majority.")].to_numpy()
+    for of_task in score_tables(material):
+        leads = {line.name: line.lead for line in of_task.lines}
+        assert leads["majority"] == Score(0.0, 0.0, 0.0)
+        text_linear = leads["text_linear"]
+        assert text_linear.low < text_linear.value < text_linear.high
+        lines = {line.name: line.scores["map"].value for line in of_task.lines}
+        assert text_linear.value == pytest.approx(lines["model"] - lines["text_linear"])
+
+
+def test_the_means_of_a_baseline_of_other_tasks_have_no_lead(project: object) -> None:
+    write_project()
+    material = read_material(data_set("crisismmd"))
+    kept = [c for c in material.baseline_predictions if not c.startswith("majority.flood.")]
+    material = replace(material, baseline_predictions=material.baseline_predictions[kept])
+    means, informative, *_, flood = score_tables(material)
+    leads = [{line.name: line.lead for line in t.lines} for t in (means, informative, flood)]
+    known = [not math.isnan(lead["majority"].value) for lead in leads]
+    assert known == [False, True, False]
 
 
 def test_accuracy_is_one_minus_the_hamming_loss_also_of_the_means(project: object) -> None:
