@@ -15,6 +15,7 @@ from benchmarks.timing import Effort
 from pipeline.features.recipe import Item
 from tests.benchmarks.hoarder import Hoarder
 
+pytestmark = pytest.mark.heavy
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process' peak")
 
 
@@ -37,8 +38,6 @@ def test_a_peak_does_not_count_who_measures() -> None:
 
 FORKING = """
 import os, time
-
-pytestmark = pytest.mark.heavy
 if os.fork():
     print(flush=True)
 time.sleep(60)
