@@ -29,7 +29,6 @@ CONTENT = ("text", "image", "video")
 # Every other column is a task. `time` and `language` are for people; nothing depends on them.
 COLUMNS = ("id", *CONTENT, "start", "end", "group", "time", "language")
 PATHS = "a path below the manifest's folder, with / between folders"
-FOR_CLIPS = "for a manifest of clips (docs/youtube.md)"
 
 ClassName = Annotated[str, Field(pattern=LABEL, max_length=100)]
 
@@ -82,7 +81,8 @@ def read_posts(path: Path) -> pd.DataFrame:
     outside = ~table["image"].map(lambda value: all(map(_is_local, image_paths(value))))
     refuse(path, table["image"], outside, f"{PATHS}, or several with {SEPARATOR!r} between them")
     outside = moving & ~table["video"].map(_is_local)
-    refuse(path, table["video"], outside, f"{PATHS}. Addresses are {FOR_CLIPS}")
+    allowed = f"{PATHS}. Addresses are for a manifest of clips (docs/youtube.md)"
+    refuse(path, table["video"], outside, allowed)
     both = "either an image or a video; give the other a row of its own"
     refuse(path, table["video"], still & moving, both)
     for name in ("start", "end"):
