@@ -9,16 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from jaxtyping import Float32
+from torch import Tensor
 
 from pipeline.extractors.encoder import Identity, Origin, Run, identity_of
-from pipeline.extractors.soundnet_files import (
+from pipeline.extractors.soundnet_files import read_soundnet
+from pipeline.extractors.soundnet_layers import (
+    AMPLITUDE,
     BLOCKS,
-    EPSILON,
     HEADS,
+    LAYERS,
     Convolution,
-    read_soundnet,
+    Network,
 )
 from pipeline.extractors.weights import one_file, seeded
 from pipeline.inputs.archive import read_members
@@ -27,45 +29,6 @@ from pipeline.inputs.weight_files import load_weights, require_weights, write_st
 FILE = "soundnet8.safetensors"
 MEMBER = "soundnet8_final.t7"  # of the authors' archive
 LARGEST = 128 << 20  # bytes of it; the authors' file has about 60 MB
-
-# The layers that `SoundNet.features` can return, with their number of channels.
-LAYERS = {
-    **{f"conv{k}": block.filters for k, block in BLOCKS.items()},
-    **{f"pool{k}": block.filters for k, block in BLOCKS.items() if block.pool > 1},
-}
-
-AMPLITUDE = 256.0  # training samples were in [-256, 256]
-
-
-class Network(nn.Module):
-    """The layers under the names of the usual PyTorch ports: conv1, batchnorm1, conv2, ...
-
-    The heads (classes of objects and scenes) are part of weights files, but give no features.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = 1
-        for k, block in BLOCKS.items():
-            self.add_module(f"conv{k}", _convolution(channels, block))
-            self.add_module(f"batchnorm{k}", nn.BatchNorm1d(block.filters, eps=EPSILON))
-            channels = block.filters
-        for name, head in HEADS.items():
-            self.add_module(name, _convolution(channels, head))
-
-    def forward(
-        self, x: Float[Tensor, "1 1 time"], layer: str
-    ) -> Float[Tensor, "1 channels steps"]:
-        """Return a layer of `LAYERS`: conv1 to conv7 after their ReLU."""
-        for k, block in BLOCKS.items():
-            convolved = self.get_submodule(f"conv{k}")(x)
-            x = self.get_submodule(f"batchnorm{k}")(convolved).relu_()
-            if layer == f"conv{k}":
-                return x
-            x = nn.functional.max_pool1d(x, block.pool)
-            if layer == f"pool{k}":
-                return x
-        raise ValueError(f"layer is {layer!r}; allowed: {', '.join(LAYERS)}")
 
 
 class SoundNet:
@@ -118,7 +81,7 @@ class SoundNetEncoder:
     def obtain(cls, source: str, weights: str, folder: Path) -> Origin:
         """See Encoder; a file is the authors' .zip or .t7, or a port's .npy or state dict."""
         if weights == "untrained":
-            # Here: it imports all the networks, this one too.
+            # Here: it imports the other networks.
             from pipeline.extractors.untrained import write_soundnet
 
             write_soundnet(folder / FILE)
@@ -193,10 +156,6 @@ def build_network(tensors: dict[str, Tensor], path: Path) -> Network:
             delattr(network, name)
     load_weights(network, tensors, path, "SoundNet-8")
     return network
-
-
-def _convolution(channels: int, shape: Convolution) -> nn.Conv1d:
-    return nn.Conv1d(channels, shape.filters, shape.kernel, shape.stride, shape.padding)
 
 
 def _input_steps(shape: Convolution, steps: int) -> int:

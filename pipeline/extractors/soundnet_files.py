@@ -1,4 +1,4 @@
-"""SoundNet-8 (Aytar et al. 2016) in files: its layers, and which tensor is which in each format.
+"""SoundNet-8 in files: which tensor is which in each format.
 
 The formats are the authors' Torch7 model, the TensorFlow port's .npy, and state dicts of PyTorch
 ports.
@@ -8,40 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.extractors.soundnet_layers import BLOCKS, EPSILON, HEADS
 from pipeline.inputs.pickled_arrays import read_pickled_arrays
 from pipeline.inputs.torch7 import Module, read_torch7
 from pipeline.inputs.weight_files import STATE_SUFFIXES, read_state
-
-
-class Convolution(NamedTuple):
-    """One layer; `pool` is window and stride of the maximum after it, 1 for none."""
-
-    filters: int
-    kernel: int
-    stride: int
-    padding: int
-    pool: int = 1
-
-
-# As in the network that its authors released.
-BLOCKS = {
-    1: Convolution(16, 64, 2, 32, pool=8),
-    2: Convolution(32, 32, 2, 16, pool=8),
-    3: Convolution(64, 16, 2, 8),
-    4: Convolution(128, 8, 2, 4),
-    5: Convolution(256, 4, 2, 2, pool=4),
-    6: Convolution(512, 4, 2, 2),
-    7: Convolution(1024, 4, 2, 2),
-}
-HEADS = {"conv8_objs": Convolution(1000, 8, 2, 0), "conv8_scns": Convolution(401, 8, 2, 0)}
-
-EPSILON = 1e-5  # of Torch7's batch norm; ports with 1e-3 give other features
 
 # The port's names of a batch norm's tensors, and of the heads.
 _NORM = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}

@@ -16,8 +16,7 @@ from torchvision.models import Inception3
 from pipeline.extractors.elmo_files import Options, published_options
 from pipeline.extractors.elmo_files import tensor_shapes as elmo_shapes
 from pipeline.extractors.elmo_layers import PADDING
-from pipeline.extractors.soundnet import AMPLITUDE, Network
-from pipeline.extractors.soundnet_files import BLOCKS
+from pipeline.extractors.soundnet_layers import AMPLITUDE, BLOCKS, Network
 from pipeline.ground.temporaries import write_bytes, write_text
 from pipeline.inputs.hdf5 import allocate, new_hdf5
 from pipeline.inputs.weight_files import expected_shapes

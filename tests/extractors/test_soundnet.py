@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from pipeline.extractors import SoundNet
-from pipeline.extractors.soundnet import BLOCKS, LAYERS, min_samples, repeated
+from pipeline.extractors.soundnet import min_samples, repeated
+from pipeline.extractors.soundnet_layers import BLOCKS, LAYERS
 from pipeline.media import read_waveform
 from pipeline.runtime import weights_folder
 
