@@ -83,9 +83,15 @@ def check_encoder(modality: str, params: EncoderParams) -> None:
     # A checkpoint is enough for timm's networks, which timm itself describes.
     if name == "hf" or (entry.library and params.weights == "pretrained"):
         folder_or_pin(params.encoder)
-    if entry.library and find_spec(entry.library) is None:
+    check_library(modality, params)
+
+
+def check_library(modality: str, params: EncoderParams) -> None:
+    """Raise ValueError, naming the key, if an encoder's library is not installed."""
+    library = ENCODERS[modality][named(modality, params)[0]].library
+    if library and find_spec(library) is None:
         raise ValueError(
-            f"{section}.encoder is {params.encoder!r}, which needs {entry.library}: "
+            f"features.{modality}.encoder is {params.encoder!r}, which needs {library}: "
             'pip install -e ".[encoders]"'
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline import runtime
 from pipeline.evaluation.model_folder import PREPROCESSOR, Preprocessing, TrainedModel
 from pipeline.extractors.encoder import Encoder, Origin
-from pipeline.extractors.registry import ENCODERS, named, obtain
+from pipeline.extractors.registry import ENCODERS, check_library, named, obtain
 from pipeline.features.audio import AudioRecipe
 from pipeline.features.recipe import Recipe
 from pipeline.features.text import TextRecipe
@@ -69,6 +69,7 @@ def _params(folder: Path, modality: str, made: Preprocessing) -> EncoderParams:
 def _encoder(
     folder: Path, modality: str, made: Preprocessing, params: EncoderParams, weights: Path | None
 ) -> Encoder:
+    check_library(modality, params)  # else no place would seem to hold the weights
     wanted = str(made.made_with["weights"])
     kind = ENCODERS[modality][named(modality, params)[0]].load()
     here = runtime.cache_folder() / "weights" / wanted
