@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
+from typing import Any
 
 import httpx
 import pytest
 
 from pipeline.serving.uploads import Bounds
-from pipeline.serving.worker import CRASHED, FAULT
+from pipeline.serving.worker import CRASHED, FAULT, CrashedError, Question
 from tests.serving.conftest import Running, Start
 from tests.serving.fakes import left
 
@@ -47,6 +48,19 @@ def test_a_post_that_fails_has_a_reason_and_the_next_one_is_answered(
     assert "retry-after" not in answer.headers
     assert server.ask("a").json()["text"] == "a"
     assert left(server.scratch) == []
+
+
+def test_a_post_is_to_be_sent_again_if_the_process_ended_before_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(question: Question) -> dict[str, Any]:
+        raise CrashedError("the process that reads posts ended")
+
+    server = start()
+    monkeypatch.setattr(server.worker, "ask", ended)
+    answer = server.ask("a")
+    assert "ended; it starts again, try again" in error(answer, 503)
+    assert int(answer.headers["retry-after"]) > 0
 
 
 def test_a_full_queue_refuses_at_once_and_serves_those_in_it(start: Start) -> None:
