@@ -127,8 +127,8 @@ def one_task_a_class(
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Replace each softmax task's column by a yes-or-no column per class, `<task>_<class>`.
 
-    The paper's introduction words it so; its tables have one task per concept. An unknown label is
-    unknown for all of its classes.
+    The paper's introduction speaks of a task per class; its tables have one per concept. An unknown
+    label is unknown for all of its classes.
     """
     binary = []
     for task in tasks:

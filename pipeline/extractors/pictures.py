@@ -16,8 +16,8 @@ from torch import Tensor
 from pipeline.extractors.device import exact_convolutions
 from pipeline.extractors.encoder import Run
 
-# Pictures that are longer are cut to their middle before they are resized, which would take memory
-# in proportion to their length. The centre crop keeps only the middle in any case.
+# A picture longer than this many times its shorter side is cut to its middle before it is resized:
+# memory grows with the length. The centre crop keeps only the middle in any case.
 MAX_RATIO = 16
 
 RGB = tuple[float, float, float]

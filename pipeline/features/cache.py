@@ -101,7 +101,7 @@ class ItemCache:
             self.damaged += 1
         return entry
 
-    # Other kinds of cache override what follows.
+    # What follows is of a folder; `BucketCache` overrides it.
 
     def __str__(self) -> str:
         return str(self.folder)
