@@ -101,7 +101,7 @@ class ItemCache:
             self.damaged += 1
         return entry
 
-    # What follows is of a folder; `BucketCache` overrides it.
+    # What follows is of a folder; `MemoryCache` and `BucketCache` override it.
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -143,22 +143,26 @@ class MemoryCache(ItemCache):
     """Entries in this process's memory, for posts of which nothing may be stored."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, bytes] = {}
 
-    def get(self, key: str) -> Entry | None:
-        """Return the entry of a key, or None if there is none."""
-        return self._entries.get(key)
+    def __str__(self) -> str:
+        return "memory"
 
-    def put(self, key: str, entry: Entry) -> None:
-        """Store an entry under a key."""
-        self._entries[key] = entry
+    def clean(self) -> None:
+        """Do nothing: there are no temporary files."""
 
     def clear(self) -> None:
         """Forget every entry."""
         self._entries.clear()
 
-    def clean(self) -> None:
-        """Do nothing: there are no temporary files."""
+    def _read(self, key: str) -> bytes | None:
+        return self._entries.get(key)
+
+    def _write(self, key: str, data: bytes) -> None:
+        self._entries[key] = data
+
+    def _drop(self, key: str) -> None:
+        self._entries.pop(key, None)
 
 
 def _touch(file: int) -> None:

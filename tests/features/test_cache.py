@@ -208,6 +208,15 @@ def test_entries_in_memory_are_there_until_they_are_cleared() -> None:
     cache = MemoryCache()
     cache.put(KEY, BOTH)
     cache.clean()
-    assert list(cache.get_many([KEY, OTHER])) == [(KEY, BOTH), (OTHER, None)]
+    (first, own), (second, other) = cache.get_many([KEY, OTHER])
+    assert (first, second, other) == (KEY, OTHER, None)
+    assert same(own, BOTH)
     cache.clear()
     assert cache.get(KEY) is None
+
+
+def test_a_marker_in_memory_is_there_for_its_block() -> None:
+    cache = MemoryCache()
+    with cache.marker() as key:
+        assert key in cache
+    assert key not in cache
