@@ -68,6 +68,7 @@ def digests(data: DataSet) -> list[tuple[str, str]]:
     """Return the SHA-256 of each file of results that the report reads."""
     paths = [
         Path("predictions") / f"{data.name}.parquet",
+        Path("predictions") / f"{data.name}_baselines.parquet",
         Path("metrics") / f"{data.name}.json",
         Path("metrics") / f"{data.name}_baselines.json",
     ]

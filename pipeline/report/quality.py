@@ -132,10 +132,14 @@ def number(value: float) -> str:
 
 
 def best_baseline(table: ScoreTable) -> Line | None:
-    """Return the baseline with the highest MAP; None if none has one."""
+    """Return the baseline with the highest MAP; None if none has one.
+
+    One over which the lead is known goes before others: means over other tasks say nothing here.
+    """
     lines = [line for line in table.lines if line.name in BASELINES]
     known = [line for line in lines if not math.isnan(line.scores["map"].value)]
-    return max(known, key=lambda line: line.scores["map"].value, default=None)
+    compared = [line for line in known if not math.isnan(line.lead.value)]
+    return max(compared or known, key=lambda line: line.scores["map"].value, default=None)
 
 
 def verdict(table: ScoreTable) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.extractors.encoder import file_digest
 from pipeline.ground.failures import Failure, write_failures
 from pipeline.ground.messages import UNSAFE
+from pipeline.inputs.parquet import read_table, write_table
 from tests.report.project import HOSTILE, TASKS, page_of, write_project
 
 CELL = re.compile(r'data-score="(\w+)">([\d.]+|–)')  # noqa: RUF001
@@ -103,11 +105,30 @@ def test_the_page_warns_of_untrained_encoders(project: Path) -> None:
     assert "Every encoder here is untrained" in page_of(write_project())
 
 
-def test_a_missing_result_is_an_error_that_names_the_file_and_the_cure(project: Path) -> None:
+@pytest.mark.parametrize("name", ["crisismmd", "crisismmd_baselines"])
+def test_a_missing_result_is_an_error_that_names_the_file_and_the_cure(
+    project: Path, name: str
+) -> None:
     data = write_project()
-    Path("predictions/crisismmd.parquet").unlink()
-    with pytest.raises(ValueError, match=r"^predictions/crisismmd\.parquet is missing; run `dvc"):
+    Path(f"predictions/{name}.parquet").unlink()
+    with pytest.raises(ValueError, match=rf"^predictions/{name}\.parquet is missing; run `dvc"):
         page_of(data)
+
+
+@pytest.mark.parametrize("name", ["crisismmd", "crisismmd_baselines"])
+def test_predictions_of_other_samples_are_an_error_that_names_the_file(
+    project: Path, name: str
+) -> None:
+    data, path = write_project(), Path(f"predictions/{name}.parquet")
+    write_table(path, read_table(path).iloc[1:])
+    with pytest.raises(ValueError, match=rf"^predictions/{name}\.parquet and .* different samples"):
+        page_of(data)
+
+
+def test_the_page_has_a_digest_of_each_file_of_results(project: Path) -> None:
+    page = page_of(write_project())
+    for path in (*Path("predictions").iterdir(), *Path("metrics").iterdir()):
+        assert f"{path.as_posix()}</dt><dd>SHA-256 <code>{file_digest(path)}" in page
 
 
 def test_what_crashed_a_decoder_is_not_decoded_again(project: Path) -> None:

@@ -52,6 +52,14 @@ def test_the_verdict_needs_no_baseline_no_interval_and_no_score() -> None:
     assert "nothing to judge by" in verdict(table(Score()))
 
 
+def test_a_baseline_of_other_tasks_does_not_hide_the_best_of_the_same_tasks() -> None:
+    means = table(Score(0.6), zero_shot=Score(), majority=Score(0.1, 0.01, 0.2))
+    zero_shot = replace(means.lines[1], scores=NOTHING | {"map": Score(0.9)})
+    best = best_baseline(replace(means, lines=[means.model, zero_shot, means.lines[2]]))
+    assert best is not None
+    assert best.name == "majority"
+
+
 def test_the_papers_numbers_are_no_baseline() -> None:
     assert best_baseline(table(Score(0.6), paper=Score())) is None
 
