@@ -62,6 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "metrics/{}.json",
         "metrics/{}_baselines.json",
         "predictions/{}.parquet",
+        "predictions/{}_baselines.parquet",
         "models/{}/model.safetensors",
     ],
 )
