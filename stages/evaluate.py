@@ -11,12 +11,17 @@ import torch
 
 from pipeline import runtime
 from pipeline.evaluation.calibration import calibration_scores
-from pipeline.evaluation.evaluate import baselines_of, leak_free_scores, split_scores
+from pipeline.evaluation.evaluate import (
+    baseline_table,
+    baselines_of,
+    leak_free_scores,
+    split_scores,
+)
 from pipeline.evaluation.literature import beside_ours, comparable_lines, comparison_table
 from pipeline.evaluation.model_card import Card, write_card
 from pipeline.evaluation.model_folder import Decisions, write_decisions, write_preprocessor
 from pipeline.evaluation.plots import write_plots
-from pipeline.evaluation.predictions import baseline_table, prediction_table, with_truth
+from pipeline.evaluation.predictions import prediction_table, with_truth
 from pipeline.evaluation.provenance import write_provenance
 from pipeline.evaluation.scores import Arrays, Scores, select, unscored_notes
 from pipeline.evaluation.zero_shot import zero_shot

@@ -1,4 +1,4 @@
-"""Test scores of a model and of its baselines."""
+"""Test scores of a model and of its baselines, and the baselines' predictions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from pipeline.evaluation.baselines import baseline_probabilities
 from pipeline.evaluation.scores import (
     Arrays,
     Scores,
     choose_thresholds,
+    decide,
     score_tasks,
     select,
     validation_scores,
@@ -91,3 +93,20 @@ def baselines_of(
             truth, predicted = select(pooled.targets, val), select(probabilities, val)
             quality[name] = validation_scores(tasks, truth, predicted).get("mean_map", 0.0)
     return {**baselines, "best_single": baselines[max(quality, key=lambda name: quality[name])]}
+
+
+def baseline_table(examples: Examples, baselines: Mapping[str, Baseline]) -> pd.DataFrame:
+    """Build a table with one row a test sample, whose columns are, after the `id`:
+
+    `<baseline>.<task>.predicted`, the decided class's number, and `<baseline>.<task>.p.<class>`.
+    """
+    rows = examples.rows("test")
+    columns: dict[str, object] = {"id": [examples.ids[row] for row in rows]}
+    for name, baseline in baselines.items():
+        for task in baseline.tasks:
+            scores = baseline.probabilities[task.name][rows]
+            predicted = decide(task, scores, baseline.thresholds[task.name])
+            columns[f"{name}.{task.name}.predicted"] = predicted
+            for code, label in enumerate(task.classes):
+                columns[f"{name}.{task.name}.p.{label}"] = scores[:, code]
+    return pd.DataFrame(columns)

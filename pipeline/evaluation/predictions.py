@@ -1,4 +1,4 @@
-"""Tables of predictions: of a model, for a data set and new material alike, and of baselines."""
+"""The table of predictions: one row a sample, the same for a test set and for new material."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.calibration import confidences
-from pipeline.evaluation.evaluate import Baseline
 from pipeline.evaluation.model_folder import Decisions
 from pipeline.evaluation.scores import HALF, Arrays, decide
 from pipeline.ground.failures import Failure
@@ -67,23 +66,6 @@ def with_truth(table: pd.DataFrame, tasks: Sequence[Task], examples: Examples) -
         truth = pd.Series(examples.targets[task.name]).astype("Int64")
         known[task.name] = truth.mask(truth == UNKNOWN)
     return pd.concat([pd.DataFrame(known), table.drop(columns="id")], axis=1)
-
-
-def baseline_table(examples: Examples, baselines: Mapping[str, Baseline]) -> pd.DataFrame:
-    """Build a table with one row a test sample, whose columns are, after the `id`:
-
-    `<baseline>.<task>.predicted`, the decided class's number, and `<baseline>.<task>.p.<class>`.
-    """
-    rows = examples.rows("test")
-    columns: dict[str, object] = {"id": [examples.ids[row] for row in rows]}
-    for name, baseline in baselines.items():
-        for task in baseline.tasks:
-            scores = baseline.probabilities[task.name][rows]
-            predicted = decide(task, scores, baseline.thresholds[task.name])
-            columns[f"{name}.{task.name}.predicted"] = predicted
-            for code, label in enumerate(task.classes):
-                columns[f"{name}.{task.name}.p.{label}"] = scores[:, code]
-    return pd.DataFrame(columns)
 
 
 def _kinds(failures: Iterable[Failure]) -> Mapping[tuple[str, str], str]:

@@ -21,7 +21,6 @@ from pipeline.report.material import Metrics, checked_scores, read_material, rea
 from pipeline.report.provenance import warning
 from pipeline.report.quality import (
     LABELS,
-    MISSING,
     Score,
     ScoreTable,
     number,
@@ -65,7 +64,7 @@ def _score_grid(tables: Sequence[ScoreTable]) -> str:
         [
             f"**{_title(table.task)}**, {line.title}" if line is table.model else line.title,
             *(_cell(line.scores[key], "") for key in LABELS),
-            "" if math.isnan(line.lead.value) else _cell(line.lead, "+"),
+            "" if math.isnan(line.lead.low) else _cell(line.lead, "+"),
         ]
         for table in tables
         for line in table.lines
@@ -97,10 +96,9 @@ def _change_grid(then: Metrics, now: Metrics) -> str:
         for key in MEANS:
             before, after = (float(side.get(task, {}).get(key, math.nan)) for side in (then, now))
             if not (math.isnan(before) and math.isnan(after)):
-                change = MISSING if math.isnan(after - before) else f"{after - before:+.3f}"
-                lines.append(
-                    [f"{_title(task)}, {LABELS[key]}", number(before), number(after), change]
-                )
+                change = number(after - before, "+")
+                row = [f"{_title(task)}, {LABELS[key]}", number(before), number(after), change]
+                lines.append(row)
     return grid(header, lines)
 
 
@@ -153,5 +151,5 @@ def _title(task: str) -> str:
 def _cell(score: Score, sign: str) -> str:
     if math.isnan(score.low):
         return number(score.value)
-    value, low, high = (f"{v:{sign}.3f}" for v in (score.value, score.low, score.high))
+    value, low, high = (number(v, sign) for v in (score.value, score.low, score.high))
     return f"{value} [{low}, {high}]"

@@ -24,7 +24,15 @@ from pipeline.report.learning import alone, contributions, fusion_levels, shares
 from pipeline.report.material import Material, read_material
 from pipeline.report.mistakes import by_event, by_pattern, mistakes_of
 from pipeline.report.provenance import digests, encoders, provenance, warning
-from pipeline.report.quality import BASELINES, LABELS, ScoreTable, number, score_tables, verdict
+from pipeline.report.quality import (
+    BASELINES,
+    LABELS,
+    MINUS,
+    ScoreTable,
+    number,
+    score_tables,
+    verdict,
+)
 from pipeline.report.samples import choose_rows, describe, least_sure, most_mistaken
 from pipeline.training.examples import load_examples
 from pipeline.training.model import load_model, read_config
@@ -32,7 +40,6 @@ from pipeline.training.model import load_model, read_config
 TEMPLATES = Path(__file__).with_name("templates")
 EXAMPLES = 12  # of failures
 SENSES = {"visual": "pictures", "text": "texts", "audio": "sound"}
-MINUS = "\u2212"
 _UNSAFE = re.compile(UNSAFE)
 
 
@@ -122,9 +129,9 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _signed(value: float, decimals: int = 2) -> str:
-    """Write a difference with its sign; zero is positive."""
-    return f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", MINUS)
+def _signed(value: float) -> str:
+    """Write a difference with its sign and two decimals; zero is positive."""
+    return f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)
 
 
 def _counts(material: Material) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from pipeline.report.material import Material
 RESAMPLES = 1000
 FEW = 20  # labels of a class; with fewer, resampling underestimates the role of chance
 LABELS = {"f1": "F1", "hl": "HL", "map": "MAP", "accuracy": "accuracy"}
+MINUS = "\u2212"
 MISSING = "–"  # noqa: RUF001 - a dash that cannot be mistaken for a minus
 MODEL = "this model"
 WITHOUT = "this model, without test samples that share a tweet, photo or text with training"
@@ -61,11 +62,15 @@ class Line:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The lines of one task, or of the means over tasks, with a note on them."""
+    """The lines of one task, or of the means over tasks, with a note on them.
+
+    `few`: some class has fewer than `FEW` test labels.
+    """
 
     task: str
     note: str
     lines: Sequence[Line]
+    few: bool = False
 
     @property
     def model(self) -> Line:
@@ -76,17 +81,15 @@ class ScoreTable:
 def score_tables(material: Material) -> list[ScoreTable]:
     """Build the table of the means, then one a task; the numbers are those of metrics/."""
     estimates = _estimates(material)
-    tasks = {
-        task.name: f"{f1_note(task)} {rare_note(task, material.truth[task.name][material.test])}"
-        for task in material.tasks
-    }
+    rare = {t.name: rare_note(t, material.truth[t.name][material.test]) for t in material.tasks}
+    tasks = {task.name: f"{f1_note(task)} {rare[task.name]}" for task in material.tasks}
     scored = material.metrics[MEAN]["tasks"]
     means = f"Means over the {scored} tasks that have a positive test sample."
     paper = _paper_lines(material)
-    return [
-        ScoreTable(name, note, [*_own_lines(material, name, estimates), *paper.get(name, [])])
-        for name, note in {MEAN: means, **tasks}.items()
-    ]
+    few = {MEAN: any(rare.values()), **{name: bool(note) for name, note in rare.items()}}
+    lines = {name: [*_own_lines(material, name, estimates), *paper.get(name, [])] for name in few}
+    notes = {MEAN: means, **tasks}
+    return [ScoreTable(name, notes[name], lines[name], few[name]) for name in few]
 
 
 def _estimates(material: Material) -> dict[str, Estimates]:
@@ -126,9 +129,11 @@ def rare_note(task: Task, truth: np.ndarray) -> str:
     )
 
 
-def number(value: float) -> str:
-    """Write a score with three decimals, or a dash if it is undefined."""
-    return MISSING if math.isnan(value) else f"{value:.3f}"
+def number(value: float, sign: str = "") -> str:
+    """Write a score with three decimals, or a dash if it is undefined; `sign` "+" if it has one."""
+    if math.isnan(value):
+        return MISSING
+    return f"{round(value, 3) + 0.0:{sign}.3f}".replace("-", MINUS)  # + 0.0: no negative zero
 
 
 def best_baseline(table: ScoreTable) -> Line | None:
@@ -154,17 +159,21 @@ def verdict(table: ScoreTable) -> str:
     lead = best.lead
     if math.isnan(lead.low):
         return f"{text}; nothing here tells whether that is chance."
-    text += f": the difference is {lead.value:+.3f}{_between(lead)}, so "
+    text += f". This model's lead over it is {number(lead.value, '+')}{_between(lead, '+')}, so "
     if lead.low > 0:
-        return text + "the network adds something."
-    if lead.high < 0:
-        return text + "the baseline is better here."
-    return text + "these test samples do not tell the two apart."
+        text += "the network adds something."
+    elif lead.high < 0:
+        text += "the baseline is better here."
+    else:
+        text += "these test samples do not tell the two apart."
+    hint = f" Some classes have fewer than {FEW} test labels: take all intervals as hints."
+    return text + hint * table.few
 
 
-def _between(score: Score) -> str:
-    known = not math.isnan(score.low)
-    return f" (95 % interval {score.low:.3f} to {score.high:.3f})" if known else ""
+def _between(score: Score, sign: str = "") -> str:
+    if math.isnan(score.low):
+        return ""
+    return f" (95 % interval {number(score.low, sign)} to {number(score.high, sign)})"
 
 
 def _own_lines(material: Material, name: str, estimates: Mapping[str, Estimates]) -> list[Line]:

@@ -8,14 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluation.evaluate import Baseline
 from pipeline.evaluation.model_folder import Decision, Decisions
-from pipeline.evaluation.predictions import (
-    baseline_table,
-    decided,
-    prediction_table,
-    with_truth,
-)
+from pipeline.evaluation.predictions import decided, prediction_table, with_truth
 from pipeline.ground.failures import Failure
 from pipeline.inputs.parquet import read_table, write_table
 from pipeline.mtl import Task
@@ -121,15 +115,3 @@ def test_a_binary_task_has_the_threshold_of_its_positive_class(
     positive = np.array([0.9, 0.3, 0.2])
     columns = [positive, 1 - positive] if task.positive == 0 else [1 - positive, positive]
     assert decided(task, np.stack(columns, axis=1), 0.3).tolist() == expected
-
-
-def test_a_baseline_has_its_own_tasks_and_thresholds_and_the_test_samples_alone() -> None:
-    probabilities = np.array([[0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
-    baseline = Baseline((VICTIM,), {"victim": probabilities}, {"victim": 0.25})
-    result = baseline_table(examples(), {"majority": baseline})
-    assert result.to_dict("list") == {
-        "id": ["ü"],
-        "majority.victim.predicted": [1],
-        "majority.victim.p.absent": [0.7],
-        "majority.victim.p.present": [0.3],
-    }

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from pipeline.evaluation.calibration import calibration_scores
-from pipeline.evaluation.evaluate import Baseline, split_scores
+from pipeline.evaluation.evaluate import Baseline, baseline_table, split_scores
 from pipeline.evaluation.model_folder import write_decisions
-from pipeline.evaluation.predictions import baseline_table, prediction_table, with_truth
+from pipeline.evaluation.predictions import prediction_table, with_truth
 from pipeline.evaluation.provenance import write_provenance
 from pipeline.evaluation.scores import select
 from pipeline.ground.data_set import DataSet, data_set

@@ -15,6 +15,7 @@ from pipeline.report.quality import (
     Score,
     ScoreTable,
     best_baseline,
+    number,
     rare_note,
     score_tables,
     verdict,
@@ -35,7 +36,10 @@ def table(own: Score, **leads: Score) -> ScoreTable:
 @pytest.mark.parametrize(
     ("lead", "said"),
     [
-        (Score(0.1, 0.01, 0.2), "+0.100 (95 % interval 0.010 to 0.200), so the network adds some"),
+        (
+            Score(0.1, 0.01, 0.2),
+            "is +0.100 (95 % interval +0.010 to +0.200), so the network adds something",
+        ),
         (Score(0.1, -0.01, 0.2), "so these test samples do not tell the two apart"),
         (Score(-0.1, -0.2, -0.01), "so the baseline is better here"),
         (Score(), "nothing here tells whether that is chance"),
@@ -104,6 +108,25 @@ def test_accuracy_is_one_minus_the_hamming_loss_also_of_the_means(project: objec
         for line in of_task.lines[:2]:
             hl, accuracy = line.scores["hl"].value, line.scores["accuracy"].value
             assert accuracy == pytest.approx(1 - hl)
+
+
+def test_the_verdict_warns_of_classes_with_few_test_labels() -> None:
+    leading = replace(table(Score(0.6, 0.1, 0.9), majority=Score(0.1, 0.01, 0.2)), few=True)
+    assert "adds something. Some classes have fewer than 20 test labels" in verdict(leading)
+    assert "fewer than" not in verdict(replace(leading, few=False))
+
+
+def test_a_table_says_whether_a_class_has_few_test_labels(project: object) -> None:
+    write_project()  # of 20 test samples
+    assert all(of_task.few for of_task in score_tables(read_material(data_set("crisismmd"))))
+
+
+def test_a_difference_has_its_sign_and_zero_is_positive() -> None:
+    assert [number(value, "+") for value in (0.1, -0.1, -0.0001)] == [
+        "+0.100",
+        "\u22120.100",
+        "+0.000",
+    ]
 
 
 def test_rare_classes_are_named() -> None:
