@@ -21,6 +21,7 @@ from pipeline.features.text import TextRecipe
 from pipeline.features.worker import extractor
 
 pytest.importorskip("transformers", reason="the extra `encoders` is not installed")
+pytestmark = pytest.mark.heavy
 
 
 def of_texts(folder: Path) -> tuple[Recipe, list[Item]]:

@@ -19,7 +19,7 @@ from pipeline.params import load_params
 from pipeline.training.model import load_model
 from tests.stages.runs import ROOT, link_weights, prepare, run, write_sources
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 WARNING = "no sample has any {} features; training and evaluation go on without them"
 

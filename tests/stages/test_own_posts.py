@@ -15,7 +15,7 @@ from pipeline.inputs.feature_file import FeatureFile
 from pipeline.training.model import load_model
 from tests.stages.runs import prepare, run, write_sources
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
 def add_set(folder: Path, name: str, source: Path) -> None:

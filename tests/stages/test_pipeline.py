@@ -39,6 +39,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.heavy
 def test_a_run_over_another_writes_the_same_bytes_and_into_no_old_file(
     project: Path, tmp_path: Path
 ) -> None:
