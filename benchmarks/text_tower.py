@@ -38,7 +38,7 @@ def measure(effort: Effort, count: int = TWEETS, sizes: dict[str, int] | None = 
             LEAST,
             lambda precision: _ours(HFText(folder, precision), texts),
             _plain(folder, texts),
-            error=1e-4,
+            error=1e-5,
             cosine=0.99,
         )
 

@@ -219,6 +219,11 @@ class ReportParams(Section):
 class Params(Section):
     """All of params.yaml."""
 
+    moved: ClassVar[dict[str, str]] = {
+        "features.weights": "each modality has its own: features.visual.weights, "
+        "features.text.weights and features.audio.weights"
+    }
+
     seed: Seed
     data: DataParams
     features: FeatureParams

@@ -123,6 +123,11 @@ def cache_folder() -> Path:
 
 def ytdlp_config() -> Path | None:
     """File of yt-dlp options for clips from the web (HGFN_YTDLP); None if it is not set."""
+    if os.environ.get("HGFN_COOKIES"):
+        raise ValueError(
+            "HGFN_COOKIES is no longer read; write `--cookies FILE` into a file and name it in "
+            "HGFN_YTDLP (docs/youtube.md)"
+        )
     value = os.environ.get("HGFN_YTDLP", "")
     if not value:
         return None

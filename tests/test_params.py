@@ -45,14 +45,28 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
         ("alpha: 1.0", "alpha: abc", "mtl.alpha is 'abc'; allowed: a valid number"),
         ("alpha: 1.0", 'alpha: "1.0"', "mtl.alpha is '1.0'; allowed: a valid number"),
         ("alpha: 1.0", "alpha: .inf", "mtl.alpha is inf; allowed: a finite number"),
+        ("alpha: 1.0", "alpha: .nan", "mtl.alpha is nan; allowed: a finite number"),
         ("alpha: 1.0", "alpha: -1", "mtl.alpha is -1; allowed: greater than or equal to 0"),
         ("alpha: 1.0", "alpha:", "mtl.alpha is None; allowed: a valid number"),
+        ("members: 1", "members: 0", "train.members is 0; allowed: greater than or equal to 1"),
         ("members: 1", "members: 101", "train.members is 101; allowed: less than or equal to 100"),
         ("members: 1", "members: 2.0", "train.members is 2.0; allowed: a valid integer"),
         ("seed: 0", "seed: true", "seed is True; allowed: a valid integer"),
+        ("seed: 0", "seed: -1", "seed is -1; allowed: greater than or equal to 0"),
         ("seed: 0", f"seed: {2**32}", f"seed is {2**32}; allowed: less than {2**32}"),
+        ("frames: 40", "frames: 40.0", "features.visual.frames is 40.0; allowed: a valid integer"),
+        (
+            "frames: 40",
+            "frames: 0",
+            "features.visual.frames is 0; allowed: greater than or equal to 1",
+        ),
         ("theta: 0.5", "theta: 1", "fusion.theta is 1; allowed: less than 1"),
         ("theta: 0.5", "theta: 0", "fusion.theta is 0; allowed: greater than 0"),
+        (
+            "source: data/sample/youtube",
+            "source: 3",
+            "data.youtube.source is 3; allowed: a valid string",
+        ),
         ("name: hgfn", "name: 3", "fusion.name is 3; allowed: a valid string"),
         (
             "  - audio",
@@ -86,6 +100,12 @@ def test_a_whole_number_is_a_fraction_too(file: Path) -> None:
             "fusion.options.align is ['pad']; allowed: a short text, a number, true or false",
         ),
         ("  theta: 0.5\n", "", "fusion.theta is missing; add it"),
+        (
+            "features:\n",
+            "features:\n  weights: untrained\n",
+            "features.weights is no key any more; each modality has its own: "
+            "features.visual.weights, features.text.weights and features.audio.weights",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_is_named_in_one_line(

@@ -159,3 +159,9 @@ def test_a_number_out_of_range_is_refused(
     monkeypatch.setenv(variable, value)
     with pytest.raises(ValueError, match=f"{variable} is '{value}'; allowed"):
         VARIABLES[variable]()
+
+
+def test_a_variable_that_is_no_longer_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HGFN_COOKIES", "cookies.txt")
+    with pytest.raises(ValueError, match="write `--cookies FILE` into a file and name it in HGFN_"):
+        runtime.ytdlp_config()

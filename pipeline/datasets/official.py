@@ -174,7 +174,7 @@ def _split_files(source: Path) -> Iterator[tuple[str, bytes]]:
         packed = source / f"{home}.zip"
         if (source / home).is_dir():
             for path in sorted((source / home).rglob("task_*.tsv")):
-                if _fits(path.name):
+                if _fits(path.name) and not path.is_dir():
                     yield path.name, require_file(path, source).read_bytes()
         elif home in (ALL, AGREED) and packed.is_file():
             yield from read_members(require_file(packed, source), _fits, limit=LARGEST)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.extractors.encoder import Origin
 from pipeline.extractors.weights import given, model_folder
 from pipeline.inputs.hub_pins import SETTINGS
-from pipeline.inputs.json_files import read_json
+from pipeline.inputs.json_files import CURE, read_json
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
@@ -121,7 +121,7 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def read_preprocessor(folder: Path, part: str) -> tuple[Path, dict[str, Any]]:
+def read_preprocessor(folder: Path, part: str, cure: str = CURE) -> tuple[Path, dict[str, Any]]:
     """Return preprocessor_config.json and its content.
 
     For models that also read text, transformers 5 writes it as `part` of processor_config.json.
@@ -129,9 +129,9 @@ def read_preprocessor(folder: Path, part: str) -> tuple[Path, dict[str, Any]]:
     """
     path = folder / "preprocessor_config.json"
     if path.is_file():
-        return path, read_json(path, dict[str, Any])
+        return path, read_json(path, dict[str, Any], cure)
     path = folder / "processor_config.json"
-    values = read_json(path, dict[str, Any]).get(part) if path.is_file() else None
+    values = read_json(path, dict[str, Any], cure).get(part) if path.is_file() else None
     if not isinstance(values, dict):
         raise ValueError(
             f"{folder}: no preprocessor_config.json; take the folder as the hub has it"

@@ -175,7 +175,7 @@ def read_preparation(folder: Path) -> Preparation:
     torchvision, and DINOv3's, differ by one level of 255 at most. Raises ValueError naming the file
     and the key.
     """
-    path, values = read_preprocessor(folder, "image_processor")
+    path, values = read_preprocessor(folder, "image_processor", _CURE)
     settings: _Settings = check_json(path, values, _Settings, _CURE)
     crop = _length(settings.crop_size) if settings.do_center_crop else None
     resized, fit = _resizing(settings.size, cropped=crop is not None)

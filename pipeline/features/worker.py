@@ -116,7 +116,7 @@ def picklable(error: Exception) -> Exception:
     """Return an error that another process can read: itself, or a RuntimeError with its text."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # of any kind: an error class can have its own pickling
         text = ", ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
         return RuntimeError(text)
     return error

@@ -23,9 +23,11 @@ CONTRADICTION = "contradiction"
 class Section(BaseModel):
     """A mapping of known keys.
 
-    A section whose further keys are free names gives the schema of their values as `others`.
+    `moved` has the keys of earlier versions of a file, with where their meaning is now. A section
+    whose further keys are free names gives the schema of their values as `others`.
     """
 
+    moved: ClassVar[dict[str, str]] = {}
     others: ClassVar[type[Section] | None] = None
 
     # Strict: the text "1.0" or a boolean is never taken for a number.
@@ -77,6 +79,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _explain(schema: type[Section], error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "the file"
+    if key in schema.moved:
+        return f"{key} is no key any more; {schema.moved[key]}"
     if error["type"] in ("extra_forbidden", "invalid_key"):
         return f"unknown key {key}{_suggestion(schema, error['loc'])}; remove it or correct it"
     if error["type"] == "missing":

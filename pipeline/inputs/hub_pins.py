@@ -1,6 +1,6 @@
 """Pins of encoders on the Hugging Face hub: several files of a repository at one revision.
 
-They are fetched without the hub's own library, which would send usage data.
+They are fetched without the hub's own library, so that nothing calls home.
 """
 
 from __future__ import annotations

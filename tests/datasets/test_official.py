@@ -146,6 +146,7 @@ def test_split_files_are_taken_from_a_folder(raw: Path, tmp_path: Path, home: st
     source.parent.mkdir(parents=True)
     (raw / "splits").rename(source)
     (source / "notes.tsv").write_text("not ours")
+    (source / "task_damage_train.tsv").mkdir()  # a folder is no split file
     copy_splits(tmp_path / "source", tmp_path / "taken")
     names = {path.name for path in (tmp_path / "taken").iterdir()}
     assert names == {f"task_informative_text_img_{word}.tsv" for word in SIDES}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.extractors import hf_folder
 from pipeline.extractors.encoder import Run
-from pipeline.extractors.hf_vision import FAMILIES, HFVisual
+from pipeline.extractors.hf_vision import FAMILIES, HFVisual, read_preparation
 
 pytest.importorskip("transformers", reason="the extra `encoders` is not installed")
 
@@ -185,6 +185,12 @@ def test_what_does_not_fit_is_refused(
     source = change(folders["clip"], tmp_path / "source", name, **values)
     with pytest.raises(ValueError, match=message):
         HFVisual.obtain(source, "pretrained", tmp_path / "to")
+
+
+def test_settings_that_are_not_json_are_refused_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(ValueError, match="take the file of a published vision model"):
+        read_preparation(tmp_path)
 
 
 def test_an_old_files_numbers_are_the_shorter_side_and_the_crop(
